@@ -1,0 +1,36 @@
+// ECN and DSCP across a tunnel (RFC 6040, updated by RFC 9601; RFC 2983). Pure functions; any
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace culvert::proto {
+
+/// The two low bits of TOS and traffic class. RFC 3168 5.
+enum class Ecn : std::uint8_t { not_ect = 0, ect1 = 1, ect0 = 2, ce = 3 };
+
+[[nodiscard]] constexpr Ecn ecn_of(std::uint8_t tos) noexcept { return static_cast<Ecn>(tos & 3); }
+[[nodiscard]] constexpr std::uint8_t with_ecn(std::uint8_t tos, Ecn ecn) noexcept {
+  return static_cast<std::uint8_t>((tos & ~3u) | static_cast<unsigned>(ecn));
+}
+
+/// How the tunnel ingress sets the outer ECN field. RFC 6040 4.1, 4.3.
+enum class EcnMode : std::uint8_t {
+  normal,         ///< the inner field is copied
+  compatibility,  ///< Not-ECT, for an egress that is not known to combine the fields
+};
+
+/// The ECN field of the outer header. RFC 6040 4.1, figure 3.
+[[nodiscard]] Ecn outer_ecn(Ecn inner, EcnMode mode) noexcept;
+
+/// What the tunnel egress makes of the two fields. RFC 6040 4.2, figure 4.
+struct CombinedEcn {
+  Ecn inner = Ecn::not_ect;  ///< the field of the packet that goes on
+  bool is_anomalous =
+      false;  ///< a combination that RFC 6040 4.2 marks (!!!) or (!): counted, not dropped
+};
+/// Nothing: the packet is to be dropped (outer CE on a packet that cannot carry the mark).
+[[nodiscard]] std::optional<CombinedEcn> combine_ecn(Ecn outer, Ecn inner) noexcept;
+
+}  // namespace culvert::proto

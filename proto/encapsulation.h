@@ -1,0 +1,57 @@
+// What every encapsulation offers: the concept that proto/six_in_four.h and proto/gre.h fulfil and
+// that engine/encapsulations.h lists. A new encapsulation needs nothing else. Any thread.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "proto/parsed.h"
+
+namespace culvert::proto {
+
+/// EtherTypes of payload packets, host byte order. RFC 2784 2.4, RFC 7676 3.1.
+inline constexpr std::uint16_t kProtocolTypeIpv4 = 0x0800, kProtocolTypeIpv6 = 0x86dd;
+
+/// What was found behind the outer header. Views into the datagram; fields in host byte order.
+struct Payload {
+  std::span<const std::byte> packet;  ///< the payload packet, padding included
+  std::uint16_t protocol_type = 0;
+  std::optional<std::uint32_t> key;
+  std::optional<std::uint32_t> sequence;
+  bool had_checksum = false;
+};
+
+/// A payload packet that is to be encapsulated: its header block and the rest, which may lie
+/// elsewhere (a segment of a super-packet). `head` has an even size, or `tail` is empty.
+struct PayloadParts {
+  std::span<const std::byte> head;
+  std::span<const std::byte> tail;
+  std::uint16_t protocol_type = 0;
+};
+
+template <class E>
+concept Encapsulation = requires(std::span<const std::byte> datagram, std::span<std::byte> header,
+                                 const PayloadParts& payload,
+                                 const typename E::Parameters& parameters) {
+  { E::kName } -> std::convertible_to<std::string_view>;    // the word for `mode`
+  { E::kIpProtocol } -> std::convertible_to<std::uint8_t>;  // of the outer header
+  { E::carries(std::uint16_t{}) } -> std::same_as<bool>;    // a protocol type it can carry
+  {
+    E::overhead_bytes(parameters)
+    } -> std::same_as<std::size_t>;  // between outer header and payload
+  { E::decapsulate(datagram) } -> std::same_as<Parsed<Payload>>;
+  { E::encapsulate(header, parameters, std::uint32_t{}, payload) } -> std::same_as<void>;
+  {
+    E::key_in(parameters)
+    } -> std::same_as<std::optional<std::uint32_t>>;  // demultiplexes inbound packets
+  { E::sends_sequence(parameters) } -> std::same_as<bool>;
+  { E::wants_sequence(parameters) } -> std::same_as<bool>;
+  { E::wants_checksum(parameters) } -> std::same_as<bool>;
+}
+&&std::equality_comparable<typename E::Parameters>;
+
+}  // namespace culvert::proto

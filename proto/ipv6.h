@@ -1,0 +1,63 @@
+// The IPv6 header and the way through its extension headers (RFC 8200). Pure functions; any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "proto/address.h"
+#include "proto/parsed.h"
+
+namespace culvert::proto {
+
+inline constexpr std::size_t kIpv6HeaderBytes = 40;
+inline constexpr std::uint16_t kIpv6MinimumMtu = 1280;  ///< RFC 8200 5
+
+/// A parsed IPv6 packet. Views into the bytes it was parsed from.
+struct Ipv6Packet {
+  Ipv6Address source;
+  Ipv6Address destination;
+  std::uint8_t traffic_class = 0;
+  std::uint32_t flow_label = 0;
+  std::uint8_t hop_limit = 0;
+  std::uint8_t next_header = 0;        ///< as in the fixed header
+  std::span<const std::byte> bytes;    ///< cut to 40 + payload length: RFC 4213 3.6
+  std::span<const std::byte> payload;  ///< what follows the fixed header
+};
+
+/// Parses one IPv6 packet. `bytes`: from the header on, untrusted; what lies behind the payload
+/// length is padding and ignored. Fails with truncated or bad_version. RFC 8200 3.
+[[nodiscard]] Parsed<Ipv6Packet> parse_ipv6(std::span<const std::byte> bytes) noexcept;
+
+/// The same for a packet that an ICMP error quotes and has cut short: `bytes` and `payload` are
+/// what is there. Fails with truncated (below 40 bytes) or bad_version.
+[[nodiscard]] Parsed<Ipv6Packet> parse_quoted_ipv6(std::span<const std::byte> bytes) noexcept;
+
+/// The upper-layer header of an IPv6 packet.
+struct UpperLayer {
+  std::uint8_t protocol = 0;       ///< the last Next Header value met
+  std::size_t offset_bytes = 0;    ///< from the start of the fixed header
+  bool is_fragment = false;        ///< a Fragment header with an offset or the M flag was passed
+  bool is_first_fragment = false;  ///< that fragment has offset 0: the upper-layer header is here
+};
+
+/// Walks Hop-by-Hop, Routing, Destination Options and Fragment headers (and AH) to the upper layer.
+/// Stops at what is none of them. Behind a non-first fragment the protocol is the fragment's Next
+/// Header. Fails with truncated; bounded by the packet's length. RFC 8200 4.
+[[nodiscard]] Parsed<UpperLayer> find_upper_layer(const Ipv6Packet& packet) noexcept;
+
+/// What a fixed header is built from, in host byte order.
+struct Ipv6Fields {
+  Ipv6Address source;
+  Ipv6Address destination;
+  std::uint8_t traffic_class = 0;
+  std::uint8_t next_header = 0;
+  std::uint8_t hop_limit = 0;
+  std::uint16_t payload_bytes = 0;
+};
+void build_ipv6(std::span<std::byte, kIpv6HeaderBytes> header, const Ipv6Fields& fields) noexcept;
+
+void set_ipv6_traffic_class(std::span<std::byte> packet, std::uint8_t traffic_class) noexcept;
+void set_ipv6_payload_bytes(std::span<std::byte> packet, std::uint16_t payload_bytes) noexcept;
+
+}  // namespace culvert::proto

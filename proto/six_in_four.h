@@ -1,0 +1,48 @@
+// IPv6 directly in IPv4, protocol 41 (RFC 4213 3). Nothing lies between the two headers.
+#pragma once
+
+#include "proto/encapsulation.h"
+#include "proto/ipv4.h"
+
+namespace culvert::proto {
+
+struct SixInFour {
+  static constexpr std::string_view kName = "sit";
+  static constexpr std::uint8_t kIpProtocol = kProtocolIpv6;
+  static constexpr std::size_t kMaxOverheadBytes = 0;
+
+  struct Parameters {
+    friend bool operator==(const Parameters&, const Parameters&) = default;
+  };
+
+  [[nodiscard]] static constexpr bool carries(std::uint16_t protocol_type) noexcept {
+    return protocol_type == kProtocolTypeIpv6;
+  }
+  [[nodiscard]] static constexpr std::size_t overhead_bytes(const Parameters&) noexcept {
+    return 0;
+  }
+
+  /// `datagram`: what follows the outer IPv4 header; the payload packet is all of it. Fails with
+  /// truncated if it is empty. RFC 4213 3.6.
+  [[nodiscard]] static Parsed<Payload> decapsulate(std::span<const std::byte> datagram) noexcept {
+    if (datagram.empty()) return Unexpected{Malformed::truncated};
+    return Payload{.packet = datagram,
+                   .protocol_type = kProtocolTypeIpv6,
+                   .key = {},
+                   .sequence = {},
+                   .had_checksum = false};
+  }
+  /// Nothing to write: the outer header is followed by the payload packet. RFC 4213 3.5.
+  static void encapsulate(std::span<std::byte>, const Parameters&, std::uint32_t,
+                          const PayloadParts&) noexcept {}
+
+  [[nodiscard]] static std::optional<std::uint32_t> key_in(const Parameters&) noexcept {
+    return std::nullopt;
+  }
+  [[nodiscard]] static bool sends_sequence(const Parameters&) noexcept { return false; }
+  [[nodiscard]] static bool wants_sequence(const Parameters&) noexcept { return false; }
+  [[nodiscard]] static bool wants_checksum(const Parameters&) noexcept { return false; }
+};
+static_assert(Encapsulation<SixInFour>);
+
+}  // namespace culvert::proto
