@@ -1,0 +1,33 @@
+// AF_PACKET sockets that receive outer packets: a fan-out group by inner flow, one member a worker,
+// with virtio-net headers, so that what the NIC has coalesced comes with its segment size
+// (packet(7)).
+//
+// They tap before netfilter INPUT: firewall rules for protocols 41 and 47 do not apply to what they
+// receive.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/fd.h"
+#include "io/result.h"
+
+namespace culvert::io {
+
+struct PacketSocketOptions {
+  std::vector<std::uint8_t> protocols;  ///< IP protocols that a classic BPF filter lets through
+  unsigned interface_index = 0;         ///< only packets of this interface; 0: of all
+};
+
+/// Opens `count` sockets in one fan-out group: PACKET_FANOUT_HASH (the kernel's flow dissector
+/// hashes the inner flow of 6in4 and GRE, keyed or not), a group number of its own
+/// (PACKET_FANOUT_FLAG_UNIQUEID), outer fragments reassembled by the kernel within its own bounds
+/// of memory and time (ipfrag_high_thresh, ipfrag_time; PACKET_FANOUT_FLAG_DEFRAG). Only packets to
+/// this host (PACKET_HOST) pass the filter.
+[[nodiscard]] Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options,
+                                                          std::size_t count);
+
+}  // namespace culvert::io

@@ -1,0 +1,18 @@
+// Poller: a worker's queues on epoll with recvmmsg and sendmmsg, for where io_uring is refused.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "io/queue.h"
+#include "io/sockets.h"
+
+namespace culvert::io {
+
+/// Opens the queues of one worker. Takes the descriptors; on failure they are closed. `object`
+/// names the device in errors.
+[[nodiscard]] Result<std::unique_ptr<Queues>> open_poller(WorkerDescriptors descriptors,
+                                                          const QueueSizes& sizes,
+                                                          std::string_view object);
+
+}  // namespace culvert::io

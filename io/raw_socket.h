@@ -1,0 +1,54 @@
+// Raw IPv4 sockets: send outer packets, receive them behind the firewall, receive ICMP errors
+// (raw(7)).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "io/fd.h"
+#include "io/result.h"
+#include "proto/address.h"
+
+namespace culvert::io {
+
+/// A socket that sends whole IPv4 packets (IP_HDRINCL; the kernel fills in source and
+/// identification where they are 0, and always total length and checksum). It receives nothing.
+/// Sends ignore the path MTU that the kernel has learned (IP_PMTUDISC_PROBE): the engine's own
+/// rules decide about DF. Send buffer 4 MiB if allowed.
+[[nodiscard]] Result<Fd> open_raw_send_socket(const std::string& device);
+
+/// A socket that receives the packets of one IP protocol, 8 MiB receive buffer if allowed: a full
+/// one makes the kernel answer protocol unreachable.
+[[nodiscard]] Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& device);
+
+/// A socket that takes the packets of one IP protocol and drops them: while it is open the kernel
+/// answers no protocol unreachable for what a packet socket receives.
+[[nodiscard]] Result<Fd> open_raw_guard_socket(std::uint8_t protocol);
+
+/// A socket that receives ICMPv4 errors (types 3, 11, 12) that quote a packet of one of 41 and 47,
+/// and nothing else (ICMP_FILTER and a classic BPF filter).
+[[nodiscard]] Result<Fd> open_icmp_socket();
+
+/// The route to a remote endpoint as the kernel sees it now.
+struct RouteFacts {
+  proto::Ipv4Address source;    ///< the local address that the route uses
+  std::uint16_t mtu_bytes = 0;  ///< of the route: interface MTU or learned path MTU
+};
+
+/// Asks the kernel for the route to `remote` by connecting an unbound UDP socket, which sends
+/// nothing.
+class RouteProbe {
+ public:
+  [[nodiscard]] static Result<RouteProbe> open(const std::string& device);
+  /// `source`: the address that packets will have, if fixed: policy routing may look at it.
+  /// Nothing: there is no route now (or the address is not ours).
+  [[nodiscard]] std::optional<RouteFacts> look_up(
+      proto::Ipv4Address remote, std::optional<proto::Ipv4Address> source) noexcept;
+
+ private:
+  explicit RouteProbe(std::string device) : device_(std::move(device)) {}
+  std::string device_;
+};
+
+}  // namespace culvert::io

@@ -1,0 +1,26 @@
+// Ring: a worker's queues on one io_uring: single issuer, deferred task run, registered files,
+// provided buffers; multishot reads where the kernel has them, probed at open.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "io/queue.h"
+#include "io/sockets.h"
+
+namespace culvert::io {
+
+/// Finds out whether io_uring may be used here, by setting one up and trying what we need: EPERM
+/// (seccomp, as in Docker's default profile), ENOSYS (old kernel), EPERM by the sysctl
+/// kernel.io_uring_disabled, EINVAL (kernel before 6.1) are each explained in the advice of the
+/// error.
+[[nodiscard]] Result<void> probe_ring();
+
+/// Opens the queues of one worker. May be called on another thread than the worker's: the ring is
+/// enabled by the first wait(), whose thread becomes the single issuer. Takes the descriptors; on
+/// failure they are closed. `object` names the device in errors.
+[[nodiscard]] Result<std::unique_ptr<Queues>> open_ring(WorkerDescriptors descriptors,
+                                                        const QueueSizes& sizes,
+                                                        std::string_view object);
+
+}  // namespace culvert::io
