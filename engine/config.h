@@ -1,0 +1,75 @@
+// What may be asked of an engine, as plain values, and the check of them. Copied freely; any
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/encapsulations.h"
+#include "io/result.h"
+#include "io/sockets.h"
+#include "proto/address.h"
+#include "proto/ecn.h"
+
+namespace culvert {
+
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+/// Called with one line, without a newline. May be called by the thread that called the engine and
+/// by a worker whose device has failed; never on a packet's way.
+using Log = std::function<void(LogLevel, std::string_view)>;
+
+/// One tunnel: an outer address pair and how its outer headers are made. The words of the command
+/// line and of TOML are the names of the members.
+struct TunnelConfig {
+  std::string name;
+  Parameters mode;  ///< the encapsulation and its own parameters
+  std::optional<proto::Ipv4Address>
+      local;  ///< nothing is `any`: the address that the route to `remote` uses
+  proto::Ipv4Address remote;
+  std::optional<std::uint8_t>
+      ttl;  ///< of the outer header; nothing is `inherit`: the inner hop limit or TTL
+  std::optional<std::uint8_t> tos{
+      0};  ///< DSCP bits of the outer header; nothing is `inherit` (RFC 2983). ECN: below
+  proto::EcnMode ecn = proto::EcnMode::normal;
+  bool pmtudisc = true;  ///< dynamic MTU, RFC 4213 3.2.2; false: static MTU, DF never set (3.2.1)
+  bool mssclamp = true;  ///< TCP MSS lowered to the tunnel MTU, both directions
+  bool coalesce =
+      true;  ///< received segments of one batch and flow may be passed on as one super-packet
+  std::string dev;  ///< the outer interface; empty: any
+
+  friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
+};
+
+enum class IoChoice : std::uint8_t { automatic, uring, epoll };
+enum class ReceiveChoice : std::uint8_t { automatic, packet, raw };
+
+/// One device and its tunnels: one engine.
+struct Config {
+  std::string device;  ///< name of the TUN device
+  std::optional<std::uint16_t>
+      mtu;  ///< of the device; nothing: what fits the route to `remote`, at most 65,515
+  std::vector<TunnelConfig> tunnels;
+  /// Source of the ICMPv6 errors that the engine originates: an address of the device. Nothing: the
+  /// offending packet's destination, so that a forwarding kernel does not drop the error.
+  std::optional<proto::Ipv6Address> icmp_source;
+  unsigned workers = 1;
+  bool pin_workers = true;  ///< worker n runs on the n-th CPU that the process may use, if there is
+                            ///< more than one worker
+  IoChoice io = IoChoice::automatic;
+  ReceiveChoice receive = ReceiveChoice::automatic;
+  io::QueueSizes sizes;
+  Log log;  ///< may be empty
+};
+
+inline constexpr unsigned kMaxWorkers = 64;
+
+/// Checks what can be checked without the kernel. The error's object is the word that is wrong
+/// ("remote", "ttl", "mtu"), with the tunnel's name in front where there are several.
+[[nodiscard]] Result<void> validate(const Config& config);
+
+}  // namespace culvert

@@ -1,0 +1,81 @@
+// The forwarding engine, as other daemons embed it. Nothing global, no signal handler, no stdout,
+// no exit; log lines go to Config::log.
+//
+//     auto engine = culvert::Engine::open(config);     // TUN device, sockets, rings: all or
+//     nothing
+//     (*engine)->start();                              // the workers' threads
+//     ... (*engine)->status(), apply(new_config) ...
+//     (*engine)->stop();                               // joins them; the device goes with the
+//     engine
+//
+// Addresses and routes of the device are the owner's: the engine moves packets.
+// open, start, apply, refresh, stop: one thread at a time. status: any thread, any time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/counters.h"
+#include "io/sockets.h"
+
+namespace culvert {
+
+struct TunnelStatus {
+  TunnelConfig config;
+  proto::Ipv4Address local;     ///< in use now; 0.0.0.0: `any`, and there is no route to the remote
+  std::uint16_t mtu_bytes = 0;  ///< tunnel MTU in force: device MTU, path MTU, RFC 4213 3.2
+  Totals totals;
+};
+
+struct EngineStatus {
+  std::string device;
+  unsigned device_index = 0;    ///< 0: the TUN descriptors were injected
+  std::uint16_t mtu_bytes = 0;  ///< that the device should have
+  std::string_view io;          ///< "uring" or "epoll"
+  std::string io_reason;        ///< why it is that one
+  std::string_view receive;     ///< "packet" or "raw"
+  std::string receive_reason;
+  unsigned workers = 0;
+  bool running = false;
+  Totals totals;                         ///< of packets that belong to no tunnel
+  std::uint64_t receive_queue_full = 0;  ///< packets that the kernel dropped before us
+  std::vector<TunnelStatus> tunnels;
+};
+
+/// Descriptors that the owner opened: one element for each worker. Then the engine opens none of
+/// these itself, and needs no privilege; Config::workers, receive and io's socket kinds follow from
+/// them.
+using InjectedDescriptors = std::vector<io::WorkerDescriptors>;
+
+class Engine {
+ public:
+  /// Validates `config`, creates the device and opens everything the workers need. Errors name the
+  /// word or the object and say what to do; nothing is left behind.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Config config,
+                                                            InjectedDescriptors injected = {});
+
+  virtual ~Engine() = default;
+
+  /// Starts the workers.
+  [[nodiscard]] virtual Result<void> start() = 0;
+  /// Changes tunnels and their settings while packets flow; unchanged tunnels keep their counters.
+  /// Device name, workers, io and receive cannot change: refused.
+  [[nodiscard]] virtual Result<void> apply(const Config& config) = 0;
+  /// Looks up routes to the remotes again: for the owner to call when netlink says that routes or
+  /// addresses changed. The workers do it each second by themselves.
+  virtual void refresh() = 0;
+  /// Stops and joins the workers. Counters stay readable. Also done by the destructor.
+  virtual void stop() = 0;
+
+  [[nodiscard]] virtual EngineStatus status() const = 0;
+
+  /// An eventfd that becomes readable when a worker has stopped by itself, because its device is
+  /// gone. The log has said why.
+  [[nodiscard]] virtual int failure_fd() const noexcept = 0;
+};
+
+}  // namespace culvert
