@@ -27,7 +27,6 @@ enum class DropReason : std::uint8_t {
   tun_packet_truncated,
   tun_packet_malformed,
   tun_offload_malformed,
-  too_many_segments,
   payload_unsupported,
   routing_loop,
   packet_too_big,

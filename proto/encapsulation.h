@@ -33,6 +33,10 @@ struct PayloadParts {
   std::uint16_t protocol_type = 0;
 };
 
+/// Whether decapsulate() verifies a checksum of the encapsulation: not when the NIC has coalesced
+/// packets, which it does only after it verified each, and leaves the first one's checksum behind.
+enum class ChecksumCheck : std::uint8_t { verify, already_verified };
+
 template <class E>
 concept Encapsulation = requires(std::span<const std::byte> datagram, std::span<std::byte> header,
                                  const PayloadParts& payload,
@@ -43,11 +47,12 @@ concept Encapsulation = requires(std::span<const std::byte> datagram, std::span<
   {
     E::overhead_bytes(parameters)
     } -> std::same_as<std::size_t>;  // between outer header and payload
-  { E::decapsulate(datagram) } -> std::same_as<Parsed<Payload>>;
+  { E::decapsulate(datagram, ChecksumCheck::verify) } -> std::same_as<Parsed<Payload>>;
   { E::encapsulate(header, parameters, std::uint32_t{}, payload) } -> std::same_as<void>;
   {
     E::key_in(parameters)
     } -> std::same_as<std::optional<std::uint32_t>>;  // demultiplexes inbound packets
+  { E::key_out(parameters) } -> std::same_as<std::optional<std::uint32_t>>;  // told by ICMP errors
   { E::sends_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_checksum(parameters) } -> std::same_as<bool>;

@@ -36,7 +36,8 @@ struct Gre {
   /// header; untrusted, any length, any alignment. Fails with truncated, bad_version,
   /// reserved_bits_set, bad_checksum or unknown_protocol_type. A checksum that is there is verified
   /// whether or not it was asked for. RFC 2784 2.1 to 2.5, RFC 2890 2.1.
-  [[nodiscard]] static Parsed<Payload> decapsulate(std::span<const std::byte> datagram) noexcept;
+  [[nodiscard]] static Parsed<Payload> decapsulate(
+      std::span<const std::byte> datagram, ChecksumCheck check = ChecksumCheck::verify) noexcept;
 
   /// Writes the GRE header into `header`, which is overhead_bytes(parameters) long and goes in
   /// front of the payload. `sequence` is used only with oseq. RFC 2784 2.1, RFC 2890 2.
@@ -45,6 +46,9 @@ struct Gre {
 
   [[nodiscard]] static std::optional<std::uint32_t> key_in(const Parameters& parameters) noexcept {
     return parameters.ikey;
+  }
+  [[nodiscard]] static std::optional<std::uint32_t> key_out(const Parameters& parameters) noexcept {
+    return parameters.okey;
   }
   [[nodiscard]] static bool sends_sequence(const Parameters& parameters) noexcept {
     return parameters.oseq;

@@ -24,7 +24,8 @@ struct SixInFour {
 
   /// `datagram`: what follows the outer IPv4 header; the payload packet is all of it. Fails with
   /// truncated if it is empty. RFC 4213 3.6.
-  [[nodiscard]] static Parsed<Payload> decapsulate(std::span<const std::byte> datagram) noexcept {
+  [[nodiscard]] static Parsed<Payload> decapsulate(std::span<const std::byte> datagram,
+                                                   ChecksumCheck = {}) noexcept {
     if (datagram.empty()) return Unexpected{Malformed::truncated};
     return Payload{.packet = datagram,
                    .protocol_type = kProtocolTypeIpv6,
@@ -37,6 +38,9 @@ struct SixInFour {
                           const PayloadParts&) noexcept {}
 
   [[nodiscard]] static std::optional<std::uint32_t> key_in(const Parameters&) noexcept {
+    return std::nullopt;
+  }
+  [[nodiscard]] static std::optional<std::uint32_t> key_out(const Parameters&) noexcept {
     return std::nullopt;
   }
   [[nodiscard]] static bool sends_sequence(const Parameters&) noexcept { return false; }
