@@ -28,8 +28,9 @@ struct Coalesced {
 
 class Coalescer {
  public:
-  /// Room for `capacity_packets` packets a round.
-  explicit Coalescer(std::size_t capacity_packets);
+  /// Room for `capacity_packets` packets a round. `joins_udp`: the device takes UDP super-packets
+  /// (USO).
+  Coalescer(std::size_t capacity_packets, bool joins_udp);
   ~Coalescer();
   Coalescer(Coalescer&&) noexcept;
   Coalescer& operator=(Coalescer&&) noexcept;

@@ -67,6 +67,9 @@ struct Config {
 };
 
 inline constexpr unsigned kMaxWorkers = 64;
+/// Tunnels of one device. More than one wants a table of inner prefixes to choose by
+/// (Tables::route).
+inline constexpr std::size_t kMaxTunnels = 1;
 
 /// Checks what can be checked without the kernel. The error's object is the word that is wrong
 /// ("remote", "ttl", "mtu"), with the tunnel's name in front where there are several.

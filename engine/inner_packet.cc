@@ -30,16 +30,16 @@ proto::Parsed<InnerPacket> parse_inner_ipv6(std::span<const std::byte> bytes) no
 proto::Parsed<InnerPacket> parse_inner_ipv4(std::span<const std::byte> bytes) noexcept {
   const auto ipv4 = proto::parse_ipv4(bytes);
   if (!ipv4) return Unexpected{ipv4.error()};
-  return InnerPacket{
-      .protocol_type = proto::kProtocolTypeIpv4,
-      .size_bytes = static_cast<std::uint16_t>(ipv4->bytes.size()),
-      .ip_header_bytes = ipv4->header_bytes,
-      .tos = ipv4->tos,
-      .ttl = ipv4->ttl,
-      .upper_protocol = ipv4->protocol,
-      .upper_offset = ipv4->fragment_offset_bytes == 0 ? ipv4->header_bytes : std::uint16_t{0},
-      .may_be_fragmented = !ipv4->dont_fragment,
-      .is_fragment = ipv4->is_fragment()};
+  return InnerPacket{.protocol_type = proto::kProtocolTypeIpv4,
+                     .size_bytes = static_cast<std::uint16_t>(ipv4->bytes.size()),
+                     .ip_header_bytes = ipv4->header_bytes,
+                     .tos = ipv4->tos,
+                     .ttl = ipv4->ttl,
+                     .upper_protocol = ipv4->protocol,
+                     .upper_offset = static_cast<std::uint16_t>(
+                         ipv4->fragment_offset_bytes == 0 ? ipv4->header_bytes : 0),
+                     .may_be_fragmented = !ipv4->dont_fragment,
+                     .is_fragment = ipv4->is_fragment()};
 }
 
 }  // namespace

@@ -101,6 +101,7 @@ struct Verdict {
   Action action = Action::drop;
   DropReason reason = DropReason::none;
   std::uint16_t too_big_mtu = 0;   ///< bytes, of the tunnel; of packet_too_big alone
+  bool ecn_is_anomalous = false;   ///< RFC 6040 4.2: forwarded, but counted
   const Tunnel* tunnel = nullptr;  ///< whose counters it moves; null: the device's
 };
 

@@ -19,7 +19,7 @@ namespace culvert::io {
 
 struct PacketSocketOptions {
   std::vector<std::uint8_t> protocols;  ///< IP protocols that a classic BPF filter lets through
-  unsigned interface_index = 0;         ///< only packets of this interface; 0: of all
+  std::string interface;                ///< only packets of this interface; empty: of all
 };
 
 /// Opens `count` sockets in one fan-out group: PACKET_FANOUT_HASH (the kernel's flow dissector

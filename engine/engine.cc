@@ -1,0 +1,381 @@
+#include "engine/engine.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "engine/path.h"
+#include "engine/snapshot.h"
+#include "engine/worker.h"
+#include "io/packet_socket.h"
+#include "io/poller.h"
+#include "io/raw_socket.h"
+#include "io/ring.h"
+#include "io/thread.h"
+#include "io/tun.h"
+
+namespace culvert {
+namespace {
+
+/// What was chosen, and why, for those who ask.
+struct Chosen {
+  bool uring = false;
+  std::string io_reason;
+  io::ReceiveKind receive = io::ReceiveKind::packet;
+  std::string receive_reason;
+};
+
+/// Everything that open() has opened; what a failure leaves behind is closed with it.
+struct Opened {
+  std::string device;
+  unsigned device_index = 0;
+  bool tun_takes_udp = true;
+  std::vector<io::WorkerDescriptors> workers;
+  std::vector<io::Fd> guards;  ///< keep the kernel from answering protocol unreachable
+};
+
+bool wants_order_across_workers(const TunnelConfig& tunnel) {
+  return dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
+    return encapsulation.sends_sequence(parameters) || encapsulation.wants_sequence(parameters);
+  });
+}
+
+std::vector<std::uint8_t> ip_protocols(const Config& config) {
+  std::vector<std::uint8_t> protocols;
+  for (const TunnelConfig& tunnel : config.tunnels) {
+    const auto protocol = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
+      return std::uint8_t{encapsulation.kIpProtocol};
+    });
+    if (std::find(protocols.begin(), protocols.end(), protocol) == protocols.end())
+      protocols.push_back(protocol);
+  }
+  return protocols;
+}
+
+/// Device MTU where none is asked for: static 1280 (RFC 4213 3.2.1), dynamic what fits the route.
+std::uint16_t default_mtu(const Tunnel& tunnel) {
+  if (!tunnel.config.pmtudisc) return proto::kIpv6MinimumMtu;
+  const int room = tunnel.path->route_mtu.load() - tunnel.overhead_bytes();
+  return static_cast<std::uint16_t>(
+      std::clamp(room, int{proto::kIpv6MinimumMtu}, 65'535 - tunnel.overhead_bytes()));
+}
+
+Tunnel make_tunnel(const Config& config, std::uint32_t index, std::shared_ptr<Path> path) {
+  Tunnel tunnel{.config = config.tunnels[index],
+                .index = index,
+                .icmp_source = config.icmp_source,
+                .path = std::move(path)};
+  dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
+    tunnel.ip_protocol = encapsulation.kIpProtocol;
+    tunnel.encapsulation_bytes =
+        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
+  });
+  refresh_path(tunnel, std::chrono::steady_clock::now());
+  tunnel.device_mtu = config.mtu.value_or(default_mtu(tunnel));
+  return tunnel;
+}
+
+// ---- opening, one kind of descriptor at a time --------------------------------------------------
+
+Result<void> open_receive(const Config& config, io::ReceiveKind kind, Opened& opened) {
+  const auto protocols = ip_protocols(config);
+  const std::string& device = config.tunnels.front().dev;
+  if (kind == io::ReceiveKind::packet) {
+    auto sockets = io::open_packet_sockets({.protocols = protocols, .interface = device},
+                                           opened.workers.size());
+    if (!sockets) return Unexpected{sockets.error()};
+    for (std::size_t i = 0; i < opened.workers.size(); ++i) {
+      opened.workers[i].receive.push_back(std::move((*sockets)[i]));
+    }
+  }
+  for (const std::uint8_t protocol : protocols) {
+    // Each raw socket gets a copy of every packet, so the first worker has the only one.
+    auto socket = kind == io::ReceiveKind::raw ? io::open_raw_receive_socket(protocol, device)
+                                               : io::open_raw_guard_socket(protocol);
+    if (!socket) return Unexpected{socket.error()};
+    auto& owner = kind == io::ReceiveKind::raw ? opened.workers.front().receive : opened.guards;
+    owner.push_back(std::move(*socket));
+  }
+  for (auto& worker : opened.workers) worker.receive_kind = kind;
+  return {};
+}
+
+Result<void> choose_receive(const Config& config, Opened& opened, Chosen& chosen) {
+  if (config.receive == ReceiveChoice::raw) {
+    chosen.receive = io::ReceiveKind::raw;
+    chosen.receive_reason = "asked for";
+    return open_receive(config, io::ReceiveKind::raw, opened);
+  }
+  auto packet = open_receive(config, io::ReceiveKind::packet, opened);
+  if (packet || config.receive == ReceiveChoice::packet) {
+    chosen.receive_reason = config.receive == ReceiveChoice::packet ? "asked for" : "available";
+    return packet;
+  }
+  for (auto& worker : opened.workers) worker.receive.clear();
+  opened.guards.clear();
+  chosen.receive = io::ReceiveKind::raw;
+  chosen.receive_reason = packet.error().message();
+  return open_receive(config, io::ReceiveKind::raw, opened);
+}
+
+Result<void> open_send(const Config& config, Opened& opened) {
+  for (auto& worker : opened.workers) {
+    auto send = io::open_raw_send_socket(config.tunnels.front().dev);
+    if (!send) return Unexpected{send.error()};
+    worker.send = std::move(*send);
+  }
+  auto icmp = io::open_icmp_socket();
+  if (!icmp) return Unexpected{icmp.error()};
+  opened.workers.front().icmp = std::move(*icmp);
+  return {};
+}
+
+Result<void> open_tun_queues(const Config& config, Opened& opened) {
+  auto tun = io::open_tun(config.device, opened.workers.size());
+  if (!tun) return Unexpected{tun.error()};
+  opened.device = tun->name;
+  opened.device_index = tun->index;
+  opened.tun_takes_udp = tun->has_uso;
+  for (std::size_t i = 0; i < opened.workers.size(); ++i)
+    opened.workers[i].tun = std::move(tun->queues[i]);
+  return {};
+}
+
+void choose_io(const Config& config, Chosen& chosen) {
+  if (config.io == IoChoice::epoll) {
+    chosen.io_reason = "asked for";
+    return;
+  }
+  const auto probed = io::probe_ring();
+  chosen.uring = config.io == IoChoice::uring || probed.has_value();
+  chosen.io_reason = config.io == IoChoice::uring ? "asked for"
+                     : probed                     ? "available"
+                                                  : probed.error().message();
+}
+
+// ---- the engine
+// ----------------------------------------------------------------------------------
+
+class EngineImplementation final : public Engine {
+ public:
+  EngineImplementation(Config config, Opened opened, Chosen chosen, std::unique_ptr<Tables> tables,
+                       io::Fd failure_event)
+      : config_(std::move(config)),
+        opened_(std::move(opened)),
+        chosen_(std::move(chosen)),
+        tables_(std::move(tables), opened_.workers.size()),
+        failure_event_(std::move(failure_event)) {}
+  ~EngineImplementation() override { stop(); }
+
+  /// Opens the queues of each worker.
+  Result<void> open_workers();
+
+  Result<void> start() override;
+  Result<void> apply(const Config& config) override;
+  void refresh() override;
+  void stop() override;
+  [[nodiscard]] EngineStatus status() const override;
+  [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.get(); }
+
+ private:
+  void log(LogLevel level, std::string_view line) const {
+    if (config_.log) config_.log(level, line);
+  }
+  void run_worker(std::size_t index);
+  [[nodiscard]] Totals totals_of(std::size_t tunnel) const;
+
+  Config config_;
+  Opened opened_;
+  Chosen chosen_;
+  Snapshot<Tables> tables_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+  io::Fd failure_event_;
+};
+
+Result<void> EngineImplementation::open_workers() {
+  for (std::size_t i = 0; i < opened_.workers.size(); ++i) {
+    const bool has_virtio_header = opened_.workers[i].tun_has_virtio_header;
+    auto queues =
+        chosen_.uring
+            ? io::open_ring(std::move(opened_.workers[i]), config_.sizes, opened_.device)
+            : io::open_poller(std::move(opened_.workers[i]), config_.sizes, opened_.device);
+    if (!queues) return Unexpected{queues.error()};
+    WorkerOptions options{.index = i,
+                          .sizes = config_.sizes,
+                          .receive = chosen_.receive,
+                          .tun_has_virtio_header = has_virtio_header,
+                          .tun_takes_udp = opened_.tun_takes_udp,
+                          .keeps_house = i == 0};
+    options.on_failure = [this](const Error& error) {
+      log(LogLevel::error, error.message());
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const auto written = ::write(failure_event_.get(), &one, sizeof one);
+    };
+    workers_.push_back(std::make_unique<Worker>(std::move(*queues), tables_, std::move(options)));
+  }
+  return {};
+}
+
+void EngineImplementation::run_worker(std::size_t index) {
+  io::set_thread_name(opened_.device + "/" + std::to_string(index));
+  if (config_.pin_workers && workers_.size() > 1) {
+    if (auto pinned = io::pin_to_cpu(index); !pinned)
+      log(LogLevel::warning, pinned.error().message());
+  }
+  workers_[index]->run();
+}
+
+Result<void> EngineImplementation::start() {
+  for (std::size_t i = threads_.size(); i < workers_.size(); ++i) {
+    tables_.activate(i);
+    try {
+      threads_.emplace_back([this, i] { run_worker(i); });
+    } catch (const std::system_error& error) {
+      tables_.deactivate(i);
+      stop();
+      return Unexpected{Error{.code = error.code().value(),
+                              .operation = "start thread",
+                              .object = opened_.device,
+                              .advice = ""}};
+    }
+  }
+  return {};
+}
+
+Result<void> EngineImplementation::apply(const Config& config) {
+  if (auto valid = validate(config); !valid) return valid;
+  const auto refuse = [&](std::string word) {
+    return Unexpected{Error{.code = 0,
+                            .operation = "apply",
+                            .object = std::move(word),
+                            .advice = "cannot change while the device is open"}};
+  };
+  if (config.device != config_.device) return refuse("device " + config.device);
+  if (config.workers != config_.workers) return refuse("workers");
+  if (config.io != config_.io) return refuse("io");
+  if (config.receive != config_.receive) return refuse("receive");
+  if (ip_protocols(config) != ip_protocols(config_)) return refuse("mode");
+  std::vector<Tunnel> tunnels;
+  for (std::uint32_t i = 0; i < config.tunnels.size(); ++i) {
+    const TunnelConfig& before = config_.tunnels[i];
+    const TunnelConfig& after = config.tunnels[i];
+    if (after.name != before.name) return refuse("tunnel " + after.name);
+    if (after.dev != before.dev) return refuse("dev " + after.dev);
+    if (workers_.size() > 1 && wants_order_across_workers(after))
+      return refuse("seq with more than one worker");
+    const bool is_same_path = after.remote == before.remote && after.local == before.local;
+    tunnels.push_back(make_tunnel(
+        config, i, is_same_path ? tables_.current().tunnels()[i].path : std::make_shared<Path>()));
+  }
+  config_ = config;
+  tables_.publish(std::make_unique<Tables>(std::move(tunnels)), [this] {
+    for (auto& worker : workers_) worker->wake();
+  });
+  return {};
+}
+
+void EngineImplementation::refresh() {
+  if (!threads_.empty()) return workers_.front()->request_refresh();
+  for (const Tunnel& tunnel : tables_.current().tunnels())
+    refresh_path(tunnel, std::chrono::steady_clock::now());
+}
+
+void EngineImplementation::stop() {
+  for (auto& worker : workers_) worker->request_stop();
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    threads_[i].join();
+    tables_.deactivate(i);
+  }
+  threads_.clear();
+}
+
+Totals EngineImplementation::totals_of(std::size_t tunnel) const {
+  Totals totals;
+  for (const auto& worker : workers_) totals += worker->counters(tunnel);
+  return totals;
+}
+
+EngineStatus EngineImplementation::status() const {
+  EngineStatus status;
+  status.device = opened_.device;
+  status.device_index = opened_.device_index;
+  status.io = chosen_.uring ? "uring" : "epoll";
+  status.io_reason = chosen_.io_reason;
+  status.receive = chosen_.receive == io::ReceiveKind::packet ? "packet" : "raw";
+  status.receive_reason = chosen_.receive_reason;
+  status.workers = static_cast<unsigned>(workers_.size());
+  status.running = !threads_.empty();
+  for (const auto& worker : workers_) {
+    status.totals += worker->device_counters();
+    status.receive_queue_full += worker->receive_queue_full();
+  }
+  for (const Tunnel& tunnel : tables_.current().tunnels()) {
+    status.mtu_bytes = tunnel.device_mtu;
+    status.tunnels.push_back({.config = tunnel.config,
+                              .local = tunnel.path->local.load(std::memory_order_relaxed),
+                              .mtu_bytes = fit_ipv6(tunnel).mtu_bytes,
+                              .totals = totals_of(tunnel.index)});
+  }
+  return status;
+}
+
+/// The sequence numbers of a tunnel are one row (RFC 2890 2.2), so one worker writes and checks
+/// them.
+void limit_workers(Config& config) {
+  const bool is_ordered =
+      std::any_of(config.tunnels.begin(), config.tunnels.end(), wants_order_across_workers);
+  if (!is_ordered || config.workers == 1) return;
+  config.workers = 1;
+  if (config.log)
+    config.log(LogLevel::warning,
+               config.device + ": 1 worker, because seq orders all packets of a tunnel");
+}
+
+Result<void> take_injected(InjectedDescriptors injected, Config& config, Opened& opened,
+                           Chosen& chosen) {
+  opened.device = config.device;
+  opened.workers = std::move(injected);
+  config.workers = static_cast<unsigned>(opened.workers.size());
+  chosen.receive = opened.workers.front().receive_kind;
+  chosen.receive_reason = "injected";
+  return {};
+}
+
+Result<void> open_descriptors(const Config& config, Opened& opened, Chosen& chosen) {
+  opened.workers.resize(config.workers);
+  if (auto tun = open_tun_queues(config, opened); !tun) return tun;
+  if (auto receive = choose_receive(config, opened, chosen); !receive) return receive;
+  return open_send(config, opened);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors injected) {
+  if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
+  limit_workers(config);
+  Opened opened;
+  Chosen chosen;
+  choose_io(config, chosen);
+  auto descriptors = injected.empty() ? open_descriptors(config, opened, chosen)
+                                      : take_injected(std::move(injected), config, opened, chosen);
+  if (!descriptors) return Unexpected{descriptors.error()};
+
+  std::vector<Tunnel> tunnels;
+  for (std::uint32_t i = 0; i < config.tunnels.size(); ++i) {
+    tunnels.push_back(make_tunnel(config, i, std::make_shared<Path>()));
+  }
+  io::Fd failure_event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  if (!failure_event)
+    return Unexpected{
+        Error{.code = errno, .operation = "open eventfd", .object = config.device, .advice = ""}};
+  auto engine = std::make_unique<EngineImplementation>(
+      std::move(config), std::move(opened), std::move(chosen),
+      std::make_unique<Tables>(std::move(tunnels)), std::move(failure_event));
+  if (auto workers = engine->open_workers(); !workers) return Unexpected{workers.error()};
+  return std::unique_ptr<Engine>{std::move(engine)};
+}
+
+}  // namespace culvert

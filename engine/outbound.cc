@@ -1,0 +1,240 @@
+#include "engine/outbound.h"
+
+#include <array>
+#include <cstring>
+
+#include "engine/fragment.h"
+#include "engine/inner_packet.h"
+#include "engine/segment.h"
+#include "proto/ecn.h"
+#include "proto/ipv4.h"
+
+namespace culvert {
+
+OutboundBatch::OutboundBatch(std::size_t capacity)
+    : capacity_(capacity), blocks_(std::make_unique<std::byte[]>(capacity * kBlockBytes)) {
+  datagrams_.reserve(capacity);
+}
+
+namespace {
+
+Verdict drop(DropReason reason, const Tunnel* tunnel = nullptr) noexcept {
+  return {.action = Verdict::Action::drop, .reason = reason, .tunnel = tunnel};
+}
+
+Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
+  return {.reason = DropReason::packet_too_big, .too_big_mtu = mtu, .tunnel = &tunnel};
+}
+
+/// The tunnel's own outer packet, come back as an inner one: RFC 2784 3.1, RFC 2473 7.
+bool is_routing_loop(const InnerPacket& inner, std::span<const std::byte> bytes,
+                     const Tunnel& tunnel) noexcept {
+  return !inner.is_ipv6() && inner.upper_protocol == tunnel.ip_protocol &&
+         proto::load<proto::Ipv4Address>(bytes, 16) == tunnel.config.remote;
+}
+
+bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
+  return dispatch(tunnel.config.mode, [&](auto encapsulation, const auto&) {
+    return encapsulation.carries(protocol_type);
+  });
+}
+
+/// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2983, RFC 6040 4.1.
+std::uint8_t outer_ttl(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
+  return tunnel.config.ttl.value_or(inner.ttl);
+}
+std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
+  return proto::with_ecn(tunnel.config.tos.value_or(inner.tos),
+                         proto::outer_ecn(proto::ecn_of(inner.tos), tunnel.config.ecn));
+}
+
+/// Puts what one packet from TUN becomes in the batch. All its outer packets share their header but
+/// for length, identification and the encapsulation's own fields.
+class Encapsulator {
+ public:
+  Encapsulator(const Tunnel& tunnel, const InnerPacket& inner, const Fit& fit, TunnelState& state,
+               OutboundBatch& batch) noexcept
+      : tunnel_(tunnel),
+        fit_(fit),
+        state_(state),
+        batch_(batch),
+        protocol_type_(inner.protocol_type) {
+    outer_.source = tunnel.path->local.load(std::memory_order_relaxed);
+    outer_.destination = tunnel.config.remote;
+    outer_.protocol = tunnel.ip_protocol;
+    outer_.tos = outer_tos(tunnel, inner);
+    outer_.ttl = outer_ttl(tunnel, inner);
+    outer_.dont_fragment = fit.dont_fragment;
+  }
+
+  /// One packet that is whole and fits.
+  void send_packet(io::Packet& packet) noexcept {
+    packet.grow_front(tunnel_.overhead_bytes());
+    send(packet.bytes(), {}, 1);
+  }
+
+  /// The segments of a super-packet, which fit.
+  void send_segments(Segmenter& segmenter) noexcept {
+    const std::size_t overhead = tunnel_.overhead_bytes();
+    for (std::size_t i = 0; i < segmenter.segment_count(); ++i) {
+      const auto head = batch_.block().first(overhead + segmenter.header_bytes());
+      const auto slice = segmenter.next(head.subspan(overhead));
+      send(head, slice, 1);
+    }
+  }
+
+  /// Fragments of an IPv4 packet that does not fit and may be cut.
+  void send_inner_fragments(std::span<const std::byte> inner,
+                            std::size_t ip_header_bytes) noexcept {
+    cut(inner.first(ip_header_bytes), inner.subspan(ip_header_bytes), {}, fit_.mtu_bytes,
+        tunnel_.overhead_bytes(),
+        [this](auto head, auto tail, std::uint16_t packets) { send(head, tail, packets); });
+  }
+
+ private:
+  /// `head`: overhead_bytes() of room, then the inner packet or its headers; `tail`: the rest of
+  /// it. `packets`: what is counted when it has been sent.
+  void send(std::span<std::byte> head, std::span<const std::byte> tail,
+            std::uint16_t packets) noexcept {
+    const std::size_t total = head.size() + tail.size();
+    outer_.total_bytes = static_cast<std::uint16_t>(total);
+    if (!outer_.dont_fragment) outer_.identification = next_identification();
+    proto::build_ipv4(head.first<proto::kIpv4HeaderBytes>(), outer_);
+    if (tunnel_.encapsulation_bytes != 0) write_encapsulation(head, tail);
+    if (!outer_.dont_fragment && total > fit_.outer_mtu_bytes)
+      return send_fragments(head, tail, packets);
+    push(head, tail, packets, total - tunnel_.overhead_bytes());
+  }
+
+  void write_encapsulation(std::span<std::byte> head, std::span<const std::byte> tail) noexcept {
+    const auto header = head.subspan(proto::kIpv4HeaderBytes, tunnel_.encapsulation_bytes);
+    const proto::PayloadParts payload{head.subspan(tunnel_.overhead_bytes()), tail, protocol_type_};
+    dispatch(tunnel_.config.mode, [&](auto encapsulation, const auto& parameters) {
+      const std::uint32_t sequence =
+          encapsulation.sends_sequence(parameters) ? state_.next_sequence++ : 0;
+      encapsulation.encapsulate(header, parameters, sequence, payload);
+    });
+  }
+
+  /// RFC 6864 4.3: unique while a fragment of it may live; never 0, which asks the kernel for one.
+  std::uint16_t next_identification() noexcept {
+    if (++state_.next_identification == 0) ++state_.next_identification;
+    return state_.next_identification;
+  }
+
+  /// Fragments of an outer packet (RFC 4213 3.2.1, DF clear). The head of a segment lies in a block
+  /// of the batch, which a flush gives away, so it is copied: it is headers only, and this way is
+  /// rare.
+  void send_fragments(std::span<const std::byte> head, std::span<const std::byte> tail,
+                      std::uint16_t packets) noexcept {
+    std::array<std::byte, OutboundBatch::kBlockBytes> copy;
+    if (head.size() <= copy.size()) {
+      std::memcpy(copy.data(), head.data(), head.size());
+      head = std::span{copy}.first(head.size());
+    }
+    const std::size_t inner_bytes = head.size() + tail.size() - tunnel_.overhead_bytes();
+    cut(head.first(proto::kIpv4HeaderBytes), head.subspan(proto::kIpv4HeaderBytes), tail,
+        fit_.outer_mtu_bytes, 0,
+        [&, this](auto fragment_head, auto fragment_tail, std::uint16_t is_first) {
+          push(fragment_head, fragment_tail, packets * is_first, inner_bytes * is_first);
+        });
+  }
+
+  /// Cuts an IPv4 packet; each fragment's header lies in a block behind `room_bytes`. Calls
+  /// `emit(head with room, tail, 1 for the first and 0 for the others)`.
+  template <class Emit>
+  void cut(std::span<const std::byte> header, std::span<const std::byte> payload,
+           std::span<const std::byte> payload2, std::uint16_t mtu_bytes, std::size_t room_bytes,
+           Emit emit) noexcept {
+    Fragmenter fragmenter(header, payload, payload2, mtu_bytes);
+    for (std::uint16_t is_first = 1;; is_first = 0) {
+      const auto block = batch_.block();
+      const auto piece = fragmenter.next(block.subspan(room_bytes).first<60>());
+      if (!piece) return;
+      std::size_t head_bytes = room_bytes + piece->header_bytes;
+      auto tail = piece->payload;
+      const bool is_short = head_bytes + tail.size() <= block.size();
+      if (is_short || !piece->payload2.empty()) {  // what may lie in a copy goes into the block
+        std::memcpy(block.data() + head_bytes, tail.data(), tail.size());
+        head_bytes += tail.size();
+        tail = piece->payload2;
+      }
+      emit(block.first(head_bytes), tail, is_first);
+    }
+  }
+
+  void push(std::span<const std::byte> head, std::span<const std::byte> tail, std::size_t packets,
+            std::size_t inner_bytes) noexcept {
+    batch_.push({.datagram = {head, tail, outer_.destination},
+                 .tunnel = tunnel_.index,
+                 .packets = static_cast<std::uint16_t>(packets),
+                 .inner_bytes = static_cast<std::uint16_t>(inner_bytes)});
+  }
+
+  const Tunnel& tunnel_;
+  const Fit& fit_;
+  TunnelState& state_;
+  OutboundBatch& batch_;
+  std::uint16_t protocol_type_;
+  proto::Ipv4Fields outer_;
+};
+
+Verdict sent(const Tunnel& tunnel) noexcept {
+  return {.action = Verdict::Action::to_tunnel, .tunnel = &tunnel};
+}
+
+// segments > fit > datagrams
+Verdict outbound_super_packet(const io::Packet& packet, const Tunnel& tunnel, const Fit& fit,
+                              Encapsulator& encapsulator) noexcept {
+  auto segmenter = Segmenter::start(packet);
+  if (!segmenter) return drop(DropReason::tun_offload_malformed, &tunnel);
+  // A super-packet's flow follows the path MTU or should: it is told, even where DF is clear.
+  if (segmenter->largest_packet_bytes() > fit.mtu_bytes) return drop_too_big(tunnel, fit.mtu_bytes);
+  encapsulator.send_segments(*segmenter);
+  return sent(tunnel);
+}
+
+// checksum > fit > datagrams
+Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
+                        const Fit& fit, Encapsulator& encapsulator) noexcept {
+  if (packet.offload.needs_checksum && !complete_checksum(packet)) {
+    return drop(DropReason::tun_offload_malformed, &tunnel);
+  }
+  if (inner.size_bytes <= fit.mtu_bytes) {
+    encapsulator.send_packet(packet);
+  } else if (inner.may_be_fragmented) {
+    encapsulator.send_inner_fragments(packet.bytes(), inner.ip_header_bytes);
+  } else {
+    return drop_too_big(tunnel, fit.mtu_bytes);
+  }
+  return sent(tunnel);
+}
+
+}  // namespace
+
+// inner header > tunnel > loop > MSS > segments or checksum > fit > encapsulation > datagrams
+Verdict outbound(io::Packet& packet, const Tables& tables, std::span<TunnelState> states,
+                 OutboundBatch& batch) noexcept {
+  if (packet.truncated) return drop(DropReason::tun_packet_truncated);
+  if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
+  const auto inner = parse_inner(packet.bytes());
+  if (!inner) return drop(DropReason::tun_packet_malformed);
+  packet.trim_to(inner->size_bytes);
+  const Tunnel* tunnel = tables.route(*inner);
+  if (tunnel == nullptr) return drop(DropReason::payload_unsupported);
+  if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
+  if (is_routing_loop(*inner, packet.bytes(), *tunnel))
+    return drop(DropReason::routing_loop, tunnel);
+  if (tunnel->path->local.load(std::memory_order_relaxed).is_unspecified()) {
+    return drop(DropReason::local_address_unknown, tunnel);
+  }
+  const Fit fit = inner->is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
+  if (tunnel->config.mssclamp)
+    clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
+  Encapsulator encapsulator(*tunnel, *inner, fit, states[tunnel->index], batch);
+  if (packet.offload.is_super_packet())
+    return outbound_super_packet(packet, *tunnel, fit, encapsulator);
+  return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);
+}
+
+}  // namespace culvert

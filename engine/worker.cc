@@ -1,0 +1,270 @@
+#include "engine/worker.h"
+
+#include <cassert>
+#include <cerrno>
+#include <random>
+
+#include "engine/path.h"
+#include "engine/segment.h"
+
+namespace culvert {
+namespace {
+
+constexpr auto kTick = std::chrono::seconds{1};
+constexpr std::size_t kErrorBuffers = 32;  // errors that one round may originate
+
+DropReason send_reason(int error) noexcept {
+  switch (error) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      return DropReason::send_queue_full;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENODEV:
+    case EADDRNOTAVAIL:
+    case EINVAL:
+      return DropReason::send_no_route;  // EINVAL: the source is no address of this host any more
+    case EPERM:
+    case EACCES:
+      return DropReason::send_refused;
+    case EMSGSIZE:
+      return DropReason::send_too_big;
+    default:
+      return DropReason::send_failed;
+  }
+}
+
+DropReason write_reason(int error) noexcept {
+  return error == EAGAIN || error == ENOBUFS || error == ENOMEM ? DropReason::tun_queue_full
+                                                                : DropReason::tun_write_failed;
+}
+
+}  // namespace
+
+class Worker::Batch final : public OutboundBatch {
+ public:
+  Batch(Worker& worker, std::size_t capacity) : OutboundBatch(capacity), worker_(worker) {}
+
+ protected:
+  void flush() noexcept override { worker_.flush(); }
+
+ private:
+  Worker& worker_;
+};
+
+Worker::Worker(std::unique_ptr<io::Queues> queues, Snapshot<Tables>& tables, WorkerOptions options)
+    : queues_(std::move(queues)),
+      snapshot_(tables),
+      options_(std::move(options)),
+      states_(kMaxTunnels),
+      counters_(kMaxTunnels + 1),
+      batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
+      coalescer_(options_.sizes.tunnel_packets, options_.tun_takes_udp),
+      error_buffers_(kErrorBuffers) {
+  pending_writes_.reserve(options_.sizes.batch_writes);
+  if (!options_.tun_has_virtio_header)
+    cut_headers_.resize(options_.sizes.batch_writes * kMaxInnerHeaderBytes);
+  // RFC 6864 does not ask for it, but an observer should not learn a restart from identifications.
+  std::random_device random;
+  for (auto& state : states_) state.next_identification = static_cast<std::uint16_t>(random());
+}
+
+Worker::~Worker() = default;
+
+void Worker::run() noexcept {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const auto done = round(kTick, std::chrono::steady_clock::now());
+    if (!done) {
+      options_.on_failure(done.error());
+      break;
+    }
+  }
+  receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
+}
+
+// wait > TUN to tunnel > tunnel to TUN > errors > everything to the kernel > buffers back
+Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept {
+  if (auto waited = queues_->wait(timeout); !waited) return waited;
+  tables_ = &snapshot_.read(options_.index);
+  keep_house(now);
+  for (auto& packet : queues_->received(io::Source::tun)) from_tun(packet, now);
+  for (auto& packet : queues_->received(io::Source::tunnel)) from_tunnel(packet);
+  for (auto& packet : queues_->received(io::Source::icmp)) from_icmp(packet, now);
+  write_coalesced();
+  batch_->flush_and_clear();
+  coalescer_.clear();
+  error_buffers_used_ = 0;
+  queues_->release();
+  return {};
+}
+
+void Worker::from_tun(io::Packet& packet, Time now) noexcept {
+  const std::uint32_t packets = packet_count(packet);
+  const Verdict verdict = outbound(packet, *tables_, states_, *batch_);
+  WorkerCounters& counters = counters_of(verdict.tunnel);
+  counters.out_received.add(packets);
+  if (verdict.action != Verdict::Action::drop) return;  // counted when it has been sent
+  counters.drop(verdict.reason, packets);
+  if (verdict.too_big_mtu != 0) answer_too_big(packet, verdict, now);
+}
+
+void Worker::from_tunnel(io::Packet& packet) noexcept {
+  const std::uint32_t packets = packet_count(packet);
+  const Verdict verdict = inbound(packet, *tables_, states_, options_.receive);
+  WorkerCounters& counters = counters_of(verdict.tunnel);
+  counters.in_received.add(packets);
+  if (verdict.ecn_is_anomalous) counters.ecn_anomalies.add(packets);
+  if (verdict.action == Verdict::Action::drop) return counters.drop(verdict.reason, packets);
+  const std::uint32_t tunnel = verdict.tunnel->index;
+  if (!cut_headers_.empty()) {
+    return write_cut(
+        packet,
+        {.tunnel = tunnel, .packets = packets, .bytes = static_cast<std::uint32_t>(packet.size())});
+  }
+  coalescer_.add(packet, tunnel, packets, verdict.tunnel->config.coalesce);
+}
+
+void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
+  ErrorBuffer* buffer = error_buffer();
+  ErrorBuffer unused;
+  Relay relay =
+      relay_error(buffer != nullptr ? *buffer : unused, tables_->by_outer(), packet.bytes());
+  WorkerCounters& counters = counters_of(relay.tunnel);
+  counters.errors_received.add(1);
+  if (relay.learned_path_mtu != 0) learn_path_mtu(*relay.tunnel, relay.learned_path_mtu, now);
+  if (relay.reason == DropReason::none && (buffer == nullptr || !limiter_.allow(now))) {
+    relay.reason = DropReason::icmp_error_rate_limited;
+  }
+  if (relay.reason != DropReason::none) return counters.drop(relay.reason, 1);
+  write({.head = relay.packet, .slices = {}, .offload = {}},
+        {.tunnel = relay.tunnel->index, .packets = 1, .is_relayed_error = true});
+}
+
+void Worker::answer_too_big(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
+  ErrorBuffer* buffer = error_buffer();
+  if (buffer == nullptr) return counters_of(verdict.tunnel).too_big_suppressed.add(1);
+  const auto error =
+      culvert::answer_too_big(*buffer, *verdict.tunnel, packet.bytes(), verdict.too_big_mtu);
+  if (error.empty()) return;  // RFC 4443 2.4(e)
+  if (!limiter_.allow(now)) return counters_of(verdict.tunnel).too_big_suppressed.add(1);
+  counters_of(verdict.tunnel).too_big_sent.add(1);
+  write({.head = error, .slices = {}, .offload = {}}, {.tunnel = verdict.tunnel->index});
+}
+
+void Worker::write_coalesced() noexcept {
+  for (const Coalesced& coalesced : coalescer_.finish()) {
+    write(coalesced.packet,
+          {.tunnel = coalesced.tunnel, .packets = coalesced.packets, .bytes = coalesced.bytes});
+  }
+}
+
+void Worker::write(const io::TunPacket& packet, const PendingWrite& pending) noexcept {
+  if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
+  pending_writes_.push_back(pending);
+  [[maybe_unused]] const bool has_room = queues_->write(packet);
+  assert(has_room);  // the queues have as many places as we count
+}
+
+/// For a device without virtio-net headers: segments, and whole checksums.
+void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept {
+  if (!packet.offload.is_super_packet()) {
+    if (packet.offload.needs_checksum && !complete_checksum(packet)) {
+      return counters_[pending.tunnel].drop(DropReason::tunnel_offload_malformed, pending.packets);
+    }
+    return write({.head = packet.bytes(), .slices = {}, .offload = {}}, pending);
+  }
+  auto segmenter = Segmenter::start(packet);
+  if (!segmenter || segmenter->segment_count() != pending.packets) {
+    return counters_[pending.tunnel].drop(DropReason::tunnel_offload_malformed, pending.packets);
+  }
+  for (std::size_t i = 0; i < segmenter->segment_count(); ++i) {
+    if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
+    const auto blocks =
+        std::span{cut_headers_}.subspan(pending_writes_.size() * kMaxInnerHeaderBytes);
+    const auto head = blocks.first(segmenter->header_bytes());
+    const auto slice = segmenter->next(head);
+    write({.head = head, .slices = {&slice, 1}, .offload = {}},
+          {.tunnel = pending.tunnel,
+           .packets = 1,
+           .bytes = static_cast<std::uint32_t>(head.size() + slice.size())});
+  }
+}
+
+/// Everything that waits goes to the kernel: the batch's datagrams and the writes.
+void Worker::flush() noexcept {
+  const auto datagrams = batch_->datagrams();
+  if (datagrams.empty() && pending_writes_.empty()) return;
+  std::size_t given = 0;
+  for (std::size_t i = 0; i < datagrams.size(); ++i) {
+    if (queues_->send(datagrams[i].datagram)) continue;
+    submit(datagrams.subspan(given, i - given));
+    given = i;
+    [[maybe_unused]] const bool has_room = queues_->send(datagrams[i].datagram);
+    assert(has_room);
+  }
+  submit(datagrams.subspan(given));
+}
+
+void Worker::submit(std::span<const OutboundDatagram> sent) noexcept {
+  const io::Submitted submitted = queues_->submit();
+  count_sends(sent, submitted.sends);
+  count_writes(submitted.writes);
+  pending_writes_.clear();
+}
+
+void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
+                         std::span<const int> results) noexcept {
+  assert(datagrams.size() == results.size());
+  for (std::size_t i = 0; i < datagrams.size(); ++i) {
+    const OutboundDatagram& datagram = datagrams[i];
+    WorkerCounters& counters = counters_[datagram.tunnel];
+    if (results[i] == 0) {
+      counters.out_packets.add(datagram.packets);
+      counters.out_bytes.add(datagram.inner_bytes);
+      continue;
+    }
+    counters.drop(send_reason(results[i]), datagram.packets);
+    // The route has changed under us: its MTU is looked up again before the next round.
+    if (results[i] == EMSGSIZE) refresh_.store(true, std::memory_order_relaxed);
+  }
+}
+
+void Worker::count_writes(std::span<const int> results) noexcept {
+  assert(pending_writes_.size() == results.size());
+  for (std::size_t i = 0; i < pending_writes_.size(); ++i) {
+    const PendingWrite& pending = pending_writes_[i];
+    WorkerCounters& counters = counters_[pending.tunnel];
+    const bool is_written = results[i] == 0;
+    if (pending.is_relayed_error) {
+      is_written ? counters.errors_relayed.add(1)
+                 : counters.drop(DropReason::icmp_error_write_failed, 1);
+    } else if (is_written) {
+      counters.in_packets.add(pending.packets);
+      counters.in_bytes.add(pending.bytes);
+    } else {
+      counters.drop(write_reason(results[i]), pending.packets);
+    }
+  }
+}
+
+void Worker::keep_house(Time now) noexcept {
+  const bool is_asked = refresh_.exchange(false, std::memory_order_relaxed);
+  const bool is_time = options_.keeps_house && now >= next_house_keeping_;
+  if (!is_asked && !is_time) return;
+  next_house_keeping_ = now + kTick;
+  for (const Tunnel& tunnel : tables_->tunnels()) refresh_path(tunnel, now);
+  receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
+}
+
+WorkerCounters& Worker::counters_of(const Tunnel* tunnel) noexcept {
+  return tunnel != nullptr ? counters_[tunnel->index] : counters_.back();
+}
+
+ErrorBuffer* Worker::error_buffer() noexcept {
+  return error_buffers_used_ < error_buffers_.size() ? &error_buffers_[error_buffers_used_++]
+                                                     : nullptr;
+}
+
+}  // namespace culvert
