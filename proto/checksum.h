@@ -30,8 +30,30 @@ struct ChecksumSum {
 /// one: vectorised; every length, any alignment. The result is folded to 16 bits.
 [[nodiscard]] ChecksumSum sum(std::span<const std::byte> bytes) noexcept;
 
+/// Folds a sum to 16 bits without the complement: what a field holds that a device is to finish.
+[[nodiscard]] constexpr Be16 fold(ChecksumSum sum) noexcept {
+  std::uint64_t value = (sum.value >> 32) + (sum.value & 0xffff'ffff);  // at most 33 bits
+  value = (value >> 16) + (value & 0xffff);                             // at most 18 bits
+  value = (value >> 16) + (value & 0xffff);                             // at most 17 bits
+  value = (value >> 16) + (value & 0xffff);
+  return Be16::from_wire(static_cast<std::uint16_t>(value));
+}
+
+/// The value for a checksum field: the complement of the folded sum. (UDP sends 0 as 0xffff: its
+/// own header says so.)
+[[nodiscard]] constexpr Be16 finish(ChecksumSum sum) noexcept {
+  return Be16::from_wire(static_cast<std::uint16_t>(~fold(sum).wire()));
+}
+
+/// True if a sum that included the checksum field is that of intact bytes.
+[[nodiscard]] constexpr bool verifies(ChecksumSum sum) noexcept {
+  return fold(sum).wire() == 0xffff;
+}
+
 /// The same sum for bytes whose first lies at an odd offset. RFC 1071 2(B), swapping.
-[[nodiscard]] ChecksumSum swapped(ChecksumSum sum) noexcept;
+[[nodiscard]] constexpr ChecksumSum swapped(ChecksumSum sum) noexcept {
+  return {__builtin_bswap16(fold(sum).wire())};
+}
 
 /// The sum of one 16-bit word given in host byte order.
 [[nodiscard]] constexpr ChecksumSum sum_of_word(std::uint16_t word) noexcept {
@@ -40,26 +62,30 @@ struct ChecksumSum {
 
 /// The pseudo-header of TCP, UDP (RFC 9293 3.1, RFC 768) and, for IPv6, ICMPv6 (RFC 8200 8.1).
 /// `length_bytes`: the transport header and its payload.
-[[nodiscard]] ChecksumSum pseudo_header_sum(Ipv4Address source, Ipv4Address destination,
-                                            std::uint8_t protocol,
-                                            std::uint32_t length_bytes) noexcept;
-[[nodiscard]] ChecksumSum pseudo_header_sum(const Ipv6Address& source,
-                                            const Ipv6Address& destination,
-                                            std::uint8_t next_header,
-                                            std::uint32_t length_bytes) noexcept;
-
-/// Folds a sum to 16 bits without the complement: what a field holds that a device is to finish.
-[[nodiscard]] Be16 fold(ChecksumSum sum) noexcept;
-
-/// The value for a checksum field: the complement of the folded sum. (UDP sends 0 as 0xffff: its
-/// own header says so.)
-[[nodiscard]] Be16 finish(ChecksumSum sum) noexcept;
-
-/// True if a sum that included the checksum field is that of intact bytes.
-[[nodiscard]] bool verifies(ChecksumSum sum) noexcept;
+[[nodiscard]] inline ChecksumSum pseudo_header_sum(Ipv4Address source, Ipv4Address destination,
+                                                   std::uint8_t protocol,
+                                                   std::uint32_t length_bytes) noexcept {
+  return ChecksumSum{load<std::uint32_t>(source.bytes)} +
+         ChecksumSum{load<std::uint32_t>(destination.bytes)} + sum_of_word(protocol) +
+         ChecksumSum{Be32::from_host(length_bytes).wire()};
+}
+[[nodiscard]] inline ChecksumSum pseudo_header_sum(const Ipv6Address& source,
+                                                   const Ipv6Address& destination,
+                                                   std::uint8_t next_header,
+                                                   std::uint32_t length_bytes) noexcept {
+  ChecksumSum total = sum_of_word(next_header) + ChecksumSum{Be32::from_host(length_bytes).wire()};
+  for (std::size_t offset = 0; offset < sizeof source.bytes; offset += 4) {
+    total += ChecksumSum{load<std::uint32_t>(source.bytes, offset)};
+    total += ChecksumSum{load<std::uint32_t>(destination.bytes, offset)};
+  }
+  return total;
+}
 
 /// `checksum` after one 16-bit word at an even offset went from `before` to `after`. RFC 1624 3,
 /// eqn. 3.
-[[nodiscard]] Be16 update(Be16 checksum, Be16 before, Be16 after) noexcept;
+[[nodiscard]] constexpr Be16 update(Be16 checksum, Be16 before, Be16 after) noexcept {
+  const auto complement = [](Be16 word) { return std::uint64_t{0xffffu ^ word.wire()}; };
+  return finish({complement(checksum) + complement(before) + after.wire()});
+}
 
 }  // namespace culvert::proto

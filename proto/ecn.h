@@ -22,7 +22,9 @@ enum class EcnMode : std::uint8_t {
 };
 
 /// The ECN field of the outer header. RFC 6040 4.1, figure 3.
-[[nodiscard]] Ecn outer_ecn(Ecn inner, EcnMode mode) noexcept;
+[[nodiscard]] constexpr Ecn outer_ecn(Ecn inner, EcnMode mode) noexcept {
+  return mode == EcnMode::normal ? inner : Ecn::not_ect;
+}
 
 /// What the tunnel egress makes of the two fields. RFC 6040 4.2, figure 4.
 struct CombinedEcn {
@@ -31,6 +33,19 @@ struct CombinedEcn {
       false;  ///< a combination that RFC 6040 4.2 marks (!!!) or (!): counted, not dropped
 };
 /// Nothing: the packet is to be dropped (outer CE on a packet that cannot carry the mark).
-[[nodiscard]] std::optional<CombinedEcn> combine_ecn(Ecn outer, Ecn inner) noexcept;
+[[nodiscard]] constexpr std::optional<CombinedEcn> combine_ecn(Ecn outer, Ecn inner) noexcept {
+  switch (inner) {
+    case Ecn::not_ect:
+      if (outer == Ecn::ce) return std::nullopt;
+      return CombinedEcn{Ecn::not_ect, outer != Ecn::not_ect};
+    case Ecn::ect0:
+      return CombinedEcn{outer == Ecn::not_ect ? inner : outer, false};
+    case Ecn::ect1:
+      return CombinedEcn{outer == Ecn::ce ? outer : inner, outer == Ecn::ect0};
+    case Ecn::ce:
+      break;
+  }
+  return CombinedEcn{Ecn::ce, outer == Ecn::ect1};
+}
 
 }  // namespace culvert::proto

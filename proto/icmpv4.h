@@ -33,7 +33,7 @@ struct Icmpv4Error {
 /// bad_checksum or, if it is no error message, unknown_protocol_type. RFC 792, RFC 1191 4.
 [[nodiscard]] Parsed<Icmpv4Error> parse_icmpv4_error(std::span<const std::byte> message) noexcept;
 
-/// True if the IPv4 packet is an ICMPv4 error message, which is never answered. RFC 1122 3.2.2.
+/// True if `type` is that of an ICMPv4 error message, which is never answered. RFC 1122 3.2.2.
 [[nodiscard]] bool is_icmpv4_error_type(std::uint8_t type) noexcept;
 
 /// True if an ICMPv4 error may answer `offending`: not an ICMPv4 error, not to a multicast or

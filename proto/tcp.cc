@@ -1,0 +1,68 @@
+#include "proto/tcp.h"
+
+#include "proto/checksum.h"
+
+namespace culvert::proto {
+namespace {
+
+// Replaces a 16-bit word that may start at an odd offset, and the checksum for it. At an odd offset
+// the word's two bytes belong to two words of the sum, which makes its swapped value the one that
+// counts: RFC 1071 2(B).
+void replace_word(std::span<std::byte> segment, std::size_t offset, std::uint16_t value,
+                  bool checksum_is_partial) noexcept {
+  const auto before = load<Be16>(segment, offset);
+  const auto after = Be16::from_host(value);
+  store(segment, offset, after);
+  if (checksum_is_partial) return;
+  const auto as_summed = [offset](Be16 word) {
+    return offset % 2 == 0 ? word : Be16::from_wire(__builtin_bswap16(word.wire()));
+  };
+  const auto checksum = load<Be16>(segment, kTcpChecksumOffset);
+  store(segment, kTcpChecksumOffset, update(checksum, as_summed(before), as_summed(after)));
+}
+
+}  // namespace
+
+Parsed<TcpHeader> parse_tcp(std::span<const std::byte> segment) noexcept {
+  if (segment.size() < kTcpHeaderBytes) return Unexpected{Malformed::truncated};
+  const std::size_t header_bytes = (load_u8(segment, 12) >> 4) * 4u;
+  if (header_bytes < kTcpHeaderBytes) return Unexpected{Malformed::bad_header_length};
+  if (header_bytes > segment.size()) return Unexpected{Malformed::bad_header_length};
+  return TcpHeader{.source_port = load_be16(segment, 0),
+                   .destination_port = load_be16(segment, 2),
+                   .sequence = load_be32(segment, 4),
+                   .acknowledgment = load_be32(segment, 8),
+                   .header_bytes = static_cast<std::uint8_t>(header_bytes),
+                   .flags = load_u8(segment, 13),
+                   .window = load_be16(segment, 14),
+                   .options = segment.subspan(kTcpHeaderBytes, header_bytes - kTcpHeaderBytes)};
+}
+
+bool clamp_mss(std::span<std::byte> segment, std::uint16_t mss_bytes,
+               bool checksum_is_partial) noexcept {
+  constexpr std::uint8_t kEndOfList = 0, kNoOperation = 1, kMaximumSegmentSize = 2;
+  const auto tcp = parse_tcp(segment);
+  if (!tcp || (tcp->flags & kTcpSyn) == 0) return false;
+
+  bool changed = false;
+  for (std::size_t offset = kTcpHeaderBytes; offset < tcp->header_bytes;) {
+    const std::uint8_t kind = load_u8(segment, offset);
+    if (kind == kEndOfList) break;
+    if (kind == kNoOperation) {
+      ++offset;
+      continue;
+    }
+    if (offset + 1 >= tcp->header_bytes) break;
+    const std::size_t size = load_u8(segment, offset + 1);
+    if (size < 2 || size > tcp->header_bytes - offset) break;
+    const bool is_mss = kind == kMaximumSegmentSize && size == 4;
+    if (is_mss && load_be16(segment, offset + 2) > mss_bytes) {
+      replace_word(segment, offset + 2, mss_bytes, checksum_is_partial);
+      changed = true;
+    }
+    offset += size;
+  }
+  return changed;
+}
+
+}  // namespace culvert::proto
