@@ -16,8 +16,8 @@ struct Gre {
 
   /// What a tunnel sends and expects; the words are those of `ip link add type gre`.
   struct Parameters {
-    std::optional<std::uint32_t> ikey;  ///< absent and 0 differ: RFC 2890 2.1
-    std::optional<std::uint32_t> okey;
+    std::optional<std::uint32_t> ikey{};  ///< absent and 0 differ: RFC 2890 2.1
+    std::optional<std::uint32_t> okey{};
     bool icsum =
         false;  ///< packets without a checksum are dropped; with one they are always verified
     bool ocsum = false;

@@ -67,7 +67,7 @@ const Bad kBad[] = {
     {"LargeMtu", [](Config& c) { c.mtu = std::uint16_t{65516}; }, "mtu 65516", "65515"},
 };
 INSTANTIATE_TEST_SUITE_P(All, ValidateConfigRefuses, ::testing::ValuesIn(kBad),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 TEST(ValidateConfig, CountsTheEncapsulationInTheLargestMtu) {
   Config config = good();
