@@ -31,6 +31,9 @@ class OptionalWord {
   constexpr explicit operator bool() const noexcept { return has_value_; }
   [[nodiscard]] constexpr std::uint32_t operator*() const noexcept { return value_; }
   friend constexpr bool operator==(OptionalWord, OptionalWord) = default;
+  friend constexpr bool operator==(OptionalWord a, std::uint32_t b) noexcept {
+    return a == OptionalWord{b};
+  }
   friend constexpr bool operator==(OptionalWord a, std::optional<std::uint32_t> b) noexcept {
     return std::optional<std::uint32_t>{a} == b;
   }
