@@ -3,7 +3,6 @@
 // worker's thread.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -29,8 +28,9 @@ class Fragmenter {
              std::span<const std::byte> payload2, std::uint16_t mtu_bytes) noexcept;
 
   /// Writes the next fragment's header (at most 60 bytes, checksum included) and returns its
-  /// payload. Nothing: all are done. No fragment but the last has a payload that is not a multiple
-  /// of 8.
+  /// payload. Nothing: all are done, or the rest lies beyond 65,535 bytes of a datagram (RFC 791
+  /// 3.1; only a malformed fragment does). No fragment but the last has a payload that is not a
+  /// multiple of 8.
   [[nodiscard]] std::optional<Piece> next(std::span<std::byte, 60> header) noexcept;
 
  private:
@@ -39,6 +39,7 @@ class Fragmenter {
   std::span<const std::byte> payload2_;
   std::uint16_t mtu_bytes_;
   std::size_t done_bytes_ = 0;
+  bool is_done_ = false;
 };
 
 }  // namespace culvert
