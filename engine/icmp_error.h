@@ -44,9 +44,9 @@ struct Relay {
   DropReason reason = DropReason::none;  ///< set: nothing is sent inward
   const Tunnel* tunnel = nullptr;        ///< whose packet it quotes
   std::uint16_t learned_path_mtu =
-      0;  ///< bytes; 0: it says nothing of the path MTU. Set also if nothing is sent
+      0;  ///< bytes, below what we knew; 0: nothing new. Set also if nothing is sent
   std::span<const std::byte>
-      packet;  ///< in `buffer`: the ICMPv6 or ICMPv4 error for the inner source
+      packet{};  ///< in `buffer`: the ICMPv6 or ICMPv4 error for the inner source
 };
 
 /// `message`: a whole IPv4 packet with an ICMPv4 error, untrusted. The quoted outer header must be

@@ -36,13 +36,13 @@ static_assert(std::atomic<proto::Ipv4Address>::is_always_lock_free);
 
 /// One tunnel. Its index is its place in Tables::tunnels and in each worker's state and counters.
 struct Tunnel {
-  TunnelConfig config{};
+  TunnelConfig config;
   std::uint32_t index = 0;
   std::uint8_t ip_protocol = 0;           ///< of the outer header
   std::uint16_t encapsulation_bytes = 0;  ///< between outer header and payload packet
   std::uint16_t device_mtu = 0;
-  std::optional<proto::Ipv6Address> icmp_source{};
-  std::shared_ptr<Path> path{};
+  std::optional<proto::Ipv6Address> icmp_source;
+  std::shared_ptr<Path> path;
 
   /// Everything in front of the payload packet: outer header and encapsulation.
   [[nodiscard]] std::uint16_t overhead_bytes() const noexcept {
@@ -57,8 +57,8 @@ struct Fit {
   std::uint16_t outer_mtu_bytes =
       0;  ///< outer packets above it are fragmented by us (only with DF clear)
 };
-[[nodiscard]] inline Fit fit_ipv6(const Tunnel& tunnel) noexcept {
-  const std::uint16_t path = tunnel.path->mtu();
+/// `path`: the path MTU in bytes, outer header included.
+[[nodiscard]] inline Fit fit_ipv6(const Tunnel& tunnel, std::uint16_t path) noexcept {
   if (!tunnel.config.pmtudisc) return {tunnel.device_mtu, false, path};
   const int room = path - tunnel.overhead_bytes();
   if (room < proto::kIpv6MinimumMtu) return {proto::kIpv6MinimumMtu, false, path};
@@ -66,12 +66,18 @@ struct Fit {
 }
 /// IPv4 has no floor of 1,280 bytes: what has DF set and does not fit is answered, the rest is cut
 /// before it is encapsulated, as a router would.
-[[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel) noexcept {
-  const std::uint16_t path = tunnel.path->mtu();
+[[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel, std::uint16_t path) noexcept {
   if (!tunnel.config.pmtudisc) return {tunnel.device_mtu, false, path};
   const int room =
       std::max(path - tunnel.overhead_bytes(), 68);  // RFC 791 3.2: every link carries 68
   return {std::min(static_cast<std::uint16_t>(room), tunnel.device_mtu), true, path};
+}
+
+[[nodiscard]] inline Fit fit_ipv6(const Tunnel& tunnel) noexcept {
+  return fit_ipv6(tunnel, tunnel.path->mtu());
+}
+[[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel) noexcept {
+  return fit_ipv4(tunnel, tunnel.path->mtu());
 }
 
 /// What one worker remembers of one tunnel; its thread alone touches it.
