@@ -26,13 +26,13 @@ using Log = std::function<void(LogLevel, std::string_view)>;
 /// One tunnel: an outer address pair and how its outer headers are made. The words of the command
 /// line and of TOML are the names of the members.
 struct TunnelConfig {
-  std::string name;
-  Parameters mode;  ///< the encapsulation and its own parameters
+  std::string name{};
+  Parameters mode{};  ///< the encapsulation and its own parameters
   std::optional<proto::Ipv4Address>
       local;  ///< nothing is `any`: the address that the route to `remote` uses
-  proto::Ipv4Address remote;
+  proto::Ipv4Address remote{};
   std::optional<std::uint8_t>
-      ttl;  ///< of the outer header; nothing is `inherit`: the inner hop limit or TTL
+      ttl{};  ///< of the outer header; nothing is `inherit`: the inner hop limit or TTL
   std::optional<std::uint8_t> tos{
       0};  ///< DSCP bits of the outer header; nothing is `inherit` (RFC 2983). ECN: below
   proto::EcnMode ecn = proto::EcnMode::normal;
@@ -40,7 +40,7 @@ struct TunnelConfig {
   bool mssclamp = true;  ///< TCP MSS lowered to the tunnel MTU, both directions
   bool coalesce =
       true;  ///< received segments of one batch and flow may be passed on as one super-packet
-  std::string dev;  ///< the outer interface; empty: any
+  std::string dev{};  ///< the outer interface; empty: any
 
   friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
 };

@@ -36,13 +36,13 @@ static_assert(std::atomic<proto::Ipv4Address>::is_always_lock_free);
 
 /// One tunnel. Its index is its place in Tables::tunnels and in each worker's state and counters.
 struct Tunnel {
-  TunnelConfig config;
+  TunnelConfig config{};
   std::uint32_t index = 0;
   std::uint8_t ip_protocol = 0;           ///< of the outer header
   std::uint16_t encapsulation_bytes = 0;  ///< between outer header and payload packet
   std::uint16_t device_mtu = 0;
-  std::optional<proto::Ipv6Address> icmp_source;
-  std::shared_ptr<Path> path;
+  std::optional<proto::Ipv6Address> icmp_source{};
+  std::shared_ptr<Path> path{};
 
   /// Everything in front of the payload packet: outer header and encapsulation.
   [[nodiscard]] std::uint16_t overhead_bytes() const noexcept {

@@ -3,6 +3,13 @@
 namespace culvert::proto {
 namespace {
 
+template <class Word>
+Word read(const std::byte* data) noexcept {
+  Word word;
+  std::memcpy(&word, data, sizeof word);
+  return word;
+}
+
 // Sums eight words of 64 bits a round, their halves apart so that no carry is lost. Written so that
 // the compiler turns a round into four vectors of any instruction set.
 constexpr std::size_t kBlockBytes = 64;
@@ -35,14 +42,20 @@ ChecksumSum sum(std::span<const std::byte> bytes) noexcept {
     left %= kBlockBytes;
   }
   for (; left >= 8; left -= 8, data += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, data, sizeof word);
+    const auto word = read<std::uint64_t>(data);
     total += (word & 0xffff'ffff) + (word >> 32);
   }
-  if (left != 0) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, data, left);
-    total += (word & 0xffff'ffff) + (word >> 32);
+  if ((left & 4) != 0) {
+    total += read<std::uint32_t>(data);
+    data += 4;
+  }
+  if ((left & 2) != 0) {
+    total += read<std::uint16_t>(data);
+    data += 2;
+  }
+  if ((left & 1) != 0) {
+    const std::byte padded[2] = {*data, std::byte{0}};
+    total += read<std::uint16_t>(padded);
   }
   return {fold({total}).wire()};
 }

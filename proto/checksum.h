@@ -30,6 +30,18 @@ struct ChecksumSum {
 /// one: vectorised; every length, any alignment. The result is folded to 16 bits.
 [[nodiscard]] ChecksumSum sum(std::span<const std::byte> bytes) noexcept;
 
+/// The sum of a few words whose number is known when compiling, in line: a header or an address.
+/// Not folded.
+template <std::size_t Size>
+requires(Size != std::dynamic_extent && Size % 4 == 0 && Size <= 64)
+    [[nodiscard]] inline ChecksumSum sum_words(std::span<const std::byte, Size> bytes) noexcept {
+  ChecksumSum total;
+  for (std::size_t offset = 0; offset < Size; offset += 4) {
+    total.value += load<std::uint32_t>(bytes, offset);
+  }
+  return total;
+}
+
 /// Folds a sum to 16 bits without the complement: what a field holds that a device is to finish.
 [[nodiscard]] constexpr Be16 fold(ChecksumSum sum) noexcept {
   std::uint64_t value = (sum.value >> 32) + (sum.value & 0xffff'ffff);  // at most 33 bits
@@ -65,20 +77,15 @@ struct ChecksumSum {
 [[nodiscard]] inline ChecksumSum pseudo_header_sum(Ipv4Address source, Ipv4Address destination,
                                                    std::uint8_t protocol,
                                                    std::uint32_t length_bytes) noexcept {
-  return ChecksumSum{load<std::uint32_t>(source.bytes)} +
-         ChecksumSum{load<std::uint32_t>(destination.bytes)} + sum_of_word(protocol) +
+  return sum_words<4>(source.bytes) + sum_words<4>(destination.bytes) + sum_of_word(protocol) +
          ChecksumSum{Be32::from_host(length_bytes).wire()};
 }
 [[nodiscard]] inline ChecksumSum pseudo_header_sum(const Ipv6Address& source,
                                                    const Ipv6Address& destination,
                                                    std::uint8_t next_header,
                                                    std::uint32_t length_bytes) noexcept {
-  ChecksumSum total = sum_of_word(next_header) + ChecksumSum{Be32::from_host(length_bytes).wire()};
-  for (std::size_t offset = 0; offset < sizeof source.bytes; offset += 4) {
-    total += ChecksumSum{load<std::uint32_t>(source.bytes, offset)};
-    total += ChecksumSum{load<std::uint32_t>(destination.bytes, offset)};
-  }
-  return total;
+  return sum_words<16>(source.bytes) + sum_words<16>(destination.bytes) + sum_of_word(next_header) +
+         ChecksumSum{Be32::from_host(length_bytes).wire()};
 }
 
 /// `checksum` after one 16-bit word at an even offset went from `before` to `after`. RFC 1624 3,

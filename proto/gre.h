@@ -2,6 +2,8 @@
 // and IPv6 (RFC 7676). Pure functions; any thread.
 #pragma once
 
+#include "proto/byte_order.h"
+#include "proto/checksum.h"
 #include "proto/encapsulation.h"
 #include "proto/ipv4.h"
 
@@ -14,8 +16,8 @@ struct Gre {
 
   /// What a tunnel sends and expects; the words are those of `ip link add type gre`.
   struct Parameters {
-    std::optional<std::uint32_t> ikey;  ///< absent and 0 differ: RFC 2890 2.1
-    std::optional<std::uint32_t> okey;
+    std::optional<std::uint32_t> ikey{};  ///< absent and 0 differ: RFC 2890 2.1
+    std::optional<std::uint32_t> okey{};
     bool icsum =
         false;  ///< packets without a checksum are dropped; with one they are always verified
     bool ocsum = false;
@@ -59,7 +61,72 @@ struct Gre {
   [[nodiscard]] static bool wants_checksum(const Parameters& parameters) noexcept {
     return parameters.icsum;
   }
+
+ private:
+  // Bits of the first two bytes; RFC 2784 2.1, RFC 2890 2. Bits 1, 4 and 5 have a meaning only in
+  // RFC 1701 and would make the header longer than it looks; bits 6 to 12 are ignored: RFC
+  // 2784 2.3.
+  static constexpr std::uint16_t kChecksumPresent = 0x8000, kKeyPresent = 0x2000,
+                                 kSequencePresent = 0x1000, kReservedMask = 0x4c00,
+                                 kVersionMask = 0x0007;
+  static constexpr std::size_t kBaseBytes = 4, kFieldBytes = 4, kChecksumOffset = 4;
 };
 static_assert(Encapsulation<Gre>);
+
+// ---- in line: what is on every packet's way -----------------------------------------------------
+
+inline Parsed<Payload> Gre::decapsulate(std::span<const std::byte> datagram,
+                                        ChecksumCheck check) noexcept {
+  if (datagram.size() < kBaseBytes) return Unexpected{Malformed::truncated};
+  const std::uint16_t flags = load_be16(datagram, 0);
+  if ((flags & kVersionMask) != 0) return Unexpected{Malformed::bad_version};
+  if ((flags & kReservedMask) != 0) return Unexpected{Malformed::reserved_bits_set};
+  const bool has_checksum = (flags & kChecksumPresent) != 0;
+  const bool has_key = (flags & kKeyPresent) != 0;
+  const bool has_sequence = (flags & kSequencePresent) != 0;
+  const std::size_t header_bytes =
+      kBaseBytes + kFieldBytes * (std::size_t{has_checksum} + has_key + has_sequence);
+  if (datagram.size() < header_bytes) return Unexpected{Malformed::truncated};
+  if (has_checksum && check == ChecksumCheck::verify && !verifies(sum(datagram)))
+    return Unexpected{Malformed::bad_checksum};
+
+  Payload payload{.packet = datagram.subspan(header_bytes),
+                  .protocol_type = load_be16(datagram, 2),
+                  .key = {},
+                  .sequence = {},
+                  .had_checksum = has_checksum};
+  if (!carries(payload.protocol_type)) return Unexpected{Malformed::unknown_protocol_type};
+  std::size_t offset = kBaseBytes + (has_checksum ? kFieldBytes : 0);
+  if (has_key) {
+    payload.key = load_be32(datagram, offset);
+    offset += kFieldBytes;
+  }
+  if (has_sequence) payload.sequence = load_be32(datagram, offset);
+  return payload;
+}
+
+inline void Gre::encapsulate(std::span<std::byte> header, const Parameters& parameters,
+                             std::uint32_t sequence, const PayloadParts& payload) noexcept {
+  const auto flags = static_cast<std::uint32_t>((parameters.ocsum ? kChecksumPresent : 0) |
+                                                (parameters.okey ? kKeyPresent : 0) |
+                                                (parameters.oseq ? kSequencePresent : 0));
+  // Summed as they are written: reading bytes back that were just stored in smaller pieces stalls.
+  ChecksumSum header_sum;
+  std::size_t offset = 0;
+  const auto put = [&](std::uint32_t host_word) {
+    const auto word = Be32::from_host(host_word);
+    store(header, offset, word);
+    header_sum += ChecksumSum{word.wire()};
+    offset += kFieldBytes;
+  };
+  put(flags << 16 | payload.protocol_type);
+  if (parameters.ocsum) put(0);  // filled in below; its low half is Reserved1 and stays 0
+  if (parameters.okey) put(*parameters.okey);
+  if (parameters.oseq) put(sequence);
+  if (parameters.ocsum) {
+    const auto total = header_sum + sum(payload.head) + sum(payload.tail);
+    store(header, kChecksumOffset, finish(total));
+  }
+}
 
 }  // namespace culvert::proto

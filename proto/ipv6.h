@@ -1,11 +1,13 @@
 // The IPv6 header and the way through its extension headers (RFC 8200). Pure functions; any thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "proto/address.h"
+#include "proto/byte_order.h"
 #include "proto/parsed.h"
 
 namespace culvert::proto {
@@ -59,5 +61,62 @@ void build_ipv6(std::span<std::byte, kIpv6HeaderBytes> header, const Ipv6Fields&
 
 void set_ipv6_traffic_class(std::span<std::byte> packet, std::uint8_t traffic_class) noexcept;
 void set_ipv6_payload_bytes(std::span<std::byte> packet, std::uint16_t payload_bytes) noexcept;
+
+// ---- in line: what is on every packet's way -----------------------------------------------------
+
+namespace detail {
+
+inline constexpr std::size_t kIpv6PayloadLengthOffset = 4;
+
+// Fills in everything but the two views. The caller has checked that 40 bytes are there.
+inline Ipv6Packet read_ipv6_fields(std::span<const std::byte> bytes) noexcept {
+  const std::uint32_t first_word = load_be32(bytes, 0);
+  return {.source = load<Ipv6Address>(bytes, 8),
+          .destination = load<Ipv6Address>(bytes, 24),
+          .traffic_class = static_cast<std::uint8_t>(first_word >> 20),
+          .flow_label = first_word & 0xfffff,
+          .hop_limit = load_u8(bytes, 7),
+          .next_header = load_u8(bytes, 6),
+          .bytes = {},
+          .payload = {}};
+}
+
+// The size that the header states for the whole packet.
+inline Parsed<std::size_t> check_ipv6_header(std::span<const std::byte> bytes) noexcept {
+  if (bytes.size() < kIpv6HeaderBytes) return Unexpected{Malformed::truncated};
+  if (load_u8(bytes, 0) >> 4 != 6) return Unexpected{Malformed::bad_version};
+  return kIpv6HeaderBytes + load_be16(bytes, kIpv6PayloadLengthOffset);
+}
+
+}  // namespace detail
+
+inline Parsed<Ipv6Packet> parse_ipv6(std::span<const std::byte> bytes) noexcept {
+  const auto total_bytes = detail::check_ipv6_header(bytes);
+  if (!total_bytes) return Unexpected{total_bytes.error()};
+  if (*total_bytes > bytes.size()) return Unexpected{Malformed::truncated};
+  Ipv6Packet packet = detail::read_ipv6_fields(bytes);
+  packet.bytes = bytes.first(*total_bytes);
+  packet.payload = packet.bytes.subspan(kIpv6HeaderBytes);
+  return packet;
+}
+
+inline Parsed<Ipv6Packet> parse_quoted_ipv6(std::span<const std::byte> bytes) noexcept {
+  const auto total_bytes = detail::check_ipv6_header(bytes);
+  if (!total_bytes) return Unexpected{total_bytes.error()};
+  Ipv6Packet packet = detail::read_ipv6_fields(bytes);
+  packet.bytes = bytes.first(std::min(bytes.size(), *total_bytes));
+  packet.payload = packet.bytes.subspan(kIpv6HeaderBytes);
+  return packet;
+}
+
+inline void build_ipv6(std::span<std::byte, kIpv6HeaderBytes> header,
+                       const Ipv6Fields& fields) noexcept {
+  store_be32(header, 0, 0x6000'0000u | std::uint32_t{fields.traffic_class} << 20);
+  store_be32(header, detail::kIpv6PayloadLengthOffset,
+             std::uint32_t{fields.payload_bytes} << 16 | std::uint32_t{fields.next_header} << 8 |
+                 fields.hop_limit);
+  store(header, 8, fields.source);
+  store(header, 24, fields.destination);
+}
 
 }  // namespace culvert::proto

@@ -1,0 +1,57 @@
+#include "tests/support/memory_queue.h"
+
+#include <algorithm>
+
+namespace culvert::test {
+
+io::Packet& MemoryQueues::put(io::Source source, const Bytes& bytes, const io::Offload& offload) {
+  Bytes& buffer = buffers_.emplace_back(io::kHeadroomBytes + bytes.size());
+  std::copy(bytes.begin(), bytes.end(), buffer.begin() + io::kHeadroomBytes);
+  auto& packets = packets_[static_cast<std::size_t>(source)];
+  io::Packet& packet = packets.emplace_back(buffer, io::kHeadroomBytes, bytes.size());
+  packet.offload = offload;
+  return packet;
+}
+
+Result<void> MemoryQueues::wait(std::chrono::nanoseconds) noexcept {
+  if (failure) return Unexpected{*failure};
+  return {};
+}
+
+std::span<io::Packet> MemoryQueues::received(io::Source source) noexcept {
+  return packets_[static_cast<std::size_t>(source)];
+}
+
+bool MemoryQueues::send(const io::Datagram& datagram) noexcept {
+  if (sends_.size() == batch_sends_) return false;
+  sends_.push_back(send_error);
+  if (send_error != 0) return true;
+  Bytes bytes(datagram.head.begin(), datagram.head.end());
+  bytes.insert(bytes.end(), datagram.tail.begin(), datagram.tail.end());
+  sent.push_back({std::move(bytes), datagram.destination});
+  return true;
+}
+
+bool MemoryQueues::write(const io::TunPacket& packet) noexcept {
+  if (writes_.size() == batch_writes_) return false;
+  writes_.push_back(write_error);
+  if (write_error != 0) return true;
+  Bytes bytes(packet.head.begin(), packet.head.end());
+  for (const auto slice : packet.slices) bytes.insert(bytes.end(), slice.begin(), slice.end());
+  written.push_back({std::move(bytes), packet.offload});
+  return true;
+}
+
+io::Submitted MemoryQueues::submit() noexcept {
+  ++submits;
+  submitted_sends_ = std::exchange(sends_, {});
+  submitted_writes_ = std::exchange(writes_, {});
+  return {submitted_sends_, submitted_writes_};
+}
+
+void MemoryQueues::release() noexcept {
+  for (auto& packets : packets_) packets.clear();
+  buffers_.clear();
+}
+
+}  // namespace culvert::test

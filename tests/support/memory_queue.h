@@ -1,0 +1,57 @@
+// MemoryQueues: io::Queues without a kernel. A test puts packets in, runs a worker's round, and
+// reads what was sent and written. Buffers, room and failures are the test's to choose.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "io/queue.h"
+
+namespace culvert::test {
+
+using Bytes = std::vector<std::byte>;
+
+struct SentDatagram {
+  Bytes bytes;
+  proto::Ipv4Address destination;
+};
+struct WrittenPacket {
+  Bytes bytes;
+  io::Offload offload;
+};
+
+class MemoryQueues final : public io::Queues {
+ public:
+  explicit MemoryQueues(std::size_t batch_sends = 1024, std::size_t batch_writes = 256)
+      : batch_sends_(batch_sends), batch_writes_(batch_writes) {}
+
+  /// Puts a packet in the queue of the next round.
+  io::Packet& put(io::Source source, const Bytes& bytes, const io::Offload& offload = {});
+
+  std::vector<SentDatagram> sent;
+  std::vector<WrittenPacket> written;
+  int send_error = 0;            ///< what each send() gives
+  int write_error = 0;           ///< what each write() gives
+  std::optional<Error> failure;  ///< what the next wait() gives
+  std::size_t submits = 0;
+
+  Result<void> wait(std::chrono::nanoseconds timeout) noexcept override;
+  std::span<io::Packet> received(io::Source source) noexcept override;
+  bool send(const io::Datagram& datagram) noexcept override;
+  bool write(const io::TunPacket& packet) noexcept override;
+  io::Submitted submit() noexcept override;
+  void release() noexcept override;
+  void wake() noexcept override {}
+  io::Losses losses() noexcept override { return {}; }
+
+ private:
+  std::size_t batch_sends_, batch_writes_;
+  std::deque<Bytes> buffers_;
+  std::vector<io::Packet> packets_[io::kSources];
+  std::vector<int> sends_, writes_, submitted_sends_, submitted_writes_;
+};
+
+}  // namespace culvert::test

@@ -1,0 +1,68 @@
+#include "tests/support/tunnel_rig.h"
+
+namespace culvert::test {
+
+TunnelConfig sit_config() {
+  return {.name = "test",
+          .mode = proto::SixInFour::Parameters{},
+          .local = kLocal,
+          .remote = kRemote,
+          .ttl = std::uint8_t{64}};
+}
+
+TunnelConfig gre_config(const proto::Gre::Parameters& parameters) {
+  TunnelConfig config = sit_config();
+  config.mode = parameters;
+  return config;
+}
+
+Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu, std::uint16_t path_mtu) {
+  Tunnel tunnel{.config = config};
+  dispatch(config.mode, [&](auto encapsulation, const auto& parameters) {
+    tunnel.ip_protocol = encapsulation.kIpProtocol;
+    tunnel.encapsulation_bytes =
+        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
+  });
+  tunnel.device_mtu = device_mtu;
+  tunnel.icmp_source = proto::Ipv6Address::from_text("2001:db8:ffff::1");
+  tunnel.path = std::make_shared<Path>();
+  tunnel.path->local = config.local.value_or(kLocal);
+  tunnel.path->route_mtu = path_mtu;
+  return tunnel;
+}
+
+TunnelRig::TunnelRig(const TunnelConfig& config, std::uint16_t path_mtu, WorkerOptions options) {
+  Tunnel tunnel = make_tunnel(config, 1480, path_mtu);
+  tunnel.device_mtu = static_cast<std::uint16_t>(1500 - tunnel.overhead_bytes());
+  path_ = tunnel.path;
+  tables_ = std::make_unique<Snapshot<Tables>>(std::make_unique<Tables>(std::vector{tunnel}), 1);
+  auto queues =
+      std::make_unique<MemoryQueues>(options.sizes.batch_sends, options.sizes.batch_writes);
+  queues_ = queues.get();
+  worker_ = std::make_unique<Worker>(std::move(queues), *tables_, std::move(options));
+}
+
+Totals TunnelRig::totals() const {
+  Totals totals;
+  totals += tunnel();
+  totals += device();
+  return totals;
+}
+
+void expect_conserved(const TunnelRig& rig) {
+  const Totals totals = rig.totals();
+  for (const auto direction : {Direction::outbound, Direction::inbound, Direction::errors}) {
+    EXPECT_EQ(totals.held(direction), 0u) << "direction " << static_cast<int>(direction);
+  }
+}
+
+void expect_only_drop(const TunnelRig& rig, DropReason reason, std::uint64_t packets) {
+  const Totals totals = rig.totals();
+  for (const DropReasonFacts& each : kDropReasons) {
+    const auto counted = totals.drops[static_cast<std::size_t>(each.reason)];
+    EXPECT_EQ(counted, each.reason == reason ? packets : 0u) << each.name;
+  }
+  expect_conserved(rig);
+}
+
+}  // namespace culvert::test

@@ -1,0 +1,55 @@
+// TunnelRig: one worker over MemoryQueues with one tunnel, and the counters of both. What the tests
+// of the two ways stand on.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/worker.h"
+#include "tests/support/memory_queue.h"
+
+namespace culvert::test {
+
+inline const auto kLocal = proto::Ipv4Address::from_text("192.0.2.1").value();
+inline const auto kRemote = proto::Ipv4Address::from_text("198.51.100.1").value();
+
+/// A tunnel from kLocal to kRemote as an engine would make it, without a route lookup.
+[[nodiscard]] Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu,
+                                 std::uint16_t path_mtu);
+[[nodiscard]] TunnelConfig sit_config();
+[[nodiscard]] TunnelConfig gre_config(const proto::Gre::Parameters& parameters = {});
+
+class TunnelRig {
+ public:
+  explicit TunnelRig(const TunnelConfig& config, std::uint16_t path_mtu = 1500,
+                     WorkerOptions options = {});
+
+  /// Runs one round over what has been put in the queues.
+  void round() { ASSERT_TRUE(worker_->round(std::chrono::nanoseconds{0}, now)); }
+
+  [[nodiscard]] MemoryQueues& queues() noexcept { return *queues_; }
+  [[nodiscard]] Worker& worker() noexcept { return *worker_; }
+  [[nodiscard]] Path& path() noexcept { return *path_; }
+  [[nodiscard]] const WorkerCounters& tunnel() const noexcept { return worker_->counters(0); }
+  [[nodiscard]] const WorkerCounters& device() const noexcept { return worker_->device_counters(); }
+  /// The tunnel's and the device's together.
+  [[nodiscard]] Totals totals() const;
+
+  Time now{std::chrono::hours{1}};
+
+ private:
+  std::shared_ptr<Path> path_;
+  std::unique_ptr<Snapshot<Tables>> tables_;
+  MemoryQueues* queues_ = nullptr;
+  std::unique_ptr<Worker> worker_;
+};
+
+/// in = out + dropped + held, and nothing is held between rounds.
+void expect_conserved(const TunnelRig& rig);
+
+/// That `reason` was counted `packets` times, where it belongs, and no other reason at all.
+void expect_only_drop(const TunnelRig& rig, DropReason reason, std::uint64_t packets = 1);
+
+}  // namespace culvert::test
