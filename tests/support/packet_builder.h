@@ -1,0 +1,142 @@
+// Packets built as they are drawn: `ipv4(a, b) / gre({.key = 42}) / ipv6(c, d) / udp(1, 2) /
+// payload(64)`. Lengths, protocol numbers and checksums are filled in from what stands where, by
+// code that shares nothing with proto/: it is slow, simple and the tests' reference. What a field
+// of an `...Extra` sets by hand is taken as it is, so that packets can be wrong on purpose.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace culvert::test {
+
+using Bytes = std::vector<std::byte>;
+
+/// Bytes from text: `hex("45 00 00 54")`. Blanks are ignored.
+[[nodiscard]] Bytes hex(std::string_view digits);
+/// `count` bytes that follow no period of a header: 1, 8, 15, ...; another `seed`, other bytes.
+[[nodiscard]] Bytes pattern(std::size_t count, unsigned seed = 1);
+
+/// The Internet checksum as RFC 1071 4.1 writes it: pair by pair, high byte first, no tricks.
+/// Returns the sum, not its complement, in host byte order.
+[[nodiscard]] std::uint16_t slow_sum(std::span<const std::byte> bytes);
+
+/// One header, or the bytes at the end.
+struct Layer {
+  /// What stands around a layer when it is written.
+  struct Around {
+    const Layer* inner = nullptr;  ///< the layer that follows
+    const Layer* ip = nullptr;     ///< the IP header in front of it, extension headers skipped
+  };
+  std::uint8_t protocol = 0;        ///< how an IP header names it
+  std::uint16_t protocol_type = 0;  ///< how a GRE header names it
+  Bytes addresses = {};             ///< of an IP header: source and destination, otherwise empty
+  /// Writes the layer in front of `rest`, which is complete.
+  std::function<Bytes(const Bytes& rest, const Around& around)> write;
+};
+
+/// Layers, outermost first. Becomes bytes when asked to.
+class Drawing {
+ public:
+  Drawing(Layer layer) { layers_.push_back(std::move(layer)); }
+  friend Drawing operator/(Drawing outer, const Drawing& inner);
+  [[nodiscard]] Bytes bytes() const;
+  operator Bytes() const { return bytes(); }
+  [[nodiscard]] const Layer& outermost() const { return layers_.front(); }
+
+ private:
+  std::vector<Layer> layers_;
+};
+
+struct Ipv4Extra {
+  std::uint8_t tos = 0;
+  std::uint8_t ttl = 64;
+  std::uint16_t identification = 0;
+  bool dont_fragment = true;
+  bool more_fragments = false;
+  std::uint16_t fragment_offset_bytes = 0;
+  Bytes options = {};  ///< a multiple of 4 bytes
+  std::optional<std::uint8_t> version = {};
+  std::optional<std::uint8_t> header_words = {};
+  std::optional<std::uint16_t> total_bytes = {};
+  std::optional<std::uint8_t> protocol = {};
+  std::optional<std::uint16_t> checksum = {};
+};
+[[nodiscard]] Drawing ipv4(std::string_view source, std::string_view destination,
+                           Ipv4Extra extra = {});
+
+struct Ipv6Extra {
+  std::uint8_t traffic_class = 0;
+  std::uint32_t flow_label = 0;
+  std::uint8_t hop_limit = 64;
+  std::optional<std::uint8_t> version = {};
+  std::optional<std::uint16_t> payload_bytes = {};
+  std::optional<std::uint8_t> next_header = {};
+};
+[[nodiscard]] Drawing ipv6(std::string_view source, std::string_view destination,
+                           Ipv6Extra extra = {});
+
+/// IPv6 extension headers. `size_bytes` is a multiple of 8.
+[[nodiscard]] Drawing hop_by_hop(std::size_t size_bytes = 8);
+[[nodiscard]] Drawing routing(std::size_t size_bytes = 8);
+[[nodiscard]] Drawing destination_options(std::size_t size_bytes = 8);
+/// RFC 4302 2.2: counted in words of 4, less 2.
+[[nodiscard]] Drawing authentication(std::size_t size_bytes = 24);
+[[nodiscard]] Drawing fragment(std::uint16_t offset_bytes, bool more_fragments,
+                               std::uint32_t identification = 1);
+
+struct GreExtra {
+  std::optional<std::uint32_t> key = {};
+  std::optional<std::uint32_t> sequence = {};
+  bool has_checksum = false;
+  std::uint16_t extra_flags = 0;  ///< set in the first two bytes: reserved bits, version
+  std::optional<std::uint16_t> protocol_type = {};
+  std::optional<std::uint16_t> checksum = {};
+};
+[[nodiscard]] Drawing gre(GreExtra extra = {});
+
+struct TcpExtra {
+  std::uint32_t sequence = 1;
+  std::uint32_t acknowledgment = 1;
+  std::uint8_t flags = 0x10;  ///< ACK
+  std::uint16_t window = 512;
+  Bytes options = {};       ///< a multiple of 4 bytes
+  bool is_partial = false;  ///< the checksum field holds the pseudo-header's sum only
+  std::optional<std::uint16_t> checksum = {};
+};
+[[nodiscard]] Drawing tcp(std::uint16_t source_port, std::uint16_t destination_port,
+                          TcpExtra extra = {});
+
+struct UdpExtra {
+  bool is_partial = false;
+  std::optional<std::uint16_t> length_bytes = {};
+  std::optional<std::uint16_t> checksum = {};
+};
+[[nodiscard]] Drawing udp(std::uint16_t source_port, std::uint16_t destination_port,
+                          UdpExtra extra = {});
+
+/// `word`: the four bytes behind the checksum.
+[[nodiscard]] Drawing icmpv4(std::uint8_t type, std::uint8_t code, std::uint32_t word = 0,
+                             std::optional<std::uint16_t> checksum = {});
+[[nodiscard]] Drawing icmpv6(std::uint8_t type, std::uint8_t code, std::uint32_t word = 0,
+                             std::optional<std::uint16_t> checksum = {});
+
+/// The bytes at the end.
+[[nodiscard]] Drawing payload(std::size_t count);
+[[nodiscard]] Drawing payload(Bytes bytes);
+/// A whole packet as one layer: named by what is in front as `packet` would be. With
+/// `padding_bytes` it is followed by bytes that no header of its own counts.
+[[nodiscard]] Drawing padded(const Drawing& packet, std::size_t padding_bytes);
+
+/// The first checksum in the packet that is wrong, as "IPv4 header", "TCP", ...; empty if all are
+/// right. Looks through GRE, 6in4 and IPv6 extension headers; not into fragments and what ICMP
+/// quotes. UDP over IPv4 may go without.
+[[nodiscard]] std::string bad_checksum(std::span<const std::byte> packet);
+
+}  // namespace culvert::test

@@ -1,0 +1,67 @@
+// GoogleTest matchers over packets, and printers that show what differs.
+#pragma once
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ostream>
+#include <string>
+
+#include "proto/parsed.h"
+#include "tests/support/packet_builder.h"
+
+namespace culvert::proto {
+
+inline void PrintTo(Malformed malformed, std::ostream* out) {
+  constexpr const char* kNames[] = {"truncated",    "bad_version",       "bad_header_length",
+                                    "bad_checksum", "reserved_bits_set", "unknown_protocol_type"};
+  *out << kNames[static_cast<std::size_t>(malformed)];
+}
+
+}  // namespace culvert::proto
+
+namespace culvert::test {
+
+/// "45 00 00 1c", sixteen bytes a line.
+inline std::string to_hex(std::span<const std::byte> bytes) {
+  std::string text;
+  for (std::size_t index = 0; index < bytes.size(); ++index) {
+    char digits[4];
+    std::snprintf(digits, sizeof digits, "%02x%c", std::to_integer<unsigned>(bytes[index]),
+                  index % 16 == 15 ? '\n' : ' ');
+    text += digits;
+  }
+  return text;
+}
+
+/// The same bytes. Says where the first difference is.
+MATCHER_P(SameBytes, expected,
+          "bytes\n" + to_hex(Bytes(std::begin(expected), std::end(expected)))) {
+  const auto first =
+      std::mismatch(std::begin(arg), std::end(arg), std::begin(expected), std::end(expected));
+  if (first.first == std::end(arg) && first.second == std::end(expected)) return true;
+  *result_listener << std::size(arg) << " bytes, first difference at "
+                   << std::distance(std::begin(arg), first.first) << ":\n"
+                   << to_hex(Bytes(std::begin(arg), std::end(arg)));
+  return false;
+}
+
+/// Every checksum in the packet is right, by the reference.
+MATCHER(HasValidChecksums, "has valid checksums") {
+  const std::string bad = bad_checksum(arg);
+  *result_listener << "bad: " << bad;
+  return bad.empty();
+}
+
+/// An Expected that holds this error.
+MATCHER_P(FailsWith, error, "fails with " + testing::PrintToString(error)) {
+  if (arg.has_value()) {
+    *result_listener << "which has a value";
+    return false;
+  }
+  *result_listener << "which fails with " << testing::PrintToString(arg.error());
+  return arg.error() == error;
+}
+
+}  // namespace culvert::test
