@@ -32,7 +32,7 @@ TEST(SixInFourDecapsulate, RefusesNothing) {
 
 TEST(SixInFourEncapsulate, WritesNothing) {
   Bytes untouched = pattern(8);
-  SixInFour::encapsulate(std::span{untouched}.first(0), {}, 7, {.head = kInner.bytes()});
+  SixInFour::encapsulate(std::span{untouched}.first(0), {}, 7, PayloadParts{});
   EXPECT_THAT(untouched, SameBytes(pattern(8)));
   EXPECT_EQ(SixInFour::overhead_bytes({}), 0u);
 }
