@@ -16,11 +16,18 @@ namespace culvert::io {
 /// error.
 [[nodiscard]] Result<void> probe_ring();
 
+/// What is used of io_uring if the kernel has it. For tests, which turn off what older kernels
+/// lack.
+struct RingFeatures {
+  bool multishot_read = true;  ///< Linux 6.7; without it TUN is polled
+};
+
 /// Opens the queues of one worker. May be called on another thread than the worker's: the ring is
-/// enabled by the first wait(), whose thread becomes the single issuer. Takes the descriptors; on
-/// failure they are closed. `object` names the device in errors.
+/// enabled by the first wait(), whose thread becomes the single issuer: all further calls are its.
+/// Takes the descriptors; on failure they are closed. `object` names the device in errors.
 [[nodiscard]] Result<std::unique_ptr<Queues>> open_ring(WorkerDescriptors descriptors,
                                                         const QueueSizes& sizes,
-                                                        std::string_view object);
+                                                        std::string_view object,
+                                                        const RingFeatures& features = {});
 
 }  // namespace culvert::io

@@ -1,0 +1,93 @@
+#include "io/packet_socket.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "io/socket_options.h"
+
+namespace culvert::io {
+namespace {
+
+constexpr unsigned kIpv4ProtocolOffset = 9;
+
+/// To this host, and one of the protocols. Offsets are those of the network header: in front of it
+/// lies a link-layer header of any length.
+std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) {
+  const auto count = static_cast<unsigned>(protocols.size());
+  std::vector<sock_filter> program{
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, static_cast<std::uint8_t>(count + 1)),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_NET_OFF) + kIpv4ProtocolOffset)};
+  for (unsigned i = 0; i < count; ++i) {
+    const auto to_accept = static_cast<std::uint8_t>(count - i);
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, protocols[i], to_accept, 0));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff));
+  return program;
+}
+
+Result<Fd> open_socket(unsigned interface_index, const SocketName& name) {
+  auto socket = open_closed_socket(AF_PACKET, 0, name);
+  if (!socket) return socket;
+  auto with_header =
+      set_option(*socket, SOL_PACKET, PACKET_VNET_HDR, 1, "set PACKET_VNET_HDR of", name);
+  if (!with_header) return Unexpected{with_header.error()};
+  set_receive_buffer(*socket, kReceiveBufferBytes);
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_IP);
+  address.sll_ifindex = static_cast<int>(interface_index);
+  if (::bind(socket->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return name.fail(errno, "bind",
+                     errno == ENETDOWN ? "the interface is down: set it up first" : "");
+  return socket;
+}
+
+/// Makes `socket` a member of the group that `leader` founded, or the founder.
+Result<void> join_group(const Fd& socket, const Fd* leader, const SocketName& name) {
+  constexpr unsigned kKind = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
+  unsigned group = (kKind | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+  if (leader != nullptr) {
+    socklen_t size = sizeof group;
+    if (::getsockopt(leader->get(), SOL_PACKET, PACKET_FANOUT, &group, &size) != 0)
+      return name.fail(errno, "read the fan-out group of");
+    group = (group & 0xffff) | kKind << 16;
+  }
+  return set_option(socket, SOL_PACKET, PACKET_FANOUT, static_cast<int>(group),
+                    "join the fan-out group of", name);
+}
+
+}  // namespace
+
+// Every socket is a member before the first of them is opened to packets: none of them gets what is
+// another's.
+Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options, std::size_t count) {
+  const SocketName name{"packet socket",
+                        options.interface.empty() ? "" : "on interface " + options.interface};
+  unsigned interface_index = 0;
+  if (!options.interface.empty()) {
+    interface_index = ::if_nametoindex(options.interface.c_str());
+    if (interface_index == 0) return name.fail(ENODEV, "open");
+  }
+  std::vector<Fd> sockets;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto socket = open_socket(interface_index, name);
+    if (!socket) return Unexpected{socket.error()};
+    auto joined = join_group(*socket, i == 0 ? nullptr : &sockets.front(), name);
+    if (!joined) return Unexpected{joined.error()};
+    sockets.push_back(std::move(*socket));
+  }
+  const auto program = filter_for(options.protocols);
+  for (const Fd& socket : sockets) {
+    if (auto allowed = allow(socket, program, name); !allowed) return Unexpected{allowed.error()};
+  }
+  return sockets;
+}
+
+}  // namespace culvert::io

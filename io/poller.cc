@@ -1,0 +1,210 @@
+#include "io/poller.h"
+
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+
+#include "io/arrivals.h"
+#include "io/departures.h"
+#include "io/faults.h"
+
+namespace culvert::io {
+namespace {
+
+// What an event is about: the source of packets, or the call of wake().
+constexpr std::uint32_t kWake = kSources;
+
+/// The arrays that one recvmmsg() takes; made once.
+class ReceiveVector {
+ public:
+  explicit ReceiveVector(std::size_t count) : messages_(count), pieces_(count), senders_(count) {}
+
+  /// Receives until nothing is left or no buffer. Returns 0 or an errno.
+  [[nodiscard]] int receive(int fd, Arrivals& arrivals) noexcept;
+
+ private:
+  std::vector<mmsghdr> messages_;
+  std::vector<iovec> pieces_;
+  std::vector<sockaddr_ll> senders_;
+};
+
+int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
+  const std::size_t first = arrivals.packets().size();
+  const std::size_t count = arrivals.count() - first;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto room = arrivals.room(first + i);
+    pieces_[i] = {.iov_base = room.data(), .iov_len = room.size()};
+    messages_[i] = {};
+    messages_[i].msg_hdr.msg_name = &senders_[i];
+    messages_[i].msg_hdr.msg_namelen = sizeof senders_[i];
+    messages_[i].msg_hdr.msg_iov = &pieces_[i];
+    messages_[i].msg_hdr.msg_iovlen = 1;
+  }
+  const int received =
+      ::recvmmsg(fd, messages_.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
+  if (received < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i)
+    arrivals.take(first + i, messages_[i].msg_len, senders_[i].sll_hatype);
+  return 0;
+}
+
+class Poller final : public Queues {
+ public:
+  Poller(WorkerDescriptors descriptors, const QueueSizes& sizes, std::string_view object)
+      : descriptors_(std::move(descriptors)),
+        object_(object),
+        receive_vector_(std::max(sizes.tunnel_packets, sizes.icmp_packets)),
+        departures_(sizes, descriptors_.tun_has_virtio_header),
+        losses_(descriptors_.receive_kind, descriptors_.receive) {}
+
+  [[nodiscard]] Result<void> open(const QueueSizes& sizes);
+
+  Result<void> wait(std::chrono::nanoseconds timeout) noexcept override;
+  [[nodiscard]] std::span<Packet> received(Source source) noexcept override {
+    return arrivals_[static_cast<std::size_t>(source)].packets();
+  }
+  [[nodiscard]] bool send(const Datagram& datagram) noexcept override {
+    return departures_.add(datagram);
+  }
+  [[nodiscard]] bool write(const TunPacket& packet) noexcept override {
+    return departures_.add(packet);
+  }
+  [[nodiscard]] Submitted submit() noexcept override;
+  void release() noexcept override {
+    for (Arrivals& arrivals : arrivals_) arrivals.clear();
+  }
+  void wake() noexcept override { ::eventfd_write(wake_.get(), 1); }
+  [[nodiscard]] Losses losses() noexcept override { return losses_.read(); }
+
+ private:
+  [[nodiscard]] Result<void> watch(int fd, std::uint32_t what, std::size_t index = 0);
+  [[nodiscard]] Result<void> receive(Source source, int fd) noexcept;
+  void submit_sends() noexcept;
+  void submit_writes() noexcept;
+
+  WorkerDescriptors descriptors_;
+  std::string object_;
+  Fd epoll_;
+  Fd wake_;
+  std::array<Arrivals, kSources> arrivals_;
+  ReceiveVector receive_vector_;
+  Departures departures_;
+  LossMeter losses_;
+};
+
+Result<void> Poller::watch(int fd, std::uint32_t what, std::size_t index) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = std::uint64_t{what} << 32 | index;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
+  return Unexpected{
+      Error{.code = errno, .operation = "watch descriptors of", .object = object_, .advice = ""}};
+}
+
+Result<void> Poller::open(const QueueSizes& sizes) {
+  auto arrivals = open_arrivals(sizes, descriptors_);
+  if (!arrivals) return Unexpected{arrivals.error()};
+  arrivals_ = std::move(*arrivals);
+  epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_)
+    return Unexpected{
+        Error{.code = errno, .operation = "open epoll for", .object = object_, .advice = ""}};
+  wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_)
+    return Unexpected{
+        Error{.code = errno, .operation = "open eventfd for", .object = object_, .advice = ""}};
+  if (auto watched = watch(wake_.get(), kWake); !watched) return watched;
+  if (auto watched = watch(descriptors_.tun.get(), static_cast<std::uint32_t>(Source::tun));
+      !watched)
+    return watched;
+  for (std::size_t i = 0; i < descriptors_.receive.size(); ++i) {
+    auto watched =
+        watch(descriptors_.receive[i].get(), static_cast<std::uint32_t>(Source::tunnel), i);
+    if (!watched) return watched;
+  }
+  if (descriptors_.icmp)
+    return watch(descriptors_.icmp.get(), static_cast<std::uint32_t>(Source::icmp));
+  return {};
+}
+
+Result<void> Poller::receive(Source source, int fd) noexcept {
+  Arrivals& arrivals = arrivals_[static_cast<std::size_t>(source)];
+  if (arrivals.is_full()) return {};
+  if (source == Source::tun) {
+    const int error = arrivals.read_from(fd);
+    if (error != 0) return Unexpected{tun_fault(error, object_)};
+    return {};
+  }
+  const int error = receive_vector_.receive(fd, arrivals);
+  return error == 0 ? Result<void>{} : socket_fault(error, object_);
+}
+
+/// Level-triggered: what did not fit in this round is reported again in the next.
+Result<void> Poller::wait(std::chrono::nanoseconds timeout) noexcept {
+  std::array<epoll_event, 8> events;
+  const auto limit = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                 static_cast<int>(limit));
+  for (int i = 0; i < count; ++i) {
+    const auto what = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
+    const auto index = static_cast<std::uint32_t>(events[i].data.u64);
+    if (what == kWake) {
+      eventfd_t calls;
+      ::eventfd_read(wake_.get(), &calls);
+      continue;
+    }
+    const auto source = static_cast<Source>(what);
+    const int fd = source == Source::tun      ? descriptors_.tun.get()
+                   : source == Source::tunnel ? descriptors_.receive[index].get()
+                                              : descriptors_.icmp.get();
+    if (auto received = receive(source, fd); !received) return received;
+  }
+  return {};
+}
+
+/// sendmmsg() stops at the first datagram that fails; it goes on behind it.
+void Poller::submit_sends() noexcept {
+  const auto messages = departures_.sends();
+  std::size_t next = 0;
+  while (next < messages.size()) {
+    const int sent = ::sendmmsg(descriptors_.send.get(), &messages[next],
+                                static_cast<unsigned>(messages.size() - next), MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    for (int i = 0; i < sent; ++i) departures_.set_send_result(next++, 0);
+    if (sent <= 0) departures_.set_send_result(next++, sent < 0 ? errno : EIO);
+  }
+}
+
+void Poller::submit_writes() noexcept {
+  std::size_t index = 0;
+  for (const auto& pieces : departures_.writes()) {
+    const auto written =
+        ::writev(descriptors_.tun.get(), pieces.data(), static_cast<int>(pieces.size()));
+    departures_.set_write_result(index++, written < 0 ? errno : 0);
+  }
+}
+
+Submitted Poller::submit() noexcept {
+  submit_sends();
+  submit_writes();
+  return departures_.finish();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Queues>> open_poller(WorkerDescriptors descriptors, const QueueSizes& sizes,
+                                            std::string_view object) {
+  auto poller = std::make_unique<Poller>(std::move(descriptors), sizes, object);
+  if (auto opened = poller->open(sizes); !opened) return Unexpected{opened.error()};
+  return std::unique_ptr<Queues>{std::move(poller)};
+}
+
+}  // namespace culvert::io

@@ -1,0 +1,115 @@
+#include "io/raw_socket.h"
+
+#include <linux/icmp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "io/socket_options.h"
+#include "proto/ipv4.h"
+
+namespace culvert::io {
+namespace {
+
+SocketName raw_name(std::uint8_t protocol) {
+  return {"raw socket", "for protocol " + std::to_string(protocol)};
+}
+
+sockaddr_in socket_address(proto::Ipv4Address address, std::uint16_t port) noexcept {
+  sockaddr_in result{};
+  result.sin_family = AF_INET;
+  result.sin_port = proto::swap_if_little(port);
+  std::memcpy(&result.sin_addr, address.bytes.data(), sizeof result.sin_addr);
+  return result;
+}
+
+}  // namespace
+
+Result<Fd> open_raw_send_socket(const std::string& device) {
+  // Opened with IPPROTO_RAW it has IP_HDRINCL; its filter stays shut.
+  const SocketName name{"raw socket", "to send"};
+  auto socket = open_closed_socket(AF_INET, IPPROTO_RAW, name);
+  if (!socket) return socket;
+  if (auto bound = bind_to_device(*socket, device, name); !bound) return Unexpected{bound.error()};
+  auto probing = set_option(*socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE,
+                            "set IP_MTU_DISCOVER of", name);
+  if (!probing) return Unexpected{probing.error()};
+  set_send_buffer(*socket, kSendBufferBytes);
+  return socket;
+}
+
+Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& device) {
+  const SocketName name = raw_name(protocol);
+  auto socket = open_closed_socket(AF_INET, protocol, name);
+  if (!socket) return socket;
+  if (auto bound = bind_to_device(*socket, device, name); !bound) return Unexpected{bound.error()};
+  set_receive_buffer(*socket, kReceiveBufferBytes);
+  if (auto allowed = allow(*socket, {}, name); !allowed) return Unexpected{allowed.error()};
+  return socket;
+}
+
+Result<Fd> open_raw_guard_socket(std::uint8_t protocol) {
+  return open_closed_socket(AF_INET, protocol, raw_name(protocol));
+}
+
+Result<Fd> open_icmp_socket() {
+  const SocketName name{"raw socket", "for ICMP errors"};
+  auto socket = open_closed_socket(AF_INET, IPPROTO_ICMP, name);
+  if (!socket) return socket;
+  const icmp_filter types{
+      .data = ~(1U << ICMP_DEST_UNREACH | 1U << ICMP_TIME_EXCEEDED | 1U << ICMP_PARAMETERPROB)};
+  if (::setsockopt(socket->get(), SOL_RAW, ICMP_FILTER, &types, sizeof types) != 0)
+    return name.fail(errno, "set ICMP_FILTER of");
+  // X = length of the outer header; an ICMP header of 8 bytes; in the quoted header the protocol.
+  constexpr std::array kQuotesTunnel{
+      sock_filter BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+      sock_filter BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8 + 9),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, proto::kProtocolIpv6, 2, 0),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, proto::kProtocolGre, 1, 0),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, 0),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff),
+  };
+  if (auto allowed = allow(*socket, kQuotesTunnel, name); !allowed)
+    return Unexpected{allowed.error()};
+  return socket;
+}
+
+// ---- routes -------------------------------------------------------------------------------------
+
+Result<RouteProbe> RouteProbe::open(const std::string& device) { return RouteProbe{device}; }
+
+std::optional<RouteFacts> RouteProbe::look_up(proto::Ipv4Address remote,
+                                              std::optional<proto::Ipv4Address> source) noexcept {
+  const Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  if (!socket) return std::nullopt;
+  if (!device_.empty() && ::setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, device_.data(),
+                                       static_cast<socklen_t>(device_.size())) != 0)
+    return std::nullopt;
+  sockaddr_in address{};
+  const auto call = [&](auto function) {
+    return function(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  };
+  if (source) {
+    address = socket_address(*source, 0);
+    if (!call(::bind)) return std::nullopt;
+  }
+  constexpr std::uint16_t kDiscardPort = 9;  // any port: nothing is sent
+  address = socket_address(remote, kDiscardPort);
+  if (!call(::connect)) return std::nullopt;
+  socklen_t size = sizeof address;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return std::nullopt;
+  int mtu = 0;
+  size = sizeof mtu;
+  if (::getsockopt(socket.get(), IPPROTO_IP, IP_MTU, &mtu, &size) != 0) return std::nullopt;
+  RouteFacts facts;
+  facts.mtu_bytes = static_cast<std::uint16_t>(std::min(mtu, 0xffff));
+  std::memcpy(facts.source.bytes.data(), &address.sin_addr, sizeof address.sin_addr);
+  return facts;
+}
+
+}  // namespace culvert::io

@@ -1,0 +1,122 @@
+#include "io/tun.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+
+#include "io/offload.h"
+
+namespace culvert::io {
+namespace {
+
+constexpr char kDevicePath[] = "/dev/net/tun";
+constexpr unsigned kUdpSegmentation = 0x20 | 0x40;  // TUN_F_USO4 and TUN_F_USO6, Linux 6.2
+
+std::string advice_to_open(int code) {
+  switch (code) {
+    case ENOENT:
+      return "/dev/net/tun is missing: `modprobe tun`, or `mkdir -p /dev/net && mknod /dev/net/tun "
+             "c "
+             "10 200`; in Docker `--device /dev/net/tun`; in LXC allow `c 10:200 rwm` and bind "
+             "/dev/net/tun; on OpenVZ have TUN enabled for the container";
+    case ENXIO:
+    case ENODEV:
+      return "the kernel has no TUN driver: `modprobe tun`, on the host if this is a container";
+    case EACCES:
+    case EPERM:
+      return "/dev/net/tun may not be opened here: in Docker `--device /dev/net/tun`; in LXC allow "
+             "`c 10:200 rwm`; otherwise its mode or the container's device list forbids it";
+    default:
+      return {};
+  }
+}
+
+std::string advice_to_create(int code) {
+  switch (code) {
+    case EPERM:
+      return "needs CAP_NET_ADMIN";
+    case EBUSY:
+      return "the name is in use: choose another, or remove that interface with `ip link delete`";
+    case EINVAL:
+      return "the kernel takes no such name, or has no multi-queue TUN (before Linux 3.8)";
+    case E2BIG:
+      return "more queues than the kernel allows for one device";
+    default:
+      return {};
+  }
+}
+
+/// As the kernel's dev_valid_name(), which says only EINVAL; "%d" is for the kernel to fill in.
+std::string advice_on_name(const std::string& name) {
+  if (name.empty()) return "a device needs a name";
+  if (name.size() >= IFNAMSIZ)
+    return "a device name has at most 15 bytes, this one has " + std::to_string(name.size());
+  if (name == "." || name == "..") return "no device can be called that";
+  const bool is_bad = std::any_of(name.begin(), name.end(), [](unsigned char c) {
+    return c == '/' || c == ':' || std::isspace(c) != 0 || c < 0x20;
+  });
+  if (is_bad) return "a device name has no '/', no ':' and no spaces";
+  return {};
+}
+
+Unexpected<Error> fail(int code, const std::string& name, std::size_t queue, std::string advice) {
+  return {Error{.code = code,
+                .operation = "open TUN",
+                .object = name + ", queue " + std::to_string(queue),
+                .advice = std::move(advice)}};
+}
+
+Result<Fd> open_queue(std::string& name, std::size_t queue) {
+  Fd fd{::open(kDevicePath, O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+  if (!fd) return fail(errno, name, queue, advice_to_open(errno));
+  ifreq request{};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  int flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  if (queue == 0) flags |= IFF_TUN_EXCL;  // never join what another program has made
+  request.ifr_flags = static_cast<short>(flags);
+  if (::ioctl(fd.get(), TUNSETIFF, &request) != 0)
+    return fail(errno, name, queue, advice_to_create(errno));
+  name = request.ifr_name;
+  const int header_bytes = kVirtioHeaderBytes;
+  if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0)
+    return fail(errno, name, queue, "it takes no virtio-net header of 10 bytes");
+  return fd;
+}
+
+/// The most that this kernel offers, from the best down.
+void set_offloads(Tun& tun) {
+  constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  constexpr std::array kLadder{kTcp | kUdpSegmentation, kTcp, unsigned{TUN_F_CSUM}, 0U};
+  for (const unsigned offloads : kLadder) {
+    if (::ioctl(tun.queues.front().get(), TUNSETOFFLOAD, static_cast<unsigned long>(offloads)) != 0)
+      continue;
+    tun.has_tso = (offloads & TUN_F_TSO6) != 0;
+    tun.has_uso = (offloads & kUdpSegmentation) != 0;
+    return;
+  }
+}
+
+}  // namespace
+
+Result<Tun> open_tun(const std::string& name, std::size_t queue_count) {
+  if (auto advice = advice_on_name(name); !advice.empty()) return fail(EINVAL, name, 0, advice);
+  Tun tun;
+  tun.name = name;
+  for (std::size_t queue = 0; queue < queue_count; ++queue) {
+    auto fd = open_queue(tun.name, queue);
+    if (!fd) return Unexpected{fd.error()};
+    tun.queues.push_back(std::move(*fd));
+  }
+  set_offloads(tun);
+  tun.index = ::if_nametoindex(tun.name.c_str());
+  return tun;
+}
+
+}  // namespace culvert::io
