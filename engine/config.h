@@ -62,7 +62,7 @@ struct Config {
                             ///< more than one worker
   IoChoice io = IoChoice::automatic;
   ReceiveChoice receive = ReceiveChoice::automatic;
-  io::QueueSizes sizes;
+  io::QueueSizes sizes{};
   Log log;  ///< may be empty
 };
 

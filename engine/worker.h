@@ -23,7 +23,7 @@ namespace culvert {
 /// What a worker needs to know beside its queues.
 struct WorkerOptions {
   std::size_t index = 0;
-  io::QueueSizes sizes;
+  io::QueueSizes sizes{};
   io::ReceiveKind receive = io::ReceiveKind::packet;
   bool tun_has_virtio_header =
       true;  ///< false: super-packets are cut and checksums completed before they are written

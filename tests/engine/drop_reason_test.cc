@@ -1,0 +1,298 @@
+// Every reason for which a packet is dropped, provoked: that one is counted, once, and no other;
+// and in = out + dropped + held.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "proto/checksum.h"
+#include "tests/support/packet_builder.h"
+#include "tests/support/tunnel_rig.h"
+
+namespace culvert::test {
+namespace {
+
+using proto::Gre;
+
+constexpr auto kHost = "2001:db8::1", kServer = "2001:db8:1::2";
+constexpr auto kLocalText = "192.0.2.1", kRemoteText = "198.51.100.1";
+
+Drawing inner() { return ipv6(kHost, kServer) / udp(1, 2) / payload(64); }
+Drawing inner_of(std::string_view source) { return ipv6(source, kServer) / udp(1, 2) / payload(8); }
+Bytes sit(const Drawing& packet) { return ipv4(kRemoteText, kLocalText) / packet; }
+
+// ---- outbound
+// --------------------------------------------------------------------------------------
+
+struct Outbound : ::testing::Test {
+  void take(const Bytes& packet, const io::Offload& offload = {}) {
+    rig.queues().put(io::Source::tun, packet, offload);
+    rig.round();
+  }
+  TunnelRig rig{sit_config()};
+};
+
+TEST_F(Outbound, PacketLargerThanABuffer) {
+  rig.queues().put(io::Source::tun, inner()).truncated = true;
+  rig.round();
+  expect_only_drop(rig, DropReason::tun_packet_truncated);
+}
+
+TEST_F(Outbound, NoIpPacket) {
+  take(Bytes(40, std::byte{0x55}));
+  expect_only_drop(rig, DropReason::tun_packet_malformed);
+}
+
+TEST_F(Outbound, OffloadHeaderOfAnUnknownKind) {
+  rig.queues().put(io::Source::tun, inner()).has_bad_offload = true;
+  rig.round();
+  expect_only_drop(rig, DropReason::tun_offload_malformed);
+}
+
+TEST_F(Outbound, ChecksumPastThePacket) {
+  take(inner(), {.needs_checksum = true, .checksum_start = 40, .checksum_offset = 600});
+  expect_only_drop(rig, DropReason::tun_offload_malformed);
+}
+
+TEST_F(Outbound, Ipv4IntoSit) {
+  take(ipv4("10.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8));
+  expect_only_drop(rig, DropReason::payload_unsupported);
+}
+
+TEST_F(Outbound, LargerThanTheTunnelMtu) {
+  take(ipv6(kHost, kServer) / udp(1, 2) / payload(1480 - 48 + 1));
+  expect_only_drop(rig, DropReason::packet_too_big);
+  ASSERT_EQ(rig.queues().written.size(), 1u);  // Packet Too Big, RFC 4213 3.2
+  EXPECT_EQ(rig.tunnel().too_big_sent.value(), 1u);
+}
+
+TEST_F(Outbound, NoLocalAddress) {
+  rig.path().local = proto::Ipv4Address{};
+  take(inner());
+  expect_only_drop(rig, DropReason::local_address_unknown);
+}
+
+TEST(OutboundGre, ItsOwnOuterPacket) {  // RFC 2784 3.1
+  TunnelRig rig{gre_config()};
+  rig.queues().put(io::Source::tun, (ipv4(kLocalText, kRemoteText) / gre() / inner()).bytes());
+  rig.round();
+  expect_only_drop(rig, DropReason::routing_loop);
+}
+
+struct SendError {
+  int error;
+  DropReason reason;
+};
+class OutboundSend : public Outbound, public ::testing::WithParamInterface<SendError> {};
+TEST_P(OutboundSend, FailsWithItsReason) {
+  rig.queues().send_error = GetParam().error;
+  take(inner());
+  expect_only_drop(rig, GetParam().reason);
+}
+INSTANTIATE_TEST_SUITE_P(Errno, OutboundSend,
+                         ::testing::Values(SendError{EAGAIN, DropReason::send_queue_full},
+                                           SendError{ENOBUFS, DropReason::send_queue_full},
+                                           SendError{ENETUNREACH, DropReason::send_no_route},
+                                           SendError{ENETDOWN, DropReason::send_no_route},
+                                           SendError{EPERM, DropReason::send_refused},
+                                           SendError{EMSGSIZE, DropReason::send_too_big},
+                                           SendError{EIO, DropReason::send_failed}));
+
+// ---- inbound
+// ---------------------------------------------------------------------------------------
+
+struct Arrival {
+  const char* name;
+  DropReason reason;
+  TunnelConfig config;
+  Bytes packet;
+};
+class Inbound : public ::testing::TestWithParam<Arrival> {};
+
+TEST_P(Inbound, IsDroppedForOneReason) {
+  TunnelRig rig{GetParam().config};
+  rig.queues().put(io::Source::tunnel, GetParam().packet);
+  rig.round();
+  expect_only_drop(rig, GetParam().reason);
+  EXPECT_TRUE(rig.queues().written.empty());
+}
+
+/// `packet` with the bytes from `offset` on replaced.
+Bytes with(Bytes packet, std::size_t offset, std::initializer_list<int> bytes) {
+  for (const int value : bytes) packet.at(offset++) = std::byte(value);
+  return packet;
+}
+/// The same for an outer header, whose checksum then is made right again.
+Bytes with_outer(Bytes packet, std::size_t offset, std::initializer_list<int> bytes) {
+  packet = with(std::move(packet), offset, bytes);
+  packet = with(std::move(packet), 10, {0, 0});
+  proto::store(packet, 10, proto::finish(proto::sum(std::span{packet}.first(20))));
+  return packet;
+}
+Bytes gre_packet(std::initializer_list<int> header, const Bytes& packet = inner().bytes()) {
+  Bytes bytes;
+  for (const int value : header) bytes.push_back(std::byte(value));
+  bytes.insert(bytes.end(), packet.begin(), packet.end());
+  return ipv4(kRemoteText, kLocalText, {.protocol = proto::kProtocolGre}) / payload(bytes);
+}
+Bytes cut(Bytes packet, std::size_t size) {
+  packet.resize(size);
+  return packet;
+}
+
+std::vector<Arrival> arrivals() {
+  using enum DropReason;
+  const auto sit_tunnel = sit_config();
+  const auto gre_tunnel = gre_config();
+  return {
+      {"OuterCutShort", outer_header_malformed, sit_tunnel, cut(sit(inner()), 19)},
+      {"OuterVersion", outer_header_malformed, sit_tunnel, with(sit(inner()), 0, {0x55})},
+      {"OuterHeaderLength", outer_header_malformed, sit_tunnel, with(sit(inner()), 0, {0x44})},
+      {"OuterChecksum", outer_checksum_bad, sit_tunnel, with(sit(inner()), 10, {0xde, 0xad})},
+      {"OuterFirstFragment", outer_fragment, sit_tunnel, with_outer(sit(inner()), 6, {0x20, 0})},
+      {"OuterLastFragment", outer_fragment, sit_tunnel, with_outer(sit(inner()), 6, {0, 9})},
+      {"OuterProtocol", outer_protocol_unknown, sit_tunnel, with_outer(sit(inner()), 9, {17})},
+      {"UnknownRemote", tunnel_unknown, sit_tunnel, ipv4("198.51.100.2", kLocalText) / inner()},
+      {"UnknownLocal", tunnel_unknown, sit_tunnel, ipv4(kRemoteText, "192.0.2.77") / inner()},
+      {"OtherEncapsulation", tunnel_unknown, sit_tunnel, gre_packet({0, 0, 0x86, 0xdd})},
+      {"KeyThatNobodyHas", tunnel_unknown, gre_tunnel,
+       gre_packet({0x20, 0, 0x86, 0xdd, 0, 0, 0, 0})},
+      {"KeyMissing", tunnel_unknown, gre_config({.ikey = 0}), gre_packet({0, 0, 0x86, 0xdd})},
+      {"GreCutShort", tunnel_header_truncated, gre_tunnel, gre_packet({0x20, 0, 0x86, 0xdd}, {})},
+      {"GrePptp", tunnel_version_unknown, gre_tunnel,
+       gre_packet({0x20, 0x01, 0x88, 0x0b, 0, 0, 0, 0})},
+      {"GreRouting", tunnel_reserved_bits_set, gre_tunnel, gre_packet({0x40, 0, 0x86, 0xdd})},
+      {"GreStrictSourceRoute", tunnel_reserved_bits_set, gre_tunnel,
+       gre_packet({0x08, 0, 0x86, 0xdd})},
+      {"GreChecksum", tunnel_checksum_bad, gre_tunnel,
+       gre_packet({0x80, 0, 0x86, 0xdd, 0xba, 0xad, 0, 0})},
+      {"GreChecksumWanted", tunnel_checksum_missing, gre_config({.icsum = true}),
+       gre_packet({0, 0, 0x86, 0xdd})},
+      {"GreCarriesEthernet", tunnel_protocol_type_unknown, gre_tunnel,
+       gre_packet({0, 0, 0x65, 0x58})},
+      {"GreSequenceWanted", sequence_missing, gre_config({.iseq = true}),
+       gre_packet({0, 0, 0x86, 0xdd})},
+      {"InnerVersion", inner_header_malformed, sit_tunnel, with(sit(inner()), 20, {0x50})},
+      {"InnerCutShort", inner_header_malformed, sit_tunnel, with(sit(inner()), 24, {0x7f, 0})},
+      {"InnerIpv4Checksum", inner_checksum_bad, gre_tunnel,
+       gre_packet({0, 0, 0x08, 0x00},
+                  with(ipv4("10.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8), 10, {1, 2}))},
+      {"InnerMulticastSource", inner_source_forbidden, sit_tunnel, sit(inner_of("ff02::1"))},
+      {"InnerLoopbackSource", inner_source_forbidden, sit_tunnel, sit(inner_of("::1"))},
+      {"InnerCompatibleSource", inner_source_forbidden, sit_tunnel, sit(inner_of("::192.0.2.9"))},
+      {"InnerMappedSource", inner_source_forbidden, sit_tunnel, sit(inner_of("::ffff:192.0.2.9"))},
+      {"InnerIpv4LoopbackSource", inner_source_forbidden, gre_tunnel,
+       gre_packet({0, 0, 0x08, 0x00}, ipv4("127.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8))},
+      {"BackToTheEncapsulator", inner_destination_is_encapsulator, gre_tunnel,
+       gre_packet({0, 0, 0x08, 0x00}, ipv4("10.0.0.1", kRemoteText) / udp(1, 2) / payload(8))},
+      {"CongestionMark", congestion_mark_lost, sit_tunnel, with_outer(sit(inner()), 1, {3})},
+  };
+}
+INSTANTIATE_TEST_SUITE_P(All, Inbound, ::testing::ValuesIn(arrivals()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(InboundPacket, LargerThanABuffer) {
+  TunnelRig rig{sit_config()};
+  rig.queues().put(io::Source::tunnel, sit(inner())).truncated = true;
+  rig.round();
+  expect_only_drop(rig, DropReason::tunnel_packet_truncated);
+}
+
+TEST(InboundPacket, OffloadThatSpeaksOfTheOuterHeader) {
+  TunnelRig rig{sit_config()};
+  rig.queues().put(io::Source::tunnel, sit(inner()),
+                   {.needs_checksum = true, .checksum_start = 0, .checksum_offset = 10});
+  rig.round();
+  expect_only_drop(rig, DropReason::tunnel_offload_malformed);
+}
+
+TEST(InboundSequence, OlderThanTheLast) {  // RFC 2890 2.2
+  TunnelRig rig{gre_config({.iseq = true})};
+  for (const int sequence : {0, 5, 4, 5}) {
+    rig.queues().put(io::Source::tunnel, gre_packet({0x10, 0, 0x86, 0xdd, 0, 0, 0, sequence}));
+  }
+  rig.round();
+  expect_only_drop(rig, DropReason::sequence_old, 2);
+  EXPECT_EQ(rig.tunnel().in_packets.value(), 2u);
+}
+
+TEST(InboundRaw, CoalescedWithoutASegmentSize) {
+  TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw}};
+  Bytes large = ipv6(kHost, kServer) / udp(1, 2) / payload(4000);
+  large[46] ^= std::byte{0x5a};  // neither whole nor the pseudo-header's sum
+  rig.queues().put(io::Source::tunnel,
+                   ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(large));
+  rig.round();
+  expect_only_drop(rig, DropReason::coalesced_beyond_repair);
+}
+
+TEST(InboundWrite, FailsWithItsReason) {
+  for (const auto& [error, reason] : {SendError{EAGAIN, DropReason::tun_queue_full},
+                                      SendError{EIO, DropReason::tun_write_failed}}) {
+    TunnelRig rig{sit_config()};
+    rig.queues().write_error = error;
+    rig.queues().put(io::Source::tunnel, sit(inner()));
+    rig.round();
+    expect_only_drop(rig, reason);
+  }
+}
+
+// ---- errors
+// ----------------------------------------------------------------------------------------
+
+/// An ICMPv4 error from a router on the way.
+Bytes icmp_error(int type, int code, const Bytes& quoted, int mtu = 0) {
+  Bytes message{std::byte(type),     std::byte(code), {}, {}, {}, {},
+                std::byte(mtu >> 8), std::byte(mtu)};
+  message.insert(message.end(), quoted.begin(), quoted.end());
+  proto::store(message, 2, proto::finish(proto::sum(message)));
+  return ipv4("203.0.113.1", kLocalText, {.protocol = proto::kProtocolIcmp}) / payload(message);
+}
+Bytes sent_packet() { return ipv4(kLocalText, kRemoteText) / inner(); }
+
+struct ErrorMessage {
+  const char* name;
+  DropReason reason;
+  Bytes message;
+};
+class Errors : public ::testing::TestWithParam<ErrorMessage> {};
+TEST_P(Errors, AreDroppedForOneReason) {
+  TunnelRig rig{sit_config()};
+  rig.queues().put(io::Source::icmp, GetParam().message);
+  rig.round();
+  expect_only_drop(rig, GetParam().reason);
+}
+std::vector<ErrorMessage> error_messages() {
+  using enum DropReason;
+  return {
+      {"Checksum", icmp_error_malformed, with(icmp_error(3, 1, sent_packet()), 22, {0, 0})},
+      {"OfAnotherHost", icmp_error_not_ours,
+       icmp_error(3, 1, ipv4(kLocalText, "203.0.113.9") / inner())},
+      {"QuotesEightBytes", icmp_error_quotes_too_little, icmp_error(3, 1, cut(sent_packet(), 28))},
+      {"FromNobody", icmp_error_not_answerable,
+       icmp_error(3, 1, ipv4(kLocalText, kRemoteText) / inner_of("::"))},
+  };
+}
+INSTANTIATE_TEST_SUITE_P(All, Errors, ::testing::ValuesIn(error_messages()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(ErrorsRelayed, AreLimited) {  // RFC 4443 2.4(f)
+  TunnelRig rig{sit_config()};
+  constexpr std::uint64_t kMessages = 200;
+  for (std::uint64_t i = 0; i < kMessages; ++i) {
+    rig.queues().put(io::Source::icmp, icmp_error(3, 1, sent_packet()));
+    rig.round();
+  }
+  EXPECT_EQ(rig.tunnel().errors_relayed.value(), ErrorLimiter::kBurst);
+  expect_only_drop(rig, DropReason::icmp_error_rate_limited, kMessages - ErrorLimiter::kBurst);
+}
+
+TEST(ErrorsRelayed, NotTakenByTheDevice) {
+  TunnelRig rig{sit_config()};
+  rig.queues().write_error = EIO;
+  rig.queues().put(io::Source::icmp, icmp_error(3, 1, sent_packet()));
+  rig.round();
+  expect_only_drop(rig, DropReason::icmp_error_write_failed);
+}
+
+}  // namespace
+}  // namespace culvert::test
