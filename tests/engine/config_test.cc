@@ -50,7 +50,7 @@ const Bad kBad[] = {
     {"NoWorkers", [](Config& c) { c.workers = 0; }, "workers 0", "from 1"},
     {"ManyWorkers", [](Config& c) { c.workers = 65; }, "workers 65", "to 64"},
     {"NoTunnel", [](Config& c) { c.tunnels.clear(); }, "tun-he", "no tunnel"},
-    {"TwoTunnels", [](Config& c) { c.tunnels.push_back(c.tunnels[0]); }, "2 tunnels",
+    {"TwoTunnels", [](Config& c) { c.tunnels.push_back(c.tunnels[0]); }, "tun-he",
      "its own device"},
     {"NoRemote", [](Config& c) { c.tunnels[0].remote = {}; }, "remote 0.0.0.0", "other end"},
     {"MulticastRemote", [](Config& c) { c.tunnels[0].remote = address("224.0.0.1"); },

@@ -277,7 +277,7 @@ TEST(WorkerInbound, PassesASuperPacketOnAsItIs) {
 
 TEST(WorkerInbound, CutsASuperPacketForADeviceWithoutOffload) {
   TunnelRig rig{sit_config(), 1500, {.tun_has_virtio_header = false}};
-  const Bytes inner = ipv6(kHost, kServer) / tcp(1, 2, {.flags = proto::kTcpAck}) / payload(3000);
+  const Bytes inner = ipv6(kHost, kServer) / tcp(1, 2, {.is_partial = true}) / payload(3000);
   rig.queues().put(io::Source::tunnel,
                    ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner),
                    {.needs_checksum = true,
