@@ -3,12 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <functional>
-#include <map>
 #include <string>
 
-#include "engine/segment.h"
+#include "tests/support/coalescing_round.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert {
@@ -17,62 +15,8 @@ namespace {
 using io::Segmentation;
 using test::Bytes;
 using test::Checksum;
+using Round = test::CoalescingRound;
 using test::TransportPacket;
-
-constexpr std::size_t kCapacity = 512;
-
-/// A round: packets in, in this order; what comes out as whole bytes.
-class Round {
- public:
-  struct Output {
-    Bytes bytes;
-    io::Offload offload;
-    std::uint32_t tunnel = 0, packets = 0, byte_count = 0;
-    std::size_t slice_count = 0;
-  };
-
-  explicit Round(bool joins_udp = true) : coalescer_(kCapacity, joins_udp) {}
-
-  void add(Bytes bytes, const io::Offload& offload = {}, std::uint32_t tunnel = 0,
-           bool may_coalesce = true) {
-    buffers_.push_back(std::move(bytes));
-    packets_.emplace_back(buffers_.back(), 0, buffers_.back().size()).offload = offload;
-    coalescer_.add(packets_.back(), tunnel, packet_count(packets_.back()), may_coalesce);
-  }
-  void add(const TransportPacket& packet) { add(test::draw(packet)); }
-
-  std::vector<Output> finish() {
-    std::vector<Output> outputs;
-    for (const Coalesced& coalesced : coalescer_.finish()) {
-      Output output{.bytes = Bytes(coalesced.packet.head.begin(), coalesced.packet.head.end()),
-                    .offload = coalesced.packet.offload,
-                    .tunnel = coalesced.tunnel,
-                    .packets = coalesced.packets,
-                    .byte_count = coalesced.bytes,
-                    .slice_count = coalesced.packet.slices.size()};
-      for (const auto slice : coalesced.packet.slices) {
-        output.bytes.insert(output.bytes.end(), slice.begin(), slice.end());
-      }
-      outputs.push_back(std::move(output));
-    }
-    coalescer_.clear();
-    packets_.clear();
-    buffers_.clear();
-    return outputs;
-  }
-
-  /// How many packets each output stands for.
-  std::vector<std::uint32_t> finish_counts() {
-    std::vector<std::uint32_t> counts;
-    for (const Output& output : finish()) counts.push_back(output.packets);
-    return counts;
-  }
-
- private:
-  Coalescer coalescer_;
-  std::deque<Bytes> buffers_;
-  std::deque<io::Packet> packets_;
-};
 
 using Counts = std::vector<std::uint32_t>;
 
@@ -268,12 +212,37 @@ TEST(Coalescer, BelievesTheKernelThatAChecksumIsRight) {
   EXPECT_EQ(round.finish_counts(), Counts({1, 1}));
 }
 
+TEST(Coalescer, BelievesNoChecksumOfWhatIsNoWholePacket) {
+  // Nothing of what the kernel vouches for makes padding, fragments or no checksum come back.
+  const io::Offload verified{.checksum_verified = true};
+  for (const TransportPacket& kind : all_kinds()) {
+    Round round;
+    auto packets = run_of(kind, 3);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      packets[i].sequence += 4 * i;  // as if the padding were data
+      Bytes bytes = test::draw(packets[i]);
+      bytes.resize(bytes.size() + 4);
+      round.add(bytes, verified);
+    }
+    EXPECT_EQ(round.finish_counts(), Counts({1, 1, 1})) << "padding";
+    if (kind.is_ipv6) continue;
+    for (const auto& packet : run_of(kind, 3)) {
+      Bytes bytes = test::draw(packet);
+      bytes[6] = std::byte{0x20};  // more fragments
+      const auto checksum = std::to_integer<unsigned>(bytes[10]) - 0x20;
+      bytes[10] = std::byte(checksum);
+      round.add(bytes, verified);
+    }
+    EXPECT_EQ(round.finish_counts(), Counts({1, 1, 1})) << "fragments";
+  }
+}
+
 TEST(Coalescer, KeepsUdpWithoutAChecksumAlone) {
   Round round;
   for (const auto& packet : run_of({.is_ipv6 = false, .is_tcp = false, .payload = Bytes(100)}, 2)) {
     Bytes bytes = test::draw(packet);
     bytes[26] = bytes[27] = std::byte{0};
-    round.add(bytes);
+    round.add(bytes, {.checksum_verified = true});
   }
   EXPECT_EQ(round.finish_counts(), Counts({1, 1}));
 }
