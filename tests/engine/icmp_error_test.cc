@@ -272,6 +272,7 @@ TEST(RelayError, GuessesWhereTheRouterDidNotSay) {
 
 TEST(RelayError, LearnsNothingThatCannotBe) {
   Relaying relaying(make_sit());
+  relaying.path().route_mtu = 9000;
   const Bytes sent = sit_packet(inner_ipv6());  // 1,500 bytes
   for (const std::size_t mtu : {1500u, 1501u, 65535u}) {
     const Relay relay = relaying.relay(kFragmentationNeeded, mtu, sent);
