@@ -1,0 +1,21 @@
+// The configuration file: TOML that says what the command line says, for several devices. Any
+// thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/control/settings.h"
+
+namespace culvert::control {
+
+/// Reads TOML: one `[device.NAME]` with one `[[device.NAME.tunnel]]` for each device. `file` is
+/// what errors call it; they name the line, the key, its value, what is wrong and what to do.
+[[nodiscard]] Result<std::vector<DeviceSettings>> parse_config(std::string_view toml,
+                                                               std::string_view file);
+
+/// The same of a file. An error with an errno: it cannot be read.
+[[nodiscard]] Result<std::vector<DeviceSettings>> load_config(const std::string& path);
+
+}  // namespace culvert::control

@@ -1,0 +1,21 @@
+// What one device is to be: the engine's configuration, and what the kernel is told about the
+// device. Plain values, filled by command_line and config_file; any thread.
+#pragma once
+
+#include <vector>
+
+#include "engine/config.h"
+#include "proto/address.h"
+
+namespace culvert::control {
+
+/// One device: what `run NAME …` or one `[device.NAME]` asks for.
+struct DeviceSettings {
+  Config config;
+  std::vector<proto::Ipv6Prefix> addresses6;
+  std::vector<proto::Ipv4Prefix> addresses4;
+  std::vector<proto::Ipv6Prefix> routes6;
+  std::vector<proto::Ipv4Prefix> routes4;
+};
+
+}  // namespace culvert::control
