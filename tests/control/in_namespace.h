@@ -1,0 +1,61 @@
+// Runs the body of a test in a child process with a network namespace of its own, so that devices,
+// addresses and routes are gone with it whatever happens.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <functional>
+
+#include "io/fd.h"
+
+namespace culvert::control {
+
+enum class ChildResult { passed, failed, not_permitted };
+
+/// `lo` is up in it. Bounded to 60 s.
+inline ChildResult run_in_namespace(const std::function<void()>& body) {
+  constexpr int kNotPermitted = 77;
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(60);
+    if (::unshare(CLONE_NEWNET) != 0) ::_exit(kNotPermitted);
+    const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP;
+    EXPECT_EQ(::ioctl(socket.get(), SIOCSIFFLAGS, &request), 0);
+    try {
+      body();
+    } catch (const std::exception& exception) {  // must not reach the tests of the parent
+      ADD_FAILURE() << exception.what();
+    }
+    std::fflush(nullptr);
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  if (child < 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
+    return ChildResult::failed;
+  }
+  if (WEXITSTATUS(status) == kNotPermitted) return ChildResult::not_permitted;
+  return WEXITSTATUS(status) == 0 ? ChildResult::passed : ChildResult::failed;
+}
+
+/// For the body of a TEST: fails or skips it by what happens in the namespace. The child prints its
+/// own failures.
+inline void in_namespace(const std::function<void()>& body) {
+  const ChildResult result = run_in_namespace(body);
+  if (result == ChildResult::not_permitted) GTEST_SKIP() << "may not make a network namespace";
+  EXPECT_EQ(result, ChildResult::passed) << "see what the child printed above";
+}
+
+}  // namespace culvert::control
