@@ -1,0 +1,251 @@
+#include "engine/control/report.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace culvert::control {
+namespace {
+
+using Json = nlohmann::ordered_json;  // keys stay in the order that people read them in
+
+std::string dump(const Json& json) {
+  // Names come from people and may be any bytes: what is no UTF-8 is replaced.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Unexpected<Error> unreadable(std::string why) {
+  return Unexpected{Error{.code = 0,
+                          .operation = "read",
+                          .object = "the answer of the running process",
+                          .advice = std::move(why)}};
+}
+
+Json drops_of(const Totals& totals) {
+  Json drops = Json::object();
+  for (const DropReasonFacts& each : kDropReasons) {
+    const std::uint64_t count = totals.drops[static_cast<std::size_t>(each.reason)];
+    if (count != 0) drops[std::string{each.name}] = count;
+  }
+  return drops;
+}
+
+Json tunnel_json(const TunnelStatus& tunnel) {
+  const Totals& totals = tunnel.totals;
+  Json json;
+  json["name"] = tunnel.config.name;
+  json["mode"] = encapsulation_name(tunnel.config.mode);
+  json["local"] = tunnel.local.is_unspecified() ? "any" : tunnel.local.to_text();
+  json["remote"] = tunnel.config.remote.to_text();
+  json["mtu"] = tunnel.mtu_bytes;
+  json["in_packets"] = totals.in_packets;
+  json["in_bytes"] = totals.in_bytes;
+  json["out_packets"] = totals.out_packets;
+  json["out_bytes"] = totals.out_bytes;
+  json["drops"] = drops_of(totals);
+  json["in_received"] = totals.in_received;
+  json["out_received"] = totals.out_received;
+  json["in_held"] = totals.held(Direction::inbound);
+  json["out_held"] = totals.held(Direction::outbound);
+  json["errors_received"] = totals.errors_received;
+  json["errors_relayed"] = totals.errors_relayed;
+  json["too_big_sent"] = totals.too_big_sent;
+  json["too_big_suppressed"] = totals.too_big_suppressed;
+  json["ecn_anomalies"] = totals.ecn_anomalies;
+  return json;
+}
+
+Json device_json(const EngineStatus& device) {
+  Json json;
+  json["name"] = device.device;
+  json["mtu"] = device.mtu_bytes;
+  json["io"] = device.io;
+  json["io_reason"] = device.io_reason;
+  json["receive"] = device.receive;
+  json["receive_reason"] = device.receive_reason;
+  json["workers"] = device.workers;
+  json["in_received"] = device.totals.in_received;
+  json["out_received"] = device.totals.out_received;
+  json["drops"] = drops_of(device.totals);
+  json["receive_queue_full"] = device.receive_queue_full;
+  json["tunnels"] = Json::array();
+  for (const TunnelStatus& tunnel : device.tunnels) json["tunnels"].push_back(tunnel_json(tunnel));
+  return json;
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+std::string text(const Json& json, const char* key) { return json.at(key).get<std::string>(); }
+std::uint64_t count(const Json& json, const char* key) { return json.at(key).get<std::uint64_t>(); }
+
+/// The direction and meaning of a reason; null for one that a newer process knows.
+const DropReasonFacts* find_reason(std::string_view name) {
+  const auto found = std::find_if(kDropReasons.begin(), kDropReasons.end(),
+                                  [&](const DropReasonFacts& each) { return each.name == name; });
+  return found == kDropReasons.end() ? nullptr : &*found;
+}
+
+std::uint64_t dropped(const Json& drops, Direction direction) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, packets] : drops.items()) {
+    const DropReasonFacts* reason = find_reason(name);
+    if (reason != nullptr && reason->direction == direction) sum += packets.get<std::uint64_t>();
+  }
+  return sum;
+}
+
+std::string right(std::string cell, std::size_t width) {
+  if (cell.size() < width) cell.insert(0, width - cell.size(), ' ');
+  return cell;
+}
+std::string left(std::string cell, std::size_t width) {
+  if (cell.size() < width) cell.append(width - cell.size(), ' ');
+  return cell;
+}
+
+constexpr std::size_t kCountWidth = 16;
+
+std::string direction_row(const Json& tunnel, const std::string& way, Direction direction) {
+  std::string row = "    " + left(way, 5);
+  for (const std::uint64_t value :
+       {count(tunnel, (way + "_packets").c_str()), count(tunnel, (way + "_bytes").c_str()),
+        dropped(tunnel.at("drops"), direction), count(tunnel, (way + "_held").c_str())}) {
+    row += right(std::to_string(value), kCountWidth);
+  }
+  return row + "\n";
+}
+
+/// One line for each reason: how many, its name, what it means.
+std::string drop_rows(const Json& drops) {
+  std::string rows;
+  for (const auto& [name, packets] : drops.items()) {
+    const DropReasonFacts* reason = find_reason(name);
+    rows += "    dropped " + right(std::to_string(packets.get<std::uint64_t>()), 13) + "  " +
+            left(name, 28) + (reason ? std::string{reason->meaning} : "") + "\n";
+  }
+  return rows;
+}
+
+/// What is worth a line only if it happened.
+std::string event_rows(const Json& tunnel) {
+  constexpr std::pair<const char*, const char*> kEvents[] = {
+      {"errors_received", "ICMPv4 errors about packets of this tunnel"},
+      {"errors_relayed", "of them relayed inward"},
+      {"too_big_sent", "senders told that a packet was too big"},
+      {"too_big_suppressed", "not told, because of the rate limit"},
+      {"ecn_anomalies", "packets whose ECN fields contradict each other (RFC 6040 4.2), forwarded"},
+  };
+  std::string rows;
+  for (const auto& [key, meaning] : kEvents) {
+    const std::uint64_t value = count(tunnel, key);
+    if (value == 0) continue;
+    rows += "    " + left("counted", 8) + right(std::to_string(value), 13) + "  " + left(key, 28) +
+            meaning + "\n";
+  }
+  return rows;
+}
+
+std::string tunnel_rows(const Json& tunnel) {
+  std::string rows{"  tunnel "};
+  rows += text(tunnel, "name") + ": " + text(tunnel, "mode") + " " + text(tunnel, "local") +
+          " -> " + text(tunnel, "remote") + ", mtu " + std::to_string(count(tunnel, "mtu")) +
+          "\n    " + left("", 5);
+  for (const char* title : {"packets", "bytes", "dropped", "held"})
+    rows += right(title, kCountWidth);
+  rows += "\n" + direction_row(tunnel, "in", Direction::inbound) +
+          direction_row(tunnel, "out", Direction::outbound);
+  return rows + drop_rows(tunnel.at("drops")) + event_rows(tunnel);
+}
+
+std::string with_reason(const std::string& choice, const std::string& reason) {
+  return reason.empty() ? choice : choice + " (" + reason + ")";
+}
+
+std::string device_rows(const Json& device) {
+  const std::uint64_t workers = count(device, "workers");
+  std::string rows = "device " + text(device, "name") + ": mtu " +
+                     std::to_string(count(device, "mtu")) + ", " + std::to_string(workers) +
+                     (workers == 1 ? " worker" : " workers") + "\n  io " +
+                     with_reason(text(device, "io"), text(device, "io_reason")) + "\n  receive " +
+                     with_reason(text(device, "receive"), text(device, "receive_reason")) + "\n";
+  for (const Json& tunnel : device.at("tunnels")) rows += tunnel_rows(tunnel);
+  const std::uint64_t lost = count(device, "receive_queue_full");
+  const Json& drops = device.at("drops");
+  if (!drops.empty() || lost != 0) rows += "  of no tunnel\n" + drop_rows(drops);
+  if (lost != 0) {
+    rows += "    dropped " + right(std::to_string(lost), 13) + "  " +
+            left("receive_queue_full", 28) +
+            "dropped by the kernel before culvert saw them: it receives too slowly\n";
+  }
+  return rows;
+}
+
+/// The devices of one answer.
+Result<Json> devices_of(std::string_view answer) {
+  const Json json = Json::parse(answer, nullptr, false);
+  if (json.is_object() && json.contains("error")) {
+    return unreadable(json["error"].is_string() ? text(json, "error") : "is an error");
+  }
+  if (!json.is_object() || !json.contains("devices") || !json["devices"].is_array()) {
+    return unreadable("is no report: it runs another version of culvert");
+  }
+  for (const Json& device : json["devices"]) {
+    if (!device.is_object() || !device.contains("name") || !device["name"].is_string()) {
+      return unreadable("names no device: it runs another version of culvert");
+    }
+  }
+  return json["devices"];
+}
+
+}  // namespace
+
+std::string report_json(std::span<const EngineStatus> devices) {
+  Json json;
+  json["devices"] = Json::array();
+  for (const EngineStatus& device : devices) json["devices"].push_back(device_json(device));
+  return dump(json);
+}
+
+std::string error_json(std::string_view what) {
+  Json json;
+  json["error"] = what;
+  return dump(json);
+}
+
+Result<std::string> merge_reports(std::span<const std::string> answers, std::string_view device) {
+  std::vector<Json> all;
+  for (const std::string& answer : answers) {
+    auto devices = devices_of(answer);
+    if (!devices) return Unexpected{devices.error()};
+    for (Json& each : *devices) {
+      if (device.empty() || text(each, "name") == device) all.push_back(std::move(each));
+    }
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Json& a, const Json& b) { return text(a, "name") < text(b, "name"); });
+  Json merged;
+  merged["devices"] = all;
+  return dump(merged);
+}
+
+Result<std::string> report_table(std::string_view json) {
+  const auto devices = devices_of(json);
+  if (!devices) return Unexpected{devices.error()};
+  try {
+    std::string table;
+    for (const Json& device : *devices) table += device_rows(device);
+    return table;
+  } catch (const Json::exception&) {
+    return unreadable("lacks fields: it runs another version of culvert");
+  }
+}
+
+std::string answer_request(std::string_view line, std::span<const EngineStatus> devices) {
+  const Json json = Json::parse(line, nullptr, false);
+  if (!json.is_object() || !json.contains("request") || !json["request"].is_string()) {
+    return error_json("a request is one line of JSON: {\"request\":\"show\"}");
+  }
+  if (json["request"] != "show") return error_json("unknown request: there is \"show\"");
+  return report_json(devices);
+}
+
+}  // namespace culvert::control
