@@ -1,0 +1,58 @@
+// One device from settings to packets, and the kernel kept in step with it: endpoints checked, the
+// engine opened, MTU, addresses and routes set; and again after the network has changed. Everything
+// made here goes with the device. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/control/netlink.h"
+#include "engine/control/settings.h"
+#include "engine/engine.h"
+
+namespace culvert::control {
+
+/// Engine::open, or what a test puts in its place.
+using OpenEngine = std::function<Result<std::unique_ptr<Engine>>(const Config&)>;
+
+class ManagedDevice {
+ public:
+  /// Opens the engine, configures the device and starts the workers: packets flow afterwards. On
+  /// failure nothing is left behind. `netlink` outlives the device.
+  [[nodiscard]] static Result<std::unique_ptr<ManagedDevice>> bring_up(DeviceSettings settings,
+                                                                       Netlink& netlink,
+                                                                       const OpenEngine& open);
+
+  /// After links, addresses or routes have changed.
+  void refresh();
+  void stop() { engine_->stop(); }
+
+  [[nodiscard]] EngineStatus status() const { return engine_->status(); }
+  [[nodiscard]] int failure_fd() const noexcept { return engine_->failure_fd(); }
+  [[nodiscard]] const DeviceSettings& settings() const noexcept { return settings_; }
+
+ private:
+  ManagedDevice(DeviceSettings settings, Netlink& netlink, std::unique_ptr<Engine> engine)
+      : settings_(std::move(settings)), netlink_(netlink), engine_(std::move(engine)) {}
+  Result<void> configure();
+  Result<void> add_addresses(unsigned index);
+  Result<void> add_routes(unsigned index);
+  Result<void> add_link_local(const EngineStatus& status);
+  void log(LogLevel level, std::string_view line) const;
+
+  DeviceSettings settings_;
+  Netlink& netlink_;
+  std::unique_ptr<Engine> engine_;
+  bool has_link_local_ = false;
+};
+
+/// Checks what the words say against this host: `local` is one of its addresses, `dev` one of its
+/// interfaces, and no route leads the outer packets into the tunnel.
+[[nodiscard]] Result<void> check_against_host(const DeviceSettings& settings, Netlink& netlink);
+
+/// "culvert: he-ipv6 is up: sit 192.0.2.1 -> 198.51.100.1, mtu 1480, io uring, receive packet, 1
+/// worker"
+[[nodiscard]] std::string up_line(const Config& config, const EngineStatus& status);
+
+}  // namespace culvert::control

@@ -1,0 +1,25 @@
+// Runs devices until a signal comes: brings them up, answers on the control socket, watches the
+// network, takes everything down again. The thread that calls it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/control/reconcile.h"
+
+namespace culvert::control {
+
+struct RunOptions {
+  std::vector<DeviceSettings> devices;
+  std::string control_path;                     ///< empty: the default of the first device
+  OpenEngine open_engine;                       ///< empty: Engine::open
+  std::function<void(std::string_view)> print;  ///< lines and tables for stdout, newline included
+};
+
+/// Returns after SIGINT, SIGTERM or SIGHUP, or with the error that kept a device from starting or
+/// stopped one. In every case the devices and the control socket are gone.
+[[nodiscard]] Result<void> run_devices(RunOptions options);
+
+}  // namespace culvert::control

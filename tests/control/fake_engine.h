@@ -1,0 +1,80 @@
+// An engine that forwards nothing and reports what the test says; its device is a real TUN device.
+#pragma once
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "engine/engine.h"
+#include "io/tun.h"
+
+namespace culvert::control {
+
+/// What a test sees of the engines that were opened, also after they are gone.
+struct FakeEngineLog {
+  int opened = 0, started = 0, refreshed = 0, stopped = 0, alive = 0;
+};
+
+class FakeEngine final : public Engine {
+ public:
+  FakeEngine(const Config& config, io::Tun tun, FakeEngineLog& log)
+      : tun_(std::move(tun)), failure_{::eventfd(0, EFD_CLOEXEC)}, log_(log) {
+    ++log_.opened;
+    ++log_.alive;
+    status_.device = tun_.name;
+    status_.device_index = tun_.index;
+    status_.mtu_bytes = config.mtu.value_or(1480);
+    status_.io = "uring";
+    status_.receive = "packet";
+    status_.workers = config.workers;
+    for (const TunnelConfig& tunnel : config.tunnels) {
+      status_.tunnels.push_back({.config = tunnel,
+                                 .local = tunnel.local.value_or(proto::Ipv4Address{}),
+                                 .mtu_bytes = status_.mtu_bytes,
+                                 .totals = {}});
+    }
+  }
+  ~FakeEngine() override { --log_.alive; }
+
+  Result<void> start() override {
+    ++log_.started;
+    status_.running = true;
+    return {};
+  }
+  Result<void> apply(const Config&) override { return {}; }
+  void refresh() override {
+    ++log_.refreshed;
+    if (on_refresh) on_refresh(status_);
+  }
+  void stop() override {
+    if (std::exchange(status_.running, false)) ++log_.stopped;
+  }
+  [[nodiscard]] EngineStatus status() const override { return status_; }
+  [[nodiscard]] int failure_fd() const noexcept override { return failure_.get(); }
+
+  /// As if a worker had lost its device.
+  void fail() const {
+    const std::uint64_t one = 1;
+    ASSERT_EQ(::write(failure_.get(), &one, sizeof one), ssize_t{sizeof one});
+  }
+  std::function<void(EngineStatus&)> on_refresh;
+
+ private:
+  io::Tun tun_;
+  io::Fd failure_;
+  FakeEngineLog& log_;
+  EngineStatus status_;
+};
+
+/// To be called in place of Engine::open.
+inline Result<std::unique_ptr<Engine>> open_fake(const Config& config, FakeEngineLog& log) {
+  auto tun = io::open_tun(config.device, config.workers);
+  if (!tun) return Unexpected{tun.error()};
+  return std::unique_ptr<Engine>{std::make_unique<FakeEngine>(config, std::move(*tun), log)};
+}
+
+}  // namespace culvert::control
