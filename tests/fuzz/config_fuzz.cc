@@ -1,0 +1,70 @@
+// Whatever people write: files, command lines, requests to the control socket and answers from it.
+// The first byte says which; what is accepted must make sense.
+#include <cstdint>
+#include <cstdlib>
+#include <iterator>
+#include <sstream>
+#include <string>
+
+#include "engine/control/command_line.h"
+#include "engine/control/config_file.h"
+#include "engine/control/report.h"
+
+namespace {
+
+using namespace culvert;
+using namespace culvert::control;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+/// Errors are one line for people: no control characters that their terminal would obey.
+void require_sentence(const Error& error) {
+  const std::string message = error.message();
+  require(!message.empty() && !error.advice.empty());
+  for (const char c : message) require(static_cast<unsigned char>(c) >= ' ' && c != 127);
+}
+
+void require_sense(const DeviceSettings& settings) {
+  require(validate(settings.config).has_value());
+  require(settings.config.tunnels.size() == 1);
+  for (const auto& route : settings.routes6) require(!route.has_host_bits());
+  for (const auto& route : settings.routes4) require(!route.has_host_bits());
+}
+
+void read_file(const std::string& text) {
+  const auto devices = parse_config(text, "fuzz.toml");
+  if (!devices) return require_sentence(devices.error());
+  for (const DeviceSettings& settings : *devices) require_sense(settings);
+}
+
+void read_words(const std::string& text) {
+  std::istringstream stream{text};
+  const std::vector<std::string> words{std::istream_iterator<std::string>{stream}, {}};
+  const auto settings = parse_command_line("tun0", words, {});
+  if (!settings) return require_sentence(settings.error());
+  require_sense(*settings);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string text{reinterpret_cast<const char*>(data + 1), size - 1};
+  switch (data[0] % 4) {
+    case 0:
+      read_file(text);
+      break;
+    case 1:
+      read_words(text);
+      break;
+    case 2:
+      require(!answer_request(text, {}).empty());
+      break;
+    case 3:
+      if (const auto table = report_table(text); !table) require(!table.error().advice.empty());
+      break;
+  }
+  return 0;
+}

@@ -1,0 +1,39 @@
+// The subcommands, and what they share: exit statuses and how a sentence reaches people.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/control/command_line.h"
+#include "io/result.h"
+
+namespace culvert::tool {
+
+inline constexpr int kOk = 0;
+inline constexpr int kSystemError = 1;  ///< the words make sense, but the system says no
+inline constexpr int kUsageError = 2;   ///< the words alone make no sense
+
+struct RunArguments {
+  std::string config_path;
+  std::vector<std::string> words;  ///< NAME first
+  std::vector<control::OptionGiven> options;
+  std::string control_path;
+  std::string log_level = "info";
+};
+[[nodiscard]] int run(const RunArguments& arguments);
+
+struct ShowArguments {
+  std::string device;
+  std::string control_path;
+  bool json = false;
+};
+[[nodiscard]] int show(const ShowArguments& arguments);
+
+/// Writes to stdout. What cannot be written is left: a tunnel does not stop because nobody reads.
+void print(std::string_view text);
+
+/// One sentence on stderr; returns the exit status.
+int complain(std::string_view sentence, int status);
+
+}  // namespace culvert::tool

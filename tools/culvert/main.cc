@@ -1,0 +1,138 @@
+// culvert: 6in4 and GRE tunnel ends in user space. The command line by CLI11; each subcommand has a
+// file of its own.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <map>
+
+#include "engine/control/values.h"
+#include "engine/control/words.h"
+#include "tools/culvert/commands.h"
+
+namespace culvert::tool {
+namespace {
+
+using control::Word;
+
+constexpr const char* kExamples = R"(
+Examples:
+  culvert run he-ipv6 mode sit remote 216.218.221.42 local 192.168.12.2 ttl 255 \
+      address 2001:db8:1::2/64 route ::/0
+  culvert run nasgre mode gre remote 198.51.100.2 local 198.51.100.1 key 42 csum seq \
+      address 10.0.0.1/30 address fd00::1/126
+  culvert run --config /etc/culvert.toml
+  culvert show
+)";
+
+constexpr const char* kFileFormat = R"(
+The same in a file, for one or more devices:
+  [device.he-ipv6]
+  address = ["2001:db8:1::2/64"]
+  route   = ["::/0"]
+  [[device.he-ipv6.tunnel]]
+  mode = "sit"
+  remote = "216.218.221.42"
+  local = "192.168.12.2"
+  ttl = 255
+
+It runs until SIGINT or SIGTERM, then removes what it made and prints totals.
+Exit status: 0 after a signal, 1 if the system refuses, 2 if the words make no sense.
+)";
+
+constexpr const char* kShowNotes = R"(
+in: from the tunnel to the device; out: from the device into the tunnel. Bytes are those of the
+inner packets. received = packets + dropped + held, in each direction.
+
+Examples:
+  culvert show
+  culvert show he-ipv6
+  culvert show --json | jq '.devices[].tunnels[].drops'
+)";
+
+/// The options of a device: one for each Word::Kind::option, by name.
+using OptionTexts = std::map<std::string, std::string>;
+
+CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) {
+  CLI::App* run = app.add_subcommand("run", "Make a device and forward its packets");
+  run->add_option("words", arguments.words,
+                  "NAME of the device, then the words of `ip tunnel add` (below)")
+      ->option_text("NAME WORDS...");
+  for (const Word& word : control::words()) {
+    if (word.kind != Word::Kind::option) continue;
+    const std::string name{word.name};
+    run->add_option("--" + name, options[name], std::string{word.help})
+        ->option_text(std::string{word.argument});
+  }
+  run->add_option("--config", arguments.config_path, "devices from a TOML file instead of words")
+      ->option_text("FILE");
+  run->add_option("--control", arguments.control_path,
+                  "control socket; default /run/culvert/NAME.sock, of the first device")
+      ->option_text("PATH");
+  run->add_option("--log-level", arguments.log_level, "what is logged to stderr; default info")
+      ->option_text("debug|info|warning|error");
+  run->allow_extras();  // unknown options come back to us, for a better sentence
+  run->footer("\nWords:\n" + control::describe_words() + kExamples + kFileFormat);
+  return run;
+}
+
+CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
+  CLI::App* show = app.add_subcommand("show", "Print devices, tunnels, counters and drop reasons");
+  show->add_option("device", arguments.device, "only this device")->option_text("NAME");
+  show->add_flag("--json", arguments.json, "one line of JSON instead of a table");
+  show->add_option("--control", arguments.control_path,
+                   "ask this socket only; default: all below /run/culvert")
+      ->option_text("PATH");
+  show->allow_extras();
+  show->footer(kShowNotes);
+  return show;
+}
+
+/// A sentence about the first option that does not exist.
+int complain_unknown(const CLI::App& command, const std::string& unknown) {
+  std::vector<std::string> names{"--help"};
+  for (const CLI::Option* option : command.get_options()) {
+    if (!option->nonpositional()) continue;
+    names.push_back(option->get_name());
+  }
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = control::nearest(unknown.substr(0, unknown.find('=')), views);
+  const std::string help = "`culvert " + command.get_name() + " --help`";
+  return complain(control::quoted(unknown) + " is unknown: " +
+                      (near.empty() ? "see " + help : "is " + control::quoted(near) + " meant?"),
+                  kUsageError);
+}
+
+int run_command(int argc, char** argv) {
+  CLI::App app{"culvert: IPv6 (and IPv4) over IPv4, 6in4 and GRE, in user space", "culvert"};
+  app.set_version_flag("--version", std::string{"culvert "} + CULVERT_VERSION);
+  app.footer(std::string{kExamples} + "\nMore: culvert run --help, culvert show --help");
+  RunArguments run_arguments;
+  ShowArguments show_arguments;
+  OptionTexts options;
+  CLI::App* run_app = add_run(app, run_arguments, options);
+  CLI::App* show_app = add_show(app, show_arguments);
+  app.require_subcommand(1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    return complain(std::string{error.what()} + ": see `culvert --help`", kUsageError);
+  }
+  const CLI::App* command = run_app->parsed() ? run_app : show_app;
+  const auto unknown = command->remaining();
+  if (!unknown.empty()) return complain_unknown(*command, unknown.front());
+  if (command == show_app) return show(show_arguments);
+  for (const auto& [name, value] : options) {
+    if (run_app->count("--" + name) != 0) run_arguments.options.push_back({name, value});
+  }
+  return run(run_arguments);
+}
+
+}  // namespace
+}  // namespace culvert::tool
+
+int main(int argc, char** argv) {
+  // A reader of stdout that goes away must not end a tunnel: writing then fails with EPIPE.
+  std::signal(SIGPIPE, SIG_IGN);
+  return culvert::tool::run_command(argc, argv);
+}

@@ -1,0 +1,27 @@
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "tools/culvert/commands.h"
+
+namespace culvert::tool {
+namespace {
+
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno != EINTR) return;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
+
+int complain(std::string_view sentence, int status) {
+  write_all(STDERR_FILENO, "culvert: " + std::string{sentence} + "\n");
+  return status;
+}
+
+}  // namespace culvert::tool

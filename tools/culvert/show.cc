@@ -1,0 +1,70 @@
+// culvert show: asks the running processes for their devices and counters.
+#include <cerrno>
+#include <utility>
+
+#include "engine/control/control_socket.h"
+#include "engine/control/report.h"
+#include "tools/culvert/commands.h"
+
+namespace culvert::tool {
+namespace {
+
+constexpr std::string_view kRequest = R"({"request":"show"})";
+
+/// What the processes answered, and whether one that runs did not.
+struct Answers {
+  std::vector<std::string> reports;
+  bool has_failed = false;
+};
+
+Answers ask_all() {
+  Answers answers;
+  for (const std::string& path : control::find_control_sockets()) {
+    auto answer = control::ask(path, kRequest);
+    if (answer) {
+      answers.reports.push_back(std::move(*answer));
+      continue;
+    }
+    // The socket of a process that is dead, or has just ended.
+    if (answer.error().code == ECONNREFUSED || answer.error().code == ENOENT) continue;
+    complain(answer.error().message(), kSystemError);
+    answers.has_failed = true;
+  }
+  return answers;
+}
+
+int complain_nobody(const ShowArguments& arguments, bool anybody_runs) {
+  if (anybody_runs) {
+    return complain("no running culvert has a device '" + arguments.device +
+                        "': `culvert show` lists those that there are",
+                    kSystemError);
+  }
+  return complain("no culvert is running: no socket below " +
+                      std::string{control::kControlDirectory} +
+                      " answers (one started with --control PATH is asked with show --control "
+                      "PATH)",
+                  kSystemError);
+}
+
+}  // namespace
+
+int show(const ShowArguments& arguments) {
+  Answers answers;
+  if (arguments.control_path.empty()) {
+    answers = ask_all();
+    if (answers.reports.empty() && answers.has_failed) return kSystemError;
+  } else {
+    auto answer = control::ask(arguments.control_path, kRequest);
+    if (!answer) return complain(answer.error().message(), kSystemError);
+    answers.reports.push_back(std::move(*answer));
+  }
+  const auto report = control::merge_reports(answers.reports, arguments.device);
+  if (!report) return complain(report.error().message(), kSystemError);
+  const auto table = control::report_table(*report);
+  if (!table) return complain(table.error().message(), kSystemError);
+  if (table->empty()) return complain_nobody(arguments, !answers.reports.empty());
+  print(arguments.json ? *report + "\n" : *table);
+  return answers.has_failed ? kSystemError : kOk;
+}
+
+}  // namespace culvert::tool
