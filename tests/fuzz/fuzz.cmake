@@ -1,0 +1,38 @@
+# Fuzz targets: tests/fuzz/<unit>_fuzz.cc with a corpus in tests/fuzz/corpus/<unit>/.
+#
+# With CULVERT_FUZZ (clang) the ctest fuzz_<unit> runs libFuzzer over the corpus and on from there
+# for a bounded time; in every other build the same source is linked to replay_main.cc, and the
+# ctest replays the corpus. What a longer run finds goes into the corpus:
+#
+#   cmake -G Ninja -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCULVERT_FUZZ=ON
+#   ninja -C build-fuzz gre_fuzz && mkdir found && build-fuzz/tests/gre_fuzz found tests/fuzz/corpus/gre
+#   build-fuzz/tests/gre_fuzz -merge=1 tests/fuzz/corpus/gre found
+set(CULVERT_FUZZ_RUNS 200000 CACHE STRING "Inputs that each fuzz test tries at most")
+set(CULVERT_FUZZ_SECONDS 15 CACHE STRING "Seconds that each fuzz test runs at most")
+
+# Adds the fuzz target of one unit; ARGN: the libraries it needs.
+function(culvert_fuzz unit)
+  set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${unit})
+  add_executable(${unit}_fuzz ${CMAKE_SOURCE_DIR}/tests/fuzz/${unit}_fuzz.cc)
+  target_include_directories(${unit}_fuzz PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${unit}_fuzz PRIVATE ${ARGN} culvert_warnings)
+  if(CULVERT_FUZZ)
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${unit})  # new inputs and findings
+    file(MAKE_DIRECTORY ${found})
+    target_link_options(${unit}_fuzz PRIVATE -fsanitize=fuzzer)
+    add_test(NAME fuzz_${unit} COMMAND ${unit}_fuzz -runs=${CULVERT_FUZZ_RUNS}
+      -max_total_time=${CULVERT_FUZZ_SECONDS} -timeout=5 -rss_limit_mb=1024 -print_final_stats=1
+      -artifact_prefix=${found}/ ${found} ${corpus})
+  else()
+    target_sources(${unit}_fuzz PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME fuzz_${unit} COMMAND ${unit}_fuzz ${corpus})
+  endif()
+  set_tests_properties(fuzz_${unit} PROPERTIES LABELS fuzz TIMEOUT 120)
+endfunction()
+
+culvert_fuzz(address culvert_proto)
+culvert_fuzz(gre culvert_proto)
+culvert_fuzz(icmpv4 culvert_proto)
+culvert_fuzz(ipv4 culvert_proto)
+culvert_fuzz(ipv6 culvert_proto)
+culvert_fuzz(tcp culvert_proto)

@@ -1,0 +1,38 @@
+// What the fuzz targets share. A target defines LLVMFuzzerTestOneInput and checks properties with
+// require(); that no input makes it read or write where it must not is for the sanitizers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <vector>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace culvert::fuzz {
+
+/// Ends the program if a property does not hold, which libFuzzer takes for a finding.
+inline void require(bool holds, const char* property) {
+  if (holds) return;
+  std::fprintf(stderr, "does not hold: %s\n", property);
+  std::abort();
+}
+
+[[nodiscard]] inline std::span<const std::byte> bytes_of(const std::uint8_t* data,
+                                                         std::size_t size) noexcept {
+  return std::as_bytes(std::span{data, size});
+}
+/// A copy of exactly that size, so that a byte too far is seen.
+[[nodiscard]] inline std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+/// True if `part` lies within `whole`.
+[[nodiscard]] inline bool lies_within(std::span<const std::byte> part,
+                                      std::span<const std::byte> whole) noexcept {
+  return part.empty() ||
+         (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+}  // namespace culvert::fuzz

@@ -1,0 +1,24 @@
+// Runs a fuzz target over the files of its corpus: what libFuzzer does with -runs=0, for compilers
+// that have none. usage: <unit>_fuzz CORPUS_FOLDER...; exit status 1 if there is no file to run.
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "tests/fuzz/fuzz.h"
+
+int main(int count, char** arguments) {
+  std::size_t files = 0;
+  for (int index = 1; index < count; ++index) {
+    for (const auto& entry : std::filesystem::directory_iterator{arguments[index]}) {
+      std::ifstream file{entry.path(), std::ios::binary};
+      const std::vector<char> content{std::istreambuf_iterator<char>{file}, {}};
+      const std::vector<std::uint8_t> input(content.begin(), content.end());
+      std::cout << entry.path().filename().string() << std::endl;  // the last one is the culprit
+      LLVMFuzzerTestOneInput(input.data(), input.size());
+      ++files;
+    }
+  }
+  std::cout << files << " inputs\n";
+  return files == 0 ? 1 : 0;
+}
