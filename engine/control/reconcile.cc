@@ -38,7 +38,7 @@ Result<unsigned> find_outer_interface(const DeviceSettings& settings, const Tunn
   const unsigned index = ::if_nametoindex(tunnel.dev.c_str());
   if (index != 0) return index;
   return refuse(ENODEV, settings, "dev", tunnel.dev,
-                "there is no such interface: here are " + interface_list());
+                "there is no such interface; there are " + interface_list());
 }
 
 /// Behind a NAT the public address is on no interface of this host; what works is the private one.

@@ -16,7 +16,8 @@ inline constexpr int kUsageError = 2;   ///< the words alone make no sense
 
 struct RunArguments {
   std::string config_path;
-  std::vector<std::string> words;  ///< NAME first
+  std::string device;
+  std::vector<std::string> words;
   std::vector<control::OptionGiven> options;
   std::string control_path;
   std::string log_level = "info";

@@ -1,5 +1,8 @@
 // culvert: 6in4 and GRE tunnel ends in user space. The command line by CLI11; each subcommand has a
 // file of its own.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <map>
@@ -38,8 +41,8 @@ It runs until SIGINT or SIGTERM, then removes what it made and prints totals.
 Exit status: 0 after a signal, 1 if the system refuses, 2 if the words make no sense.
 )";
 
-constexpr const char* kShowNotes = R"(
-in: from the tunnel to the device; out: from the device into the tunnel. Bytes are those of the
+constexpr const char* kShowNotes =
+    R"(in: from the tunnel to the device; out: from the device into the tunnel. Bytes are those of the
 inner packets. received = packets + dropped + held, in each direction.
 
 Examples:
@@ -53,9 +56,9 @@ using OptionTexts = std::map<std::string, std::string>;
 
 CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) {
   CLI::App* run = app.add_subcommand("run", "Make a device and forward its packets");
-  run->add_option("words", arguments.words,
-                  "NAME of the device, then the words of `ip tunnel add` (below)")
-      ->option_text("NAME WORDS...");
+  run->add_option("NAME", arguments.device, "of the device")->option_text(" ");
+  run->add_option("WORDS", arguments.words, "as `ip tunnel add` takes them; see below")
+      ->option_text(" ");
   for (const Word& word : control::words()) {
     if (word.kind != Word::Kind::option) continue;
     const std::string name{word.name};
@@ -70,13 +73,13 @@ CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) 
   run->add_option("--log-level", arguments.log_level, "what is logged to stderr; default info")
       ->option_text("debug|info|warning|error");
   run->allow_extras();  // unknown options come back to us, for a better sentence
-  run->footer("\nWords:\n" + control::describe_words() + kExamples + kFileFormat);
+  run->footer("Words:\n" + control::describe_words() + kExamples + kFileFormat);
   return run;
 }
 
 CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
   CLI::App* show = app.add_subcommand("show", "Print devices, tunnels, counters and drop reasons");
-  show->add_option("device", arguments.device, "only this device")->option_text("NAME");
+  show->add_option("NAME", arguments.device, "only this device")->option_text(" ");
   show->add_flag("--json", arguments.json, "one line of JSON instead of a table");
   show->add_option("--control", arguments.control_path,
                    "ask this socket only; default: all below /run/culvert")
@@ -86,19 +89,31 @@ CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
   return show;
 }
 
-/// A sentence about the first option that does not exist.
+/// A sentence about the first option or subcommand that does not exist.
 int complain_unknown(const CLI::App& command, const std::string& unknown) {
   std::vector<std::string> names{"--help"};
   for (const CLI::Option* option : command.get_options()) {
-    if (!option->nonpositional()) continue;
-    names.push_back(option->get_name());
+    if (option->nonpositional()) names.push_back(option->get_name());
   }
+  for (const CLI::App* sub : command.get_subcommands({})) names.push_back(sub->get_name());
   const std::vector<std::string_view> views(names.begin(), names.end());
   const std::string_view near = control::nearest(unknown.substr(0, unknown.find('=')), views);
-  const std::string help = "`culvert " + command.get_name() + " --help`";
+  const std::string help =
+      command.get_parent() ? "`culvert " + command.get_name() + " --help`" : "`culvert --help`";
   return complain(control::quoted(unknown) + " is unknown: " +
                       (near.empty() ? "see " + help : "is " + control::quoted(near) + " meant?"),
                   kUsageError);
+}
+
+/// What CLI11 has found wrong, as a sentence like ours.
+int complain_parse(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string what = error.what();
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
+    return complain("word " + control::quoted(what.substr(0, what.find(':'))) +
+                        ": has no value, or more than one: see `culvert --help`",
+                    kUsageError);
+  }
+  return complain(what + ": see `" + app.get_name() + " --help`", kUsageError);
 }
 
 int run_command(int argc, char** argv) {
@@ -110,28 +125,44 @@ int run_command(int argc, char** argv) {
   OptionTexts options;
   CLI::App* run_app = add_run(app, run_arguments, options);
   CLI::App* show_app = add_show(app, show_arguments);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
+  app.allow_extras();
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return complain(std::string{error.what()} + ": see `culvert --help`", kUsageError);
+    return complain_parse(app, error);
   }
-  const CLI::App* command = run_app->parsed() ? run_app : show_app;
-  const auto unknown = command->remaining();
-  if (!unknown.empty()) return complain_unknown(*command, unknown.front());
-  if (command == show_app) return show(show_arguments);
+  for (const CLI::App* each : {&app, run_app, show_app}) {
+    const auto unknown = each->remaining();
+    if (!unknown.empty()) return complain_unknown(*each, unknown.front());
+  }
+  if (app.get_subcommands().empty()) {
+    return complain("say what to do: `culvert run` or `culvert show`; see `culvert --help`",
+                    kUsageError);
+  }
+  if (show_app->parsed()) return show(show_arguments);
   for (const auto& [name, value] : options) {
     if (run_app->count("--" + name) != 0) run_arguments.options.push_back({name, value});
   }
   return run(run_arguments);
 }
 
+/// A closed stdin, stdout or stderr would give its number to the next descriptor that is opened,
+/// and what is printed would go there: into a tunnel, perhaps.
+void keep_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // open() gives the lowest free number, which is this one.
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
+  }
+}
+
 }  // namespace
 }  // namespace culvert::tool
 
 int main(int argc, char** argv) {
+  culvert::tool::keep_standard_descriptors();
   // A reader of stdout that goes away must not end a tunnel: writing then fails with EPIPE.
   std::signal(SIGPIPE, SIG_IGN);
   return culvert::tool::run_command(argc, argv);

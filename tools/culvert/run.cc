@@ -1,5 +1,4 @@
 // culvert run: devices from words or from a file, until a signal comes.
-#include <span>
 #include <utility>
 
 #include "engine/control/config_file.h"
@@ -18,8 +17,8 @@ Unexpected<Error> refuse(std::string object, std::string advice) {
 }
 
 Result<std::vector<DeviceSettings>> devices_from_file(const RunArguments& arguments) {
-  if (!arguments.words.empty()) {
-    return refuse("--config, and '" + arguments.words.front() + "'",
+  if (!arguments.device.empty()) {
+    return refuse(arguments.device + " with --config",
                   "give either a file, or the name of a device and its words");
   }
   auto devices = control::load_config(arguments.config_path);
@@ -33,11 +32,10 @@ Result<std::vector<DeviceSettings>> devices_from_file(const RunArguments& argume
 }
 
 Result<std::vector<DeviceSettings>> devices_from_words(const RunArguments& arguments) {
-  if (arguments.words.empty()) {
-    return refuse("nothing", "give the name of a device and its words, or --config FILE");
+  if (arguments.device.empty()) {
+    return refuse("", "give the name of a device and its words, or --config FILE");
   }
-  auto settings = control::parse_command_line(
-      arguments.words.front(), std::span{arguments.words}.subspan(1), arguments.options);
+  auto settings = control::parse_command_line(arguments.device, arguments.words, arguments.options);
   if (!settings) return Unexpected{settings.error()};
   return std::vector<DeviceSettings>{std::move(*settings)};
 }
