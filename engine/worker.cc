@@ -82,6 +82,7 @@ void Worker::run() noexcept {
     }
   }
   receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
+  queues_->finish();
 }
 
 // wait > TUN to tunnel > tunnel to TUN > errors > everything to the kernel > buffers back

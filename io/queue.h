@@ -79,6 +79,10 @@ class Queues {
   /// Ends the round: the buffers of the received packets may be filled again.
   virtual void release() noexcept = 0;
 
+  /// The last call of the thread that waited: afterwards the kernel holds none of the descriptors,
+  /// so that the device is gone as soon as they are closed.
+  virtual void finish() noexcept {}
+
   /// Ends a wait() that is under way, or else the next. Any thread.
   virtual void wake() noexcept = 0;
 

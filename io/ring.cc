@@ -162,6 +162,7 @@ class Ring final : public Queues {
   }
   [[nodiscard]] Submitted submit() noexcept override;
   void release() noexcept override;
+  void finish() noexcept override;
   void wake() noexcept override { ::eventfd_write(wake_.get(), 1); }
   [[nodiscard]] Losses losses() noexcept override { return losses_.read(); }
 
@@ -530,6 +531,18 @@ std::string advice_on(int code) {
     default:
       return {};
   }
+}
+
+/// A ring that is only closed is taken apart later, by a kernel thread, and until then it keeps the
+/// device alive: a process that starts right after us would find the name in use. Only the issuer
+/// may do it at once. What fails here is left to that kernel thread.
+void Ring::finish() noexcept {
+  io_uring_sync_cancel_reg all{};
+  all.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+  all.timeout = {.tv_sec = -1, .tv_nsec = -1};
+  ::io_uring_register_sync_cancel(uring_.get(), &all);
+  ::io_uring_get_events(uring_.get());  // the cancelled requests let go of their files here
+  ::io_uring_unregister_files(uring_.get());
 }
 
 }  // namespace
