@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tests/support/coalescing_round.h"
+#include "tests/support/cut.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert {
@@ -152,7 +153,7 @@ class Expected {
       }
       queue.pop_front();
     }
-    expect_cut_alike(output, segments);
+    ASSERT_EQ(test::cut(output.bytes, output.offload), segments);
   }
 
   void expect_nothing_left() const {
@@ -162,22 +163,6 @@ class Expected {
   }
 
  private:
-  static void expect_cut_alike(const CoalescingRound::Output& output,
-                               const std::vector<Bytes>& expected) {
-    Bytes bytes = output.bytes;
-    io::Packet packet(bytes, 0, bytes.size());
-    packet.offload = output.offload;
-    auto segmenter = Segmenter::start(packet);
-    ASSERT_TRUE(segmenter);
-    ASSERT_EQ(segmenter->segment_count(), expected.size());
-    for (const Bytes& segment : expected) {
-      Bytes cut(segmenter->header_bytes());
-      const auto payload = segmenter->next(cut);
-      cut.insert(cut.end(), payload.begin(), payload.end());
-      ASSERT_EQ(cut, segment);
-    }
-  }
-
   std::map<std::uint8_t, std::deque<Input>> flows_;
   std::int64_t packets_ = 0, bytes_ = 0;
 };

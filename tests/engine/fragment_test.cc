@@ -1,8 +1,7 @@
 // Fragmenter against a slow one that follows RFC 791 3.2.
-#include "engine/fragment.h"
-
 #include <gtest/gtest.h>
 
+#include "tests/support/cut.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert {
@@ -83,23 +82,9 @@ std::vector<Bytes> slow_fragments(const Original& original, std::size_t mtu) {
   return fragments;
 }
 
-/// The payload in two pieces, the second from `split` on.
 std::vector<Bytes> fragments(const Original& original, std::size_t split, std::uint16_t mtu) {
   const Bytes packet = slow_fragment(original, all_options(original), 0, original.payload.size());
-  const Bytes header(packet.begin(),
-                     packet.end() - static_cast<std::ptrdiff_t>(original.payload.size()));
-  const std::span<const std::byte> payload{original.payload};
-  Fragmenter fragmenter(header, payload.first(split), payload.subspan(split), mtu);
-  std::vector<Bytes> result;
-  std::array<std::byte, 60> room{};
-  while (const auto piece = fragmenter.next(room)) {
-    EXPECT_TRUE(piece->payload2.empty() || !piece->payload.empty());
-    Bytes bytes(room.begin(), room.begin() + piece->header_bytes);
-    bytes.insert(bytes.end(), piece->payload.begin(), piece->payload.end());
-    bytes.insert(bytes.end(), piece->payload2.begin(), piece->payload2.end());
-    result.push_back(std::move(bytes));
-  }
-  return result;
+  return test::fragment(packet, packet.size() - original.payload.size(), split, mtu);
 }
 
 Original random_original(std::mt19937& random) {

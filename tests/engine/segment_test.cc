@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-
+#include "tests/support/cut.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert {
@@ -13,6 +12,7 @@ namespace {
 using io::Segmentation;
 using test::Bytes;
 using test::Checksum;
+using test::cut;
 using test::TransportPacket;
 
 struct SuperPacket {
@@ -27,20 +27,6 @@ struct SuperPacket {
     packet.offload = offload;
   }
 };
-
-std::vector<Bytes> cut(const io::Packet& packet) {
-  std::vector<Bytes> segments;
-  auto segmenter = Segmenter::start(packet);
-  if (!segmenter) return segments;
-  for (std::size_t i = 0; i < segmenter->segment_count(); ++i) {
-    Bytes segment(segmenter->header_bytes());
-    const auto payload = segmenter->next(segment);
-    segment.insert(segment.end(), payload.begin(), payload.end());
-    EXPECT_LE(segment.size(), segmenter->largest_packet_bytes());
-    segments.push_back(std::move(segment));
-  }
-  return segments;
-}
 
 /// Destination Options with nothing but padding: RFC 8200 4.6, 4.2.
 Bytes destination_options(std::uint8_t next_header, std::size_t units) {

@@ -1,0 +1,56 @@
+// What a Segmenter makes of a super-packet and a Fragmenter of a packet, as whole packets.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/fragment.h"
+#include "engine/segment.h"
+#include "tests/support/transport_packet.h"
+
+namespace culvert::test {
+
+/// Empty if the Segmenter refuses it.
+[[nodiscard]] inline std::vector<Bytes> cut(const io::Packet& packet) {
+  std::vector<Bytes> segments;
+  auto segmenter = Segmenter::start(packet);
+  for (std::size_t i = 0; segmenter && i < segmenter->segment_count(); ++i) {
+    Bytes segment(segmenter->header_bytes());
+    const auto payload = segmenter->next(segment);
+    segment.insert(segment.end(), payload.begin(), payload.end());
+    EXPECT_LE(segment.size(), segmenter->largest_packet_bytes());
+    segments.push_back(std::move(segment));
+  }
+  return segments;
+}
+[[nodiscard]] inline std::vector<Bytes> cut(Bytes bytes, const io::Offload& offload) {
+  io::Packet packet(bytes, 0, bytes.size());
+  packet.offload = offload;
+  return cut(packet);
+}
+
+/// `packet`: IPv4, with a header of `header_bytes`; its payload is given in two pieces, the second
+/// from `split` on.
+[[nodiscard]] inline std::vector<Bytes> fragment(std::span<const std::byte> packet,
+                                                 std::size_t header_bytes, std::size_t split,
+                                                 std::uint16_t mtu_bytes) {
+  const auto payload = packet.subspan(header_bytes);
+  Fragmenter fragmenter(packet.first(header_bytes), payload.first(split), payload.subspan(split),
+                        mtu_bytes);
+  std::vector<Bytes> fragments;
+  std::array<std::byte, 60> header{};
+  while (const auto piece = fragmenter.next(header)) {
+    EXPECT_TRUE(piece->payload2.empty() || !piece->payload.empty());
+    Bytes bytes(header.begin(), header.begin() + piece->header_bytes);
+    bytes.insert(bytes.end(), piece->payload.begin(), piece->payload.end());
+    bytes.insert(bytes.end(), piece->payload2.begin(), piece->payload2.end());
+    fragments.push_back(std::move(bytes));
+  }
+  return fragments;
+}
+
+}  // namespace culvert::test
