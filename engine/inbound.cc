@@ -19,22 +19,27 @@ Verdict drop(Stage stage, Malformed malformed, const Tunnel* tunnel = nullptr) n
   return drop(drop_reason(stage, malformed), tunnel);
 }
 
-bool is_known(std::uint8_t ip_protocol) noexcept {
-  bool known = false;
-  for_each_encapsulation(
-      [&](auto encapsulation) { known |= encapsulation.kIpProtocol == ip_protocol; });
-  return known;
+/// Tries one encapsulation of the list after the other.
+template <class E, class... Others>
+proto::Parsed<proto::Payload> decapsulate_as(std::uint8_t ip_protocol,
+                                             std::span<const std::byte> datagram,
+                                             ChecksumCheck check) noexcept {
+  if (E::kIpProtocol == ip_protocol) return E::decapsulate(datagram, check);
+  if constexpr (sizeof...(Others) > 0)
+    return decapsulate_as<Others...>(ip_protocol, datagram, check);
+  return Unexpected{Malformed::unknown_protocol_type};
 }
-
 proto::Parsed<proto::Payload> decapsulate(std::uint8_t ip_protocol,
                                           std::span<const std::byte> datagram,
                                           ChecksumCheck check) noexcept {
-  proto::Parsed<proto::Payload> payload = Unexpected{Malformed::unknown_protocol_type};
-  for_each_encapsulation([&](auto encapsulation) {
-    if (encapsulation.kIpProtocol == ip_protocol)
-      payload = encapsulation.decapsulate(datagram, check);
-  });
-  return payload;
+  return [&]<class... E>(std::type_identity<std::tuple<E...>>) {
+    return decapsulate_as<E...>(ip_protocol, datagram, check);
+  }(std::type_identity<Encapsulations>{});
+}
+
+bool is_known(std::uint8_t ip_protocol) noexcept {
+  return std::apply([&](auto... each) { return ((each.kIpProtocol == ip_protocol) || ...); },
+                    Encapsulations{});
 }
 
 /// The payload packet, and whether a bad checksum of the encapsulation may be the work of a

@@ -8,13 +8,13 @@ namespace {
 proto::Parsed<InnerPacket> parse_inner_ipv6(std::span<const std::byte> bytes) noexcept {
   const auto ipv6 = proto::parse_ipv6(bytes);
   if (!ipv6) return Unexpected{ipv6.error()};
-  InnerPacket inner{.protocol_type = proto::kProtocolTypeIpv6,
-                    .size_bytes = static_cast<std::uint16_t>(ipv6->bytes.size()),
+  InnerPacket inner{.size_bytes = ipv6->bytes.size(),
                     .ip_header_bytes = proto::kIpv6HeaderBytes,
+                    .upper_offset = proto::kIpv6HeaderBytes,
+                    .protocol_type = proto::kProtocolTypeIpv6,
                     .tos = ipv6->traffic_class,
                     .ttl = ipv6->hop_limit,
-                    .upper_protocol = ipv6->next_header,
-                    .upper_offset = proto::kIpv6HeaderBytes};
+                    .upper_protocol = ipv6->next_header};
   if (ipv6->next_header == proto::kProtocolTcp || ipv6->next_header == proto::kProtocolUdp ||
       ipv6->next_header == proto::kProtocolIcmpv6) {
     return inner;
@@ -23,23 +23,23 @@ proto::Parsed<InnerPacket> parse_inner_ipv6(std::span<const std::byte> bytes) no
   inner.upper_protocol = upper ? upper->protocol : inner.upper_protocol;
   inner.is_fragment = upper && upper->is_fragment;
   const bool is_here = upper && (!upper->is_fragment || upper->is_first_fragment);
-  inner.upper_offset = is_here ? static_cast<std::uint16_t>(upper->offset_bytes) : 0;
+  inner.upper_offset = is_here ? upper->offset_bytes : 0;
   return inner;
 }
 
 proto::Parsed<InnerPacket> parse_inner_ipv4(std::span<const std::byte> bytes) noexcept {
   const auto ipv4 = proto::parse_ipv4(bytes);
   if (!ipv4) return Unexpected{ipv4.error()};
-  return InnerPacket{.protocol_type = proto::kProtocolTypeIpv4,
-                     .size_bytes = static_cast<std::uint16_t>(ipv4->bytes.size()),
-                     .ip_header_bytes = ipv4->header_bytes,
-                     .tos = ipv4->tos,
-                     .ttl = ipv4->ttl,
-                     .upper_protocol = ipv4->protocol,
-                     .upper_offset = static_cast<std::uint16_t>(
-                         ipv4->fragment_offset_bytes == 0 ? ipv4->header_bytes : 0),
-                     .may_be_fragmented = !ipv4->dont_fragment,
-                     .is_fragment = ipv4->is_fragment()};
+  return InnerPacket{
+      .size_bytes = ipv4->bytes.size(),
+      .ip_header_bytes = ipv4->header_bytes,
+      .upper_offset = ipv4->fragment_offset_bytes == 0 ? ipv4->header_bytes : std::size_t{0},
+      .protocol_type = proto::kProtocolTypeIpv4,
+      .tos = ipv4->tos,
+      .ttl = ipv4->ttl,
+      .upper_protocol = ipv4->protocol,
+      .may_be_fragmented = !ipv4->dont_fragment,
+      .is_fragment = ipv4->is_fragment()};
 }
 
 }  // namespace

@@ -13,15 +13,17 @@
 
 namespace culvert {
 
-/// What both IP versions have in common, and where the upper-layer header is.
+/// What both IP versions have in common, and where the upper-layer header is. Sizes are whole words
+/// on purpose: packed into 16 bytes it would be returned in two registers, which g++ fills through
+/// memory with a stall.
 struct InnerPacket {
-  std::uint16_t protocol_type = 0;   ///< EtherType: which version it is
-  std::uint16_t size_bytes = 0;      ///< as its own header says: what lies behind is padding
-  std::uint8_t ip_header_bytes = 0;  ///< fixed header, or IPv4 header with options
-  std::uint8_t tos = 0;              ///< traffic class, or TOS
-  std::uint8_t ttl = 0;              ///< hop limit, or TTL
+  std::size_t size_bytes = 0;       ///< as its own header says: what lies behind is padding
+  std::size_t ip_header_bytes = 0;  ///< fixed header, or IPv4 header with options
+  std::size_t upper_offset = 0;     ///< bytes; 0: the upper-layer header is not in this packet
+  std::uint16_t protocol_type = 0;  ///< EtherType: which version it is
+  std::uint8_t tos = 0;             ///< traffic class, or TOS
+  std::uint8_t ttl = 0;             ///< hop limit, or TTL
   std::uint8_t upper_protocol = 0;
-  std::uint16_t upper_offset = 0;  ///< bytes; 0: the upper-layer header is not in this packet
   bool may_be_fragmented = false;  ///< IPv4 with DF clear
   bool is_fragment = false;
 

@@ -41,7 +41,7 @@ RawRepair repair_coalesced(io::Packet& packet, const InnerPacket& inner,
     return is_whole ? RawRepair::intact : RawRepair::beyond_repair;
   }
   packet.offload.needs_checksum = true;
-  packet.offload.checksum_start = inner.upper_offset;
+  packet.offload.checksum_start = static_cast<std::uint16_t>(inner.upper_offset);
   packet.offload.checksum_offset = static_cast<std::uint16_t>(field);
   if (!is_large) return RawRepair::repaired;
 

@@ -28,7 +28,7 @@ proto::Ipv4Address local_of(const Tunnel& tunnel) noexcept {
 
 const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                 proto::Ipv4Address destination,
-                                std::optional<std::uint32_t> key) const noexcept {
+                                const proto::OptionalWord& key) const noexcept {
   for (const Tunnel* tunnel : tunnels_) {
     if (tunnel->config.remote == source && tunnel->ip_protocol == ip_protocol &&
         local_of(*tunnel) == destination && key_in(*tunnel) == key) {

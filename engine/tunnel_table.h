@@ -20,7 +20,7 @@ class TunnelTable {
   /// Null: none of ours.
   [[nodiscard]] const Tunnel* find(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                    proto::Ipv4Address destination,
-                                   std::optional<std::uint32_t> key) const noexcept;
+                                   const proto::OptionalWord& key) const noexcept;
 
   /// The tunnel that sent an outer packet which an ICMP error quotes. `key`: as far as it is
   /// quoted; nothing matches any.
