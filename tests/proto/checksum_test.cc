@@ -44,6 +44,20 @@ TEST(ChecksumSum, LosesNoCarry) {
   EXPECT_EQ(fold(sum(Bytes(65535, std::byte{0}))).host(), 0);
 }
 
+TEST(ChecksumFold, CarriesUntilThereIsNoMoreToCarry) {
+  // All words of 64 bits whose quarters are edges, so that each of the four additions overflows.
+  constexpr std::uint16_t kEdges[] = {0x0000, 0x0001, 0x00ff, 0x7fff, 0x8000, 0xfffe, 0xffff};
+  for (const auto a : kEdges)
+    for (const auto b : kEdges)
+      for (const auto c : kEdges)
+        for (const auto d : kEdges) {
+          const std::uint16_t words[] = {a, b, c, d};
+          const auto bytes = std::as_bytes(std::span{words});
+          ASSERT_EQ(fold({load<std::uint64_t>(bytes)}).host(), slow_sum(bytes))
+              << a << ' ' << b << ' ' << c << ' ' << d;
+        }
+}
+
 TEST(ChecksumSum, AddsPiecesThatStartAtEvenAndOddOffsets) {
   const Bytes bytes = pattern(301, 9);
   const std::uint16_t expected = slow_sum(bytes);

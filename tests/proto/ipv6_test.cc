@@ -124,6 +124,14 @@ TEST(Ipv6FindUpperLayer, GoesOnBehindTheFirstFragment) {
   EXPECT_TRUE(upper->is_first_fragment);
 }
 
+TEST(Ipv6FindUpperLayer, RemembersAFragmentHeaderBehindAnother) {
+  const Bytes packet = ipv6(kA, kB) / fragment(0, true) / fragment(0, false) / udp(1, 2);
+  const auto upper = find_upper_layer(*parse_ipv6(packet));
+  ASSERT_TRUE(upper);
+  EXPECT_TRUE(upper->is_fragment);
+  EXPECT_TRUE(upper->is_first_fragment);
+}
+
 TEST(Ipv6FindUpperLayer, TakesAnAtomicFragmentForAWholePacket) {
   // RFC 6946.
   const auto upper =
