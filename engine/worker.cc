@@ -161,7 +161,7 @@ void Worker::write_coalesced() noexcept {
   }
 }
 
-void Worker::write(const io::TunPacket& packet, const PendingWrite& pending) noexcept {
+void Worker::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
   if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
   pending_writes_.push_back(pending);
   [[maybe_unused]] const bool has_room = queues_->write(packet);

@@ -82,7 +82,7 @@ class Worker {
   void from_icmp(io::Packet& packet, Time now) noexcept;
   void answer_too_big(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
   void write_coalesced() noexcept;
-  void write(const io::TunPacket& packet, const PendingWrite& pending) noexcept;
+  void write(const io::TunPacket& packet, PendingWrite pending) noexcept;
   void write_cut(io::Packet& packet, const PendingWrite& pending) noexcept;
   void flush() noexcept;
   void submit(std::span<const OutboundDatagram> sent) noexcept;
