@@ -167,11 +167,7 @@ class EngineImplementation final : public Engine {
         chosen_(std::move(chosen)),
         tables_(std::move(tables), opened_.workers.size()),
         failure_event_(std::move(failure_event)) {}
-  ~EngineImplementation() override {
-    stop();
-    workers_.clear();
-    if (opened_.device_index != 0) io::await_removal(opened_.device_index);
-  }
+  ~EngineImplementation() override { stop(); }
 
   /// Opens the queues of each worker.
   Result<void> open_workers();

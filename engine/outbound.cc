@@ -219,7 +219,7 @@ Verdict outbound(io::Packet& packet, const Tables& tables, std::span<TunnelState
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
   const auto inner = parse_inner(packet.bytes());
   if (!inner) return drop(DropReason::tun_packet_malformed);
-  packet.trim_to(inner->size_bytes);
+  if (!packet.offload.is_super_packet()) packet.trim_to(inner->size_bytes);
   const Tunnel* tunnel = tables.route(*inner);
   if (tunnel == nullptr) return drop(DropReason::payload_unsupported);
   if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);

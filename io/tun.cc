@@ -9,9 +9,7 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <thread>
 
 #include "io/offload.h"
 
@@ -119,15 +117,6 @@ Result<Tun> open_tun(const std::string& name, std::size_t queue_count) {
   set_offloads(tun);
   tun.index = ::if_nametoindex(tun.name.c_str());
   return tun;
-}
-
-void await_removal(unsigned index) noexcept {
-  constexpr auto kPause = std::chrono::milliseconds{1};
-  constexpr int kPauses = 2'000;
-  std::array<char, IF_NAMESIZE> name;
-  for (int i = 0; i < kPauses && ::if_indextoname(index, name.data()) != nullptr; ++i) {
-    std::this_thread::sleep_for(kPause);
-  }
 }
 
 }  // namespace culvert::io

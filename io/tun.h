@@ -26,8 +26,4 @@ struct Tun {
 /// CAP_NET_ADMIN (EPERM), each with advice.
 [[nodiscard]] Result<Tun> open_tun(const std::string& name, std::size_t queue_count);
 
-/// Waits until the interface `index` is gone, two seconds at most: the kernel ends an io_uring, and
-/// with it the last descriptor of the device, some milliseconds after its close.
-void await_removal(unsigned index) noexcept;
-
 }  // namespace culvert::io
