@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "engine/path.h"
@@ -184,11 +186,13 @@ class EngineImplementation final : public Engine {
     if (config_.log) config_.log(level, line);
   }
   void run_worker(std::size_t index);
+  void stop_workers();
   [[nodiscard]] Totals totals_of(std::size_t tunnel) const;
 
   Config config_;
   Opened opened_;
   Chosen chosen_;
+  mutable std::mutex mutex_;  ///< status() may come at any time; no worker ever takes it
   Snapshot<Tables> tables_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
@@ -229,13 +233,14 @@ void EngineImplementation::run_worker(std::size_t index) {
 }
 
 Result<void> EngineImplementation::start() {
+  const std::lock_guard lock(mutex_);
   for (std::size_t i = threads_.size(); i < workers_.size(); ++i) {
     tables_.activate(i);
     try {
       threads_.emplace_back([this, i] { run_worker(i); });
     } catch (const std::system_error& error) {
       tables_.deactivate(i);
-      stop();
+      stop_workers();
       return Unexpected{Error{.code = error.code().value(),
                               .operation = "start thread",
                               .object = opened_.device,
@@ -247,6 +252,7 @@ Result<void> EngineImplementation::start() {
 
 Result<void> EngineImplementation::apply(const Config& config) {
   if (auto valid = validate(config); !valid) return valid;
+  const std::lock_guard lock(mutex_);
   const auto refuse = [&](std::string word) {
     return Unexpected{Error{.code = 0,
                             .operation = "apply",
@@ -278,12 +284,18 @@ Result<void> EngineImplementation::apply(const Config& config) {
 }
 
 void EngineImplementation::refresh() {
+  const std::lock_guard lock(mutex_);
   if (!threads_.empty()) return workers_.front()->request_refresh();
   for (const Tunnel& tunnel : tables_.current().tunnels())
     refresh_path(tunnel, std::chrono::steady_clock::now());
 }
 
 void EngineImplementation::stop() {
+  const std::lock_guard lock(mutex_);
+  stop_workers();
+}
+
+void EngineImplementation::stop_workers() {
   for (auto& worker : workers_) worker->request_stop();
   for (std::size_t i = 0; i < threads_.size(); ++i) {
     threads_[i].join();
@@ -299,6 +311,7 @@ Totals EngineImplementation::totals_of(std::size_t tunnel) const {
 }
 
 EngineStatus EngineImplementation::status() const {
+  const std::lock_guard lock(mutex_);
   EngineStatus status;
   status.device = opened_.device;
   status.device_index = opened_.device_index;

@@ -1,0 +1,245 @@
+// Two engines, back to back over the loopback device of a namespace of their own: what is put into
+// one's TUN device comes out of the other's, whatever the number of workers and the way to wait.
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <poll.h>
+
+#include <map>
+#include <thread>
+
+#include "proto/byte_order.h"
+#include "tests/io/rig.h"
+#include "tests/support/packet_builder.h"
+
+namespace culvert {
+namespace {
+
+using io::Fd;
+using test::Bytes;
+using ::testing::HasSubstr;
+
+Config end_of_tunnel(const char* device, const char* local, const char* remote,
+                     const Parameters& mode) {
+  Config config;
+  config.device = device;
+  config.mtu = std::uint16_t{1400};
+  config.tunnels.push_back({.name = device,
+                            .mode = mode,
+                            .local = proto::Ipv4Address::from_text(local),
+                            .remote = *proto::Ipv4Address::from_text(remote)});
+  return config;
+}
+
+/// A socket that puts packets into a device, or takes those that come out of it.
+class DeviceSocket {
+ public:
+  explicit DeviceSocket(const std::string& device)
+      : socket_(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IPV6))) {
+    address_.sll_family = AF_PACKET;
+    address_.sll_protocol = htons(ETH_P_IPV6);
+    address_.sll_ifindex = static_cast<int>(::if_nametoindex(device.c_str()));
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address_), sizeof address_),
+              0);
+  }
+  void send(const Bytes& packet) {
+    const auto sent = ::sendto(socket_.get(), packet.data(), packet.size(), 0,
+                               reinterpret_cast<const sockaddr*>(&address_), sizeof address_);
+    EXPECT_EQ(sent, static_cast<ssize_t>(packet.size())) << std::strerror(errno);
+  }
+  /// The next packet that came in by the device; empty after a second without one.
+  Bytes receive() {
+    for (;;) {
+      pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+      if (::poll(&readable, 1, 1000) <= 0) return {};
+      Bytes bytes(70'000);
+      sockaddr_ll from{};
+      socklen_t size = sizeof from;
+      const auto count = ::recvfrom(socket_.get(), bytes.data(), bytes.size(), 0,
+                                    reinterpret_cast<sockaddr*>(&from), &size);
+      if (count < 0 || from.sll_pkttype == PACKET_OUTGOING) continue;
+      bytes.resize(static_cast<std::size_t>(count));
+      return bytes;
+    }
+  }
+
+ private:
+  Fd socket_;
+  sockaddr_ll address_{};
+};
+
+/// Datagram `number` of a flow. Lengths differ, so that none is joined with the one before it.
+Bytes numbered(std::uint16_t flow, std::uint32_t number) {
+  Bytes body(8 + number % 2 * 8);
+  proto::store_be32(body, 0, number);
+  return test::ipv6("2001:db8::1", "2001:db8::2") / test::udp(flow, 4242) / test::payload(body);
+}
+
+struct Variant {
+  unsigned workers;
+  IoChoice io;
+};
+class Engines : public io::NamespaceTest, public ::testing::WithParamInterface<Variant> {
+ protected:
+  void open(const Parameters& mode) {
+    near_ = open_end(end_of_tunnel("near", "127.0.0.1", "127.0.0.2", mode));
+    far_ = open_end(end_of_tunnel("far", "127.0.0.2", "127.0.0.1", mode));
+  }
+  std::unique_ptr<Engine> open_end(Config config) {
+    config.workers = GetParam().workers;
+    config.io = GetParam().io;
+    auto engine = Engine::open(std::move(config));
+    EXPECT_TRUE(engine) << (engine ? "" : engine.error().message());
+    if (!engine) return nullptr;
+    EXPECT_TRUE((*engine)->start());
+    io::ip("link set " + (*engine)->status().device + " mtu 1400 up");
+    return std::move(*engine);
+  }
+  std::unique_ptr<Engine> near_, far_;
+};
+
+Totals all(const EngineStatus& status) {
+  Totals totals = status.totals;
+  for (const auto& tunnel : status.tunnels) totals += tunnel.totals;
+  return totals;
+}
+
+TEST_P(Engines, ForwardEachPacketOnceAndKeepFlowsInOrder) {
+  open(proto::Gre::Parameters{.ikey = 7, .okey = 7});
+  ASSERT_TRUE(near_ && far_);
+  DeviceSocket in("near"), out("far");
+  constexpr std::uint16_t kFlows = 16;
+  constexpr std::uint32_t kPackets = 100;
+  std::map<std::uint16_t, std::uint32_t> next;
+  for (std::uint32_t number = 0; number < kPackets; ++number) {
+    for (std::uint16_t flow = 0; flow < kFlows; ++flow) in.send(numbered(flow, number));
+    for (std::uint16_t i = 0; i < kFlows; ++i) {
+      const Bytes packet = out.receive();
+      ASSERT_FALSE(packet.empty()) << "lost near number " << number;
+      const auto flow = proto::load_be16(packet, 40);
+      ASSERT_EQ(proto::load_be32(packet, 48), next[flow]++) << "flow " << flow;
+    }
+  }
+  near_->stop();
+  far_->stop();
+  const Totals sent = all(near_->status()), received = all(far_->status());
+  EXPECT_EQ(sent.out_packets, kFlows * kPackets);
+  EXPECT_EQ(received.in_packets, kFlows * kPackets);
+  for (const auto& totals : {sent, received}) {
+    EXPECT_EQ(totals.held(Direction::outbound), 0u);
+    EXPECT_EQ(totals.held(Direction::inbound), 0u);
+  }
+}
+
+TEST_P(Engines, ChangeTheirTunnelWhilePacketsFlow) {
+  open(proto::SixInFour::Parameters{});
+  ASSERT_TRUE(near_ && far_);
+  DeviceSocket in("near"), out("far");
+  std::atomic<bool> stop{false};
+  std::thread changer([&] {
+    auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
+    config.workers = GetParam().workers;
+    config.io = GetParam().io;
+    for (std::uint8_t ttl = 1; !stop; ttl = static_cast<std::uint8_t>(ttl % 250 + 1)) {
+      config.tunnels[0].ttl = ttl;
+      EXPECT_TRUE(near_->apply(config));
+      EXPECT_EQ(near_->status().tunnels.at(0).config.ttl, ttl);
+    }
+  });
+  std::thread watcher([&] {
+    while (!stop) EXPECT_EQ(near_->status().tunnels.size(), 1u);
+  });
+  std::uint32_t received = 0;
+  for (std::uint32_t number = 0; number < 500; ++number) {
+    in.send(numbered(1, number));
+    received += !out.receive().empty();
+  }
+  stop = true;
+  changer.join();
+  watcher.join();
+  EXPECT_EQ(received, 500u);                          // not one is lost by a change
+  EXPECT_EQ(all(near_->status()).out_packets, 500u);  // and the counters go on
+}
+
+TEST_P(Engines, LeaveNoDeviceBehind) {
+  open(proto::SixInFour::Parameters{});
+  near_.reset();
+  far_->stop();
+  far_.reset();
+  EXPECT_EQ(::if_nametoindex("near"), 0u);
+  EXPECT_EQ(::if_nametoindex("far"), 0u);
+}
+
+TEST_P(Engines, SayWhenTheirDeviceIsTakenAway) {
+  near_ = open_end(end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{}));
+  ASSERT_TRUE(near_);
+  io::ip("link delete near");
+  pollfd failure{.fd = near_->failure_fd(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&failure, 1, 5000), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, Engines,
+                         ::testing::Values(Variant{1, IoChoice::uring}, Variant{2, IoChoice::uring},
+                                           Variant{1, IoChoice::epoll},
+                                           Variant{2, IoChoice::epoll}),
+                         [](const auto& test) {
+                           return std::string(test.param.io == IoChoice::uring ? "Uring"
+                                                                               : "Epoll") +
+                                  std::to_string(test.param.workers);
+                         });
+
+class OneEngine : public io::NamespaceTest {};
+
+TEST_F(OneEngine, RefusesWhatCannotChange) {
+  auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine);
+  const auto refused = [&](auto change) {
+    Config changed = config;
+    change(changed);
+    return !(*engine)->apply(changed);
+  };
+  EXPECT_TRUE(refused([](Config& c) { c.device = "other"; }));
+  EXPECT_TRUE(refused([](Config& c) { c.workers = 2; }));
+  EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].name = "other"; }));
+  EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].mode = proto::Gre::Parameters{}; }));
+  EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].ttl = std::uint8_t{0}; }));
+  EXPECT_FALSE(refused([](Config& c) { c.tunnels[0].ttl = std::uint8_t{9}; }));
+}
+
+TEST_F(OneEngine, KeepsSequenceNumbersOnOneWorker) {  // RFC 2890 2.2
+  auto config =
+      end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::Gre::Parameters{.oseq = true});
+  config.workers = 2;
+  std::string said;
+  config.log = [&](LogLevel, std::string_view line) { said += line; };
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine);
+  EXPECT_EQ((*engine)->status().workers, 1u);
+  EXPECT_THAT(said, HasSubstr("seq"));
+}
+
+TEST_F(OneEngine, HasNoLocalAddressWithoutARoute) {
+  io::ip("link set lo down");
+  auto config = end_of_tunnel("near", "127.0.0.1", "198.51.100.1", proto::SixInFour::Parameters{});
+  config.tunnels[0].local.reset();
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine) << engine.error().message();
+  EXPECT_TRUE((*engine)->status().tunnels.at(0).local.is_unspecified());
+}
+
+TEST_F(OneEngine, RefusesADeviceNameInUse) {
+  const auto config =
+      end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
+  auto first = Engine::open(config);
+  ASSERT_TRUE(first);
+  auto second = Engine::open(config);
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().message(), HasSubstr("near"));
+}
+
+}  // namespace
+}  // namespace culvert
