@@ -63,6 +63,11 @@ bool Departures::add(const TunPacket& packet) noexcept {
   return true;
 }
 
+void Departures::set_all_results(int error) noexcept {
+  std::fill_n(send_results_.begin(), send_count_, error);
+  std::fill_n(write_results_.begin(), write_count_, error);
+}
+
 Submitted Departures::finish() noexcept {
   const Submitted submitted{.sends = std::span{send_results_}.first(send_count_),
                             .writes = std::span{write_results_}.first(write_count_)};

@@ -33,6 +33,7 @@ class Departures {
   /// Records what became of one of them: 0 or an errno.
   void set_send_result(std::size_t index, int error) noexcept { send_results_[index] = error; }
   void set_write_result(std::size_t index, int error) noexcept { write_results_[index] = error; }
+  void set_all_results(int error) noexcept;
 
   /// Empties the batch; the results stay until the next add().
   [[nodiscard]] Submitted finish() noexcept;

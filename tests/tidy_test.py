@@ -3,8 +3,8 @@
 
     std <- proto <- io <- engine <- engine/control <- tools       tests and bench see everything
 
-and that the libraries stay where they belong: liburing in io/*.cc, what the control plane uses in
-engine/control and tools. Also that it is the checker that is at work: broken includes of its own
+and that the libraries stay where they belong: liburing in io/*.cc (and io/uring.h, which is not
+installed), what the control plane uses in engine/control and tools. Also that it is the checker that is at work: broken includes of its own
 must all be found. With `format` it asks clang-format about every source instead.
 
 usage: tidy_test.py include|format [ROOT]; exit status 0, 1 (what is wrong is printed), 77 (skipped)
@@ -30,8 +30,8 @@ def layer_of(path):
 
 
 def library_complaint(path, layer, name):
-    if name.startswith("liburing"):
-        if layer != "io" or not path.endswith(".cc"):
+    if name.startswith("liburing") or name == "io/uring.h":
+        if layer != "io" or not (path.endswith(".cc") or path == "io/uring.h"):
             return "liburing is for io/*.cc alone"
     if name.startswith(CONTROL_LIBRARIES) and layer not in ("engine/control", "tools"):
         return "this library is for engine/control and tools"
@@ -52,6 +52,8 @@ def complaint(path, line, exists):
     target = layer_of(name)
     if target is None or not exists(name):
         return "an include in quotes starts at the root of the tree and names a file of ours"
+    if name == "io/uring.h":
+        return library_complaint(path, layer, name)
     if target in FREE or LAYERS.index(target) > LAYERS.index(layer):
         return f"{layer} does not see {target}"
     return None
@@ -64,12 +66,14 @@ def self_test():
 
     wrong = [("proto/a.h", '#include "io/b.h"'), ("io/a.cc", '#include "engine/b.h"'),
              ("engine/a.cc", '#include "engine/control/b.h"'), ("io/a.h", "#include <liburing.h>"),
+             ("io/a.h", '#include "io/uring.h"'),
              ("engine/a.cc", "#include <liburing.h>"), ("engine/a.h", "# include <boost/asio.hpp>"),
              ("engine/a.cc", "#include <spdlog/spdlog.h>"), ("io/a.cc", "#include <netlink/socket.h>"),
              ("proto/a.cc", '#include "b.h"'), ("proto/a.cc", '#include "proto/missing.h"'),
              ("engine/control/a.cc", '#include "tools/culvert/b.h"'),
              ("engine/a.cc", '#include "tests/support/b.h"'), ("io/a.cc", "#include <gtest/gtest.h>")]
-    right = [("io/a.cc", "#include <liburing.h>"), ("engine/control/a.cc", "#include <boost/asio.hpp>"),
+    right = [("io/a.cc", "#include <liburing.h>"), ("io/uring.h", "#include <liburing.h>"),
+             ("engine/control/a.cc", "#include <boost/asio.hpp>"),
              ("engine/a.cc", '#include "proto/b.h"'), ("tests/a.cc", '#include "tools/culvert/b.h"'),
              ("tools/culvert/a.cc", '#include "engine/control/b.h"'), ("io/a.cc", "#include <span>")]
     return [f"not found: {line} in {path}" for path, line in wrong if not complaint(path, line, exists)

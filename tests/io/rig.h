@@ -4,26 +4,22 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
-#include <vector>
 
 #include "io/fd.h"
-#include "proto/address.h"
-#include "tests/support/memory_queue.h"
+#include "tests/support/packet_builder.h"
 
 namespace culvert::io {
 
@@ -36,8 +32,8 @@ inline void ip(const std::string& arguments) {
 
 inline Fd this_namespace() { return Fd{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)}; }
 
-/// Makes a fresh network namespace, without anything but a loopback device that is up, and enters
-/// it. False: not permitted here.
+/// Makes a fresh network namespace, with nothing but a loopback device that is up, and enters it.
+/// False: not permitted here.
 inline bool enter_fresh_namespace() {
   if (::unshare(CLONE_NEWNET) != 0) return false;
   // The kernel's own router solicitations would come among the packets that are counted.
@@ -59,6 +55,22 @@ class Inside {
   Fd before_;
 };
 
+/// Sets an interface up and waits until it sends: the kernel gives it its queue only when a worker
+/// thread has seen the carrier, and drops until then.
+inline void set_up(const char* interface) {
+  ip(std::string{"link set up dev "} + interface);
+  const Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_EQ(::ioctl(socket.get(), SIOCGIFFLAGS, &request), 0);
+    if ((request.ifr_flags & IFF_RUNNING) != 0) break;
+    ::usleep(1000);
+  }
+  // That flag comes first, the queue before the lock is let go, which this needs.
+  ip(std::string{"link set up dev "} + interface);
+}
+
 /// Every test begins in a namespace of its own.
 class NamespaceTest : public ::testing::Test {
  protected:
@@ -68,27 +80,30 @@ class NamespaceTest : public ::testing::Test {
   }
 };
 
-/// Two namespaces joined by veth: we are in the one of `ours` (192.0.2.1), the peer has `theirs`
-/// (192.0.2.2).
-struct Wire {
-  Fd peer;  ///< namespace
-
+/// Two namespaces joined by veth: this one has `ours` (192.0.2.1), the peer's `theirs` (192.0.2.2).
+class Wire {
+ public:
   Wire() {
-    Fd ours = this_namespace();
+    const Fd ours = this_namespace();
     EXPECT_TRUE(enter_fresh_namespace());
-    peer = this_namespace();
+    peer_ = this_namespace();
     EXPECT_EQ(::setns(ours.get(), CLONE_NEWNET), 0);
-    const std::string peer_path = "/proc/self/fd/" + std::to_string(peer.get());
-    const int inheritable = ::dup(peer.get());
-    ip("link add ours type veth peer name theirs netns /proc/" + std::to_string(::getpid()) +
-       "/fd/" + std::to_string(inheritable));
-    ::close(inheritable);
+    // Two indexes: ends of one index get their carrier up to a second late.
+    ip("link add ours index 10 type veth peer name theirs index 11 netns /proc/" +
+       std::to_string(::getpid()) + "/fd/" + std::to_string(peer_.get()));
     ip("addr add 192.0.2.1/24 dev ours");
     ip("link set ours up");
-    Inside there(peer);
-    ip("addr add 192.0.2.2/24 dev theirs");
-    ip("link set theirs up");
+    {
+      const Inside there(peer_);
+      ip("addr add 192.0.2.2/24 dev theirs");
+      set_up("theirs");
+    }
+    set_up("ours");
   }
+  [[nodiscard]] const Fd& peer() const { return peer_; }
+
+ private:
+  Fd peer_;
 };
 
 inline sockaddr_in address_of(const char* text, std::uint16_t port = 0) {
@@ -99,28 +114,39 @@ inline sockaddr_in address_of(const char* text, std::uint16_t port = 0) {
   return address;
 }
 
-/// A UDP socket, bound to a port of an address of this namespace.
+inline Fd open_test_socket(int family, int type, int protocol) {
+  Fd socket{::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol)};
+  EXPECT_TRUE(socket) << std::strerror(errno);
+  return socket;
+}
+
+/// A UDP socket, bound to an address and port of this namespace.
 inline Fd udp_socket(const char* address, std::uint16_t port) {
-  Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  Fd socket = open_test_socket(AF_INET, SOCK_DGRAM, 0);
   const auto local = address_of(address, port);
   EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&local), sizeof local), 0)
       << std::strerror(errno);
   return socket;
 }
 
-/// A raw socket of a protocol; for the protocol's payload, without an IPv4 header.
-inline Fd raw_socket(int protocol) {
-  Fd socket{::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol)};
-  EXPECT_TRUE(socket) << std::strerror(errno);
-  return socket;
+/// A raw socket of a peer's namespace; with IPPROTO_RAW it sends whole IPv4 packets.
+inline Fd peer_raw_socket(const Wire& wire, int protocol) {
+  const Inside there(wire.peer());
+  return open_test_socket(AF_INET, SOCK_RAW, protocol);
 }
 
-/// Returns the errno, or 0.
-inline int send_to(const Fd& socket, const sockaddr_in& destination,
-                   std::span<const std::byte> bytes) {
+inline void send_to(const Fd& socket, const char* destination, const Bytes& bytes,
+                    std::uint16_t port = 0) {
+  const auto address = address_of(destination, port);
   const auto sent = ::sendto(socket.get(), bytes.data(), bytes.size(), 0,
-                             reinterpret_cast<const sockaddr*>(&destination), sizeof destination);
-  return sent < 0 ? errno : 0;
+                             reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  ASSERT_EQ(sent, static_cast<ssize_t>(bytes.size())) << std::strerror(errno);
+}
+
+/// Room for many packets; the default is a few hundred small ones.
+inline void grow_receive_buffer(const Fd& socket) {
+  constexpr int kBytes = 16 << 20;
+  ASSERT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kBytes, sizeof kBytes), 0);
 }
 
 /// What has arrived at a socket; empty if nothing has.
@@ -131,9 +157,22 @@ inline Bytes receive_from(const Fd& socket) {
   return bytes;
 }
 
-inline Bytes bytes_of(std::string_view text) {
-  const auto bytes = std::as_bytes(std::span{text});
-  return {bytes.begin(), bytes.end()};
+/// How many packets have arrived at a socket, all of which are taken.
+inline std::size_t count_received(const Fd& socket) {
+  std::size_t count = 0;
+  while (!receive_from(socket).empty()) ++count;
+  return count;
+}
+
+/// Two bytes: a number that tells packets apart.
+inline Bytes numbered(int number, std::size_t size = 2) {
+  Bytes bytes = test::pattern(size);
+  bytes[0] = static_cast<std::byte>(number >> 8);
+  bytes[1] = static_cast<std::byte>(number);
+  return bytes;
+}
+inline int number_of(std::span<const std::byte> bytes) {
+  return std::to_integer<int>(bytes[0]) << 8 | std::to_integer<int>(bytes[1]);
 }
 
 }  // namespace culvert::io
