@@ -1,0 +1,148 @@
+#include "io/tun.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <linux/if_tun.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <functional>
+
+#include "tests/io/rig.h"
+
+namespace culvert::io {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// Whether an interface is there.
+bool exists(const std::string& name) { return ::if_nametoindex(name.c_str()) != 0; }
+
+/// The message of an error, as a child process sees it after `prepare`: what is done to the process
+/// does not outlive it.
+std::string message_in_child(const std::function<void()>& prepare, const char* name = "tun0") {
+  int pipe[2];
+  EXPECT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    prepare();
+    const auto tun = open_tun(name, 1);
+    const std::string text = tun ? "opened" : tun.error().message();
+    ::_exit(::write(pipe[1], text.data(), text.size()) < 0);
+  }
+  ::close(pipe[1]);
+  std::string text(2000, '\0');
+  const auto size = ::read(pipe[0], text.data(), text.size());
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  ::close(pipe[0]);
+  ::waitpid(child, nullptr, 0);
+  return text;
+}
+
+class TunOpen : public NamespaceTest {};
+
+TEST_F(TunOpen, MakesADeviceThatGoesWithItsQueues) {
+  {
+    const auto tun = open_tun("culvert0", 1);
+    ASSERT_TRUE(tun) << tun.error().message();
+    EXPECT_EQ(tun->name, "culvert0");
+    EXPECT_EQ(tun->index, ::if_nametoindex("culvert0"));
+    EXPECT_NE(tun->index, 0U);
+    ASSERT_EQ(tun->queues.size(), 1U);
+    const int flags = ::fcntl(tun->queues[0].get(), F_GETFL);
+    EXPECT_NE(flags & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(tun->queues[0].get(), F_GETFD) & FD_CLOEXEC, 0);
+  }
+  EXPECT_FALSE(exists("culvert0"));
+}
+
+TEST_F(TunOpen, MakesAsManyQueuesAsAskedFor) {
+  const auto tun = open_tun("tun0", 4);
+  ASSERT_TRUE(tun) << tun.error().message();
+  EXPECT_EQ(tun->queues.size(), 4U);
+}
+
+TEST_F(TunOpen, LetsTheKernelChooseANumber) {
+  const auto first = open_tun("tun%d", 2);
+  const auto second = open_tun("tun%d", 2);
+  ASSERT_TRUE(first) << first.error().message();
+  ASSERT_TRUE(second) << second.error().message();
+  EXPECT_EQ(first->name, "tun0");
+  EXPECT_EQ(second->name, "tun1");
+}
+
+TEST_F(TunOpen, RefusesANameInUse) {
+  const auto tun = open_tun("tun0", 2);
+  ASSERT_TRUE(tun) << tun.error().message();
+  const auto again = open_tun("tun0", 2);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, EBUSY);
+  EXPECT_THAT(again.error().message(),
+              AllOf(HasSubstr("open TUN tun0, queue 0: EBUSY"), HasSubstr("in use")));
+}
+
+TEST_F(TunOpen, RefusesTheNameOfAnotherKindOfDevice) {
+  ip("link add other0 type veth peer name other1");
+  const auto tun = open_tun("other0", 1);
+  ASSERT_FALSE(tun);
+  EXPECT_EQ(tun.error().code, EBUSY);
+}
+
+TEST_F(TunOpen, RefusesAPersistentDeviceOfAnother) {
+  ip("tuntap add dev kept0 mode tun");
+  const auto tun = open_tun("kept0", 1);
+  ASSERT_FALSE(tun);
+  EXPECT_EQ(tun.error().code, EBUSY);
+  EXPECT_TRUE(exists("kept0"));
+}
+
+TEST_F(TunOpen, RefusesNamesThatNoDeviceCanHave) {
+  const auto advice = [](const char* name) {
+    const auto tun = open_tun(name, 1);
+    return tun ? std::string{} : tun.error().message();
+  };
+  EXPECT_THAT(advice(""), HasSubstr("needs a name"));
+  EXPECT_THAT(advice("sixteen-bytes-xx"), HasSubstr("at most 15 bytes, this one has 16"));
+  EXPECT_THAT(advice("a/b"), HasSubstr("no '/'"));
+  EXPECT_THAT(advice("a b"), HasSubstr("no spaces"));
+  EXPECT_THAT(advice(".."), HasSubstr("no device can be called that"));
+  EXPECT_THAT(advice("fifteen-bytes-x"), IsEmpty());
+}
+
+TEST_F(TunOpen, SaysWhichCapabilityIsMissing) {
+  const auto message = message_in_child([] {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct none[2]{};
+    ASSERT_EQ(::syscall(SYS_capset, &header, none), 0);
+  });
+  EXPECT_EQ(message, "open TUN tun0, queue 0: EPERM (needs CAP_NET_ADMIN)");
+}
+
+TEST_F(TunOpen, SaysWhatToDoWhereTheDeviceFileIsMissing) {
+  const auto message = message_in_child([] {
+    ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    ASSERT_EQ(::mount("none", "/dev/net", "tmpfs", 0, nullptr), 0);
+  });
+  EXPECT_THAT(message,
+              AllOf(HasSubstr("open TUN tun0, queue 0: ENOENT"), HasSubstr("--device /dev/net/tun"),
+                    HasSubstr("c 10 200"), HasSubstr("LXC"), HasSubstr("OpenVZ")));
+}
+
+TEST_F(TunOpen, TakesTheOffloadsOfThisKernel) {
+  const auto tun = open_tun("tun0", 1);
+  ASSERT_TRUE(tun) << tun.error().message();
+  EXPECT_TRUE(tun->has_tso);
+  unsigned offloads = 0x01 | 0x02 | 0x04 | 0x20 | 0x40;  // CSUM, TSO4, TSO6, USO4, USO6
+  EXPECT_EQ(tun->has_uso, ::ioctl(tun->queues[0].get(), TUNSETOFFLOAD, offloads) == 0);
+}
+
+}  // namespace
+}  // namespace culvert::io
