@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -17,9 +18,28 @@ namespace culvert {
 
 using Time = std::chrono::steady_clock::time_point;
 
+/// An address that one thread writes and others read. Kept as a number: clang calls a library for
+/// an atomic type whose alignment is less than its size.
+class AtomicIpv4Address {
+ public:
+  [[nodiscard]] proto::Ipv4Address load(std::memory_order order) const noexcept {
+    return std::bit_cast<proto::Ipv4Address>(value_.load(order));
+  }
+  void store(proto::Ipv4Address address, std::memory_order order) noexcept {
+    value_.store(std::bit_cast<std::uint32_t>(address), order);
+  }
+  AtomicIpv4Address& operator=(proto::Ipv4Address address) noexcept {
+    store(address, std::memory_order_seq_cst);
+    return *this;
+  }
+
+ private:
+  std::atomic<std::uint32_t> value_{0};
+};
+
 /// What is known of the way to a remote endpoint. Relaxed throughout: the values stand alone.
 struct alignas(64) Path {
-  std::atomic<proto::Ipv4Address> local{};     ///< source of outer packets; 0.0.0.0: none, no route
+  AtomicIpv4Address local;                     ///< source of outer packets; 0.0.0.0: none, no route
   std::atomic<std::uint16_t> route_mtu{1500};  ///< bytes, as the kernel's route says
   std::atomic<std::uint16_t> learned_mtu{
       0};  ///< bytes, from fragmentation needed (RFC 1191); 0: nothing
@@ -32,7 +52,6 @@ struct alignas(64) Path {
     return learned != 0 && learned < route ? learned : route;
   }
 };
-static_assert(std::atomic<proto::Ipv4Address>::is_always_lock_free);
 
 /// One tunnel. Its index is its place in Tables::tunnels and in each worker's state and counters.
 struct Tunnel {

@@ -250,9 +250,9 @@ TEST_F(BesideKernel, PutsTheFragmentsTogether) {
     for (std::uint16_t round = 0; round < 300; ++round) {
       std::size_t header_bytes = 0;
       const Bytes packet = random_local_packet(random, round, header_bytes);
-      auto fragments =
-          test::fragment(packet, header_bytes, pick(random, 0, packet.size() - header_bytes),
-                         static_cast<std::uint16_t>(pick(random, 576, 1500)));
+      auto fragments = test::cut_to_fragments(packet, header_bytes,
+                                              pick(random, 0, packet.size() - header_bytes),
+                                              static_cast<std::uint16_t>(pick(random, 576, 1500)));
       std::ranges::shuffle(fragments, random);
       for (const Bytes& fragment : fragments) {
         ASSERT_NO_FATAL_FAILURE(kernel.receive(fragment, {}));

@@ -84,7 +84,7 @@ std::vector<Bytes> slow_fragments(const Original& original, std::size_t mtu) {
 
 std::vector<Bytes> fragments(const Original& original, std::size_t split, std::uint16_t mtu) {
   const Bytes packet = slow_fragment(original, all_options(original), 0, original.payload.size());
-  return test::fragment(packet, packet.size() - original.payload.size(), split, mtu);
+  return test::cut_to_fragments(packet, packet.size() - original.payload.size(), split, mtu);
 }
 
 Original random_original(std::mt19937& random) {

@@ -35,9 +35,10 @@ namespace culvert::test {
 
 /// `packet`: IPv4, with a header of `header_bytes`; its payload is given in two pieces, the second
 /// from `split` on.
-[[nodiscard]] inline std::vector<Bytes> fragment(std::span<const std::byte> packet,
-                                                 std::size_t header_bytes, std::size_t split,
-                                                 std::uint16_t mtu_bytes) {
+[[nodiscard]] inline std::vector<Bytes> cut_to_fragments(std::span<const std::byte> packet,
+                                                         std::size_t header_bytes,
+                                                         std::size_t split,
+                                                         std::uint16_t mtu_bytes) {
   const auto payload = packet.subspan(header_bytes);
   Fragmenter fragmenter(packet.first(header_bytes), payload.first(split), payload.subspan(split),
                         mtu_bytes);

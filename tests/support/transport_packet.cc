@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/support/packet_builder.h"
+
 namespace culvert::test {
 namespace {
 
@@ -159,21 +161,7 @@ io::Offload partial_offload(const TransportPacket& packet, std::uint16_t segment
 }
 
 std::uint16_t slow_checksum(std::span<const std::byte> bytes) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    sum += i % 2 == 0 ? at(bytes, i) << 8 : at(bytes, i);
-    sum = (sum & 0xffff) + (sum >> 16);
-  }
-  return complement(static_cast<std::uint16_t>(sum));
-}
-
-bool slow_verify(const Bytes& packet) {
-  const std::size_t ip_bytes = is_ipv6(packet) ? 40 : (at(packet, 0) & 15) * 4;
-  const unsigned protocol = at(packet, is_ipv6(packet) ? 6 : 9);
-  if (!is_ipv6(packet) && slow_checksum(std::span{packet}.first(ip_bytes)) != 0) return false;
-  Bytes covered = pseudo_header(packet, protocol, packet.size() - ip_bytes);
-  append(covered, std::span{packet}.subspan(ip_bytes));
-  return slow_checksum(covered) == 0;
+  return complement(slow_sum(bytes));
 }
 
 std::vector<Bytes> slow_segment(const Bytes& super_packet, const io::Offload& offload) {
@@ -214,16 +202,9 @@ std::vector<Bytes> slow_segment(const Bytes& super_packet, const io::Offload& of
   return segments;
 }
 
-Bytes random_bytes(std::mt19937& random, std::size_t size) {
-  Bytes bytes(size);
-  std::ranges::generate(bytes, [&] { return std::byte(random()); });
-  return bytes;
+void set_partial_checksum(Bytes& packet, const io::Offload& offload) {
+  finish_transport(packet, offload.checksum_start,
+                   offload.segmentation == io::Segmentation::udp ? kUdp : kTcp, Checksum::partial);
 }
-
-std::size_t pick(std::mt19937& random, std::size_t low, std::size_t high) {
-  return std::uniform_int_distribution<std::size_t>(low, high)(random);
-}
-
-bool one_in(std::mt19937& random, std::size_t count) { return pick(random, 1, count) == 1; }
 
 }  // namespace culvert::test

@@ -53,20 +53,30 @@ struct TransportPacket {
 [[nodiscard]] io::Offload partial_offload(const TransportPacket& packet,
                                           std::uint16_t segment_bytes = 0);
 
-/// RFC 1071 1: the complement of the ones' complement sum of 16-bit words.
+/// RFC 1071 1: the complement of slow_sum() of packet_builder.h.
 [[nodiscard]] std::uint16_t slow_checksum(std::span<const std::byte> bytes);
-
-/// True if the IPv4 header checksum, if there is one, and the transport checksum are right.
-[[nodiscard]] bool slow_verify(const Bytes& packet);
 
 /// Cuts a super-packet by copying. Its transport header begins at `offload.checksum_start`.
 [[nodiscard]] std::vector<Bytes> slow_segment(const Bytes& super_packet,
                                               const io::Offload& offload);
 
-[[nodiscard]] Bytes random_bytes(std::mt19937& random, std::size_t size);
+/// Writes into the checksum field what a device wants there: the pseudo-header's sum.
+void set_partial_checksum(Bytes& packet, const io::Offload& offload);
 
-/// Any of `low` to `high`, both included.
-[[nodiscard]] std::size_t pick(std::mt19937& random, std::size_t low, std::size_t high);
-[[nodiscard]] bool one_in(std::mt19937& random, std::size_t count);
+/// `random`: any uniform random bit generator. Any of `low` to `high`, both included.
+template <class Random>
+[[nodiscard]] std::size_t pick(Random& random, std::size_t low, std::size_t high) {
+  return std::uniform_int_distribution<std::size_t>(low, high)(random);
+}
+template <class Random>
+[[nodiscard]] bool one_in(Random& random, std::size_t count) {
+  return pick(random, 1, count) == count;
+}
+template <class Random>
+[[nodiscard]] Bytes random_bytes(Random& random, std::size_t size) {
+  Bytes bytes(size);
+  for (std::byte& byte : bytes) byte = std::byte(random());
+  return bytes;
+}
 
 }  // namespace culvert::test

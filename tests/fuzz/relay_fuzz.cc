@@ -1,0 +1,111 @@
+// relay_error: an ICMPv4 message about outer packets, as anybody may send it. What is relayed is a
+// whole packet with right checksums from and to one host, and what is learned is believable. And
+// answer_too_big: the same bytes as an inner packet.
+#include <algorithm>
+
+#include "engine/icmp_error.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/support/packet_builder.h"
+
+namespace {
+
+using namespace culvert;
+using namespace culvert::fuzz;
+
+std::vector<Tunnel> make_tunnels() {
+  std::vector<Tunnel> tunnels;
+  const auto add = [&](const Parameters& mode, std::size_t encapsulation_bytes) {
+    Tunnel tunnel;
+    tunnel.config.mode = mode;
+    tunnel.config.remote = *proto::Ipv4Address::from_text("10.0.0.2");
+    tunnel.index = static_cast<std::uint32_t>(tunnels.size());
+    tunnel.ip_protocol = dispatch(mode, [](auto each, const auto&) { return each.kIpProtocol; });
+    tunnel.encapsulation_bytes = static_cast<std::uint16_t>(encapsulation_bytes);
+    tunnel.device_mtu = 1480;
+    tunnel.path = std::make_shared<Path>();
+    tunnel.path->local = *proto::Ipv4Address::from_text("10.0.0.1");
+    tunnels.push_back(std::move(tunnel));
+  };
+  add(proto::SixInFour::Parameters{}, 0);
+  proto::Gre::Parameters gre;
+  add(gre, proto::Gre::overhead_bytes(gre));
+  gre.okey = 42;
+  gre.ocsum = gre.oseq = true;
+  add(gre, proto::Gre::overhead_bytes(gre));
+  return tunnels;
+}
+
+/// Wrong checksums would stop the fuzzer: those of the IPv4 header and of the ICMPv4 message.
+void finish_checksums(std::vector<std::byte>& message) {
+  if (message.size() < 28) return;
+  message[0] = std::byte{0x45};
+  message[2] = std::byte(message.size() >> 8);
+  message[3] = std::byte(message.size());
+  const auto finish = [&](std::size_t begin, std::size_t size, std::size_t field) {
+    message[field] = message[field + 1] = std::byte{0};
+    const unsigned sum = test::slow_sum(std::span{message}.subspan(begin, size));
+    message[field] = std::byte(~sum >> 8);
+    message[field + 1] = std::byte(~sum);
+  };
+  finish(0, 20, 10);
+  finish(20, message.size() - 20, 22);
+}
+
+/// A whole packet, from and to one host.
+void require_sound(std::span<const std::byte> packet) {
+  const std::string wrong = test::bad_checksum(packet);
+  require(wrong.empty(), wrong.c_str());
+  if (std::to_integer<unsigned>(packet[0]) >> 4 == 6) {
+    const auto ipv6 = proto::parse_ipv6(packet);
+    require(ipv6 && ipv6->bytes.size() == packet.size(), "a whole IPv6 packet");
+    require(packet.size() <= 1280, "RFC 4443 2.4(c)");
+    require(!ipv6->source.is_multicast() && !ipv6->destination.is_multicast() &&
+                !ipv6->destination.is_unspecified(),
+            "from and to one host");
+  } else {
+    const auto ipv4 = proto::parse_ipv4(packet);
+    require(ipv4 && ipv4->bytes.size() == packet.size(), "a whole IPv4 packet");
+    require(!ipv4->source.is_multicast() && !ipv4->destination.is_multicast() &&
+                !ipv4->destination.is_unspecified(),
+            "from and to one host");
+  }
+}
+
+void try_relay(std::span<const std::byte> message) {
+  static const std::vector<Tunnel> tunnels = make_tunnels();
+  static const TunnelTable table(tunnels);
+  static ErrorBuffer buffer;
+  const Relay relay = relay_error(buffer, table, message);
+  require(relay.packet.empty() == (relay.reason != DropReason::none), "relayed or dropped");
+  require(relay.reason == DropReason::none || facts(relay.reason).direction == Direction::errors,
+          "for a reason of this direction");
+  if (relay.learned_path_mtu != 0) {
+    require(relay.tunnel != nullptr, "learned of a tunnel");
+    require(relay.learned_path_mtu >= 68 && relay.learned_path_mtu < relay.tunnel->path->mtu(),
+            "a path MTU that can be, and lower than what was known");
+  }
+  if (relay.packet.empty()) return;
+  require(relay.tunnel != nullptr, "relayed for a tunnel");
+  require(lies_within(relay.packet, buffer), "the packet lies within the buffer");
+  require_sound(relay.packet);
+}
+
+void try_answer(std::span<const std::byte> inner) {
+  static const std::vector<Tunnel> tunnels = make_tunnels();
+  static ErrorBuffer buffer;
+  const auto answer = answer_too_big(buffer, tunnels[1], inner, 1400);
+  if (!answer.empty()) require_sound(answer);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto input = bytes_of(data, size);
+  try_relay(input);
+  try_answer(input);
+  auto message = copy_of(input);
+  finish_checksums(message);
+  try_relay(message);
+  try_answer(message);
+  return 0;
+}
