@@ -1,5 +1,7 @@
 #include "proto/checksum.h"
 
+#include <cstring>
+
 namespace culvert::proto {
 namespace {
 

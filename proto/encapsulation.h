@@ -64,26 +64,29 @@ struct PayloadParts {
 /// packets, which it does only after it verified each, and leaves the first one's checksum behind.
 enum class ChecksumCheck : std::uint8_t { verify, already_verified };
 
+/// One encapsulation: a type without state. Inbound, key_in() tells tunnels apart; an ICMP error
+/// that quotes our packet has key_out().
 template <class E>
-concept Encapsulation = requires(std::span<const std::byte> datagram, std::span<std::byte> header,
-                                 const PayloadParts& payload,
-                                 const typename E::Parameters& parameters) {
-  { E::kName } -> std::convertible_to<std::string_view>;    // the word for `mode`
-  { E::kIpProtocol } -> std::convertible_to<std::uint8_t>;  // of the outer header
-  { E::carries(std::uint16_t{}) } -> std::same_as<bool>;    // a protocol type it can carry
-  {
-    E::overhead_bytes(parameters)
-    } -> std::same_as<std::size_t>;  // between outer header and payload
+concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
+    requires(std::span<const std::byte> datagram, std::span<std::byte> header,
+             const PayloadParts& payload, const typename E::Parameters& parameters) {
+  // The word for `mode`, and the protocol of the outer header.
+  { E::kName } -> std::convertible_to<std::string_view>;
+  { E::kIpProtocol } -> std::convertible_to<std::uint8_t>;
+  // What it can carry, and the bytes between the outer header and that.
+  { E::carries(std::uint16_t{}) } -> std::same_as<bool>;
+  { E::kMaxOverheadBytes } -> std::convertible_to<std::size_t>;
+  { E::overhead_bytes(parameters) } -> std::same_as<std::size_t>;
+
   { E::decapsulate(datagram, ChecksumCheck::verify) } -> std::same_as<Parsed<Payload>>;
   { E::encapsulate(header, parameters, std::uint32_t{}, payload) } -> std::same_as<void>;
-  {
-    E::key_in(parameters)
-    } -> std::same_as<std::optional<std::uint32_t>>;  // demultiplexes inbound packets
-  { E::key_out(parameters) } -> std::same_as<std::optional<std::uint32_t>>;  // told by ICMP errors
+
+  // What a tunnel with these parameters sends and asks for.
+  { E::key_in(parameters) } -> std::same_as<std::optional<std::uint32_t>>;
+  { E::key_out(parameters) } -> std::same_as<std::optional<std::uint32_t>>;
   { E::sends_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_checksum(parameters) } -> std::same_as<bool>;
-}
-&&std::equality_comparable<typename E::Parameters>;
+};
 
 }  // namespace culvert::proto

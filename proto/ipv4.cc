@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "proto/checksum.h"
+#include "proto/options.h"
 
 namespace culvert::proto {
-
 namespace {
 
 void set_word(std::span<std::byte> packet, std::size_t offset, std::uint16_t value) noexcept {
@@ -14,6 +14,23 @@ void set_word(std::span<std::byte> packet, std::size_t offset, std::uint16_t val
   store(packet, detail::kIpv4ChecksumOffset,
         update(load<Be16>(packet, detail::kIpv4ChecksumOffset), before, after));
   store(packet, offset, after);
+}
+
+// Copies the options that every fragment carries; returns their size, a multiple of 4, padded with
+// End of Option List. RFC 791 3.1.
+std::size_t copy_copied_options(std::span<std::byte> out,
+                                std::span<const std::byte> options) noexcept {
+  constexpr std::uint8_t kCopied = 0x80;
+  constexpr std::byte kEndOfList{0};
+  std::size_t written = 0;
+  for_each_option(options, [&](std::uint8_t type, std::size_t offset, std::size_t size) {
+    if ((type & kCopied) == 0) return;
+    std::copy_n(options.begin() + offset, size, out.begin() + written);
+    written += size;
+  });
+  const std::size_t padded = (written + 3) / 4 * 4;
+  std::fill(out.begin() + written, out.begin() + padded, kEndOfList);
+  return padded;
 }
 
 }  // namespace
@@ -37,37 +54,6 @@ void set_ipv4_fragment(std::span<std::byte> packet, std::uint16_t offset_bytes, 
                                       (more_fragments ? detail::kIpv4MoreFragments : 0) |
                                       offset_bytes / 8));
 }
-
-namespace {
-
-// Copies the options that every fragment carries; returns their size, a multiple of 4, padded with
-// End of Option List (0). RFC 791 3.1.
-std::size_t copy_copied_options(std::span<std::byte> out,
-                                std::span<const std::byte> options) noexcept {
-  constexpr std::uint8_t kEndOfList = 0, kNoOperation = 1, kCopied = 0x80;
-  std::size_t written = 0;
-  for (std::size_t offset = 0; offset < options.size();) {
-    const std::uint8_t type = load_u8(options, offset);
-    if (type == kEndOfList) break;
-    if (type == kNoOperation) {
-      ++offset;
-      continue;
-    }
-    if (offset + 1 >= options.size()) break;
-    const std::size_t size = load_u8(options, offset + 1);
-    if (size < 2 || size > options.size() - offset) break;
-    if ((type & kCopied) != 0) {
-      std::copy_n(options.begin() + offset, size, out.begin() + written);
-      written += size;
-    }
-    offset += size;
-  }
-  const std::size_t padded = (written + 3) / 4 * 4;
-  std::fill(out.begin() + written, out.begin() + padded, std::byte{kEndOfList});
-  return padded;
-}
-
-}  // namespace
 
 std::size_t build_ipv4_fragment_header(std::span<std::byte, 60> header, const Ipv4Packet& original,
                                        bool first) noexcept {

@@ -1,6 +1,7 @@
 #include "proto/tcp.h"
 
 #include "proto/checksum.h"
+#include "proto/options.h"
 
 namespace culvert::proto {
 namespace {
@@ -40,28 +41,18 @@ Parsed<TcpHeader> parse_tcp(std::span<const std::byte> segment) noexcept {
 
 bool clamp_mss(std::span<std::byte> segment, std::uint16_t mss_bytes,
                bool checksum_is_partial) noexcept {
-  constexpr std::uint8_t kEndOfList = 0, kNoOperation = 1, kMaximumSegmentSize = 2;
+  constexpr std::uint8_t kMaximumSegmentSize = 2;
   const auto tcp = parse_tcp(segment);
   if (!tcp || (tcp->flags & kTcpSyn) == 0) return false;
 
   bool changed = false;
-  for (std::size_t offset = kTcpHeaderBytes; offset < tcp->header_bytes;) {
-    const std::uint8_t kind = load_u8(segment, offset);
-    if (kind == kEndOfList) break;
-    if (kind == kNoOperation) {
-      ++offset;
-      continue;
-    }
-    if (offset + 1 >= tcp->header_bytes) break;
-    const std::size_t size = load_u8(segment, offset + 1);
-    if (size < 2 || size > tcp->header_bytes - offset) break;
-    const bool is_mss = kind == kMaximumSegmentSize && size == 4;
-    if (is_mss && load_be16(segment, offset + 2) > mss_bytes) {
-      replace_word(segment, offset + 2, mss_bytes, checksum_is_partial);
-      changed = true;
-    }
-    offset += size;
-  }
+  for_each_option(tcp->options, [&](std::uint8_t kind, std::size_t offset, std::size_t size) {
+    if (kind != kMaximumSegmentSize || size != 4) return;
+    const std::size_t value_offset = kTcpHeaderBytes + offset + 2;
+    if (load_be16(segment, value_offset) <= mss_bytes) return;
+    replace_word(segment, value_offset, mss_bytes, checksum_is_partial);
+    changed = true;
+  });
   return changed;
 }
 

@@ -32,11 +32,11 @@ struct TcpHeader {
 /// or bad_header_length.
 [[nodiscard]] Parsed<TcpHeader> parse_tcp(std::span<const std::byte> segment) noexcept;
 
-/// Lowers the MSS option of a SYN segment to `mss_bytes` if it says more. `segment`: from the TCP
-/// header on. `checksum_is_partial`: the field holds only the pseudo-header's sum (a device is to
-/// finish it), so it is left alone; otherwise it is updated (RFC 1624), at odd option offsets too.
-/// Returns true if the option was changed; a malformed option list is left as it is. RFC
-/// 9293 3.7.1, 3.1.
+/// Lowers every MSS option of a SYN segment that says more than `mss_bytes`. `segment`: from the
+/// TCP header on. `checksum_is_partial`: the field holds only the pseudo-header's sum (a device is
+/// to finish it), so it is left alone; otherwise it is updated (RFC 1624), at odd option offsets
+/// too. Returns true if something was changed. What follows a malformed option is left as it is.
+/// RFC 9293 3.1, 3.7.1.
 bool clamp_mss(std::span<std::byte> segment, std::uint16_t mss_bytes,
                bool checksum_is_partial) noexcept;
 
