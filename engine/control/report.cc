@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "engine/control/values.h"
+
 namespace culvert::control {
 namespace {
 
@@ -14,11 +16,11 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Unexpected<Error> unreadable(std::string why) {
+Unexpected<Error> unreadable(std::string_view why) {
   return Unexpected{Error{.code = 0,
                           .operation = "read",
                           .object = "the answer of the running process",
-                          .advice = std::move(why)}};
+                          .advice = printable(why, 300)}};
 }
 
 Json drops_of(const Totals& totals) {
@@ -74,7 +76,10 @@ Json device_json(const EngineStatus& device) {
 }
 
 // ---- the table ----------------------------------------------------------------------------------
-std::string text(const Json& json, const char* key) { return json.at(key).get<std::string>(); }
+/// A terminal would obey control characters in a name.
+std::string text(const Json& json, const char* key) {
+  return printable(json.at(key).get<std::string>(), 300);
+}
 std::uint64_t count(const Json& json, const char* key) { return json.at(key).get<std::uint64_t>(); }
 
 /// The direction and meaning of a reason; null for one that a newer process knows.

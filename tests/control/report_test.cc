@@ -87,7 +87,9 @@ TEST(ReportJson, SaysAnyForALocalAddressThatIsNotKnown) {
 TEST(ReportJson, StaysJsonWithANameThatIsNoText) {
   EngineStatus status = example();
   status.tunnels[0].config.name = "a\"\n\xff";
-  EXPECT_TRUE(json::accept(report_json({&status, 1})));
+  const std::string text = report_json({&status, 1});
+  EXPECT_TRUE(json::accept(text));
+  EXPECT_THAT(*report_table(text), HasSubstr("tunnel a\"?"));  // and nothing for the terminal
 }
 
 TEST(ReportJson, HasNoDevicesAsAnEmptyList) {

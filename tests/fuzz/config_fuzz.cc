@@ -1,7 +1,6 @@
 // Whatever people write: files, command lines, requests to the control socket and answers from it.
 // The first byte says which; what is accepted must make sense.
 #include <cstdint>
-#include <cstdlib>
 #include <iterator>
 #include <sstream>
 #include <string>
@@ -9,28 +8,28 @@
 #include "engine/control/command_line.h"
 #include "engine/control/config_file.h"
 #include "engine/control/report.h"
+#include "tests/fuzz/fuzz.h"
 
 namespace {
 
 using namespace culvert;
 using namespace culvert::control;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
+using fuzz::require;
 
 /// Errors are one line for people: no control characters that their terminal would obey.
 void require_sentence(const Error& error) {
   const std::string message = error.message();
-  require(!message.empty() && !error.advice.empty());
-  for (const char c : message) require(static_cast<unsigned char>(c) >= ' ' && c != 127);
+  require(!error.advice.empty(), "an error says what to do");
+  for (const char c : message) {
+    require(static_cast<unsigned char>(c) >= ' ' && c != 127, "an error is one printable line");
+  }
 }
 
 void require_sense(const DeviceSettings& settings) {
-  require(validate(settings.config).has_value());
-  require(settings.config.tunnels.size() == 1);
-  for (const auto& route : settings.routes6) require(!route.has_host_bits());
-  for (const auto& route : settings.routes4) require(!route.has_host_bits());
+  require(validate(settings.config).has_value(), "what is accepted is valid");
+  require(settings.config.tunnels.size() == 1, "one tunnel");
+  for (const auto& route : settings.routes6) require(!route.has_host_bits(), "no host bits");
+  for (const auto& route : settings.routes4) require(!route.has_host_bits(), "no host bits");
 }
 
 void read_file(const std::string& text) {
@@ -60,10 +59,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       read_words(text);
       break;
     case 2:
-      require(!answer_request(text, {}).empty());
+      require(!answer_request(text, {}).empty(), "every request is answered");
       break;
     case 3:
-      if (const auto table = report_table(text); !table) require(!table.error().advice.empty());
+      if (const auto table = report_table(text); !table) require_sentence(table.error());
       break;
   }
   return 0;
