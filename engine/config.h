@@ -31,8 +31,8 @@ struct TunnelConfig {
   std::optional<proto::Ipv4Address>
       local;  ///< nothing is `any`: the address that the route to `remote` uses
   proto::Ipv4Address remote{};
-  std::optional<std::uint8_t>
-      ttl{};  ///< of the outer header; nothing is `inherit`: the inner hop limit or TTL
+  /// Of the outer header; nothing is `inherit`: the inner hop limit or TTL.
+  std::optional<std::uint8_t> ttl{};
   std::optional<std::uint8_t> tos{
       0};  ///< DSCP bits of the outer header; nothing is `inherit` (RFC 2983). ECN: below
   proto::EcnMode ecn = proto::EcnMode::normal;
@@ -50,9 +50,8 @@ enum class ReceiveChoice : std::uint8_t { automatic, packet, raw };
 
 /// One device and its tunnels: one engine.
 struct Config {
-  std::string device;  ///< name of the TUN device
-  std::optional<std::uint16_t>
-      mtu;  ///< of the device; nothing: what fits the route to `remote`, at most 65,515
+  std::string device;                ///< name of the TUN device
+  std::optional<std::uint16_t> mtu;  ///< of the device; nothing: what fits the route to `remote`
   std::vector<TunnelConfig> tunnels;
   /// Source of the ICMPv6 errors that the engine originates: an address of the device. Nothing: the
   /// offending packet's destination, so that a forwarding kernel does not drop the error.

@@ -164,7 +164,9 @@ class EngineImplementation final : public Engine {
  public:
   EngineImplementation(Config config, Opened opened, Chosen chosen, std::unique_ptr<Tables> tables,
                        io::Fd failure_event)
-      : config_(std::move(config)),
+      : log_(config.log),
+        pins_workers_(config.pin_workers && config.workers > 1),
+        config_(std::move(config)),
         opened_(std::move(opened)),
         chosen_(std::move(chosen)),
         tables_(std::move(tables), opened_.workers.size()),
@@ -183,12 +185,14 @@ class EngineImplementation final : public Engine {
 
  private:
   void log(LogLevel level, std::string_view line) const {
-    if (config_.log) config_.log(level, line);
+    if (log_) log_(level, line);
   }
   void run_worker(std::size_t index);
   void stop_workers();
   [[nodiscard]] Totals totals_of(std::size_t tunnel) const;
 
+  const Log log_;            ///< the workers' threads read these two,
+  const bool pins_workers_;  ///< and config_ changes
   Config config_;
   Opened opened_;
   Chosen chosen_;
@@ -225,7 +229,7 @@ Result<void> EngineImplementation::open_workers() {
 
 void EngineImplementation::run_worker(std::size_t index) {
   io::set_thread_name(opened_.device + "/" + std::to_string(index));
-  if (config_.pin_workers && workers_.size() > 1) {
+  if (pins_workers_) {
     if (auto pinned = io::pin_to_cpu(index); !pinned)
       log(LogLevel::warning, pinned.error().message());
   }
