@@ -27,20 +27,24 @@ using Log = std::function<void(LogLevel, std::string_view)>;
 /// line and of TOML are the names of the members.
 struct TunnelConfig {
   std::string name{};
-  Parameters mode{};  ///< the encapsulation and its own parameters
-  std::optional<proto::Ipv4Address>
-      local;  ///< nothing is `any`: the address that the route to `remote` uses
+  /// The encapsulation and its own parameters.
+  Parameters mode{};
+  /// Nothing is `any`: the address that the route to `remote` uses.
+  std::optional<proto::Ipv4Address> local{};
   proto::Ipv4Address remote{};
   /// Of the outer header; nothing is `inherit`: the inner hop limit or TTL.
   std::optional<std::uint8_t> ttl{};
-  std::optional<std::uint8_t> tos{
-      0};  ///< DSCP bits of the outer header; nothing is `inherit` (RFC 2983). ECN: below
+  /// DSCP bits of the outer header; nothing is `inherit` (RFC 2983). The ECN bits are `ecn`'s.
+  std::optional<std::uint8_t> tos{0};
   proto::EcnMode ecn = proto::EcnMode::normal;
-  bool pmtudisc = true;  ///< dynamic MTU, RFC 4213 3.2.2; false: static MTU, DF never set (3.2.1)
-  bool mssclamp = true;  ///< TCP MSS lowered to the tunnel MTU, both directions
-  bool coalesce =
-      true;  ///< received segments of one batch and flow may be passed on as one super-packet
-  std::string dev{};  ///< the outer interface; empty: any
+  /// Dynamic MTU, RFC 4213 3.2.2; false: static MTU, DF never set (3.2.1).
+  bool pmtudisc = true;
+  /// TCP MSS lowered to the tunnel MTU, both directions.
+  bool mssclamp = true;
+  /// Received segments of one batch and flow may be passed on as one super-packet.
+  bool coalesce = true;
+  /// The outer interface; empty: any.
+  std::string dev{};
 
   friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
 };
