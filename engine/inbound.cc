@@ -85,6 +85,14 @@ DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload,
   });
 }
 
+/// The payload packet is of the IP version that the encapsulation says. Else a tunnel for IPv6
+/// would bring in IPv4 (RFC 4213 3: protocol 41 is IPv6).
+bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protocol_type) noexcept {
+  if (packet.empty()) return true;  // too short for either: the inner header's own check says so
+  const auto version = std::to_integer<unsigned>(packet.front() >> 4);
+  return version == (protocol_type == proto::kProtocolTypeIpv6 ? 6u : 4u);
+}
+
 /// The inner packet goes back to who encapsulated it. RFC 2784 3.1.
 bool goes_to_encapsulator(const InnerPacket& inner, std::span<const std::byte> bytes,
                           const proto::Ipv4Packet& outer) noexcept {
@@ -148,6 +156,8 @@ Verdict inbound(io::Packet& packet, const Tables& tables, std::span<TunnelState>
   if (tunnel == nullptr) return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
   const auto reason = check_fields(*tunnel, *payload, states[tunnel->index]);
   if (reason != DropReason::none) return drop(reason, tunnel);
+  if (!is_of_protocol_type(payload->packet, payload->protocol_type))
+    return drop(Stage::inner_header, Malformed::bad_version, tunnel);
 
   packet.trim_to(outer->bytes.size());
   packet.trim_front(static_cast<std::size_t>(payload->packet.data() - packet.bytes().data()));
