@@ -145,16 +145,21 @@ Result<void> open_tun_queues(const Config& config, Opened& opened) {
   return {};
 }
 
-void choose_io(const Config& config, Chosen& chosen) {
-  if (config.io == IoChoice::epoll) {
-    chosen.io_reason = "asked for";
-    return;
+/// Without io_uring `auto` takes epoll and says why; who asks for io_uring is refused.
+Result<void> choose_io(const Config& config, Chosen& chosen) {
+  chosen.io_reason = "asked for";
+  if (config.io == IoChoice::epoll) return {};
+  auto probed = io::probe_ring();
+  chosen.uring = probed.has_value();
+  if (config.io == IoChoice::automatic) {
+    chosen.io_reason = probed ? "available" : probed.error().message();
+  } else if (!probed) {
+    Error error = std::move(probed.error());
+    error.object += " for io uring";
+    error.advice += (error.advice.empty() ? "" : "; ") + std::string{"write io auto or epoll"};
+    return Unexpected{std::move(error)};
   }
-  const auto probed = io::probe_ring();
-  chosen.uring = config.io == IoChoice::uring || probed.has_value();
-  chosen.io_reason = config.io == IoChoice::uring ? "asked for"
-                     : probed                     ? "available"
-                                                  : probed.error().message();
+  return {};
 }
 
 // ---- the engine
@@ -375,7 +380,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   limit_workers(config);
   Opened opened;
   Chosen chosen;
-  choose_io(config, chosen);
+  if (auto io = choose_io(config, chosen); !io) return Unexpected{io.error()};
   auto descriptors = injected.empty() ? open_descriptors(config, opened, chosen)
                                       : take_injected(std::move(injected), config, opened, chosen);
   if (!descriptors) return Unexpected{descriptors.error()};

@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+r"""Command lines and systems that cannot work: one clear sentence, the right status, nothing left behind.
+
+    near 192.0.2.1 --- veth --- far 192.0.2.2
+"""
+
+import os
+
+from support.culvert import Culvert, launcher, program, run_refused
+from support.net import Namespace, veth
+from support.world import WORK, expect, expect_equal, parametrize, run_all, scenario
+
+USAGE, SYSTEM = 2, 1
+GOOD = "mode sit remote 192.0.2.2 local 192.0.2.1"
+
+
+def rig():
+    near, far = Namespace("near"), Namespace("far")
+    veth(near, far, "192.0.2.1/24", "192.0.2.2/24")
+    return near
+
+
+def expect_says(result, status, *words):
+    expect_equal(result.status, status, f"exit status: {result}")
+    for word in words:
+        expect(word in result.stderr, f"stderr does not say {word!r}: {result.stderr}")
+    expect(result.stdout == "", f"stdout: {result.stdout}")
+
+
+# The words after `run NAME`, and what the sentence must name: the word, the value, often the way out.
+BAD_WORDS = [
+    ("unknown word", f"{GOOD} remotte 192.0.2.3", ["remotte", "'remote'"]),
+    ("unknown word at the end", f"{GOOD} frobnicate", ["frobnicate"]),
+    ("missing value", f"{GOOD} ttl", ["ttl", "value"]),
+    ("no mode", "remote 192.0.2.2", ["mode"]),
+    ("no remote", "mode sit", ["remote"]),
+    ("unknown mode", "mode ipip remote 192.0.2.2", ["mode", "ipip", "sit", "gre"]),
+    ("bad remote", "mode sit remote 192.0.2.256", ["remote", "192.0.2.256"]),
+    ("remote with junk", "mode sit remote 192.0.2.2x", ["remote", "192.0.2.2x"]),
+    ("remote is a name", "mode sit remote example.net", ["remote", "example.net"]),
+    ("remote is IPv6", "mode sit remote 2001:db8::1", ["remote", "2001:db8::1", "IPv4"]),
+    ("remote any", "mode sit remote any", ["remote", "any"]),
+    ("remote multicast", "mode gre remote 239.1.1.1", ["remote", "239.1.1.1"]),
+    ("bad local", "mode sit remote 192.0.2.2 local 192.0.2", ["local", "192.0.2"]),
+    ("remote is local", "mode sit remote 192.0.2.1 local 192.0.2.1", ["remote"]),
+    ("ttl 256", f"{GOOD} ttl 256", ["ttl", "256"]),
+    ("ttl -1", f"{GOOD} ttl -1", ["ttl", "-1"]),
+    ("ttl 010", f"{GOOD} ttl 010", ["ttl", "010"]),
+    ("tos 256", f"{GOOD} tos 256", ["tos", "256"]),
+    ("tos with an ECN bit", f"{GOOD} tos 0x01", ["tos", "0x01", "ecn"]),
+    ("key on sit", f"{GOOD} key 42", ["key", "gre"]),
+    ("csum on sit", f"{GOOD} csum", ["csum", "gre"]),
+    ("seq on sit", f"{GOOD} seq", ["seq", "gre"]),
+    ("key too large", "mode gre remote 192.0.2.2 key 4294967296", ["key", "4294967296"]),
+    ("key and ikey", "mode gre remote 192.0.2.2 key 1 ikey 2", ["key", "ikey"]),
+    ("a word twice", f"{GOOD} ttl 64 ttl 65", ["ttl"]),
+    ("prefix with junk", f"{GOOD} address 2001:db8::1/64x", ["address", "2001:db8::1/64x"]),
+    ("prefix length 129", f"{GOOD} address 2001:db8::1/129", ["address", "2001:db8::1/129"]),
+    ("address without a length", f"{GOOD} address 2001:db8::zz", ["address", "2001:db8::zz"]),
+    ("multicast address", f"{GOOD} address ff02::1/64", ["address", "ff02::1/64"]),
+    ("IPv4 address on sit", f"{GOOD} address 10.0.0.1/30", ["address", "10.0.0.1/30", "sit"]),
+    ("route with host bits", f"{GOOD} route 2001:db8::1/64", ["route", "2001:db8::1/64", "2001:db8::/64"]),
+    ("route default", f"{GOOD} route default", ["route", "default", "::/0"]),
+    ("mtu too small", f"{GOOD} mtu 1279", ["mtu", "1279", "1280"]),
+    ("mtu too large", f"{GOOD} mtu 65536", ["mtu", "65536"]),
+    ("mtu larger than IPv4 takes", f"{GOOD} mtu 65535", ["mtu", "65535"]),
+    ("ecn wrong", f"{GOOD} ecn always", ["ecn", "always"]),
+    ("dev too long", f"{GOOD} dev abcdefghijklmnop", ["dev", "abcdefghijklmnop"]),
+]
+
+
+@parametrize(BAD_WORDS)
+def bad_words(words, named):
+    near = Namespace("near")
+    expect_says(run_refused(near, f"tun {words}"), USAGE, *named)
+
+
+BAD_OPTIONS = [
+    ("io", "--io threads", ["--io", "threads"]),
+    ("receive", "--receive udp", ["--receive", "udp"]),
+    ("workers 0", "--workers 0", ["--workers", "0"]),
+    ("workers x", "--workers two", ["--workers", "two"]),
+    ("log level", "--log-level loud", ["--log-level", "loud"]),
+    ("unknown option", "--worker 2", ["--worker", "--workers"]),
+]
+
+
+@parametrize(BAD_OPTIONS)
+def bad_options(options, named):
+    near = Namespace("near")
+    expect_says(run_refused(near, f"tun {GOOD}", options), USAGE, *named)
+
+
+@parametrize([("nothing", [], USAGE), ("unknown command", ["rum"], USAGE), ("run of nothing", ["run"], USAGE),
+              ("show with junk", ["show", "--jsn"], USAGE)])
+def bad_commands(arguments, status):
+    result = Namespace("near").run([program(), *arguments], check=False)
+    expect_equal(result.status, status, f"exit status: {result}")
+    expect(len(result.stderr.strip().splitlines()) == 1, f"one sentence is wanted on stderr: {result}")
+
+
+@scenario()
+def help_and_version():
+    near = Namespace("near")
+    for arguments in (["--help"], ["run", "--help"], ["show", "--help"], ["--version"]):
+        result = near.run([program(), *arguments])
+        expect(result.stdout and not result.stderr, f"{result}")
+    words = near.run([program(), "run", "--help"]).stdout
+    for word in ("remote", "pmtudisc", "--workers", "--receive"):
+        expect(word in words, f"{word} is not in the help of run")
+
+
+@parametrize([("16 bytes", "abcdefghijklmnop"), ("a slash", "a/b"), ("dots", ".."), ("empty", ""), ("blank", "a b")])
+def bad_device_names(name):
+    near = Namespace("near")
+    expect_says(run_refused(near, [name, *GOOD.split()]), USAGE, name or "name")
+
+
+@scenario()
+def local_on_no_interface():
+    """Behind NAT the public address is on no interface: the sentence says which one to write instead."""
+    near = rig()
+    result = run_refused(near, "tun mode sit remote 192.0.2.2 local 203.0.113.9 address fd00::1/64")
+    expect_says(result, SYSTEM, "local", "203.0.113.9", "192.0.2.1")
+    near.ip("link set to_far down")
+    result = run_refused(near, "tun mode sit remote 192.0.2.2 local 203.0.113.9 address fd00::1/64")
+    expect_says(result, SYSTEM, "local", "203.0.113.9", "192.0.2.2")
+
+
+@scenario()
+def unknown_outer_interface():
+    near = rig()
+    expect_says(run_refused(near, f"tun {GOOD} dev eth9"), SYSTEM, "dev", "eth9")
+
+
+@scenario()
+def route_into_itself():
+    """A route that covers the remote endpoint would send the tunnel's packets into the tunnel."""
+    near = rig()
+    result = run_refused(near, "tun mode gre remote 192.0.2.2 local 192.0.2.1 route 192.0.2.0/25")
+    expect_says(result, SYSTEM, "route", "192.0.2.0/25", "192.0.2.2")
+
+
+@scenario()
+def no_tun_device():
+    near = rig()
+    # A mount namespace of its own, whose /dev/net is empty.
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"]
+    expect_says(run_refused(near, f"tun {GOOD}", prefix=hidden), SYSTEM, "/dev/net/tun")
+
+
+@parametrize([(name, name) for name in ("CAP_NET_ADMIN", "CAP_NET_RAW")])
+def missing_capability(name):
+    near, short = rig(), name.removeprefix("CAP_").lower()
+    without = ["setpriv", f"--bounding-set=-{short}", f"--inh-caps=-{short}", "--"]
+    expect_says(run_refused(near, f"tun {GOOD}", prefix=without), SYSTEM, name)
+
+
+@scenario()
+def io_uring_asked_for_and_refused():
+    near = rig()
+    result = run_refused(near, f"tun {GOOD}", "--io uring", prefix=launcher("refused"))
+    expect_says(result, SYSTEM, "uring", "EPERM", "epoll")
+
+
+@scenario()
+def device_name_in_use():
+    near = rig()
+    near.ip("tuntap add tun0 mode tun")
+    result = run_refused(near, f"tun0 {GOOD}")
+    expect_says(result, SYSTEM, "tun0")
+    expect(near.link_exists("tun0"), "the other's device was removed")
+    result = run_refused(near, f"to_far {GOOD}")
+    expect_says(result, SYSTEM, "to_far")
+
+
+@scenario()
+def two_of_the_same():
+    near = rig()
+    first = Culvert(near, f"tun {GOOD}")
+    result = near.run([program(), "run", "tun", *GOOD.split(), "--control", first.control], check=False, timeout=10)
+    expect_equal(result.status, SYSTEM, f"exit status: {result}")
+    expect(len(result.stderr.strip().splitlines()) == 1, f"one sentence is wanted on stderr: {result}")
+    expect(near.link_exists("tun"), "the first one's device is gone")
+    expect_equal(first.show()["name"], "tun", "the first one's answer")
+    first.stop()
+
+
+@scenario()
+def what_fails_half_way_leaves_nothing():
+    """A control socket that cannot be made, and a route that is taken when the device is there already."""
+    near = rig()
+    result = near.run([program(), "run", "tun", *GOOD.split(), "--control", "/proc/none/culvert.sock"], check=False)
+    expect_says(result, SYSTEM, "/proc/none")
+    expect(not near.link_exists("tun"), "the device was left behind")
+    near.ip("route add 10.2.0.0/24 dev to_far")
+    result = run_refused(near, "tun mode gre remote 192.0.2.2 local 192.0.2.1 address fd00::1/64 route 10.2.0.0/24")
+    expect_says(result, SYSTEM, "10.2.0.0/24")
+    expect("10.2.0.0/24 dev to_far" in near.ip("route show").stdout, "the other's route was removed")
+
+
+@scenario()
+def ipv6_switched_off_by_default():
+    """Containers often have disable_ipv6 set for new interfaces; who asks for a tunnel wants IPv6 on it."""
+    near = rig()
+    near.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+    culvert = Culvert(near, f"tun {GOOD} address fd00::1/64")
+    expect("fd00::1/64" in near.ip("-6 addr show dev tun").stdout, "the address is not there")
+    culvert.stop()
+
+
+BAD_FILES = [
+    ("no such file", None, [WORK]),
+    ("broken syntax", "[device.tun\n", ["line 1"]),
+    ("unknown key", '[device.tun]\nadress = ["fd00::1/64"]\n[[device.tun.tunnel]]\nmode = "sit"\nremote = "192.0.2.2"\n',
+     ["line 2", "adress", "address"]),
+    ("bad value", '[device.tun]\n[[device.tun.tunnel]]\nmode = "sit"\nremote = "192.0.2.2"\nttl = 300\n',
+     ["line 5", "ttl", "300"]),
+    ("wrong type", '[device.tun]\n[[device.tun.tunnel]]\nmode = "gre"\nremote = "192.0.2.2"\ncsum = "yes"\n',
+     ["line 5", "csum", "true"]),
+    ("key on sit", '[device.tun]\n[[device.tun.tunnel]]\nmode = "sit"\nremote = "192.0.2.2"\nkey = 1\n',
+     ["line 5", "key", "gre"]),
+    ("no tunnel", "[device.tun]\nmtu = 1400\n", ["tunnel"]),
+    ("no device", "# nothing\n", ["device"]),
+    ("junk at the top", "mtu = 1400\n", ["line 1", "mtu"]),
+]
+
+
+@parametrize(BAD_FILES)
+def bad_files(text, named):
+    near = rig()
+    path = f"{WORK}/bad.toml"
+    if text is not None:
+        with open(path, "w") as file:
+            file.write(text)
+    result = run_refused(near, ["--config", path])
+    expect_says(result, SYSTEM if text is None else USAGE, "bad.toml", *named)
+
+
+@scenario()
+def show_without_a_process():
+    near = Namespace("near")
+    result = near.run([program(), "show", "--control", f"{WORK}/none.socket"], check=False)
+    expect_equal(result.status, SYSTEM, f"exit status: {result}")
+    expect("none.socket" in result.stderr, f"stderr: {result.stderr}")
+    expect_equal(os.path.exists(f"{WORK}/none.socket"), False, "the socket exists")
+
+
+run_all()

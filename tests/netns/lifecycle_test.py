@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+r"""What a process makes it removes again: by SIGTERM, SIGINT and SIGKILL, at rest and under load.
+
+    a 192.0.2.1 culvert --- veth --- culvert 192.0.2.2 b
+"""
+
+import os
+import re
+import signal
+
+from support import traffic
+from support.culvert import READY, Culvert, is_sanitized, program
+from support.net import Namespace
+from support.rig import Pair, mirrored
+from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
+
+WORDS = ("route 2001:db8:2::/64 route 2001:db8:3::/64 address 2001:db8:a::1/128 mtu 1400",
+         "route 2001:db8:1::/64")
+
+
+def state(namespace):
+    """Everything `ip` knows that a process could have left behind."""
+    return {what: namespace.ip(what).stdout for what in
+            ("-o -4 addr show", "-o -6 addr show", "-4 route show table all", "-6 route show table all", "-o link show")}
+
+
+@parametrize([("SIGTERM", signal.SIGTERM), ("SIGINT", signal.SIGINT)])
+def a_signal_under_load(number):
+    pair = Pair("mode gre key 42", *WORDS, start=False)
+    before = state(pair.a)
+    pair.start()
+    routes = pair.a.ip("-6 route show dev tun").stdout
+    expect("2001:db8:2::/64" in routes and "2001:db8:3::/64" in routes, f"routes: {routes}")
+    addresses = pair.a.ip("-o addr show dev tun").stdout
+    for address in ("fd00::1/64", "10.9.0.1/30", "2001:db8:a::1/128", "fe80::c000:201/64"):
+        expect(address in addresses, f"{address} is not among the addresses: {addresses}")
+    expect_equal(pair.a.mtu("tun"), 1400, "MTU")
+    traffic.ping(pair.a, "fd00::2")
+    # More than the tunnel can take, both ways, while the signal comes.
+    load = [traffic.start(place, "udp-send", to=to, count=10**6, flows=4, bytes=1000, rate=10.0**6)
+            for place, to in ((pair.a, "fd00::2"), (pair.b, "fd00::1"))]
+    start = pair.culvert_a.tunnel()
+    wait_until(lambda: pair.culvert_a.tunnel()["out_packets"] > start["out_packets"] + 1000 and
+               pair.culvert_a.tunnel()["in_packets"] > start["in_packets"] + 1000, "load both ways")
+    expect(all(process.alive() for process in load), "the load ended before the signal came")
+    result = pair.culvert_a.stop(number, seconds=5)
+    expect_equal(state(pair.a), before, "addresses, routes and links after the end")
+    expect(re.search(r"\d", result.stdout.partition("\n")[2]), f"no totals were printed: {result}")
+    expect("rror" not in result.stderr, f"stderr: {result.stderr}")
+    for process in load:
+        process.kill()
+    # The same again in its place, as a supervisor would do it.
+    again = Culvert(pair.a, pair.words_a)
+    traffic.ping(pair.a, "fd00::2", window=1)
+    again.stop()
+    pair.culvert_b.stop()
+
+
+@scenario()
+def sigkill_leaves_no_device():
+    pair = Pair("mode sit", start=False)
+    before = state(pair.a)
+    pair.start()
+    pair.culvert_a.send_signal(signal.SIGKILL)
+    pair.culvert_a.process.wait()
+    wait_until(lambda: not pair.a.link_exists("tun"), "the device to go")
+    expect_equal(state(pair.a), before, "addresses, routes and links after SIGKILL")
+    # The socket file of the dead process is no obstacle.
+    again = Culvert(pair.a, pair.words_a)
+    traffic.ping(pair.a, "fd00::2")
+    again.stop()
+    pair.culvert_b.stop()
+
+
+@scenario()
+def memory_is_bounded():
+    """32 MiB at the start; and what is there at the start is all there ever is, give or take 1 MiB."""
+    if is_sanitized():
+        return  # it has a shadow of its memory
+    pair = Pair("mode sit")
+    start = pair.culvert_a.resident_kib()
+    expect(start <= 32 * 1024, f"{start} KiB are resident at the start")
+    resident = []
+    for _ in range(3):
+        for sender, receiver, to in ((pair.a, pair.b, "fd00::2"), (pair.b, pair.a, "fd00::1")):
+            traffic.tcp(sender, receiver, to, 64 << 20)
+            traffic.udp(sender, receiver, to, count=2000, flows=8, bytes=700, rate=50000)
+        resident.append(pair.culvert_a.resident_kib())
+    expect(max(resident) - min(resident) <= 1024, f"resident KiB after each round of load: {resident}")
+    expect(max(resident) <= 32 * 1024, f"resident KiB under load: {resident}, at the start {start}")
+    pair.stop()
+
+
+@scenario()
+def two_signals_in_a_row():
+    pair = Pair("mode sit")
+    os.kill(pair.culvert_a.process.pid, signal.SIGTERM)
+    if pair.culvert_a.process.alive():
+        os.kill(pair.culvert_a.process.pid, signal.SIGINT)
+    result = pair.culvert_a.process.wait(5)
+    expect(result.status in (0, -signal.SIGINT, -signal.SIGTERM), f"{result}")
+    wait_until(lambda: not pair.a.link_exists("tun"), "the device to go", 2)
+    pair.culvert_b.stop()
+
+
+@scenario()
+def default_control_socket():
+    """Without --control the socket is below /run/culvert, and `show` finds every process."""
+    a, b = Namespace("a"), Namespace("b")
+    started = []
+    for namespace, name in ((a, "one"), (b, "two")):
+        namespace.ip("addr add 192.0.2.1/32 dev lo")
+        namespace.ip("route add 192.0.2.2 dev lo")
+        process = namespace.start([program(), "run", name, "mode", "sit", "remote", "192.0.2.2", "local", "192.0.2.1"])
+        wait_until(lambda: READY.search(process.stdout()) or not process.alive(), "the process")
+        expect(process.alive(), f"{process.stdout()}{process.stderr()}")
+        started.append(process)
+    shown = a.run([program(), "show"]).stdout
+    expect("one" in shown and "two" in shown, f"`show` prints: {shown}")
+    only = a.run([program(), "show", "two"]).stdout
+    expect("one" not in only and "two" in only, f"`show two` prints: {only}")
+    for process in started:
+        os.kill(process.pid, signal.SIGTERM)
+        expect_equal(process.wait(5).status, 0, "exit status")
+    left = os.listdir("/run/culvert") if os.path.exists("/run/culvert") else []
+    expect_equal(left, [], "files in /run/culvert")
+    expect_equal(a.run([program(), "show", "one"], check=False).status, 1, "status of `show` without a process")
+
+
+@scenario()
+def a_file_says_the_same():
+    """TOML: two devices in one process, the other end from words."""
+    pair = Pair("mode gre key 42 csum", start=False)
+    path = "/run/work/culvert.toml"
+    with open(path, "w") as file:
+        file.write("""
+[device.tun]
+address = ["fd00::1/64", "10.9.0.1/30"]
+route = ["2001:db8:2::/64"]
+mtu = 1400
+[[device.tun.tunnel]]
+name = "broker"
+mode = "gre"
+local = "192.0.2.1"
+remote = "192.0.2.2"
+key = 42
+csum = true
+ttl = 64
+
+[device.second]
+address = ["fd01::1/64"]
+[[device.second.tunnel]]
+mode = "sit"
+local = "any"
+remote = "192.0.2.2"
+""")
+    a = Culvert(pair.a, ["--config", path])
+    b = Culvert(pair.b, pair.words_b)
+    traffic.ping(pair.a, "fd00::2", "56-100,1390-1400")
+    traffic.ping(pair.a, "10.9.0.2", "56-100,1390-1400")
+    shown = a.namespace.run([program(), "show", "--json", "--control", a.control]).stdout
+    for word in ('"tun"', '"second"', '"broker"', '"gre"', '"sit"'):
+        expect(word in shown, f"{word} is not in {shown}")
+    expect_equal(pair.a.mtu("tun"), 1400, "MTU")
+    second = Culvert(pair.b, f"second mode sit remote 192.0.2.1 local 192.0.2.2 address fd01::2/64")
+    traffic.ping(pair.a, "fd01::2", "56-100,1480")
+    second.stop()
+    a.stop()
+    b.stop()
+    expect(not pair.a.link_exists("second"), "the second device is still there")
+
+
+run_all()

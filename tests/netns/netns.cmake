@@ -1,0 +1,42 @@
+# The namespace tests: each tests/netns/*_test.py, in variants of how culvert waits, receives and shares the work.
+# README.md says which variant is for what.
+if(NOT CULVERT_TESTS OR NOT TARGET culvert)
+  return()
+endif()
+find_program(CULVERT_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED) # the one that has Debian's scapy
+
+add_executable(refuse_uring ${CMAKE_CURRENT_LIST_DIR}/refuse_uring.cc)
+target_link_libraries(refuse_uring PRIVATE culvert_warnings)
+set_target_properties(refuse_uring PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/netns)
+
+# culvert_netns_test(name variant [ENVIRONMENT_ENTRY...])
+function(culvert_netns_test name variant)
+  set(test netns_${name}_${variant})
+  add_test(NAME ${test} COMMAND ${CULVERT_PYTHON} ${CMAKE_SOURCE_DIR}/tests/netns/${name}_test.py)
+  set_tests_properties(${test} PROPERTIES LABELS netns TIMEOUT 600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "CULVERT=$<TARGET_FILE:culvert>;CULVERT_TEST_REFUSE_URING=$<TARGET_FILE:refuse_uring>;${ARGN}")
+endfunction()
+
+file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/netns/*_test.py)
+foreach(script IN LISTS scripts)
+  get_filename_component(name ${script} NAME)
+  string(REGEX REPLACE "_test\\.py$" "" name ${name})
+  culvert_netns_test(${name} auto)
+  # The command line does not depend on how packets are moved.
+  if(NOT name STREQUAL command_line)
+    culvert_netns_test(${name} refused CULVERT_TEST_IO=refused)
+  endif()
+endforeach()
+foreach(name IN ITEMS culvert_to_culvert linux_kernel socat wire_bytes inbound_drops icmp_errors lifecycle outer_interface)
+  culvert_netns_test(${name} raw CULVERT_TEST_RECEIVE=raw)
+endforeach()
+foreach(name IN ITEMS culvert_to_culvert linux_kernel coalesced lifecycle outer_interface)
+  culvert_netns_test(${name} workers CULVERT_TEST_WORKERS=2)
+endforeach()
+foreach(name IN ITEMS culvert_to_culvert workers)
+  culvert_netns_test(${name} epoll_raw_workers CULVERT_TEST_IO=epoll CULVERT_TEST_RECEIVE=raw CULVERT_TEST_WORKERS=2)
+endforeach()
+
+# The ones that the sanitizer builds run too: each kind of packet, each way to stop.
+set_property(TEST netns_culvert_to_culvert_auto netns_coalesced_auto netns_inbound_drops_auto netns_icmp_errors_auto
+  netns_lifecycle_auto PROPERTY LABELS netns core)

@@ -1,0 +1,61 @@
+// refuse_uring COMMAND...: runs a command to which the kernel refuses io_uring with EPERM, as
+// Docker's default seccomp profile and `kernel.io_uring_disabled` do.
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+
+namespace {
+
+#if defined(__x86_64__)
+constexpr unsigned kArchitecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
+#else
+#error "add the seccomp name of this architecture"
+#endif
+
+constexpr sock_filter load(std::size_t offset) {
+  return {BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<unsigned>(offset)};
+}
+constexpr sock_filter answer(unsigned action) { return {BPF_RET | BPF_K, 0, 0, action}; }
+/// Skips `skip` instructions if the loaded word is `value`.
+constexpr sock_filter skip_if(unsigned value, unsigned char skip) {
+  return {BPF_JMP | BPF_JEQ | BPF_K, skip, 0, value};
+}
+
+bool refuse_uring() {
+  std::array filter{
+      load(offsetof(seccomp_data, arch)), skip_if(kArchitecture, 1),
+      answer(SECCOMP_RET_ALLOW),          load(offsetof(seccomp_data, nr)),
+      skip_if(SYS_io_uring_setup, 3),     skip_if(SYS_io_uring_enter, 2),
+      skip_if(SYS_io_uring_register, 1),  answer(SECCOMP_RET_ALLOW),
+      answer(SECCOMP_RET_ERRNO | EPERM),
+  };
+  const sock_fprog program{.len = filter.size(), .filter = filter.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fputs("usage: refuse_uring COMMAND [ARGUMENT]...\n", stderr);
+    return 2;
+  }
+  if (!refuse_uring()) {
+    std::perror("refuse_uring: seccomp");
+    return 1;
+  }
+  execvp(argv[1], argv + 1);
+  std::perror(argv[1]);
+  return 127;
+}

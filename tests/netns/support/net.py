@@ -1,0 +1,162 @@
+"""Namespaces, the interfaces between them, and the processes in them."""
+
+import contextlib
+import itertools
+import json
+import os
+import shlex
+import subprocess
+
+from .world import CLONE_NEWNET, WORK, Failure, system_call
+
+_serial = itertools.count(1)
+
+
+class Result:
+    """How a command ended: exit status (negative: the signal) and what it printed."""
+
+    def __init__(self, argv, status, stdout, stderr):
+        self.argv, self.status, self.stdout, self.stderr = argv, status, stdout, stderr
+
+    def __str__(self):
+        return f"{shlex.join(self.argv)}: status {self.status}\n{self.stdout}{self.stderr}"
+
+
+class Process:
+    """A command that runs beside the test; its output goes to files below WORK."""
+
+    def __init__(self, argv, name, prefix=()):
+        self.argv = [str(word) for word in argv]
+        stem = f"{WORK}/{next(_serial):02}-{name}"
+        self.stdout_path, self.stderr_path = f"{stem}.stdout.log", f"{stem}.stderr.log"
+        with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
+            self.popen = subprocess.Popen([*prefix, *self.argv], stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def stdout(self):
+        with open(self.stdout_path, errors="replace") as file:
+            return file.read()
+
+    def stderr(self):
+        with open(self.stderr_path, errors="replace") as file:
+            return file.read()
+
+    def wait(self, timeout=20):
+        try:
+            status = self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure(f"{shlex.join(self.argv)} did not end within {timeout} s") from None
+        return Result(self.argv, status, self.stdout(), self.stderr())
+
+    def forget(self):
+        """Removes the logs: what it said is in its Result."""
+        os.unlink(self.stdout_path)
+        os.unlink(self.stderr_path)
+
+    def kill(self):
+        self.popen.kill()
+        self.popen.wait()
+
+
+class Namespace:
+    """A network namespace with loopback up. Its name is private to the scenario's mount namespace."""
+
+    def __init__(self, name):
+        self.name = name
+        _ip(["netns", "add", name])
+        self.ip("link set lo up")
+        # No duplicate address detection: a test must not wait for, or race with, tentative addresses.
+        for scope in ("all", "default"):
+            self.sysctl(f"net.ipv6.conf.{scope}.accept_dad", 0)
+
+    def start(self, argv, name=None):
+        argv = [str(word) for word in argv]
+        name = name or os.path.basename(argv[0])
+        return Process(argv, f"{self.name}-{name}", ["nsenter", f"--net=/run/netns/{self.name}"])
+
+    def run(self, argv, timeout=20, check=True, name=None):
+        process = self.start(argv, name)
+        result = process.wait(timeout)
+        process.forget()
+        if check and result.status != 0:
+            raise Failure(str(result))
+        return result
+
+    def ip(self, words, check=True):
+        """`ip` in this namespace, without a process of its own in the log."""
+        return _ip(["-n", self.name, *shlex.split(words)], check)
+
+    def ip_json(self, words):
+        text = self.ip(f"-j {words}").stdout.strip()
+        return json.loads(text) if text else []
+
+    def link_exists(self, name):
+        return self.ip(f"link show dev {name}", check=False).returncode == 0
+
+    def mtu(self, name):
+        return self.ip_json(f"link show dev {name}")[0]["mtu"]
+
+    def sysctl(self, name, value):
+        self.run(["sysctl", "-qw", f"{name}={value}"])
+
+    def forwards(self):
+        """Makes this namespace a router."""
+        self.sysctl("net.ipv4.ip_forward", 1)
+        self.sysctl("net.ipv6.conf.all.forwarding", 1)
+
+    def kernel_counter(self, name):
+        """One counter of the namespace's IP stack, as `nstat` names it: TcpInCsumErrors, Ip6InDelivers..."""
+        lines = self.run(["nstat", "-asz", name]).stdout.splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(name))
+
+    def rule(self, hook, text, family="inet"):
+        """One nftables rule at a hook of this namespace (input, output, forward, prerouting, postrouting)."""
+        path = f"{WORK}/{next(_serial):02}.nft"
+        with open(path, "w") as file:
+            file.write(f"table {family} t{next(_serial)} {{\n chain c {{\n"
+                       f"  type filter hook {hook} priority 0;\n  {text}\n }}\n}}\n")
+        self.run(["nft", "-f", path])
+
+    def device_setting(self, interface, name, value):
+        """Writes /sys/class/net/INTERFACE/NAME."""
+        # `ip netns exec` mounts the namespace's own /sys.
+        self.run(["ip", "netns", "exec", self.name, "sh", "-c", f"echo {value} > /sys/class/net/{interface}/{name}"])
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread is in the namespace; what it opens stays there."""
+        here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        there = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        try:
+            system_call("setns", there, CLONE_NEWNET)
+            yield
+        finally:
+            system_call("setns", here, CLONE_NEWNET)
+            os.close(here)
+            os.close(there)
+
+
+def veth(left, right, left_address=None, right_address=None, left_name=None, right_name=None, mtu=1500):
+    """Joins two namespaces; addresses as `ip addr add` takes them. Interface names default to `to_PEER`."""
+    left_name, right_name = left_name or f"to_{right.name}", right_name or f"to_{left.name}"
+    _ip(["link", "add", left_name, "mtu", str(mtu), "netns", left.name, "type", "veth",
+         "peer", "name", right_name, "mtu", str(mtu), "netns", right.name])
+    for namespace, name, address in ((left, left_name, left_address), (right, right_name, right_address)):
+        for one in [address] if isinstance(address, str) else address or []:
+            namespace.ip(f"addr add {one} dev {name}")
+        namespace.ip(f"link set {name} up")
+    return left_name, right_name
+
+
+def _ip(words, check=True):
+    result = subprocess.run(["ip", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if check and result.returncode != 0:
+        raise Failure(f"ip {shlex.join(words)}: {result.stderr.strip()}")
+    return result

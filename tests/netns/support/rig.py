@@ -1,0 +1,123 @@
+"""Topologies that more than one test uses."""
+
+from .culvert import Culvert
+from .net import Namespace, veth
+from .world import Failure, expect, expect_equal, wait_until
+
+A, B = "192.0.2.1", "192.0.2.2"
+
+# label, words, bytes of the outer headers
+ENCAPSULATIONS = [
+    ("sit", "mode sit", 20),
+    ("gre", "mode gre", 24),
+    ("gre key", "mode gre key 42", 28),
+    ("gre csum", "mode gre csum", 28),
+    ("gre seq", "mode gre seq", 28),
+    ("gre key csum seq", "mode gre key 3232235777 csum seq", 36),
+    ("gre ikey okey", "mode gre ikey 7 okey 8", 28),
+]
+CORE = [entry for entry in ENCAPSULATIONS if entry[0] in ("sit", "gre key csum seq")]
+
+
+def mirrored(words):
+    """The words of the other end: what goes in there comes out here."""
+    swap = {"ikey": "okey", "okey": "ikey", "icsum": "ocsum", "ocsum": "icsum", "iseq": "oseq", "oseq": "iseq"}
+    return " ".join(swap.get(word, word) for word in words.split())
+
+
+class Pair:
+    """Two ends on one wire, each with a culvert:
+
+        a 192.0.2.1 --- veth --- 192.0.2.2 b
+        TUN tun fd00::1/64, 10.9.0.1/30    TUN tun fd00::2/64, 10.9.0.2/30
+    """
+
+    def __init__(self, words, more_a="", more_b="", options="", mtu=1500, start=True, **how):
+        self.a, self.b = Namespace("a"), Namespace("b")
+        veth(self.a, self.b, f"{A}/24", f"{B}/24", mtu=mtu)
+        four = [" address 10.9.0.1/30", " address 10.9.0.2/30"] if "gre" in words else ["", ""]
+        self.words_a = f"tun {words} remote {B} local {A} ttl 64 address fd00::1/64{four[0]} {more_a}"
+        self.words_b = f"tun {mirrored(words)} remote {A} local {B} ttl 64 address fd00::2/64{four[1]} {more_b}"
+        self.options, self.how = options, how  # how: as Culvert takes it (io, workers, receive)
+        if start:
+            self.start()
+
+    def start(self):
+        self.culvert_a = Culvert(self.a, self.words_a, self.options, **self.how)
+        self.culvert_b = Culvert(self.b, self.words_b, self.options, **self.how)
+        for end in (self.a, self.b):
+            # On a busy machine a worker may not run for longer than the device's 500 packets last.
+            end.ip("link set dev tun txqueuelen 20000")
+        # The kernel's first packets of a came to b before there was a tunnel, and were answered with an error.
+        self.counts()
+        self.early = {id(end): end.drops() for end in (self.culvert_a, self.culvert_b)}
+
+    def hosts(self):
+        """A host behind each end: h1 2001:db8:1::2, 10.1.0.2 - a ... b - h2 2001:db8:2::2, 10.2.0.2.
+
+        The ends need `route 2001:db8:2::/64` and the like in their words.
+        """
+        self.h1, self.h2 = Namespace("h1"), Namespace("h2")
+        for host, end, net in ((self.h1, self.a, 1), (self.h2, self.b, 2)):
+            veth(host, end, [f"2001:db8:{net}::2/64", f"10.{net}.0.2/24"], [f"2001:db8:{net}::1/64", f"10.{net}.0.1/24"])
+            end.forwards()
+            host.ip(f"route add default via 2001:db8:{net}::1")
+            host.ip(f"route add default via 10.{net}.0.1")
+
+    def counts(self):
+        """(what a sent, what b received, what b sent, what a received), each as (packets, bytes), at rest."""
+        last = [None]
+
+        def at_rest():
+            previous, last[0] = last[0], self._counts()
+            return previous == last[0] and previous
+
+        return wait_until(at_rest, "the counters to rest", 5, 0.1)
+
+    def _counts(self):
+        a, b = self.culvert_a.tunnel(), self.culvert_b.tunnel()
+        return tuple((t[f"{way}_packets"], t[f"{way}_bytes"]) for t, way in
+                     ((a, "out"), (b, "in"), (b, "out"), (a, "in")))
+
+    def expect_nothing_lost(self, before, at_least=0):
+        """Since `before` (counts() at rest) all that one end sent the other received, and none dropped.
+
+        `at_least` packets each way must have been there.
+        """
+
+        def moved():
+            return [(now[0] - then[0], now[1] - then[1]) for now, then in zip(self.counts(), before)]
+
+        def same():
+            ab, ba = moved()[:2], moved()[2:]
+            return ab[0] == ab[1] and ba[0] == ba[1]
+
+        try:
+            wait_until(same, "the counters of both ends to agree", 3)
+        except Failure:
+            raise Failure(f"(packets, bytes) a sent, b got, b sent, a got: {moved()}") from None
+        least = min(packets for packets, _ in moved())
+        expect(least >= at_least, f"{least} packets were counted, {at_least} were sent")
+        self.expect_no_drops()
+
+    def expect_no_drops(self):
+        for end in (self.culvert_a, self.culvert_b):
+            expect_equal(end.drops(), self.early[id(end)], f"drops of {end.namespace.name}")
+            end.expect_conserved()
+
+    def stop(self):
+        return self.culvert_a.stop(), self.culvert_b.stop()
+
+
+HOST_ROUTES = ("route 2001:db8:2::/64 route 10.2.0.0/24", "route 2001:db8:1::/64 route 10.1.0.0/24")
+HOST_ROUTES_6 = ("route 2001:db8:2::/64", "route 2001:db8:1::/64")
+
+
+def wire_rig():
+    """A wire.Wire between a namespace for culvert (192.0.2.1) and nothing that answers (192.0.2.2)."""
+    from .wire import Wire
+
+    near, wire = Namespace("near"), Namespace("wire")
+    veth(near, wire, f"{A}/24", None)
+    wire.sysctl("net.ipv6.conf.to_near.disable_ipv6", 1)
+    return Wire(near, wire, "to_near", "to_wire")

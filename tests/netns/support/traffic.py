@@ -1,0 +1,62 @@
+"""Traffic between two places: a place is a Namespace, or a user-mode Linux (both have start and run)."""
+
+import json
+import os
+
+from .world import expect, expect_equal, wait_until
+
+TOOL = [os.environ.get("CULVERT_TEST_PYTHON", "/usr/bin/python3"),
+        os.path.join(os.path.dirname(os.path.abspath(__file__)), "traffic_tool.py")]
+
+
+def start(place, command, **options):
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    return place.start([*TOOL, command, *words], name=command)
+
+
+def finish(process, timeout=30):
+    result = process.wait(timeout)
+    expect_equal(result.status, 0, str(result))
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def ping(place, to, sizes="64", **options):
+    """Every echo request must be answered with its own bytes. `sizes` are those of the whole IP packet."""
+    answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 60)
+    expect(not answer["lost"] and not answer["wrong"] and not answer["refused"] and answer["received"] > 0,
+           f"ping {to} with sizes {sizes}: {answer}")
+    return answer
+
+
+def ping_lost(place, to, sizes="64", **options):
+    """The sizes that went unanswered, where that is what a test expects."""
+    answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 60)
+    expect(not answer["wrong"], f"ping {to}: {answer}")
+    return answer["lost"]
+
+
+def tcp(sender, receiver, to, count, timeout=30, **options):
+    """Moves `count` bytes from `sender` to address `to` of `receiver`, and compares the hashes."""
+    server = start(receiver, "tcp-receive", bind="0.0.0.0" if ":" not in to else "::", timeout=timeout,
+                   port=options.get("port", 5001))
+    client = start(sender, "tcp-send", to=to, bytes=count, timeout=timeout, **options)
+    sent, received = finish(client, timeout), finish(server, timeout)
+    expect_equal((received["bytes"], received["sha256"]), (sent["bytes"], sent["sha256"]), f"TCP to {to}")
+    return sent
+
+
+def udp(sender, receiver, to, bind=None, timeout=30, **options):
+    """Sends numbered datagrams; returns what the receiver counted and `sent`."""
+    shared = {key: options[key] for key in ("flows", "count", "bytes", "port") if key in options}
+    server = start(receiver, "udp-receive", bind=bind or to, **shared)
+    wait_until(lambda: "listening" in server.stdout(), "the UDP receiver")
+    sent = finish(start(sender, "udp-send", to=to, **options), timeout)
+    counted = finish(server, timeout)
+    counted["sent"], counted["seconds"] = sent["sent"], sent["seconds"]
+    return counted
+
+
+def expect_exactly_once(counted):
+    """Each datagram once, each flow in order."""
+    wrong = {key: counted[key] for key in ("duplicates", "reordered", "wrong_length") if counted[key]}
+    expect(counted["received"] == counted["sent"] and not wrong, f"UDP: {counted}")
