@@ -190,7 +190,8 @@ def two_of_the_same():
 def what_fails_half_way_leaves_nothing():
     """A control socket that cannot be made, and a route that is taken when the device is there already."""
     near = rig()
-    result = near.run([program(), "run", "tun", *GOOD.split(), "--control", "/proc/none/culvert.sock"], check=False)
+    command = [program(), "run", "tun", *GOOD.split(), "--control", "/proc/none/culvert.sock"]
+    result = near.run(command, check=False)
     expect_says(result, SYSTEM, "/proc/none")
     expect(not near.link_exists("tun"), "the device was left behind")
     near.ip("route add 10.2.0.0/24 dev to_far")
@@ -209,17 +210,15 @@ def ipv6_switched_off_by_default():
     culvert.stop()
 
 
+TUNNEL = '[device.tun]\n[[device.tun.tunnel]]\nmode = "sit"\nremote = "192.0.2.2"\n'
 BAD_FILES = [
-    ("no such file", None, [WORK]),
+    # label, text, what the sentence must name besides the file
+    ("no such file", None, []),
     ("broken syntax", "[device.tun\n", ["line 1"]),
-    ("unknown key", '[device.tun]\nadress = ["fd00::1/64"]\n[[device.tun.tunnel]]\nmode = "sit"\nremote = "192.0.2.2"\n',
-     ["line 2", "adress", "address"]),
-    ("bad value", '[device.tun]\n[[device.tun.tunnel]]\nmode = "sit"\nremote = "192.0.2.2"\nttl = 300\n',
-     ["line 5", "ttl", "300"]),
-    ("wrong type", '[device.tun]\n[[device.tun.tunnel]]\nmode = "gre"\nremote = "192.0.2.2"\ncsum = "yes"\n',
-     ["line 5", "csum", "true"]),
-    ("key on sit", '[device.tun]\n[[device.tun.tunnel]]\nmode = "sit"\nremote = "192.0.2.2"\nkey = 1\n',
-     ["line 5", "key", "gre"]),
+    ("unknown key", '[device.tun]\nadress = ["fd00::1/64"]\n', ["line 2", "adress", "address"]),
+    ("bad value", TUNNEL + "ttl = 300\n", ["line 5", "ttl", "300"]),
+    ("wrong type", TUNNEL.replace("sit", "gre") + 'csum = "yes"\n', ["line 5", "csum", "true"]),
+    ("key on sit", TUNNEL + "key = 1\n", ["line 5", "key", "gre"]),
     ("no tunnel", "[device.tun]\nmtu = 1400\n", ["tunnel"]),
     ("no device", "# nothing\n", ["device"]),
     ("junk at the top", "mtu = 1400\n", ["line 1", "mtu"]),

@@ -11,7 +11,7 @@ import signal
 from support import traffic
 from support.culvert import READY, Culvert, is_sanitized, program
 from support.net import Namespace
-from support.rig import Pair, mirrored
+from support.rig import Pair
 from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 WORDS = ("route 2001:db8:2::/64 route 2001:db8:3::/64 address 2001:db8:a::1/128 mtu 1400",
@@ -20,8 +20,8 @@ WORDS = ("route 2001:db8:2::/64 route 2001:db8:3::/64 address 2001:db8:a::1/128 
 
 def state(namespace):
     """Everything `ip` knows that a process could have left behind."""
-    return {what: namespace.ip(what).stdout for what in
-            ("-o -4 addr show", "-o -6 addr show", "-4 route show table all", "-6 route show table all", "-o link show")}
+    words = ("-o link show", "-o -4 addr show", "-o -6 addr show", "-4 route show table all", "-6 route show table all")
+    return {what: namespace.ip(what).stdout for what in words}
 
 
 @parametrize([("SIGTERM", signal.SIGTERM), ("SIGINT", signal.SIGINT)])
@@ -162,7 +162,7 @@ remote = "192.0.2.2"
     for word in ('"tun"', '"second"', '"broker"', '"gre"', '"sit"'):
         expect(word in shown, f"{word} is not in {shown}")
     expect_equal(pair.a.mtu("tun"), 1400, "MTU")
-    second = Culvert(pair.b, f"second mode sit remote 192.0.2.1 local 192.0.2.2 address fd01::2/64")
+    second = Culvert(pair.b, "second mode sit remote 192.0.2.1 local 192.0.2.2 address fd01::2/64")
     traffic.ping(pair.a, "fd01::2", "56-100,1480")
     second.stop()
     a.stop()

@@ -16,7 +16,7 @@ from support.culvert import Culvert
 from support.net import Namespace, veth
 from support.rig import ENCAPSULATIONS, mirrored
 from support.uml import Uml
-from support.world import expect, expect_equal, parametrize, run_all, scenario
+from support.world import expect, expect_equal, parametrize, run_all
 
 NEAR, FAR = "198.51.100.1", "198.51.100.2"
 BYTES = 16 << 20

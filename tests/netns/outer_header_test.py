@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-r"""What the outer header says for each inner header, and what the inner one says after it: TTL, TOS, DF, ID, ECN; and MSS.
+r"""What the outer header says for each inner one, and what the inner one says after it: TTL, TOS, DF, ID, ECN; MSS.
 
     near: inner packets into TUN by hand -> culvert 192.0.2.1 --- veth --- wire: captured; and the way back
 """
@@ -53,7 +53,8 @@ def fields(words, traffic_class, hop_limit, tos, ttl, flags):
     for mode in ("mode sit", "mode gre"):
         culvert = start(wire, f"{mode} {words}")
         outer = sent(wire, six(traffic_class, hop_limit))
-        expect_equal((outer.tos, outer.ttl, str(outer.flags)), (tos, ttl, flags), f"TOS, TTL, flags with {mode} {words}")
+        got = (outer.tos, outer.ttl, str(outer.flags))
+        expect_equal(got, (tos, ttl, flags), f"TOS, TTL, flags with {mode} {words}")
         expect_equal(outer.ihl, 5, "IHL")
         culvert.stop()
 

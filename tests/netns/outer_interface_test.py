@@ -7,6 +7,7 @@ r"""The outer interface goes down and up, loses its address and gets another, wh
 import time
 
 from support import traffic
+from support.net import veth
 from support.rig import CORE, Pair
 from support.world import expect, parametrize, run_all, scenario, wait_until
 
@@ -25,7 +26,7 @@ def down_and_up(words, way):
     for _ in range(2):
         place.ip(f"link set {interface} down")
         time.sleep(0.5)
-        expect(pair.culvert_a.process.alive() and pair.culvert_b.process.alive(), "an engine ended with its interface")
+        expect(pair.alive(), "an engine ended with its interface")
         place.ip(f"link set {interface} up")
         wait_until(lambda: answers(pair.a, "fd00::2"), "pings after the interface came back", 10)
         wait_until(lambda: answers(pair.b, "fd00::1"), "pings after the interface came back", 10)
@@ -34,7 +35,8 @@ def down_and_up(words, way):
     traffic.tcp(pair.b, pair.a, "fd00::1", 4 << 20)
     for culvert in (pair.culvert_a, pair.culvert_b):
         # Packets that waited for the neighbor's address go out after later ones: sequence_old.
-        other = [reason for reason in culvert.drops() if not reason.startswith(("send_", "icmp_error_", "sequence_old"))]
+        allowed = ("send_", "icmp_error_", "sequence_old")
+        other = [reason for reason in culvert.drops() if not reason.startswith(allowed)]
         expect(not other, f"drops {culvert.drops()}")
         culvert.expect_conserved()
     pair.stop()
@@ -47,9 +49,7 @@ def the_interface_is_replaced():
     traffic.ping(pair.a, "fd00::2")
     pair.a.ip("link del to_b")
     time.sleep(0.3)
-    expect(pair.culvert_a.process.alive() and pair.culvert_b.process.alive(), "an engine ended with its interface")
-    from support.net import veth
-
+    expect(pair.alive(), "an engine ended with its interface")
     veth(pair.a, pair.b, "192.0.2.1/24", "192.0.2.2/24")
     wait_until(lambda: answers(pair.a, "fd00::2"), "pings on the new interface", 10)
     traffic.tcp(pair.a, pair.b, "fd00::2", 4 << 20)

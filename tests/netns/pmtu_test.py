@@ -13,7 +13,7 @@ from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
 from support import traffic
 from support.culvert import Culvert
 from support.net import Namespace, veth
-from support.rig import HOST_ROUTES, HOST_ROUTES_6
+from support.rig import HOST_ROUTES, HOST_ROUTES_6, connect_host
 from support.wire import Capture
 from support.world import expect, expect_equal, parametrize, run_all, scenario
 
@@ -35,10 +35,7 @@ class Path:
         b.ip("route add default via 198.51.100.254")
         self.h1, self.h2 = Namespace("h1"), Namespace("h2")
         for host, end, net in ((self.h1, a, 1), (self.h2, b, 2)):
-            veth(host, end, [f"2001:db8:{net}::2/64", f"10.{net}.0.2/24"], [f"2001:db8:{net}::1/64", f"10.{net}.0.1/24"])
-            end.forwards()
-            host.ip(f"route add default via 2001:db8:{net}::1")
-            host.ip(f"route add default via 10.{net}.0.1")
+            connect_host(host, end, net)
         routes = HOST_ROUTES if "gre" in words else HOST_ROUTES_6
         four = (" address 10.9.0.1/30", " address 10.9.0.2/30") if "gre" in words else ("", "")
         self.culvert_a = Culvert(a, f"tun {words} remote {B} local {A} {more} address fd00::1/64{four[0]} {routes[0]}",
@@ -72,7 +69,8 @@ def path_of_1400_bytes(words, overhead):
     """RFC 4213 3.2.2 and 3.4: fragmentation needed becomes Packet Too Big with the path MTU less the overhead."""
     path = Path(1400, words)
     with Capture(path.h1, "to_a", lambda f: not f.outgoing and f.ip[0] >> 4 == 6) as at_host:
-        lost = traffic.ping_lost(path.h1, "2001:db8:2::2", f"1300,{1400 - overhead},{1500 - overhead}", timeout=0.5, window=1)
+        sizes = f"1300,{1400 - overhead},{1500 - overhead}"
+        lost = traffic.ping_lost(path.h1, "2001:db8:2::2", sizes, timeout=0.5, window=1)
         expect(1300 not in lost and 1400 - overhead not in lost, f"what fits the path was lost: {lost}")
         told = packets_too_big(at_host)
         expect(told, "no Packet Too Big came to the inner sender")

@@ -12,7 +12,6 @@ from scapy.layers.l2 import GRE
 from scapy.packet import Raw
 
 from support.culvert import Culvert
-from support.net import Namespace
 from support.rig import ENCAPSULATIONS, mirrored, wire_rig
 from support.wire import Capture, Injector, dissect
 from support.world import expect, expect_equal, parametrize, run_all, scenario
@@ -139,7 +138,8 @@ def padding_behind_the_inner_packet_is_removed():
         # tb-tun sends 4 bytes too many; a short Ethernet frame is padded to 60 bytes behind the outer packet.
         for count, padding in enumerate((1, 4, 26, 500), 1):
             wire.send(IP(src=FAR, dst=NEAR, proto=41) / Raw(inner + b"\xAA" * padding))
-            expect_equal(inside.wait_for(count)[-1].ip.hex(), inner.hex(), f"inner packet with {padding} bytes behind it")
+            got = inside.wait_for(count)[-1].ip
+            expect_equal(got.hex(), inner.hex(), f"inner packet with {padding} bytes behind it")
         wire.send(bytes(IP(src=FAR, dst=NEAR, proto=41) / Raw(inner)) + b"\xBB" * 30)
         expect_equal(inside.wait_for(5)[-1].ip.hex(), inner.hex(), "inner packet with link padding")
     expect_equal(culvert.drops(), {}, "drops")

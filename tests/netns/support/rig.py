@@ -25,6 +25,14 @@ def mirrored(words):
     return " ".join(swap.get(word, word) for word in words.split())
 
 
+def connect_host(host, end, net):
+    """A host in 2001:db8:NET::/64 and 10.NET.0.0/24, for which `end` forwards."""
+    veth(host, end, [f"2001:db8:{net}::2/64", f"10.{net}.0.2/24"], [f"2001:db8:{net}::1/64", f"10.{net}.0.1/24"])
+    end.forwards()
+    host.ip(f"route add default via 2001:db8:{net}::1")
+    host.ip(f"route add default via 10.{net}.0.1")
+
+
 class Pair:
     """Two ends on one wire, each with a culvert:
 
@@ -59,10 +67,10 @@ class Pair:
         """
         self.h1, self.h2 = Namespace("h1"), Namespace("h2")
         for host, end, net in ((self.h1, self.a, 1), (self.h2, self.b, 2)):
-            veth(host, end, [f"2001:db8:{net}::2/64", f"10.{net}.0.2/24"], [f"2001:db8:{net}::1/64", f"10.{net}.0.1/24"])
-            end.forwards()
-            host.ip(f"route add default via 2001:db8:{net}::1")
-            host.ip(f"route add default via 10.{net}.0.1")
+            connect_host(host, end, net)
+
+    def alive(self):
+        return self.culvert_a.process.alive() and self.culvert_b.process.alive()
 
     def counts(self):
         """(what a sent, what b received, what b sent, what a received), each as (packets, bytes), at rest."""

@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 
-from .net import Process, Result
+from .net import Result
 from .world import WORK, Failure, wait_until
 
 KERNEL = shutil.which("linux.uml") or shutil.which("linux.uml", path="/usr/bin")

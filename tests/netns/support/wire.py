@@ -118,9 +118,10 @@ class Wire:
 
     def __init__(self, near, wire, interface, near_interface, remote="192.0.2.2"):
         self.near, self.wire, self.interface = near, wire, interface
-        mac = {n.name: n.ip_json(f"link show dev {i}")[0]["address"] for n, i in ((wire, interface), (near, near_interface))}
-        near.ip(f"neigh replace {remote} lladdr {mac['wire']} dev {near_interface} nud permanent")
-        self.injector = Injector(wire, interface, mac["near"])
+        wire_mac = wire.ip_json(f"link show dev {interface}")[0]["address"]
+        near_mac = near.ip_json(f"link show dev {near_interface}")[0]["address"]
+        near.ip(f"neigh replace {remote} lladdr {wire_mac} dev {near_interface} nud permanent")
+        self.injector = Injector(wire, interface, near_mac)
 
     def send(self, packet):
         self.injector.send(packet)
