@@ -47,8 +47,8 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     if (GetParam() != Kind::poller && !probe_ring()) GTEST_SKIP() << "io_uring is refused here";
   }
 
-  /// Opens tun0 (10.0.0.1/24, so 10.0.0.2 is behind it), sockets for protocol 41 on `device_`, and
-  /// the queues over them.
+  /// Opens tun0 (10.0.0.1/24, so 10.0.0.2 is behind it), sockets for protocol 41 (packet sockets:
+  /// for 47 too) on `device_`, and the queues over them.
   void open(ReceiveKind receive, const QueueSizes& sizes = {}) {
     WorkerDescriptors descriptors;
     descriptors.receive_kind = receive;
@@ -78,7 +78,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
 
   void open_receive(WorkerDescriptors& descriptors) {
     if (descriptors.receive_kind == ReceiveKind::packet) {
-      auto sockets = open_packet_sockets({.protocols = {41}, .interface = device_}, 1);
+      auto sockets = open_packet_sockets({.protocols = {41, 47}, .interface = device_}, 1);
       ASSERT_TRUE(sockets) << sockets.error().message();
       descriptors.receive = std::move(*sockets);
       guard_ = std::move(*open_raw_guard_socket(41));
@@ -95,13 +95,13 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     bool truncated;
   };
 
-  /// Rounds until `count` packets of a source have come, or none more for a second.
-  std::vector<Received> gather(Source source, std::size_t count) {
-    using namespace std::chrono_literals;
+  /// Rounds until `count` packets of a source have come, or `limit` is over.
+  std::vector<Received> gather(Source source, std::size_t count,
+                               std::chrono::milliseconds limit = std::chrono::seconds{1}) {
     std::vector<Received> packets;
-    const auto deadline = std::chrono::steady_clock::now() + 1s;
+    const auto deadline = std::chrono::steady_clock::now() + limit;
     while (packets.size() < count && std::chrono::steady_clock::now() < deadline) {
-      const auto waited = queues_->wait(20ms);
+      const auto waited = queues_->wait(std::chrono::milliseconds{20});
       EXPECT_TRUE(waited) << waited.error().message();
       for (const Packet& packet : queues_->received(source)) {
         EXPECT_GE(packet.headroom_bytes(), kHeadroomBytes);
@@ -114,18 +114,11 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     }
     return packets;
   }
-  /// True if no packet of a source comes within 100 ms.
-  bool stays_empty(Source source) {
-    using namespace std::chrono_literals;
-    const auto deadline = std::chrono::steady_clock::now() + 100ms;
-    std::size_t count = 0;
-    while (std::chrono::steady_clock::now() < deadline) {
-      EXPECT_TRUE(queues_->wait(20ms));
-      count += queues_->received(source).size();
-      queues_->release();
-    }
-    return count == 0;
+  /// What comes within 100 ms.
+  std::vector<Received> gather_all(Source source) {
+    return gather(source, SIZE_MAX, std::chrono::milliseconds{100});
   }
+  bool stays_empty(Source source) { return gather_all(source).empty(); }
 
   std::string device_;
   Fd guard_;

@@ -116,7 +116,7 @@ TEST_P(QueuesTunnel, ReceivesOnlyTheProtocolsAskedFor) {
     const Wire wire;
     open(receive);
     const Fd sender = peer_raw_socket(wire, IPPROTO_RAW);
-    for (const std::uint8_t protocol : std::initializer_list<std::uint8_t>{47, 41, 17, 4, 41}) {
+    for (const std::uint8_t protocol : std::initializer_list<std::uint8_t>{50, 41, 17, 4, 41}) {
       send_to(sender, "192.0.2.1", outer(numbered(protocol), protocol));
     }
     const auto packets = gather(Source::tunnel, 3);
