@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -27,13 +28,16 @@ using asio::posix::stream_descriptor;
 /// Changes of the network come in bursts: one look after the burst is enough.
 constexpr std::chrono::milliseconds kSettleTime{100};
 
-/// While it lives, threads that are started do not take signals: the main thread does.
+constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP};
+
+/// While it lives, threads that are started do not take these signals: the main thread does.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int signal : kEndingSignals) sigaddset(&ending, signal);
+    pthread_sigmask(SIG_BLOCK, &ending, &before_);
   }
   ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   SignalsBlocked(const SignalsBlocked&) = delete;
@@ -132,9 +136,9 @@ Result<void> Supervisor::open_control_socket() {
 }
 
 void Supervisor::await_signal() {
-  signals_.add(SIGINT);
-  signals_.add(SIGTERM);
-  if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);
+  for (const int signal : kEndingSignals) {
+    if (signal != SIGHUP || !is_ignored(signal)) signals_.add(signal);
+  }
   signals_.async_wait([this](ErrorCode error, int) {
     if (!error) context_.stop();
   });
