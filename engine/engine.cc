@@ -93,12 +93,15 @@ Result<void> open_receive(const Config& config, io::ReceiveKind kind, Opened& op
     }
   }
   for (const std::uint8_t protocol : protocols) {
+    // Also beside raw sockets: one whose buffer is full counts as nobody.
+    auto guard = io::open_raw_guard_socket(protocol);
+    if (!guard) return Unexpected{guard.error()};
+    opened.guards.push_back(std::move(*guard));
+    if (kind == io::ReceiveKind::packet) continue;
     // Each raw socket gets a copy of every packet, so the first worker has the only one.
-    auto socket = kind == io::ReceiveKind::raw ? io::open_raw_receive_socket(protocol, device)
-                                               : io::open_raw_guard_socket(protocol);
+    auto socket = io::open_raw_receive_socket(protocol, device);
     if (!socket) return Unexpected{socket.error()};
-    auto& owner = kind == io::ReceiveKind::raw ? opened.workers.front().receive : opened.guards;
-    owner.push_back(std::move(*socket));
+    opened.workers.front().receive.push_back(std::move(*socket));
   }
   for (auto& worker : opened.workers) worker.receive_kind = kind;
   return {};

@@ -23,7 +23,8 @@ namespace culvert::io {
 [[nodiscard]] Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& device);
 
 /// A socket that takes the packets of one IP protocol and drops them: while it is open the kernel
-/// answers no protocol unreachable for what a packet socket receives.
+/// answers no protocol unreachable, neither for what a packet socket receives nor when the buffer
+/// of the receiving raw socket is full.
 [[nodiscard]] Result<Fd> open_raw_guard_socket(std::uint8_t protocol);
 
 /// A socket that receives ICMPv4 errors (types 3, 11, 12) that quote a packet of one of 41 and 47,
