@@ -252,10 +252,11 @@ void Worker::count_writes(std::span<const int> results) noexcept {
 
 void Worker::keep_house(Time now) noexcept {
   const bool is_asked = refresh_.exchange(false, std::memory_order_relaxed);
-  const bool is_time = options_.keeps_house && now >= next_house_keeping_;
-  if (!is_asked && !is_time) return;
+  if (!is_asked && now < next_house_keeping_) return;
   next_house_keeping_ = now + kTick;
-  for (const Tunnel& tunnel : tables_->tunnels()) refresh_path(tunnel, now);
+  if (is_asked || options_.keeps_house) {
+    for (const Tunnel& tunnel : tables_->tunnels()) refresh_path(tunnel, now);
+  }
   receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
 }
 
