@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-r"""The outer interface goes down and up, loses its address and gets another, while traffic flows.
+r"""The outer interface goes down and up, loses its address and gets another; traffic goes on.
 
     a 192.0.2.1 culvert --- veth --- culvert 192.0.2.2 b
 """
@@ -7,9 +7,10 @@ r"""The outer interface goes down and up, loses its address and gets another, wh
 import time
 
 from support import traffic
-from support.net import veth
+from support.culvert import Culvert
+from support.net import Namespace, veth
 from support.rig import CORE, Pair
-from support.world import expect, parametrize, run_all, scenario, wait_until
+from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 
 def answers(place, to):
@@ -56,6 +57,44 @@ def the_interface_is_replaced():
     for culvert in (pair.culvert_a, pair.culvert_b):
         culvert.expect_conserved()
     pair.stop()
+
+
+@scenario()
+def another_address():
+    """`local any` follows the address of the route to the remote endpoint, as after a new lease."""
+    a, b = Namespace("a"), Namespace("b")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
+    near = Culvert(a, "tun mode sit remote 192.0.2.2 local any address fd00::1/64")
+    far = Culvert(b, "tun mode sit remote 192.0.2.11 local 192.0.2.2 address fd00::2/64")
+    expect(not answers(a, "fd00::2"), "b answers somebody else than its remote endpoint")
+    a.ip("addr del 192.0.2.1/24 dev to_b")
+    a.ip("addr add 192.0.2.11/24 dev to_b")
+    wait_until(lambda: answers(a, "fd00::2"), "pings from the new address", 10)
+    wait_until(lambda: near.tunnel()["local"] == "192.0.2.11", "`show` to print the new address", 3)
+    near.stop()
+    far.stop()
+
+
+@scenario()
+def bound_to_an_interface():
+    """`dev`: what comes in by another interface is not ours, and the route of the tunnel may cover the remote."""
+    a, b, c = Namespace("a"), Namespace("b"), Namespace("c")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
+    veth(a, c, "198.51.100.1/24", "198.51.100.2/24")
+    near = Culvert(a, "tun mode gre remote 192.0.2.2 local 192.0.2.1 dev to_b address fd00::1/64 route 0.0.0.0/0")
+    far = Culvert(b, "tun mode gre remote 192.0.2.1 local 192.0.2.2 address fd00::2/64")
+    traffic.ping(a, "fd00::2", "56-100,1476")
+    # A stranger behind the other interface, who says that he is b: reverse path filters are off.
+    for scope in ("all", "to_c"):
+        a.sysctl(f"net.ipv4.conf.{scope}.rp_filter", 0)
+    c.ip("addr add 192.0.2.2/32 dev lo")
+    c.ip("route add 192.0.2.1 via 198.51.100.1 src 192.0.2.2")
+    stranger = Culvert(c, "tun mode gre remote 192.0.2.1 local 192.0.2.2 address fd00::2/64")
+    before = near.tunnel()["in_packets"]
+    traffic.ping_lost(c, "fd00::1", "64,65,66", timeout=0.3)
+    expect_equal(near.tunnel()["in_packets"], before, "in_packets after a stranger's packets")
+    for culvert in (near, far, stranger):
+        culvert.stop()
 
 
 run_all()

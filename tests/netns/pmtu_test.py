@@ -13,7 +13,7 @@ from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
 from support import traffic
 from support.culvert import Culvert
 from support.net import Namespace, veth
-from support.rig import HOST_ROUTES, HOST_ROUTES_6, connect_host
+from support.rig import HOST_ROUTES, HOST_ROUTES_6, Pair, connect_host
 from support.wire import Capture
 from support.world import expect, expect_equal, parametrize, run_all, scenario
 
@@ -117,6 +117,30 @@ def static_mtu_is_fragmented_on_the_path(words, receive):
     traffic.tcp(path.h1, path.h2, "2001:db8:2::2", TCP_BYTES // 2)
     traffic.tcp(path.h2, path.h1, "2001:db8:1::2", TCP_BYTES // 2)
     path.stop()
+
+
+@parametrize([("sit, packet", "mode sit", "packet"), ("sit, raw", "mode sit", "raw"),
+              ("gre key csum, packet", "mode gre key 42 csum", "packet")])
+def fragmented_by_the_end_itself(words, receive):
+    """A static MTU above that of the outer interface: culvert itself fragments the outer packets."""
+    pair = Pair(words, "nopmtudisc mtu 4000", "nopmtudisc mtu 4000", receive=receive)
+    traffic.ping(pair.a, "fd00::2", "56,1280,1460-1500,2000,2930-2970,3980-4000", window=2)
+    traffic.ping(pair.a, "fd00::2", "4001,9000", window=1)
+    traffic.tcp(pair.a, pair.b, "fd00::2", TCP_BYTES // 2)
+    traffic.tcp(pair.b, pair.a, "fd00::1", TCP_BYTES // 2)
+    pair.expect_no_drops()
+    pair.stop()
+
+
+@parametrize([("sit", "mode sit", 20), ("gre key", "mode gre key 42", 28)])
+def jumbo_frames(words, overhead):
+    pair = Pair(words, mtu=9000)
+    mtu = 9000 - overhead
+    expect_equal(pair.a.mtu("tun"), mtu, "tunnel MTU")
+    traffic.ping(pair.a, "fd00::2", f"56,1480,{mtu - 8}-{mtu},{mtu + 1},30000", window=2)
+    traffic.tcp(pair.a, pair.b, "fd00::2", TCP_BYTES)
+    pair.expect_no_drops()
+    pair.stop()
 
 
 @scenario()
