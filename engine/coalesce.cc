@@ -1,5 +1,6 @@
 #include "engine/coalesce.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cassert>
@@ -67,8 +68,15 @@ class OpenFlows {
   /// The open item of a flow: the one that `is_same` says it is. kNone: there is none.
   template <class IsSame>
   [[nodiscard]] std::uint32_t find(std::uint32_t hash, IsSame is_same) const noexcept {
-    for (std::uint32_t way = set_of(hash); way < set_of(hash) + kWays; ++way) {
-      if (is_used(way) && hashes_[way] == hash && is_same(items_[way])) return way;
+    const std::uint32_t begin = set_of(hash);
+    // Without a branch for each way: which of them are taken follows no pattern.
+    unsigned matches = 0;
+    for (std::uint32_t i = 0; i < kWays; ++i) {
+      matches |= static_cast<unsigned>(hashes_[begin + i] == hash) << i;
+    }
+    for (matches &= used_of_set(begin); matches != 0; matches &= matches - 1) {
+      const std::uint32_t way = begin + static_cast<std::uint32_t>(std::countr_zero(matches));
+      if (is_same(items_[way])) return way;
     }
     return kNone;
   }
@@ -76,12 +84,11 @@ class OpenFlows {
 
   /// A place for a flow: a free one, or else that of the oldest item, still in use.
   [[nodiscard]] std::uint32_t place(std::uint32_t hash) const noexcept {
-    std::uint32_t oldest = set_of(hash);
-    for (std::uint32_t way = set_of(hash); way < set_of(hash) + kWays; ++way) {
-      if (!is_used(way)) return way;
-      if (items_[way] < items_[oldest]) oldest = way;
-    }
-    return oldest;
+    const std::uint32_t begin = set_of(hash);
+    const auto free = static_cast<std::uint32_t>(std::countr_one(used_of_set(begin)));
+    if (free < kWays) return begin + free;
+    const auto set = std::span{items_}.subspan(begin, kWays);
+    return begin + static_cast<std::uint32_t>(std::ranges::min_element(set) - set.begin());
   }
 
   void insert(std::uint32_t way, std::uint32_t hash, std::uint32_t item) noexcept {
@@ -103,6 +110,9 @@ class OpenFlows {
 
  private:
   static std::uint32_t set_of(std::uint32_t hash) noexcept { return hash % kSets * kWays; }
+  [[nodiscard]] unsigned used_of_set(std::uint32_t begin) const noexcept {
+    return static_cast<unsigned>(used_ >> begin) & ((1u << kWays) - 1);
+  }
   static std::uint64_t bit(std::uint32_t way) noexcept { return std::uint64_t{1} << way; }
 
   std::array<std::uint32_t, kSets * kWays> hashes_{};
