@@ -170,7 +170,7 @@ TEST_P(QueuesTun, FailsWhenTheDeviceIsDeleted) {
 }
 
 TEST_P(QueuesTun, WaitsNoLongerThanTheTimeout) {
-  ASSERT_TRUE(queues_->wait(0ms));
+  EXPECT_TRUE(stays_empty(Source::tun));  // no wake-up of the device's start is left
   const auto begin = steady_clock::now();
   ASSERT_TRUE(queues_->wait(50ms));
   EXPECT_GE(steady_clock::now() - begin, 49ms);
