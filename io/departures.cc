@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <cstring>
 
 namespace culvert::io {
@@ -63,8 +64,19 @@ bool Departures::add(const TunPacket& packet) noexcept {
   return true;
 }
 
-void Departures::set_all_results(int error) noexcept {
-  std::fill_n(send_results_.begin(), send_count_, error);
+/// sendmmsg() stops at the first datagram that fails; it goes on behind it.
+void Departures::send_all(int socket) noexcept {
+  std::size_t next = 0;
+  while (next < send_count_) {
+    const int sent = ::sendmmsg(socket, &messages_[next], static_cast<unsigned>(send_count_ - next),
+                                MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    for (int i = 0; i < sent; ++i) send_results_[next++] = 0;
+    if (sent <= 0) send_results_[next++] = sent < 0 ? errno : EIO;
+  }
+}
+
+void Departures::set_write_results(int error) noexcept {
   std::fill_n(write_results_.begin(), write_count_, error);
 }
 

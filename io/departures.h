@@ -25,15 +25,17 @@ class Departures {
   [[nodiscard]] bool add(const Datagram& datagram) noexcept;
   [[nodiscard]] bool add(const TunPacket& packet) noexcept;
 
-  [[nodiscard]] std::span<mmsghdr> sends() noexcept { return {messages_.data(), send_count_}; }
   [[nodiscard]] std::span<const std::span<iovec>> writes() const noexcept {
     return {writes_.data(), write_count_};
   }
 
-  /// Records what became of one of them: 0 or an errno.
-  void set_send_result(std::size_t index, int error) noexcept { send_results_[index] = error; }
+  /// Sends all datagrams through a raw socket. Order and results are those of the asking; it never
+  /// waits for room.
+  void send_all(int socket) noexcept;
+
+  /// Records what became of a write, or of all: 0 or an errno.
   void set_write_result(std::size_t index, int error) noexcept { write_results_[index] = error; }
-  void set_all_results(int error) noexcept;
+  void set_write_results(int error) noexcept;
 
   /// Empties the batch; the results stay until the next add().
   [[nodiscard]] Submitted finish() noexcept;

@@ -87,7 +87,6 @@ class Poller final : public Queues {
  private:
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t what, std::size_t index = 0);
   [[nodiscard]] Result<void> receive(Source source, int fd) noexcept;
-  void submit_sends() noexcept;
   void submit_writes() noexcept;
 
   WorkerDescriptors descriptors_;
@@ -170,19 +169,6 @@ Result<void> Poller::wait(std::chrono::nanoseconds timeout) noexcept {
   return {};
 }
 
-/// sendmmsg() stops at the first datagram that fails; it goes on behind it.
-void Poller::submit_sends() noexcept {
-  const auto messages = departures_.sends();
-  std::size_t next = 0;
-  while (next < messages.size()) {
-    const int sent = ::sendmmsg(descriptors_.send.get(), &messages[next],
-                                static_cast<unsigned>(messages.size() - next), MSG_DONTWAIT);
-    if (sent < 0 && errno == EINTR) continue;
-    for (int i = 0; i < sent; ++i) departures_.set_send_result(next++, 0);
-    if (sent <= 0) departures_.set_send_result(next++, sent < 0 ? errno : EIO);
-  }
-}
-
 void Poller::submit_writes() noexcept {
   std::size_t index = 0;
   for (const auto& pieces : departures_.writes()) {
@@ -193,7 +179,7 @@ void Poller::submit_writes() noexcept {
 }
 
 Submitted Poller::submit() noexcept {
-  submit_sends();
+  departures_.send_all(descriptors_.send.get());
   submit_writes();
   return departures_.finish();
 }
