@@ -17,7 +17,7 @@ using joinable::Kind;
 using joinable::Segment;
 
 constexpr std::size_t kLargestPacketBytes = 65535;
-/// The kernel refuses UDP super-packets of more datagrams (UDP_MAX_SEGMENTS; 128 since Linux 6.9).
+/// Linux before 6.9 refuses UDP super-packets of more datagrams (UDP_MAX_SEGMENTS).
 constexpr std::uint32_t kMaxDatagrams = 64;
 constexpr std::uint32_t kNone = 0xffff'ffff;
 

@@ -111,7 +111,7 @@ class Kernel {
 
  private:
   static bool is_ours(const Bytes& packet) {
-    const bool is_ipv6 = packet[0] >> 4 == std::byte{6};
+    const bool is_ipv6 = (packet[0] & std::byte{0xf0}) == std::byte{0x60};
     return is_ipv6 ? packet[8] == std::byte{0x20} : packet[12] == std::byte{192};
   }
 
