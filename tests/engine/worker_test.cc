@@ -230,6 +230,20 @@ TEST(WorkerInbound, RemovesHeaderAndPadding) {  // RFC 4213 3.6
   expect_conserved(rig);
 }
 
+// A 6to4 or Teredo host behind the other end is a host like any: only a relay of 6to4 ties its
+// source to the outer one.
+TEST(WorkerInbound, TakesSourcesOfTransitionPrefixes) {
+  for (const auto* source :
+       {"2002:cb00:7101::1", "2001:0:cb00:7101::1", "64:ff9b::203.0.113.1", "::"}) {
+    TunnelRig rig{sit_config()};
+    rig.queues().put(io::Source::tunnel, ipv4(kRemoteText, kLocalText) / ipv6(source, kServer) /
+                                             udp(1, 2) / payload(8));
+    rig.round();
+    EXPECT_EQ(rig.tunnel().in_packets.value(), 1u) << source;
+    expect_conserved(rig);
+  }
+}
+
 TEST(WorkerInbound, SkipsOuterOptions) {
   TunnelRig rig{sit_config()};
   const Bytes inner = udp_packet(100);
