@@ -159,6 +159,9 @@ Verdict inbound(io::Packet& packet, const Tables& tables, std::span<TunnelState>
   if (!is_of_protocol_type(payload->packet, payload->protocol_type))
     return drop(Stage::inner_header, Malformed::bad_version, tunnel);
 
+  // What the kernel has verified may then be the encapsulation's checksum, and not the inner
+  // packet's.
+  if (payload->had_checksum) packet.offload.checksum_verified = false;
   packet.trim_to(outer->bytes.size());
   packet.trim_front(static_cast<std::size_t>(payload->packet.data() - packet.bytes().data()));
   return inbound_inner(packet, *tunnel, *outer, must_be_coalesced, receive);

@@ -83,12 +83,20 @@ class Encapsulator {
     }
   }
 
+  /// The same for segments that do not fit, of an IPv4 flow that lets them be fragmented.
+  void send_fragmented_segments(Segmenter& segmenter, std::size_t ip_header_bytes) noexcept {
+    std::array<std::byte, kMaxInnerHeaderBytes> headers;
+    const auto head = std::span{headers}.first(segmenter.header_bytes());
+    for (std::size_t i = 0; i < segmenter.segment_count(); ++i) {
+      const auto slice = segmenter.next(head);
+      cut_inner(head.first(ip_header_bytes), head.subspan(ip_header_bytes), slice);
+    }
+  }
+
   /// Fragments of an IPv4 packet that does not fit and may be cut.
   void send_inner_fragments(std::span<const std::byte> inner,
                             std::size_t ip_header_bytes) noexcept {
-    cut(inner.first(ip_header_bytes), inner.subspan(ip_header_bytes), {}, fit_.mtu_bytes,
-        tunnel_.overhead_bytes(),
-        [this](auto head, auto tail, std::uint16_t packets) { send(head, tail, packets); });
+    cut_inner(inner.first(ip_header_bytes), inner.subspan(ip_header_bytes), {});
   }
 
  private:
@@ -163,6 +171,12 @@ class Encapsulator {
     }
   }
 
+  void cut_inner(std::span<const std::byte> header, std::span<const std::byte> payload,
+                 std::span<const std::byte> payload2) noexcept {
+    cut(header, payload, payload2, fit_.mtu_bytes, tunnel_.overhead_bytes(),
+        [this](auto head, auto tail, std::uint16_t packets) { send(head, tail, packets); });
+  }
+
   void push(std::span<const std::byte> head, std::span<const std::byte> tail, std::size_t packets,
             std::size_t inner_bytes) noexcept {
     batch_.push({.datagram = {head, tail, outer_.destination},
@@ -184,13 +198,18 @@ Verdict sent(const Tunnel& tunnel) noexcept {
 }
 
 // segments > fit > datagrams
-Verdict outbound_super_packet(const io::Packet& packet, const Tunnel& tunnel, const Fit& fit,
+Verdict outbound_super_packet(const io::Packet& packet, const InnerPacket& inner,
+                              const Tunnel& tunnel, const Fit& fit,
                               Encapsulator& encapsulator) noexcept {
   auto segmenter = Segmenter::start(packet);
   if (!segmenter) return drop(DropReason::tun_offload_malformed, &tunnel);
-  // A super-packet's flow follows the path MTU or should: it is told, even where DF is clear.
-  if (segmenter->largest_packet_bytes() > fit.mtu_bytes) return drop_too_big(tunnel, fit.mtu_bytes);
-  encapsulator.send_segments(*segmenter);
+  if (segmenter->largest_packet_bytes() <= fit.mtu_bytes) {
+    encapsulator.send_segments(*segmenter);
+  } else if (inner.may_be_fragmented) {
+    encapsulator.send_fragmented_segments(*segmenter, inner.ip_header_bytes);
+  } else {
+    return drop_too_big(tunnel, fit.mtu_bytes);
+  }
   return sent(tunnel);
 }
 
@@ -233,7 +252,7 @@ Verdict outbound(io::Packet& packet, const Tables& tables, std::span<TunnelState
     clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
   Encapsulator encapsulator(*tunnel, *inner, fit, states[tunnel->index], batch);
   if (packet.offload.is_super_packet())
-    return outbound_super_packet(packet, *tunnel, fit, encapsulator);
+    return outbound_super_packet(packet, *inner, *tunnel, fit, encapsulator);
   return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);
 }
 

@@ -146,6 +146,35 @@ TEST(WorkerOutbound, CutsAnIpv4PacketThatMayBeFragmented) {
   expect_conserved(rig);
 }
 
+TEST(WorkerOutbound, CutsSegmentsThatMayBeFragmented) {
+  TunnelRig rig{gre_config(), 1000};
+  rig.queues().put(io::Source::tun,
+                   ipv4("10.0.0.1", "10.0.0.2", {.dont_fragment = false}) /
+                       tcp(1, 2, {.is_partial = true}) / payload(3000),
+                   {.needs_checksum = true,
+                    .checksum_start = 20,
+                    .checksum_offset = 16,
+                    .segmentation = io::Segmentation::tcp4,
+                    .segment_bytes = 1400,
+                    .header_bytes = 40});
+  rig.round();
+  ASSERT_EQ(rig.queues().sent.size(),
+            5u);  // 1,440 bytes in two fragments, twice, and the last whole
+  Bytes first_segment;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Bytes& outer = rig.queues().sent[i].bytes;
+    EXPECT_LE(outer.size(), 1000u);
+    const Bytes part = behind(outer, 24 + 20);
+    first_segment.insert(first_segment.end(), part.begin(), part.end());
+  }
+  const auto pseudo = proto::pseudo_header_sum(*proto::Ipv4Address::from_text("10.0.0.1"),
+                                               *proto::Ipv4Address::from_text("10.0.0.2"), 6, 1420);
+  EXPECT_EQ(first_segment.size(), 1420u);
+  EXPECT_TRUE(proto::verifies(pseudo + proto::sum(first_segment)));
+  EXPECT_EQ(rig.tunnel().out_packets.value(), 3u);
+  expect_conserved(rig);
+}
+
 TEST(WorkerOutbound, NumbersGrePackets) {  // RFC 2890 2.2: the first is 0
   TunnelRig rig{gre_config({.okey = 7, .oseq = true})};
   for (int i = 0; i < 3; ++i) rig.queues().put(io::Source::tun, udp_packet(64));
@@ -312,6 +341,20 @@ TEST(WorkerInbound, CutsASuperPacketForADeviceWithoutOffload) {
   }
   EXPECT_EQ(rig.tunnel().in_packets.value(), 3u);
   expect_conserved(rig);
+}
+
+// The kernel vouches for the outermost checksum, which here is GRE's: damaged segments are not
+// joined, where they would get a right checksum again.
+TEST(WorkerInbound, BelievesNoInnerChecksumBehindAGreChecksum) {
+  TunnelRig rig{gre_config()};
+  for (const std::uint32_t sequence : {1u, 101u}) {
+    const Bytes outer = ipv4(kRemoteText, kLocalText) / gre({.has_checksum = true}) /
+                        ipv6(kHost, kServer) /
+                        tcp(1, 2, {.sequence = sequence, .checksum = 0x1234}) / payload(100);
+    rig.queues().put(io::Source::tunnel, outer, {.checksum_verified = true});
+  }
+  rig.round();
+  EXPECT_EQ(rig.queues().written.size(), 2u);
 }
 
 /// What GRO makes of a flow and a raw socket shows: one large packet, the pseudo-header's sum as
