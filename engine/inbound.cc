@@ -145,7 +145,11 @@ Verdict inbound(io::Packet& packet, const Tables& tables, std::span<TunnelState>
                 io::ReceiveKind receive) noexcept {
   if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tunnel_offload_malformed);
-  const auto outer = proto::parse_ipv4(packet.bytes());
+  // Linux verified what it gives to raw sockets, and may then have written into a Record Route or
+  // Timestamp option.
+  const auto outer = proto::parse_ipv4(packet.bytes(), receive == io::ReceiveKind::raw
+                                                           ? proto::ChecksumCheck::already_verified
+                                                           : proto::ChecksumCheck::verify);
   if (!outer) return drop(Stage::outer_header, outer.error());
   if (outer->is_fragment()) return drop(DropReason::outer_fragment);
   if (!is_known(outer->protocol)) return drop(DropReason::outer_protocol_unknown);

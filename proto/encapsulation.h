@@ -60,10 +60,6 @@ struct PayloadParts {
   std::uint16_t protocol_type = 0;
 };
 
-/// Whether decapsulate() verifies a checksum of the encapsulation: not when the NIC has coalesced
-/// packets, which it does only after it verified each, and leaves the first one's checksum behind.
-enum class ChecksumCheck : std::uint8_t { verify, already_verified };
-
 /// One encapsulation: a type without state. Inbound, key_in() tells tunnels apart; an ICMP error
 /// that quotes our packet has key_out().
 template <class E>

@@ -39,7 +39,8 @@ struct Ipv4Packet {
 /// Parses and checks one IPv4 packet. `bytes`: from the header on, untrusted, any length, any
 /// alignment; bytes behind the total length are padding and ignored. Fails with truncated,
 /// bad_version, bad_header_length or bad_checksum. RFC 791 3.1, RFC 1122 3.2.1.
-[[nodiscard]] Parsed<Ipv4Packet> parse_ipv4(std::span<const std::byte> bytes) noexcept;
+[[nodiscard]] Parsed<Ipv4Packet> parse_ipv4(std::span<const std::byte> bytes,
+                                            ChecksumCheck check = ChecksumCheck::verify) noexcept;
 
 /// The same without the header's length and checksum tests, for the packet that an ICMP error
 /// quotes: it is cut short, and its checksum may be of the moment it was dropped. Fails with
@@ -117,16 +118,19 @@ inline Parsed<std::size_t> check_ipv4_header(std::span<const std::byte> bytes) n
 
 }  // namespace detail
 
-inline Parsed<Ipv4Packet> parse_ipv4(std::span<const std::byte> bytes) noexcept {
+inline Parsed<Ipv4Packet> parse_ipv4(std::span<const std::byte> bytes,
+                                     ChecksumCheck check) noexcept {
   const auto header_bytes = detail::check_ipv4_header(bytes);
   if (!header_bytes) return Unexpected{header_bytes.error()};
   const std::size_t total_bytes = load_be16(bytes, detail::kIpv4TotalLengthOffset);
   if (total_bytes < *header_bytes) return Unexpected{Malformed::bad_header_length};
   if (total_bytes > bytes.size()) return Unexpected{Malformed::truncated};
-  const ChecksumSum header_sum = *header_bytes == kIpv4HeaderBytes
-                                     ? sum_words(bytes.first<kIpv4HeaderBytes>())
-                                     : sum(bytes.first(*header_bytes));
-  if (!verifies(header_sum)) return Unexpected{Malformed::bad_checksum};
+  if (check == ChecksumCheck::verify) {
+    const ChecksumSum header_sum = *header_bytes == kIpv4HeaderBytes
+                                       ? sum_words(bytes.first<kIpv4HeaderBytes>())
+                                       : sum(bytes.first(*header_bytes));
+    if (!verifies(header_sum)) return Unexpected{Malformed::bad_checksum};
+  }
 
   Ipv4Packet packet = detail::read_ipv4_fields(bytes, *header_bytes);
   packet.bytes = bytes.first(total_bytes);

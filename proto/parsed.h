@@ -21,4 +21,9 @@ enum class Malformed : std::uint8_t {
 template <class T>
 using Parsed = Expected<T, Malformed>;
 
+/// Whether a parser verifies a checksum: not that of an encapsulation when the NIC has coalesced
+/// packets, which it does only after it verified each, and leaves the first one's checksum behind;
+/// nor that of an IPv4 header that the kernel has verified, and perhaps changed, before us.
+enum class ChecksumCheck : std::uint8_t { verify, already_verified };
+
 }  // namespace culvert::proto

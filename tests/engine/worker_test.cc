@@ -386,6 +386,16 @@ TEST(WorkerInboundRaw, GivesACoalescedPacketItsOffloadBack) {
   expect_conserved(rig);
 }
 
+TEST(WorkerInboundRaw, DoesNotMindWhatTheKernelWroteIntoTheOuterHeader) {
+  TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw}};
+  const Bytes inner = udp_packet(100);
+  Bytes outer = ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner);
+  outer[10] ^= std::byte{0x55};  // as after an option that was filled in on arrival
+  rig.queues().put(io::Source::tunnel, outer);
+  rig.round();
+  EXPECT_EQ(rig.queues().written.at(0).bytes, inner);
+}
+
 TEST(WorkerInboundRaw, TakesACoalescedGrePacketWithTheFirstOnesChecksum) {
   TunnelRig rig{gre_config(), 1500, {.receive = io::ReceiveKind::raw}};
   Bytes header{std::byte{0x80},
