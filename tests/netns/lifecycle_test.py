@@ -77,7 +77,7 @@ def memory_is_bounded():
     """32 MiB at the start; and what is there at the start is all there ever is, give or take 1 MiB."""
     if is_sanitized():
         return  # it has a shadow of its memory
-    pair = Pair("mode sit")
+    pair = Pair("mode sit", workers="1")
     start = pair.culvert_a.resident_kib()
     expect(start <= 32 * 1024, f"{start} KiB are resident at the start")
     resident = []
