@@ -19,7 +19,17 @@ WORDS = ("route 2001:db8:2::/64 route 2001:db8:3::/64 address 2001:db8:a::1/128 
 
 
 def state(namespace):
-    """Everything `ip` knows that a process could have left behind."""
+    """Everything `ip` knows that a process could have left behind, at rest."""
+    last = [None]
+
+    def at_rest():
+        previous, last[0] = last[0], state_now(namespace)
+        return previous == last[0] and previous
+
+    return wait_until(at_rest, f"the interfaces of {namespace.name} to rest", 5, 0.3)
+
+
+def state_now(namespace):
     words = ("-o link show", "-o -4 addr show", "-o -6 addr show", "-4 route show table all", "-6 route show table all")
     return {what: namespace.ip(what).stdout for what in words}
 

@@ -22,7 +22,7 @@ def down_and_up(words, way):
     """`own`: the interface itself is taken down; `peer`: it loses its carrier."""
     pair = Pair(words)
     traffic.ping(pair.a, "fd00::2")
-    load = traffic.start(pair.a, "udp-send", to="fd00::2", count=20000, flows=1, bytes=200, rate=4000)
+    load = traffic.start(pair.a, "udp-send", to="fd00::2", count=12000, flows=1, bytes=200, rate=4000)
     place, interface = (pair.a, "to_b") if way == "own" else (pair.b, "to_a")
     for _ in range(2):
         place.ip(f"link set {interface} down")

@@ -28,7 +28,8 @@ def launcher(io=IO):
 
 def is_sanitized():
     with open(program(), "rb") as file:
-        return any(name in file.read() for name in (b"__asan_init", b"__tsan_init"))
+        content = file.read()
+    return b"__asan_init" in content or b"__tsan_init" in content
 
 
 class Culvert:

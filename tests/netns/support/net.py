@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 
-from .world import CLONE_NEWNET, WORK, Failure, system_call
+from .world import CLONE_NEWNET, WORK, Failure, system_call, wait_until
 
 _serial = itertools.count(1)
 
@@ -100,6 +100,9 @@ class Namespace:
     def link_exists(self, name):
         return self.ip(f"link show dev {name}", check=False).returncode == 0
 
+    def is_up(self, name):
+        return self.ip_json(f"link show dev {name}")[0]["operstate"] == "UP"
+
     def mtu(self, name):
         return self.ip_json(f"link show dev {name}")[0]["mtu"]
 
@@ -152,6 +155,7 @@ def veth(left, right, left_address=None, right_address=None, left_name=None, rig
         for one in [address] if isinstance(address, str) else address or []:
             namespace.ip(f"addr add {one} dev {name}")
         namespace.ip(f"link set {name} up")
+    wait_until(lambda: left.is_up(left_name) and right.is_up(right_name), "the veth pair to come up", 5, 0.01)
     return left_name, right_name
 
 
