@@ -73,6 +73,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     ASSERT_TRUE(tun) << tun.error().message();
     ip("addr add 10.0.0.1/24 dev tun0");
     ip("link set tun0 up");
+    has_uso_ = tun->has_uso;
     descriptors.tun = std::move(tun->queues.front());
   }
 
@@ -121,6 +122,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
   bool stays_empty(Source source) { return gather_all(source).empty(); }
 
   std::string device_;
+  bool has_uso_ = false;
   Fd guard_;
   std::unique_ptr<Queues> queues_;
 };

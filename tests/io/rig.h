@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -89,7 +90,8 @@ class Wire {
     peer_ = this_namespace();
     EXPECT_EQ(::setns(ours.get(), CLONE_NEWNET), 0);
     // Two indexes: ends of one index get their carrier up to a second late.
-    ip("link add ours index 10 type veth peer name theirs index 11 netns /proc/" +
+    ip("link add ours index 10 address 02:00:00:00:00:01 type veth"
+       " peer name theirs index 11 address 02:00:00:00:00:02 netns /proc/" +
        std::to_string(::getpid()) + "/fd/" + std::to_string(peer_.get()));
     ip("addr add 192.0.2.1/24 dev ours");
     ip("link set ours up");
@@ -97,8 +99,11 @@ class Wire {
       const Inside there(peer_);
       ip("addr add 192.0.2.2/24 dev theirs");
       set_up("theirs");
+      // No neighbor is to be looked up while the first packets of a burst wait.
+      ip("neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev theirs");
     }
     set_up("ours");
+    ip("neigh replace 192.0.2.2 lladdr 02:00:00:00:00:02 dev ours");
   }
   [[nodiscard]] const Fd& peer() const { return peer_; }
 
@@ -149,15 +154,18 @@ inline void grow_receive_buffer(const Fd& socket) {
   ASSERT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kBytes, sizeof kBytes), 0);
 }
 
-/// What has arrived at a socket; empty if nothing has.
+/// What arrives at a socket, most often at once; empty if nothing does.
 inline Bytes receive_from(const Fd& socket) {
+  constexpr int kMilliseconds = 50;
+  pollfd readable{.fd = socket.get(), .events = POLLIN, .revents = 0};
+  ::poll(&readable, 1, kMilliseconds);
   Bytes bytes(70'000);
   const auto received = ::recv(socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
   bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(received, 0)));
   return bytes;
 }
 
-/// How many packets have arrived at a socket, all of which are taken.
+/// How many packets arrive at a socket, all of which are taken.
 inline std::size_t count_received(const Fd& socket) {
   std::size_t count = 0;
   while (!receive_from(socket).empty()) ++count;
