@@ -11,6 +11,12 @@
 
 namespace culvert {
 
+// Whatever the encapsulation, its headers fit in front of a received packet, and those of a
+// fragment of a segment in a block.
+static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes <= io::kHeadroomBytes);
+static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes + 60 + kMaxInnerHeaderBytes <=
+              OutboundBatch::kBlockBytes);
+
 OutboundBatch::OutboundBatch(std::size_t capacity)
     : capacity_(capacity), blocks_(std::make_unique<std::byte[]>(capacity * kBlockBytes)) {
   datagrams_.reserve(capacity);
