@@ -84,6 +84,10 @@ Result<void> validate(const Config& config) {
     return refuse("workers " + std::to_string(config.workers),
                   "must be from 1 to " + std::to_string(kMaxWorkers));
   }
+  if (config.busy_poll.count() < 0 || config.busy_poll > kMaxBusyPoll) {
+    return refuse("busy_poll " + std::to_string(config.busy_poll.count()),
+                  "must be from 0 to " + std::to_string(kMaxBusyPoll.count()) + " microseconds");
+  }
   if (config.tunnels.empty()) return refuse("device " + config.device, "has no tunnel");
   if (config.tunnels.size() > kMaxTunnels) {
     return refuse("device " + config.device,

@@ -2,6 +2,7 @@
 // thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -64,12 +65,16 @@ struct Config {
   bool pin_workers = true;  ///< worker n runs on the n-th CPU that the process may use, if there is
                             ///< more than one worker
   IoChoice io = IoChoice::automatic;
+  /// How long an idle worker looks for packets before it sleeps; 0: not at all. io/busy_poll.h has
+  /// the rule.
+  std::chrono::microseconds busy_poll{0};
   ReceiveChoice receive = ReceiveChoice::automatic;
   io::QueueSizes sizes{};
   Log log;  ///< may be empty
 };
 
 inline constexpr unsigned kMaxWorkers = 64;
+inline constexpr std::chrono::microseconds kMaxBusyPoll{100'000};
 /// Tunnels of one device. More than one wants a table of inner prefixes to choose by
 /// (Tables::route).
 inline constexpr std::size_t kMaxTunnels = 1;

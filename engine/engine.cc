@@ -214,10 +214,10 @@ class EngineImplementation final : public Engine {
 Result<void> EngineImplementation::open_workers() {
   for (std::size_t i = 0; i < opened_.workers.size(); ++i) {
     const bool has_virtio_header = opened_.workers[i].tun_has_virtio_header;
-    auto queues =
-        chosen_.uring
-            ? io::open_ring(std::move(opened_.workers[i]), config_.sizes, opened_.device)
-            : io::open_poller(std::move(opened_.workers[i]), config_.sizes, opened_.device);
+    auto queues = chosen_.uring ? io::open_ring(std::move(opened_.workers[i]), config_.sizes,
+                                                config_.busy_poll, opened_.device)
+                                : io::open_poller(std::move(opened_.workers[i]), config_.sizes,
+                                                  config_.busy_poll, opened_.device);
     if (!queues) return Unexpected{queues.error()};
     WorkerOptions options{.index = i,
                           .sizes = config_.sizes,
@@ -274,6 +274,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
   if (config.device != config_.device) return refuse("device " + config.device);
   if (config.workers != config_.workers) return refuse("workers");
   if (config.io != config_.io) return refuse("io");
+  if (config.busy_poll != config_.busy_poll) return refuse("busy_poll");
   if (config.receive != config_.receive) return refuse("receive");
   if (ip_protocols(config) != ip_protocols(config_)) return refuse("mode");
   std::vector<Tunnel> tunnels;

@@ -63,7 +63,7 @@ class Engine {
   /// Starts the workers.
   [[nodiscard]] virtual Result<void> start() = 0;
   /// Changes tunnels and their settings while packets flow; unchanged tunnels keep their counters.
-  /// Device name, workers, io and receive cannot change: refused.
+  /// Device name, workers, io, receive and busy_poll cannot change: refused.
   [[nodiscard]] virtual Result<void> apply(const Config& config) = 0;
   /// Looks up routes to the remotes again: for the owner to call when netlink says that routes or
   /// addresses changed. The workers do it each second by themselves.

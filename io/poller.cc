@@ -13,6 +13,7 @@
 #include <string>
 
 #include "io/arrivals.h"
+#include "io/busy_poll.h"
 #include "io/departures.h"
 #include "io/faults.h"
 
@@ -58,9 +59,11 @@ int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
 
 class Poller final : public Queues {
  public:
-  Poller(WorkerDescriptors descriptors, const QueueSizes& sizes, std::string_view object)
+  Poller(WorkerDescriptors descriptors, const QueueSizes& sizes, std::chrono::nanoseconds busy_poll,
+         std::string_view object)
       : descriptors_(std::move(descriptors)),
         object_(object),
+        busy_poll_(busy_poll),
         receive_vector_(std::max(sizes.tunnel_packets, sizes.icmp_packets)),
         departures_(sizes, descriptors_.tun_has_virtio_header),
         losses_(descriptors_.receive_kind, descriptors_.receive) {}
@@ -91,6 +94,7 @@ class Poller final : public Queues {
 
   WorkerDescriptors descriptors_;
   std::string object_;
+  BusyPoll busy_poll_;
   Fd epoll_;
   Fd wake_;
   std::array<Arrivals, kSources> arrivals_;
@@ -149,9 +153,15 @@ Result<void> Poller::receive(Source source, int fd) noexcept {
 /// Level-triggered: what did not fit in this round is reported again in the next.
 Result<void> Poller::wait(std::chrono::nanoseconds timeout) noexcept {
   std::array<epoll_event, 8> events;
-  const auto limit = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                 static_cast<int>(limit));
+  int count = 0;
+  const auto ask = [&](std::chrono::nanoseconds limit) {
+    count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                     static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(limit).count()));
+    return count != 0;
+  };
+  busy_poll_.wait(
+      timeout, [&] { return ask({}); }, ask);
   for (int i = 0; i < count; ++i) {
     const auto what = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
     const auto index = static_cast<std::uint32_t>(events[i].data.u64);
@@ -187,8 +197,9 @@ Submitted Poller::submit() noexcept {
 }  // namespace
 
 Result<std::unique_ptr<Queues>> open_poller(WorkerDescriptors descriptors, const QueueSizes& sizes,
+                                            std::chrono::nanoseconds busy_poll,
                                             std::string_view object) {
-  auto poller = std::make_unique<Poller>(std::move(descriptors), sizes, object);
+  auto poller = std::make_unique<Poller>(std::move(descriptors), sizes, busy_poll, object);
   if (auto opened = poller->open(sizes); !opened) return Unexpected{opened.error()};
   return std::unique_ptr<Queues>{std::move(poller)};
 }

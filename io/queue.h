@@ -61,8 +61,9 @@ class Queues {
   virtual ~Queues() = default;
 
   /// Takes what has arrived, and sleeps until something does, wake() is called or `timeout` is
-  /// over. Never waits for a batch to fill. Fails if the device is gone; an outer interface that is
-  /// down is no failure: its packets come again when it is up.
+  /// over; spins first where io/busy_poll.h says so. Never waits for a batch to fill. Fails if the
+  /// device is gone; an outer interface that is down is no failure: its packets come again when it
+  /// is up.
   virtual Result<void> wait(std::chrono::nanoseconds timeout) noexcept = 0;
 
   /// The packets of this round, in the order of their arrival. They may be changed, headroom

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "io/arrivals.h"
+#include "io/busy_poll.h"
 #include "io/departures.h"
 #include "io/faults.h"
 #include "io/uring.h"
@@ -65,9 +66,11 @@ constexpr std::size_t place(Source source) noexcept { return static_cast<std::si
 
 class Ring final : public Queues {
  public:
-  Ring(WorkerDescriptors descriptors, const QueueSizes& sizes, std::string_view object)
+  Ring(WorkerDescriptors descriptors, const QueueSizes& sizes, std::chrono::nanoseconds busy_poll,
+       std::string_view object)
       : descriptors_(std::move(descriptors)),
         object_(object),
+        busy_poll_(busy_poll),
         departures_(sizes, descriptors_.tun_has_virtio_header),
         losses_(descriptors_.receive_kind, descriptors_.receive) {
     message_shape_.msg_namelen = sizeof(sockaddr_ll);
@@ -104,11 +107,13 @@ class Ring final : public Queues {
   void take_packet(const Intake& intake, const Completion& completion) noexcept;
   void end_of(Intake& intake, int error) noexcept;
   void take_all() noexcept;
+  void wait_for_news(std::chrono::nanoseconds timeout) noexcept;
   void prepare_writes() noexcept;
   [[nodiscard]] std::size_t collect_results() noexcept;
 
   WorkerDescriptors descriptors_;
   std::string object_;
+  BusyPoll busy_poll_;
   Fd wake_;
   eventfd_t wake_calls_ = 0;
   std::array<Arrivals, kSources> arrivals_;
@@ -279,6 +284,18 @@ void Ring::take_all() noexcept {
   if (uring_.fault() != 0) failure_ = fail(uring_.fault(), "wait on io_uring for");
 }
 
+/// The first look gives the kernel what was armed: only then can there be news of it.
+void Ring::wait_for_news(std::chrono::nanoseconds timeout) noexcept {
+  bool is_submitted = false;
+  busy_poll_.wait(
+      timeout,
+      [&] {
+        if (!std::exchange(is_submitted, true) || uring_.has_news()) uring_.submit();
+        return uring_.has_completions() || uring_.fault() != 0;
+      },
+      [&](std::chrono::nanoseconds rest) { uring_.submit_and_wait(rest); });
+}
+
 /// What has come while the last round was submitted is taken first: then no system call is needed,
 /// and what must be armed again goes to the kernel with the next submit().
 Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
@@ -287,8 +304,10 @@ Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
   arm_all();
   const bool has_packets = std::any_of(arrivals_.begin(), arrivals_.end(),
                                        [](auto& arrivals) { return !arrivals.slots().empty(); });
-  if (!has_packets && failure_) {
-    uring_.submit_and_wait(timeout);
+  if (has_packets || !failure_) {
+    busy_poll_.skip();
+  } else {
+    wait_for_news(timeout);
     take_all();
   }
   return failure_;
@@ -355,8 +374,9 @@ Submitted Ring::submit() noexcept {
 }  // namespace
 
 Result<std::unique_ptr<Queues>> open_ring(WorkerDescriptors descriptors, const QueueSizes& sizes,
+                                          std::chrono::nanoseconds busy_poll,
                                           std::string_view object, const RingFeatures& features) {
-  auto ring = std::make_unique<Ring>(std::move(descriptors), sizes, object);
+  auto ring = std::make_unique<Ring>(std::move(descriptors), sizes, busy_poll, object);
   if (auto opened = ring->open(sizes, features); !opened) return Unexpected{opened.error()};
   return std::unique_ptr<Queues>{std::move(ring)};
 }

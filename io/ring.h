@@ -2,6 +2,7 @@
 // provided buffers; multishot reads where the kernel has them, probed at open.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string_view>
 
@@ -24,9 +25,11 @@ struct RingFeatures {
 
 /// Opens the queues of one worker. May be called on another thread than the worker's: the ring is
 /// enabled by the first wait(), whose thread becomes the single issuer: all further calls are its.
-/// Takes the descriptors; on failure they are closed. `object` names the device in errors.
+/// Takes the descriptors; on failure they are closed. `busy_poll`: the limit of io/busy_poll.h.
+/// `object` names the device in errors.
 [[nodiscard]] Result<std::unique_ptr<Queues>> open_ring(WorkerDescriptors descriptors,
                                                         const QueueSizes& sizes,
+                                                        std::chrono::nanoseconds busy_poll,
                                                         std::string_view object,
                                                         const RingFeatures& features = {});
 

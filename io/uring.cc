@@ -12,7 +12,8 @@ namespace culvert::io {
 int Uring::open(unsigned submission_entries, unsigned completion_entries) noexcept {
   io_uring_params parameters{};
   parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                     IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
+                     IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL |
+                     IORING_SETUP_CQSIZE;
   parameters.cq_entries = completion_entries;
   const int result = ::io_uring_queue_init_params(submission_entries, &ring_, &parameters);
   if (result < 0) ring_.ring_fd = -1;

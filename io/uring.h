@@ -56,6 +56,13 @@ class Uring {
     return entry;
   }
 
+  /// Whether completions can be taken. Costs no system call, no more than has_news().
+  [[nodiscard]] bool has_completions() const noexcept { return ::io_uring_cq_ready(&ring_) != 0; }
+  /// Whether the kernel has completions that it will post when it is called next.
+  [[nodiscard]] bool has_news() const noexcept {
+    return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) !=
+           0;
+  }
   /// Gives the entries to the kernel and lets it post what has completed or arrived.
   void submit() noexcept { check(::io_uring_submit_and_get_events(&ring_)); }
   /// The same, and waits for one completion.

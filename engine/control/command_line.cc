@@ -55,10 +55,10 @@ std::string suggest(std::string_view unknown) {
 Result<void> set_option(Draft& draft, const OptionGiven& option) {
   const Word* word = find_word(option.name);
   if (word == nullptr || word->kind != Word::Kind::option) {
-    return refuse("--" + option.name, option.value, "is no option of a device");
+    return refuse(option_name(option.name), option.value, "is no option of a device");
   }
   if (const auto set = draft.set(*word, {.text = option.value}); !set) {
-    return refuse("--" + option.name, option.value, set.error().text);
+    return refuse(option_name(option.name), option.value, set.error().text);
   }
   return {};
 }
@@ -71,7 +71,7 @@ Result<void> take_word(Draft& draft, std::span<const std::string>& rest) {
   if (word == nullptr) {
     const Word* elsewhere = find_word(text);
     if (elsewhere != nullptr && elsewhere->kind == Word::Kind::option) {
-      return refuse(text, "", "is an option: write --" + text);
+      return refuse(text, "", "is an option: write " + option_name(text));
     }
     return refuse(text, "", suggest(text));
   }
@@ -113,10 +113,10 @@ Result<void> override_options(DeviceSettings& settings, std::span<const OptionGi
   for (const auto& [name, value] : options) {
     const Word* word = find_word(name);
     if (word == nullptr || word->kind != Word::Kind::option) {
-      return refuse("--" + name, value, "is no option of a device");
+      return refuse(option_name(name), value, "is no option of a device");
     }
     if (const auto set = word->set({settings, unused}, {.text = value}); !set) {
-      return refuse("--" + name, value, set.error());
+      return refuse(option_name(name), value, set.error());
     }
   }
   return {};

@@ -71,6 +71,13 @@ Check set_receive(const Target& target, const Given& given) {
   return refuse("must be auto, packet or raw");
 }
 
+Check set_busy_poll(const Target& target, const Given& given) {
+  const auto limit = parse_number(given.text, 0, static_cast<std::uint32_t>(kMaxBusyPoll.count()));
+  if (!limit) return refuse(limit.error());
+  target.device.config.busy_poll = std::chrono::microseconds{*limit};
+  return {};
+}
+
 // ---- the tunnel ---------------------------------------------------------------------------------
 Check set_name(const Target& target, const Given& given) {
   if (given.text.empty()) return refuse("is empty: give the tunnel a name, or leave the key out");
@@ -220,6 +227,9 @@ constexpr auto kWords = std::to_array<Word>({
      "threads that forward, 1 (default) to 64; each flow stays with one", "", set_workers},
     {"io", "", Scope::device, Kind::option, "auto|uring|epoll",
      "how workers wait; auto (default): io_uring, or epoll where it is forbidden", "", set_io},
+    {"busy_poll", "", Scope::device, Kind::option, "USEC",
+     "spin that long before a worker sleeps, if the last wait was shorter; 0 (default): never", "",
+     set_busy_poll},
     {"receive", "", Scope::device, Kind::option, "auto|packet|raw",
      "packet: packet sockets, before the firewall; raw: raw sockets, behind it", "", set_receive},
 });
@@ -251,6 +261,12 @@ const Word* find_word(std::string_view name) {
     return candidate.name == name || candidate.alias == name;
   });
   return word == kWords.end() ? nullptr : word;
+}
+
+std::string option_name(std::string_view word) {
+  std::string name = "--" + std::string{word};
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
 }
 
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates) {

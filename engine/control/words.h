@@ -63,6 +63,9 @@ struct Word {
 /// The word `name`, or with that alias; null: there is none.
 [[nodiscard]] const Word* find_word(std::string_view name);
 
+/// How the command line calls an option: "--busy-poll" for busy_poll.
+[[nodiscard]] std::string option_name(std::string_view word);
+
 /// The candidate that `name` is most likely a misspelling of; empty: none is near.
 [[nodiscard]] std::string_view nearest(std::string_view name,
                                        std::span<const std::string_view> candidates);

@@ -117,8 +117,10 @@ TEST(CommandLine, SetsTheRest) {
 }
 
 TEST(CommandLine, SetsOptions) {
-  const auto settings = parse(kSit, {{"workers", "2"}, {"io", "epoll"}, {"receive", "raw"}});
+  const auto settings =
+      parse(kSit, {{"workers", "2"}, {"io", "epoll"}, {"receive", "raw"}, {"busy_poll", "50"}});
   ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->config.busy_poll, std::chrono::microseconds{50});
   EXPECT_EQ(settings->config.workers, 2);
   EXPECT_EQ(settings->config.io, IoChoice::epoll);
   EXPECT_EQ(settings->config.receive, ReceiveChoice::raw);
@@ -232,6 +234,14 @@ TEST(CommandLine, RefusesOptionsByTheirName) {
     EXPECT_THAT(settings.error().object, HasSubstr("'--" + name + "'"));
     EXPECT_THAT(settings.error().advice, HasSubstr(advice));
   }
+}
+
+TEST(CommandLine, CallsAnOptionAsItIsWritten) {
+  const auto settings = parse(kSit, {{"busy_poll", "100001"}});
+  ASSERT_FALSE(settings);
+  EXPECT_EQ(settings.error().message(),
+            "word '--busy-poll', value '100001': must be a number from 0 to 100000");
+  EXPECT_THAT(parse(kSit + "busy_poll 5").error().advice, HasSubstr("write --busy-poll"));
 }
 
 TEST(CommandLine, RefusesDeviceNamesThatTheKernelWould) {

@@ -35,6 +35,7 @@ void expect_same(const DeviceSettings& a, const DeviceSettings& b) {
   EXPECT_EQ(a.config.workers, b.config.workers);
   EXPECT_EQ(a.config.io, b.config.io);
   EXPECT_EQ(a.config.receive, b.config.receive);
+  EXPECT_EQ(a.config.busy_poll, b.config.busy_poll);
   EXPECT_EQ(a.config.tunnels, b.config.tunnels);
   EXPECT_EQ(a.addresses6, b.addresses6);
   EXPECT_EQ(a.addresses4, b.addresses4);
@@ -79,6 +80,7 @@ TEST(ConfigFile, SaysWhatTheCommandLineSays) {
        kSit,
        "",
        {{"workers", "2"}, {"io", "epoll"}, {"receive", "raw"}}},
+      {"busy_poll = 50", kSit, "", {{"busy_poll", "50"}}},
       {"address = \"fd00::1/64\"", kSit, "address fd00::1/64"},
       {"address = [\"fd00::1/64\", \"10.0.0.1/30\"]\nroute = [\"10.9.0.0/16\"]", kGre,
        "address fd00::1/64 address 10.0.0.1/30 route 10.9.0.0/16"},

@@ -204,6 +204,7 @@ TEST_F(OneEngine, RefusesWhatCannotChange) {
   };
   EXPECT_TRUE(refused([](Config& c) { c.device = "other"; }));
   EXPECT_TRUE(refused([](Config& c) { c.workers = 2; }));
+  EXPECT_TRUE(refused([](Config& c) { c.busy_poll = std::chrono::microseconds{50}; }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].name = "other"; }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].mode = proto::Gre::Parameters{}; }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].ttl = std::uint8_t{0}; }));

@@ -61,8 +61,8 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     ASSERT_TRUE(icmp) << icmp.error().message();
     descriptors.icmp = std::move(*icmp);
     auto opened = GetParam() == Kind::poller
-                      ? open_poller(std::move(descriptors), sizes, "tun0")
-                      : open_ring(std::move(descriptors), sizes, "tun0",
+                      ? open_poller(std::move(descriptors), sizes, busy_poll_, "tun0")
+                      : open_ring(std::move(descriptors), sizes, busy_poll_, "tun0",
                                   {.multishot_read = GetParam() == Kind::ring});
     ASSERT_TRUE(opened) << opened.error().message();
     queues_ = std::move(*opened);
@@ -122,6 +122,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
   bool stays_empty(Source source) { return gather_all(source).empty(); }
 
   std::string device_;
+  std::chrono::nanoseconds busy_poll_{0};
   bool has_uso_ = false;
   Fd guard_;
   std::unique_ptr<Queues> queues_;

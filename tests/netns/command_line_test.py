@@ -80,6 +80,7 @@ BAD_OPTIONS = [
     ("receive", "--receive udp", ["--receive", "udp"]),
     ("workers 0", "--workers 0", ["--workers", "0"]),
     ("workers x", "--workers two", ["--workers", "two"]),
+    ("busy poll", "--busy-poll forever", ["--busy-poll", "forever"]),
     ("log level", "--log-level loud", ["--log-level", "loud"]),
     ("unknown option", "--worker 2", ["--worker", "--workers"]),
 ]

@@ -62,7 +62,7 @@ CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) 
   for (const Word& word : control::words()) {
     if (word.kind != Word::Kind::option) continue;
     const std::string name{word.name};
-    run->add_option("--" + name, options[name], std::string{word.help})
+    run->add_option(control::option_name(name), options[name], std::string{word.help})
         ->option_text(std::string{word.argument});
   }
   run->add_option("--config", arguments.config_path, "devices from a TOML file instead of words")
@@ -144,7 +144,8 @@ int run_command(int argc, char** argv) {
   }
   if (show_app->parsed()) return show(show_arguments);
   for (const auto& [name, value] : options) {
-    if (run_app->count("--" + name) != 0) run_arguments.options.push_back({name, value});
+    if (run_app->count(control::option_name(name)) != 0)
+      run_arguments.options.push_back({name, value});
   }
   return run(run_arguments);
 }
