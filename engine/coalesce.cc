@@ -4,10 +4,10 @@
 #include <array>
 #include <bit>
 #include <cassert>
-#include <vector>
 
 #include "engine/joinable.h"
 #include "engine/segment.h"
+#include "io/cache_line.h"
 
 namespace culvert {
 namespace {
@@ -129,7 +129,7 @@ struct Joined {
 
 }  // namespace
 
-struct Coalescer::State {
+struct alignas(io::kCacheLineBytes) Coalescer::State {
   State(std::size_t capacity_packets, bool takes_udp)
       : joins_udp(takes_udp),
         items(capacity_packets),
@@ -147,12 +147,12 @@ struct Coalescer::State {
 
   bool joins_udp;
   OpenFlows flows;
-  std::vector<Coalesced> items;
-  std::vector<Group> groups;  ///< one for each item, and one to read the next packet into
+  io::LineVector<Coalesced> items;
+  io::LineVector<Group> groups;  ///< one for each item, and one to read the next packet into
   std::uint32_t item_count = 0;
-  std::vector<Joined> joined;
+  io::LineVector<Joined> joined;
   std::uint32_t joined_count = 0;
-  std::vector<Bytes> slices;  ///< of all super-packets, one after the other
+  io::LineVector<Bytes> slices;  ///< of all super-packets, one after the other
 };
 
 /// Joins a packet with the open item of its flow; false: it may not, and that item is closed.

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "engine/verdict.h"
+#include "io/cache_line.h"
 
 namespace culvert {
 
@@ -27,7 +28,7 @@ class Counter {
 };
 
 /// What one worker counts of one tunnel.
-struct alignas(64) WorkerCounters {
+struct alignas(io::kCacheLineBytes) WorkerCounters {
   Counter out_received, out_packets, out_bytes;  ///< taken from TUN; sent
   Counter in_received, in_packets, in_bytes;     ///< taken from the socket; written to TUN
   Counter errors_received, errors_relayed;       ///< ICMPv4 errors about our outer packets

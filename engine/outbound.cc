@@ -18,7 +18,7 @@ static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes + 60 + kMaxInnerHeader
               OutboundBatch::kBlockBytes);
 
 OutboundBatch::OutboundBatch(std::size_t capacity)
-    : capacity_(capacity), blocks_(std::make_unique<std::byte[]>(capacity * kBlockBytes)) {
+    : capacity_(capacity), blocks_(capacity * kBlockBytes) {
   datagrams_.reserve(capacity);
 }
 

@@ -5,12 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <vector>
 
 #include "engine/tables.h"
 #include "engine/verdict.h"
+#include "io/cache_line.h"
 #include "io/packet.h"
 #include "io/queue.h"
 
@@ -37,7 +36,7 @@ class OutboundBatch {
   /// A block that stays valid until the datagram pushed next, which uses it, has been flushed.
   [[nodiscard]] std::span<std::byte> block() noexcept {
     if (datagrams_.size() == capacity_) flush_and_clear();
-    return {blocks_.get() + datagrams_.size() * kBlockBytes, kBlockBytes};
+    return {blocks_.data() + datagrams_.size() * kBlockBytes, kBlockBytes};
   }
   void push(const OutboundDatagram& datagram) noexcept {
     if (datagrams_.size() == capacity_) flush_and_clear();
@@ -55,8 +54,8 @@ class OutboundBatch {
 
  private:
   std::size_t capacity_;
-  std::vector<OutboundDatagram> datagrams_;
-  std::unique_ptr<std::byte[]> blocks_;
+  io::LineVector<OutboundDatagram> datagrams_;
+  io::LineVector<std::byte> blocks_;
 };
 
 /// The outbound way. `packet`: from TUN, an inner packet or super-packet; it is changed (MSS,

@@ -12,7 +12,8 @@
 #include <memory>
 #include <thread>
 #include <utility>
-#include <vector>
+
+#include "io/cache_line.h"
 
 namespace culvert {
 
@@ -57,13 +58,13 @@ class Snapshot {
   [[nodiscard]] const T& current() const noexcept { return *owned_; }
 
  private:
-  struct alignas(64) Seen {
+  struct alignas(io::kCacheLineBytes) Seen {
     std::atomic<const T*> value{nullptr};
   };
 
   std::unique_ptr<const T> owned_;
   std::atomic<const T*> current_;
-  std::vector<Seen> seen_;
+  io::LineVector<Seen> seen_;  ///< each reader writes its own, in every round
 };
 
 }  // namespace culvert

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/config.h"
+#include "io/cache_line.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 
@@ -38,7 +39,7 @@ class AtomicIpv4Address {
 };
 
 /// What is known of the way to a remote endpoint. Relaxed throughout: the values stand alone.
-struct alignas(64) Path {
+struct alignas(io::kCacheLineBytes) Path {
   AtomicIpv4Address local;                     ///< source of outer packets; 0.0.0.0: none, no route
   std::atomic<std::uint16_t> route_mtu{1500};  ///< bytes, as the kernel's route says
   std::atomic<std::uint16_t> learned_mtu{

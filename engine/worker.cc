@@ -43,7 +43,7 @@ DropReason write_reason(int error) noexcept {
 
 }  // namespace
 
-class Worker::Batch final : public OutboundBatch {
+class alignas(io::kCacheLineBytes) Worker::Batch final : public OutboundBatch {
  public:
   Batch(Worker& worker, std::size_t capacity) : OutboundBatch(capacity), worker_(worker) {}
 
@@ -251,7 +251,9 @@ void Worker::count_writes(std::span<const int> results) noexcept {
 }
 
 void Worker::keep_house(Time now) noexcept {
-  const bool is_asked = refresh_.exchange(false, std::memory_order_relaxed);
+  // Only who has been asked writes: a read-modify-write in every round would cost more.
+  const bool is_asked = refresh_.load(std::memory_order_relaxed) &&
+                        refresh_.exchange(false, std::memory_order_relaxed);
   if (!is_asked && now < next_house_keeping_) return;
   next_house_keeping_ = now + kTick;
   if (is_asked || options_.keeps_house) {

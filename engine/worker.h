@@ -7,7 +7,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "engine/coalesce.h"
 #include "engine/counters.h"
@@ -16,6 +15,7 @@
 #include "engine/outbound.h"
 #include "engine/snapshot.h"
 #include "engine/tables.h"
+#include "io/cache_line.h"
 #include "io/queue.h"
 
 namespace culvert {
@@ -33,7 +33,7 @@ struct WorkerOptions {
   };  ///< the device is gone; called once, on the worker's thread
 };
 
-class Worker {
+class alignas(io::kCacheLineBytes) Worker {
  public:
   /// `tables` outlives the worker, which reads it as reader number options.index.
   Worker(std::unique_ptr<io::Queues> queues, Snapshot<Tables>& tables, WorkerOptions options);
@@ -96,16 +96,16 @@ class Worker {
   std::unique_ptr<io::Queues> queues_;
   Snapshot<Tables>& snapshot_;
   WorkerOptions options_;
-  const Tables* tables_ = nullptr;        ///< of this round
-  std::vector<TunnelState> states_;       ///< by tunnel index
-  std::vector<WorkerCounters> counters_;  ///< by tunnel index, the device's last
+  const Tables* tables_ = nullptr;           ///< of this round
+  io::LineVector<TunnelState> states_;       ///< by tunnel index
+  io::LineVector<WorkerCounters> counters_;  ///< by tunnel index, the device's last
   Counter receive_queue_full_;
   std::unique_ptr<Batch> batch_;
   Coalescer coalescer_;
-  std::vector<PendingWrite> pending_writes_;
-  std::vector<ErrorBuffer> error_buffers_;
+  io::LineVector<PendingWrite> pending_writes_;
+  io::LineVector<ErrorBuffer> error_buffers_;
   std::size_t error_buffers_used_ = 0;
-  std::vector<std::byte>
+  io::LineVector<std::byte>
       cut_headers_;  ///< blocks for write_cut(); empty where the device takes super-packets
   ErrorLimiter limiter_;
   Time next_house_keeping_{};

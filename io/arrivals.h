@@ -11,8 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
+#include "io/cache_line.h"
 #include "io/packet.h"
 #include "io/packet_pool.h"
 #include "io/queue.h"
@@ -72,8 +72,8 @@ class Arrivals {
 
   PacketPool pool_;
   Framing framing_;
-  std::vector<Packet> packets_;
-  std::vector<std::uint16_t> slots_;
+  LineVector<Packet> packets_;
+  LineVector<std::uint16_t> slots_;
 };
 
 /// The buffers of one worker, by Source.

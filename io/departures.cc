@@ -24,7 +24,7 @@ Departures::Departures(const QueueSizes& sizes, bool tun_has_virtio_header)
       destinations_(sizes.batch_sends),
       writes_(sizes.batch_writes),
       virtio_headers_(sizes.batch_writes),
-      slices_(new iovec[sizes.batch_writes * kMaxPieces]),
+      slices_(sizes.batch_writes * kMaxPieces),
       send_results_(sizes.batch_sends),
       write_results_(sizes.batch_writes) {
   for (std::size_t i = 0; i < messages_.size(); ++i) {
@@ -51,7 +51,7 @@ bool Departures::add(const TunPacket& packet) noexcept {
   assert(packet.slices.size() <= kMaxSlices);
   if (write_count_ == writes_.size()) return false;
   const std::size_t i = write_count_++;
-  iovec* const begin = slices_.get() + slice_count_;
+  iovec* const begin = slices_.data() + slice_count_;
   iovec* end = begin;
   if (tun_has_virtio_header_) {
     write_virtio_header(virtio_headers_[i], packet.offload);

@@ -8,10 +8,9 @@
 
 #include <array>
 #include <cstddef>
-#include <memory>
 #include <span>
-#include <vector>
 
+#include "io/cache_line.h"
 #include "io/queue.h"
 #include "io/sockets.h"
 
@@ -45,17 +44,17 @@ class Departures {
   using VirtioHeader = std::array<std::byte, kVirtioHeaderBytes>;
 
   bool tun_has_virtio_header_;
-  std::vector<mmsghdr> messages_;
-  std::vector<Pieces> pieces_;
-  std::vector<sockaddr_in> destinations_;
+  LineVector<mmsghdr> messages_;
+  LineVector<Pieces> pieces_;
+  LineVector<sockaddr_in> destinations_;
   std::size_t send_count_ = 0;
-  std::vector<std::span<iovec>> writes_;
-  std::vector<VirtioHeader> virtio_headers_;
-  std::unique_ptr<iovec[]> slices_;  ///< untouched, so not resident, as far as it is not used
+  LineVector<std::span<iovec>> writes_;
+  LineVector<VirtioHeader> virtio_headers_;
+  LineVector<iovec> slices_;  ///< untouched, so not resident, as far as it is not used
   std::size_t slice_count_ = 0;
   std::size_t write_count_ = 0;
-  std::vector<int> send_results_;
-  std::vector<int> write_results_;
+  LineVector<int> send_results_;
+  LineVector<int> write_results_;
 };
 
 }  // namespace culvert::io

@@ -14,6 +14,7 @@
 
 #include "io/arrivals.h"
 #include "io/busy_poll.h"
+#include "io/cache_line.h"
 #include "io/departures.h"
 #include "io/faults.h"
 
@@ -32,9 +33,9 @@ class ReceiveVector {
   [[nodiscard]] int receive(int fd, Arrivals& arrivals) noexcept;
 
  private:
-  std::vector<mmsghdr> messages_;
-  std::vector<iovec> pieces_;
-  std::vector<sockaddr_ll> senders_;
+  LineVector<mmsghdr> messages_;
+  LineVector<iovec> pieces_;
+  LineVector<sockaddr_ll> senders_;
 };
 
 int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
@@ -57,7 +58,7 @@ int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
   return 0;
 }
 
-class Poller final : public Queues {
+class alignas(kCacheLineBytes) Poller final : public Queues {
  public:
   Poller(WorkerDescriptors descriptors, const QueueSizes& sizes, std::chrono::nanoseconds busy_poll,
          std::string_view object)

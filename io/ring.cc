@@ -14,6 +14,7 @@
 
 #include "io/arrivals.h"
 #include "io/busy_poll.h"
+#include "io/cache_line.h"
 #include "io/departures.h"
 #include "io/faults.h"
 #include "io/uring.h"
@@ -64,7 +65,7 @@ constexpr std::size_t kMessageBytes = sizeof(io_uring_recvmsg_out) + sizeof(sock
 
 constexpr std::size_t place(Source source) noexcept { return static_cast<std::size_t>(source); }
 
-class Ring final : public Queues {
+class alignas(kCacheLineBytes) Ring final : public Queues {
  public:
   Ring(WorkerDescriptors descriptors, const QueueSizes& sizes, std::chrono::nanoseconds busy_poll,
        std::string_view object)
@@ -122,12 +123,12 @@ class Ring final : public Queues {
   std::array<BufferRing, kSources> buffers_;
   Uring uring_;  // after all that the kernel may write to: it is closed first
   std::array<std::size_t, kSources> buffers_with_kernel_{};
-  std::vector<Intake> intakes_;  ///< that of TUN is the first
+  LineVector<Intake> intakes_;  ///< that of TUN is the first
   int tun_file_ = 0, wake_file_ = 0;
   bool is_wake_armed_ = false;
   msghdr message_shape_{};
-  std::vector<Completion> kept_;  ///< of receives that came during submit(): the next round's
-  Result<void> failure_;          ///< what wait() is to report
+  LineVector<Completion> kept_;  ///< of receives that came during submit(): the next round's
+  Result<void> failure_;         ///< what wait() is to report
 };
 
 // ---- opening ------------------------------------------------------------------------------------
