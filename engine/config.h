@@ -52,6 +52,9 @@ struct TunnelConfig {
 
 enum class IoChoice : std::uint8_t { automatic, uring, epoll };
 enum class ReceiveChoice : std::uint8_t { automatic, packet, raw };
+/// How outer packets are sent: raw sockets, or packet sockets to a next hop that the engine's owner
+/// has told (Engine::set_next_hop), raw sockets while there is none.
+enum class SendChoice : std::uint8_t { automatic, raw, packet };
 
 /// One device and its tunnels: one engine.
 struct Config {
@@ -69,6 +72,7 @@ struct Config {
   /// the rule.
   std::chrono::microseconds busy_poll{0};
   ReceiveChoice receive = ReceiveChoice::automatic;
+  SendChoice send = SendChoice::automatic;
   io::QueueSizes sizes{};
   Log log;  ///< may be empty
 };

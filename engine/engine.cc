@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 
 #include "engine/path.h"
 #include "engine/snapshot.h"
 #include "engine/worker.h"
+#include "io/interface_features.h"
 #include "io/packet_socket.h"
 #include "io/poller.h"
 #include "io/raw_socket.h"
@@ -27,6 +29,7 @@ struct Chosen {
   std::string io_reason;
   io::ReceiveKind receive = io::ReceiveKind::packet;
   std::string receive_reason;
+  std::string send_reason;  ///< why no packet socket sends; empty: one may
 };
 
 /// Everything that open() has opened; what a failure leaves behind is closed with it.
@@ -36,6 +39,7 @@ struct Opened {
   bool tun_takes_udp = true;
   std::vector<io::WorkerDescriptors> workers;
   std::vector<io::Fd> guards;  ///< keep the kernel from answering protocol unreachable
+  std::optional<io::EncapsulatorProgram> encapsulator;  ///< nothing: BPF is forbidden
 };
 
 bool wants_order_across_workers(const TunnelConfig& tunnel) {
@@ -73,6 +77,7 @@ Tunnel make_tunnel(const Config& config, std::uint32_t index, std::shared_ptr<Pa
     tunnel.ip_protocol = encapsulation.kIpProtocol;
     tunnel.encapsulation_bytes =
         static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
+    tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
   });
   refresh_path(tunnel, std::chrono::steady_clock::now());
   tunnel.device_mtu = config.mtu.value_or(default_mtu(tunnel));
@@ -137,6 +142,40 @@ Result<void> open_send(const Config& config, Opened& opened) {
   return {};
 }
 
+/// A packet socket for each worker, and the program that lets the kernel cut what it sends: where
+/// BPF is forbidden each segment is sent by itself.
+Result<void> open_packet_send(const Config& config, Opened& opened) {
+  for (auto& worker : opened.workers) {
+    auto socket = io::open_packet_send_socket();
+    if (!socket) return Unexpected{socket.error()};
+    worker.packet_send = std::move(*socket);
+  }
+  auto encapsulator =
+      io::EncapsulatorProgram::open(opened.workers.size(), config.sizes.tun_packets);
+  if (!encapsulator) {
+    if (config.log)
+      config.log(LogLevel::debug, "super-packets are cut here: " + encapsulator.error().message());
+    return {};
+  }
+  opened.encapsulator = std::move(*encapsulator);
+  for (std::size_t i = 0; i < opened.workers.size(); ++i)
+    opened.workers[i].slots = opened.encapsulator->slots_of(i);
+  return {};
+}
+
+Result<void> choose_send(const Config& config, Opened& opened, Chosen& chosen) {
+  if (auto raw = open_send(config, opened); !raw) return raw;
+  if (config.send == SendChoice::raw) {
+    chosen.send_reason = "asked for";
+    return {};
+  }
+  auto packet = open_packet_send(config, opened);
+  if (packet || config.send == SendChoice::packet) return packet;
+  for (auto& worker : opened.workers) worker.packet_send.reset();
+  chosen.send_reason = packet.error().message();
+  return {};
+}
+
 Result<void> open_tun_queues(const Config& config, Opened& opened) {
   auto tun = io::open_tun(config.device, opened.workers.size());
   if (!tun) return Unexpected{tun.error()};
@@ -187,6 +226,7 @@ class EngineImplementation final : public Engine {
   Result<void> start() override;
   Result<void> apply(const Config& config) override;
   void refresh() override;
+  void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) override;
   void stop() override;
   [[nodiscard]] EngineStatus status() const override;
   [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.get(); }
@@ -197,6 +237,8 @@ class EngineImplementation final : public Engine {
   }
   void run_worker(std::size_t index);
   void stop_workers();
+  [[nodiscard]] bool kernel_cuts_at(unsigned interface_index);
+  [[nodiscard]] std::string send_reason_of(std::size_t tunnel) const;
   [[nodiscard]] Totals totals_of(std::size_t tunnel) const;
 
   const Log log_;            ///< the workers' threads read these two,
@@ -208,6 +250,7 @@ class EngineImplementation final : public Engine {
   Snapshot<Tables> tables_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
+  std::vector<std::string> send_reasons_;  ///< by tunnel
   io::Fd failure_event_;
 };
 
@@ -276,6 +319,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
   if (config.io != config_.io) return refuse("io");
   if (config.busy_poll != config_.busy_poll) return refuse("busy_poll");
   if (config.receive != config_.receive) return refuse("receive");
+  if (config.send != config_.send) return refuse("send");
   if (ip_protocols(config) != ip_protocols(config_)) return refuse("mode");
   std::vector<Tunnel> tunnels;
   for (std::uint32_t i = 0; i < config.tunnels.size(); ++i) {
@@ -303,6 +347,30 @@ void EngineImplementation::refresh() {
     refresh_path(tunnel, std::chrono::steady_clock::now());
 }
 
+void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop,
+                                        std::string reason) {
+  const std::lock_guard lock(mutex_);
+  const auto& tunnels = tables_.current().tunnels();
+  if (tunnel >= tunnels.size() || !chosen_.send_reason.empty()) return;
+  next_hop.cuts = next_hop && kernel_cuts_at(next_hop.interface_index);
+  tunnels[tunnel].path->next_hop.store(next_hop);
+  send_reasons_.resize(tunnels.size());
+  send_reasons_[tunnel] = std::move(reason);
+}
+
+bool EngineImplementation::kernel_cuts_at(unsigned interface_index) {
+  if (!opened_.encapsulator) return false;
+  const auto say = [&](const Error& error) {
+    log(LogLevel::debug, "super-packets are cut here: " + error.message());
+    return false;
+  };
+  const auto passes = io::passes_super_packets(interface_index);
+  if (!passes) return say(passes.error());
+  if (*passes) return false;
+  const auto attached = opened_.encapsulator->attach(interface_index);
+  return attached ? true : say(attached.error());
+}
+
 void EngineImplementation::stop() {
   const std::lock_guard lock(mutex_);
   stop_workers();
@@ -315,6 +383,11 @@ void EngineImplementation::stop_workers() {
     tables_.deactivate(i);
   }
   threads_.clear();
+}
+
+std::string EngineImplementation::send_reason_of(std::size_t tunnel) const {
+  if (!chosen_.send_reason.empty()) return chosen_.send_reason;
+  return tunnel < send_reasons_.size() ? send_reasons_[tunnel] : "no next hop is known yet";
 }
 
 Totals EngineImplementation::totals_of(std::size_t tunnel) const {
@@ -343,6 +416,8 @@ EngineStatus EngineImplementation::status() const {
     status.tunnels.push_back({.config = tunnel.config,
                               .local = tunnel.path->local.load(std::memory_order_relaxed),
                               .mtu_bytes = fit_ipv6(tunnel).mtu_bytes,
+                              .send = tunnel.path->next_hop.load() ? "packet" : "raw",
+                              .send_reason = send_reason_of(tunnel.index),
                               .totals = totals_of(tunnel.index)});
   }
   return status;
@@ -367,6 +442,9 @@ Result<void> take_injected(InjectedDescriptors injected, Config& config, Opened&
   config.workers = static_cast<unsigned>(opened.workers.size());
   chosen.receive = opened.workers.front().receive_kind;
   chosen.receive_reason = "injected";
+  const bool has_packet_send = std::all_of(opened.workers.begin(), opened.workers.end(),
+                                           [](auto& worker) { return bool{worker.packet_send}; });
+  if (!has_packet_send) chosen.send_reason = "injected";
   return {};
 }
 
@@ -374,7 +452,7 @@ Result<void> open_descriptors(const Config& config, Opened& opened, Chosen& chos
   opened.workers.resize(config.workers);
   if (auto tun = open_tun_queues(config, opened); !tun) return tun;
   if (auto receive = choose_receive(config, opened, chosen); !receive) return receive;
-  return open_send(config, opened);
+  return choose_send(config, opened, chosen);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 //     engine
 //
 // Addresses and routes of the device are the owner's: the engine moves packets.
-// open, start, apply, refresh, stop: one thread at a time. status: any thread, any time.
+// open, start, apply, refresh, set_next_hop, stop: one thread at a time. status: any thread, any
+// time.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@
 
 #include "engine/config.h"
 #include "engine/counters.h"
+#include "io/next_hop.h"
 #include "io/sockets.h"
 
 namespace culvert {
@@ -28,6 +30,8 @@ struct TunnelStatus {
   TunnelConfig config;
   proto::Ipv4Address local;     ///< in use now; 0.0.0.0: `any`, and there is no route to the remote
   std::uint16_t mtu_bytes = 0;  ///< tunnel MTU in force: device MTU, path MTU, RFC 4213 3.2
+  std::string_view send;        ///< "packet" or "raw", as of now
+  std::string send_reason;      ///< why it is that one
   Totals totals;
 };
 
@@ -63,11 +67,17 @@ class Engine {
   /// Starts the workers.
   [[nodiscard]] virtual Result<void> start() = 0;
   /// Changes tunnels and their settings while packets flow; unchanged tunnels keep their counters.
-  /// Device name, workers, io, receive and busy_poll cannot change: refused.
+  /// Device name, workers, io, receive, send and busy_poll cannot change: refused.
   [[nodiscard]] virtual Result<void> apply(const Config& config) = 0;
   /// Looks up routes to the remotes again: for the owner to call when netlink says that routes or
   /// addresses changed. The workers do it each second by themselves.
   virtual void refresh() = 0;
+  /// Tells the next hop of a tunnel's outer packets, by index: from then on they are sent to it by
+  /// packet sockets, and TCP super-packets are cut by the kernel where it can. Nothing (the state
+  /// at start): they go by the kernel's route through raw sockets. `reason` is for status(). The
+  /// owner is to follow what netlink says of route, neighbor and link. Without effect with
+  /// SendChoice::raw, or where packet sockets are refused.
+  virtual void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) = 0;
   /// Stops and joins the workers. Counters stay readable. Also done by the destructor.
   virtual void stop() = 0;
 

@@ -1,5 +1,6 @@
 #include "engine/outbound.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -64,7 +65,8 @@ class Encapsulator {
         fit_(fit),
         state_(state),
         batch_(batch),
-        protocol_type_(inner.protocol_type) {
+        protocol_type_(inner.protocol_type),
+        next_hop_(tunnel.path->next_hop.load()) {
     outer_.source = tunnel.path->local.load(std::memory_order_relaxed);
     outer_.destination = tunnel.config.remote;
     outer_.protocol = tunnel.ip_protocol;
@@ -77,6 +79,42 @@ class Encapsulator {
   void send_packet(io::Packet& packet) noexcept {
     packet.grow_front(tunnel_.overhead_bytes());
     send(packet.bytes(), {}, 1);
+  }
+
+  /// Whether the kernel can make the segments of a super-packet, headers and all. What it cannot:
+  /// USO, headers that differ (GRE checksum, sequence number), and fragments.
+  [[nodiscard]] bool kernel_cuts(const io::Packet& packet,
+                                 const Segmenter& segmenter) const noexcept {
+    return next_hop_.cuts && tunnel_.has_constant_header &&
+           packet.offload.segmentation != io::Segmentation::udp &&
+           segmenter.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
+  }
+
+  /// A super-packet whole, for the kernel to cut. Its outer header says the length that it has now,
+  /// which the kernel corrects for each segment, as it counts the identification on (RFC 6864 4.1:
+  /// with DF set it may be anything).
+  void send_super_packet(io::Packet& packet, const Segmenter& segmenter) noexcept {
+    const auto segments = static_cast<std::uint32_t>(segmenter.segment_count());
+    const std::uint32_t bytes = packet_bytes(packet);
+    packet.grow_front(tunnel_.overhead_bytes());
+    const auto whole = packet.bytes();
+    outer_.total_bytes = static_cast<std::uint16_t>(std::min<std::size_t>(whole.size(), 0xffff));
+    if (!outer_.dont_fragment) {
+      outer_.identification = next_identification();
+      state_.next_identification =
+          static_cast<std::uint16_t>(state_.next_identification + segments - 1);
+    }
+    proto::build_ipv4(whole.first<proto::kIpv4HeaderBytes>(), outer_);
+    if (tunnel_.encapsulation_bytes != 0) write_encapsulation(whole, {});
+    batch_.push({.datagram = {.head = whole,
+                              .tail = {},
+                              .destination = outer_.destination,
+                              .next_hop = next_hop_,
+                              .offload = packet.offload,
+                              .encapsulation_bytes = tunnel_.overhead_bytes()},
+                 .tunnel = tunnel_.index,
+                 .packets = segments,
+                 .inner_bytes = bytes});
   }
 
   /// The segments of a super-packet, which fit.
@@ -185,10 +223,13 @@ class Encapsulator {
 
   void push(std::span<const std::byte> head, std::span<const std::byte> tail, std::size_t packets,
             std::size_t inner_bytes) noexcept {
-    batch_.push({.datagram = {head, tail, outer_.destination},
+    batch_.push({.datagram = {.head = head,
+                              .tail = tail,
+                              .destination = outer_.destination,
+                              .next_hop = next_hop_},
                  .tunnel = tunnel_.index,
-                 .packets = static_cast<std::uint16_t>(packets),
-                 .inner_bytes = static_cast<std::uint16_t>(inner_bytes)});
+                 .packets = static_cast<std::uint32_t>(packets),
+                 .inner_bytes = static_cast<std::uint32_t>(inner_bytes)});
   }
 
   const Tunnel& tunnel_;
@@ -196,6 +237,7 @@ class Encapsulator {
   TunnelState& state_;
   OutboundBatch& batch_;
   std::uint16_t protocol_type_;
+  io::NextHop next_hop_;
   proto::Ipv4Fields outer_;
 };
 
@@ -203,14 +245,17 @@ Verdict sent(const Tunnel& tunnel) noexcept {
   return {.action = Verdict::Action::to_tunnel, .tunnel = &tunnel};
 }
 
-// segments > fit > datagrams
-Verdict outbound_super_packet(const io::Packet& packet, const InnerPacket& inner,
-                              const Tunnel& tunnel, const Fit& fit,
-                              Encapsulator& encapsulator) noexcept {
+// segments > fit > datagrams, or one that the kernel cuts
+Verdict outbound_super_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
+                              const Fit& fit, Encapsulator& encapsulator) noexcept {
   auto segmenter = Segmenter::start(packet);
   if (!segmenter) return drop(DropReason::tun_offload_malformed, &tunnel);
   if (segmenter->largest_packet_bytes() <= fit.mtu_bytes) {
-    encapsulator.send_segments(*segmenter);
+    if (encapsulator.kernel_cuts(packet, *segmenter)) {
+      encapsulator.send_super_packet(packet, *segmenter);
+    } else {
+      encapsulator.send_segments(*segmenter);
+    }
   } else if (inner.may_be_fragmented) {
     encapsulator.send_fragmented_segments(*segmenter, inner.ip_header_bytes);
   } else {

@@ -19,8 +19,9 @@ namespace culvert {
 struct OutboundDatagram {
   io::Datagram datagram;
   std::uint32_t tunnel = 0;   ///< index
-  std::uint16_t packets = 0;  ///< 1, or 0 for a fragment that is not the first of its packet
-  std::uint16_t inner_bytes = 0;
+  std::uint32_t packets = 0;  ///< 1, those that a super-packet stands for, or 0 for a fragment that
+                              ///< is not the first of its packet
+  std::uint32_t inner_bytes = 0;
 };
 
 /// Datagrams that wait to be sent together, and blocks for the headers that do not fit in front of

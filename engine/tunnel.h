@@ -12,6 +12,7 @@
 
 #include "engine/config.h"
 #include "io/cache_line.h"
+#include "io/next_hop.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 
@@ -45,6 +46,7 @@ struct alignas(io::kCacheLineBytes) Path {
   std::atomic<std::uint16_t> learned_mtu{
       0};  ///< bytes, from fragmentation needed (RFC 1191); 0: nothing
   std::atomic<Time::rep> learned_until{0};  ///< RFC 1191 6.3: forgotten after ten minutes
+  io::AtomicNextHop next_hop;               ///< nothing: packets go by the kernel's route
 
   /// The path MTU in bytes, outer header included.
   [[nodiscard]] std::uint16_t mtu() const noexcept {
@@ -61,6 +63,7 @@ struct Tunnel {
   std::uint8_t ip_protocol = 0;           ///< of the outer header
   std::uint16_t encapsulation_bytes = 0;  ///< between outer header and payload packet
   std::uint16_t device_mtu = 0;
+  bool has_constant_header = false;  ///< of the encapsulation: the same for all segments
   std::optional<proto::Ipv6Address> icmp_source{};
   std::shared_ptr<Path> path{};
 

@@ -85,9 +85,10 @@ Result<Fd> load_program(bpf_prog_type type, std::span<const bpf_insn> instructio
   return fail(code, "load BPF program", name, advice.empty() ? advice_on(code) : advice);
 }
 
-Result<Fd> create_array_map(std::uint32_t value_bytes, std::uint32_t entries,
-                            std::string_view name) {
+Result<Fd> create_array_map(std::uint32_t value_bytes, std::uint32_t entries, std::string_view name,
+                            std::uint32_t flags) {
   bpf_attr attributes{};
+  attributes.map_flags = flags;
   attributes.map_type = BPF_MAP_TYPE_ARRAY;
   attributes.key_size = sizeof(std::uint32_t);
   attributes.value_size = value_bytes;
@@ -105,6 +106,19 @@ Result<void> update_element(const Fd& map, std::uint32_t index, std::span<const 
   attributes.value = address_of(value.data());
   if (bpf_call(BPF_MAP_UPDATE_ELEM, attributes) == 0) return {};
   return fail(errno, "write to BPF map", "element " + std::to_string(index), advice_on(errno));
+}
+
+Result<Fd> attach_to_egress(const Fd& program, unsigned interface_index) {
+  constexpr std::uint32_t kTcxEgress = 47;  // BPF_TCX_EGRESS, newer than the headers of Debian 12
+  bpf_attr attributes{};
+  attributes.link_create.prog_fd = static_cast<std::uint32_t>(program.get());
+  attributes.link_create.target_ifindex = interface_index;
+  attributes.link_create.attach_type = kTcxEgress;
+  Fd link{static_cast<int>(bpf_call(BPF_LINK_CREATE, attributes))};
+  if (link) return link;
+  const int code = errno;
+  return fail(code, "attach BPF program to", "interface " + std::to_string(interface_index),
+              code == EINVAL ? "needs Linux 6.6" : advice_on(code));
 }
 
 }  // namespace culvert::io

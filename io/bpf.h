@@ -22,13 +22,18 @@ namespace culvert::io {
 [[nodiscard]] Result<Fd> load_program(bpf_prog_type type, std::span<const bpf_insn> instructions,
                                       std::string_view name);
 
-/// Creates an array of `entries` values, all zero, the keys of which are their indices.
+/// Creates an array of `entries` values, all zero, the keys of which are their indices. `flags`:
+/// BPF_F_MMAPABLE, if the values are to be written as memory.
 [[nodiscard]] Result<Fd> create_array_map(std::uint32_t value_bytes, std::uint32_t entries,
-                                          std::string_view name);
+                                          std::string_view name, std::uint32_t flags = 0);
 
 /// Replaces the value at `index`. `value`: as many bytes as the map's values have.
 [[nodiscard]] Result<void> update_element(const Fd& map, std::uint32_t index,
                                           std::span<const std::byte> value);
+
+/// Attaches a BPF_PROG_TYPE_SCHED_CLS program to what leaves an interface, in front of the programs
+/// that are there (tcx, Linux 6.6). It is detached when the link that is returned is closed.
+[[nodiscard]] Result<Fd> attach_to_egress(const Fd& program, unsigned interface_index);
 
 /// Instructions, by what they do. Registers are BPF_REG_0 to BPF_REG_10; `width` is BPF_B, BPF_H,
 /// BPF_W or BPF_DW; `offset` of a jump counts the instructions that are jumped over.
@@ -64,6 +69,9 @@ constexpr bpf_insn store(int width, int destination, int offset, int source) noe
 constexpr bpf_insn jump_if(int comparison, int destination, std::int32_t immediate,
                            int offset) noexcept {
   return instruction(BPF_JMP | BPF_K | comparison, destination, 0, offset, immediate);
+}
+constexpr bpf_insn jump_if_with(int comparison, int destination, int source, int offset) noexcept {
+  return instruction(BPF_JMP | BPF_X | comparison, destination, source, offset, 0);
 }
 constexpr bpf_insn jump(int offset) noexcept {
   return instruction(BPF_JMP | BPF_JA, 0, 0, offset, 0);

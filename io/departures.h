@@ -2,6 +2,7 @@
 // (msghdr, iovec), and what became of it. Fixed in size; one thread.
 #pragma once
 
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -18,7 +19,8 @@ namespace culvert::io {
 
 class Departures {
  public:
-  Departures(const QueueSizes& sizes, bool tun_has_virtio_header);
+  /// Sends by the sockets of `descriptors`, which outlive it.
+  Departures(const QueueSizes& sizes, const WorkerDescriptors& descriptors);
 
   /// False: the batch is full.
   [[nodiscard]] bool add(const Datagram& datagram) noexcept;
@@ -28,9 +30,9 @@ class Departures {
     return {writes_.data(), write_count_};
   }
 
-  /// Sends all datagrams through a raw socket. Order and results are those of the asking; it never
-  /// waits for room.
-  void send_all(int socket) noexcept;
+  /// Sends all datagrams: those with a next hop by the packet socket, the others by the raw socket.
+  /// Order and results are those of the asking; it never waits for room.
+  void send_all() noexcept;
 
   /// Records what became of a write, or of all: 0 or an errno.
   void set_write_result(std::size_t index, int error) noexcept { write_results_[index] = error; }
@@ -40,13 +42,37 @@ class Departures {
   [[nodiscard]] Submitted finish() noexcept;
 
  private:
-  using Pieces = std::array<iovec, 2>;
+  /// What the packet socket wants in front of an IP packet.
+  struct LinkHeader {
+    std::array<std::byte, kVirtioHeaderBytes> virtio;
+    std::array<std::byte, 14> ethernet;
+  };
+  static_assert(sizeof(LinkHeader) == 24 && alignof(LinkHeader) == 1);
+  /// Where a datagram goes, in the form of the raw socket and of the packet socket.
+  struct Destination {
+    sockaddr_in route;
+    sockaddr_ll link;
+    LinkHeader header;
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(std::uint32_t))> mark;
+    bool is_by_link = false;
+  };
+  using Pieces = std::array<iovec, 3>;
   using VirtioHeader = std::array<std::byte, kVirtioHeaderBytes>;
 
+  void send_by_route(std::size_t index, std::span<const iovec> pieces) noexcept;
+  void send_by_link(std::size_t index, const Datagram& datagram) noexcept;
+  [[nodiscard]] std::span<const std::byte> take_slot(std::size_t index,
+                                                     const Datagram& datagram) noexcept;
+  [[nodiscard]] std::size_t send_run(std::size_t first) noexcept;
+
+  int raw_socket_;
+  int packet_socket_;
+  EncapsulatorSlots encapsulator_;
+  std::size_t slots_used_ = 0;
   bool tun_has_virtio_header_;
   LineVector<mmsghdr> messages_;
   LineVector<Pieces> pieces_;
-  LineVector<sockaddr_in> destinations_;
+  LineVector<Destination> destinations_;
   std::size_t send_count_ = 0;
   LineVector<std::span<iovec>> writes_;
   LineVector<VirtioHeader> virtio_headers_;

@@ -90,4 +90,22 @@ Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options, 
   return sockets;
 }
 
+Result<Fd> open_packet_send_socket() {
+  const SocketName name{"packet socket", "to send"};
+  auto socket = open_closed_socket(AF_PACKET, 0, name);
+  if (!socket) return socket;
+  auto with_header =
+      set_option(*socket, SOL_PACKET, PACKET_VNET_HDR, 1, "set PACKET_VNET_HDR of", name);
+  if (!with_header) return Unexpected{with_header.error()};
+  set_send_buffer(*socket, kSendBufferBytes);
+  return socket;
+}
+
+std::uint64_t socket_cookie(const Fd& socket) noexcept {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return 0;
+  return cookie;
+}
+
 }  // namespace culvert::io

@@ -30,4 +30,12 @@ struct PacketSocketOptions {
 [[nodiscard]] Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options,
                                                           std::size_t count);
 
+/// A packet socket that sends whole Ethernet frames, each behind a virtio-net header, by the
+/// interface that its address names. It receives nothing. Its frames pass the interface's queueing
+/// discipline and tc programs, but neither routing, netfilter, IPsec policies nor cgroup programs.
+/// Send buffer as that of raw sockets.
+[[nodiscard]] Result<Fd> open_packet_send_socket();
+/// What tells a socket from all others (SO_COOKIE).
+[[nodiscard]] std::uint64_t socket_cookie(const Fd& socket) noexcept;
+
 }  // namespace culvert::io

@@ -66,7 +66,7 @@ class alignas(kCacheLineBytes) Poller final : public Queues {
         object_(object),
         busy_poll_(busy_poll),
         receive_vector_(std::max(sizes.tunnel_packets, sizes.icmp_packets)),
-        departures_(sizes, descriptors_.tun_has_virtio_header),
+        departures_(sizes, descriptors_),
         losses_(descriptors_.receive_kind, descriptors_.receive) {}
 
   [[nodiscard]] Result<void> open(const QueueSizes& sizes);
@@ -190,7 +190,7 @@ void Poller::submit_writes() noexcept {
 }
 
 Submitted Poller::submit() noexcept {
-  departures_.send_all(descriptors_.send.get());
+  departures_.send_all();
   submit_writes();
   return departures_.finish();
 }

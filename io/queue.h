@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 
+#include "io/next_hop.h"
 #include "io/packet.h"
 #include "io/result.h"
 #include "proto/address.h"
@@ -28,11 +29,17 @@ enum class Source : std::uint8_t {
 inline constexpr std::size_t kSources = 3;
 
 /// An outer packet that is to be sent: the outer header and what follows it, in one piece or two
-/// (the header block and the payload slice of a segment). Neither is copied.
+/// (the header block and the payload slice of a segment). Neither is copied. Or a super-packet with
+/// its headers in front, in one piece, which the next hop cuts (NextHop::cuts).
 struct Datagram {
   std::span<const std::byte> head;
   std::span<const std::byte> tail;
   proto::Ipv4Address destination;
+  NextHop next_hop{};  ///< nothing: by the kernel's route
+  /// Of a super-packet: its offload, with positions from its inner header on, and how many bytes of
+  /// headers lie in front of that.
+  Offload offload{};
+  std::uint16_t encapsulation_bytes = 0;
 };
 
 /// An inner packet, or super-packet, for TUN: its headers and its payload slices. `head` and what

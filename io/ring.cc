@@ -72,7 +72,7 @@ class alignas(kCacheLineBytes) Ring final : public Queues {
       : descriptors_(std::move(descriptors)),
         object_(object),
         busy_poll_(busy_poll),
-        departures_(sizes, descriptors_.tun_has_virtio_header),
+        departures_(sizes, descriptors_),
         losses_(descriptors_.receive_kind, descriptors_.receive) {
     message_shape_.msg_namelen = sizeof(sockaddr_ll);
   }
@@ -358,7 +358,7 @@ std::size_t Ring::collect_results() noexcept {
 /// brings what has arrived meanwhile.
 Submitted Ring::submit() noexcept {
   uring_.enable();
-  departures_.send_all(descriptors_.send.get());
+  departures_.send_all();
   std::size_t pending = departures_.writes().size();
   if (pending == 0) return departures_.finish();
   departures_.set_write_results(ECANCELED);  // what stays, should io_uring fail

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "io/encapsulator_program.h"
 #include "io/fd.h"
 
 namespace culvert::io {
@@ -23,6 +24,8 @@ struct WorkerDescriptors {
   ReceiveKind receive_kind = ReceiveKind::packet;
   std::vector<Fd> receive;  ///< one packet socket, or a raw socket for each IP protocol
   Fd send;                  ///< raw IPv4 with IP_HDRINCL
+  Fd packet_send;           ///< packet socket for what has a next hop; may be absent
+  EncapsulatorSlots slots;  ///< for super-packets that go by packet_send; may be none
   Fd icmp;                  ///< raw ICMP, filtered to errors; absent but on the first worker
 };
 

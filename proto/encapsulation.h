@@ -81,6 +81,8 @@ concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
   { E::key_in(parameters) } -> std::same_as<std::optional<std::uint32_t>>;
   { E::key_out(parameters) } -> std::same_as<std::optional<std::uint32_t>>;
   { E::sends_sequence(parameters) } -> std::same_as<bool>;
+  // Whether all packets of one protocol type have the same header.
+  { E::has_constant_header(parameters) } -> std::same_as<bool>;
   { E::wants_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_checksum(parameters) } -> std::same_as<bool>;
 };

@@ -58,6 +58,9 @@ struct Gre {
   [[nodiscard]] static bool wants_sequence(const Parameters& parameters) noexcept {
     return parameters.iseq;
   }
+  [[nodiscard]] static bool has_constant_header(const Parameters& parameters) noexcept {
+    return !parameters.ocsum && !parameters.oseq;
+  }
   [[nodiscard]] static bool wants_checksum(const Parameters& parameters) noexcept {
     return parameters.icsum;
   }

@@ -44,6 +44,7 @@ struct SixInFour {
     return std::nullopt;
   }
   [[nodiscard]] static bool sends_sequence(const Parameters&) noexcept { return false; }
+  [[nodiscard]] static bool has_constant_header(const Parameters&) noexcept { return true; }
   [[nodiscard]] static bool wants_sequence(const Parameters&) noexcept { return false; }
   [[nodiscard]] static bool wants_checksum(const Parameters&) noexcept { return false; }
 };

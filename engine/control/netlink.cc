@@ -7,38 +7,21 @@
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <functional>
 #include <utility>
 
+#include "engine/control/netlink_request.h"
+
 namespace culvert::control {
 namespace {
 
-/// Owns an object of libnl.
-template <auto kFree>
-struct Free {
-  template <class T>
-  void operator()(T* object) const noexcept {
-    kFree(object);
-  }
-};
-using Message = std::unique_ptr<nl_msg, Free<nlmsg_free>>;
 using Link = std::unique_ptr<rtnl_link, Free<rtnl_link_put>>;
 using Address = std::unique_ptr<rtnl_addr, Free<rtnl_addr_put>>;
 using Route = std::unique_ptr<rtnl_route, Free<rtnl_route_put>>;
 using NlAddress = std::unique_ptr<nl_addr, Free<nl_addr_put>>;
-using Callbacks = std::unique_ptr<nl_cb, Free<nl_cb_put>>;
-
-Unexpected<Error> fail(int code, std::string operation, std::string object,
-                       std::string advice = {}) {
-  return Unexpected{Error{.code = code,
-                          .operation = std::move(operation),
-                          .object = std::move(object),
-                          .advice = std::move(advice)}};
-}
 
 /// libnl has one number of its own for several errnos; those that can happen before a request is
 /// sent are these.
@@ -60,58 +43,6 @@ proto::Ipv4Address to_ipv4(nl_addr* address) {
   const auto* bytes = static_cast<const std::byte*>(nl_addr_get_binary_addr(address));
   std::copy_n(bytes, result.bytes.size(), result.bytes.begin());
   return result;
-}
-
-/// What one request was answered with.
-struct Answer {
-  int code = 0;  ///< errno; 0: done
-  bool is_complete = false;
-  const std::function<void(nlmsghdr*)>* each = nullptr;
-};
-
-/// Sends a request and reads its whole answer; `each` is called for every message of it and must
-/// not throw. Returns the kernel's errno.
-int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*)>& each = {}) {
-  const Callbacks callbacks{nl_cb_alloc(NL_CB_DEFAULT)};
-  if (!callbacks) return ENOMEM;
-  Answer answer{.each = &each};
-  nl_cb_err(
-      callbacks.get(), NL_CB_CUSTOM,
-      [](sockaddr_nl*, nlmsgerr* error, void* to) noexcept -> int {
-        static_cast<Answer*>(to)->code = -error->error;
-        static_cast<Answer*>(to)->is_complete = true;
-        return NL_STOP;
-      },
-      &answer);
-  const auto complete = [](nl_msg*, void* to) noexcept -> int {
-    static_cast<Answer*>(to)->is_complete = true;
-    return NL_STOP;
-  };
-  nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, complete, &answer);
-  nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, complete, &answer);
-  nl_cb_set(
-      callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM,
-      [](nl_msg* part, void* to) noexcept -> int {
-        const auto& function = *static_cast<Answer*>(to)->each;
-        if (function) function(nlmsg_hdr(part));
-        return NL_OK;
-      },
-      &answer);
-  if (nl_send_auto(socket, message) < 0) return EIO;
-  while (!answer.is_complete) {
-    if (nl_recvmsgs(socket, callbacks.get()) < 0 && !answer.is_complete) return EIO;
-  }
-  return answer.code;
-}
-
-Result<NlSocket> connect() {
-  NlSocket socket{nl_socket_alloc()};
-  if (!socket) return fail(ENOMEM, "open netlink", "socket");
-  if (nl_connect(socket.get(), NETLINK_ROUTE) < 0) {
-    return fail(errno != 0 ? errno : EIO, "open netlink", "socket",
-                "addresses and routes are set by netlink: allow AF_NETLINK sockets here");
-  }
-  return socket;
 }
 
 /// What to do about the errnos that adding something to a device can meet.
@@ -251,8 +182,6 @@ int look_up(nl_sock* socket, proto::Ipv4Address address, unsigned device_index, 
 
 }  // namespace
 
-void NlSocketFree::operator()(nl_sock* socket) const noexcept { nl_socket_free(socket); }
-
 std::string interface_name(unsigned index) {
   std::array<char, IF_NAMESIZE> name{};
   if (::if_indextoname(index, name.data()) == nullptr) return "interface " + std::to_string(index);
@@ -260,7 +189,7 @@ std::string interface_name(unsigned index) {
 }
 
 Result<Netlink> Netlink::open() {
-  auto socket = connect();
+  auto socket = connect_netlink(NETLINK_ROUTE);
   if (!socket) return Unexpected{socket.error()};
   return Netlink{std::move(*socket)};
 }
@@ -347,7 +276,7 @@ Result<std::optional<RouteFound>> Netlink::route_to(proto::Ipv4Address address,
 }
 
 Result<NetlinkWatch> NetlinkWatch::open() {
-  auto socket = connect();
+  auto socket = connect_netlink(NETLINK_ROUTE);
   if (!socket) return Unexpected{socket.error()};
   nl_sock* raw = socket->get();
   if (nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, 0) <
@@ -360,13 +289,8 @@ Result<NetlinkWatch> NetlinkWatch::open() {
 
 int NetlinkWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }
 
-void NetlinkWatch::drain() noexcept {
-  // What the messages say does not matter, nor that some were lost (ENOBUFS): the next reader asks
-  // for the present state. Bounded, so that a storm of changes does not keep the thread here.
-  std::array<char, 8192> message;
-  for (int count = 0; count < 64; ++count) {
-    if (::recv(fd(), message.data(), message.size(), MSG_DONTWAIT) < 0 && errno != ENOBUFS) return;
-  }
-}
+// What the messages say does not matter, nor that some were lost: the next reader asks for the
+// present state.
+void NetlinkWatch::drain() noexcept { control::drain(socket_.get()); }
 
 }  // namespace culvert::control

@@ -52,6 +52,9 @@ class Netlink {
   [[nodiscard]] Result<std::optional<RouteFound>> route_to(proto::Ipv4Address address,
                                                            unsigned device_index = 0);
 
+  /// For requests of other files.
+  [[nodiscard]] nl_sock* socket() noexcept { return socket_.get(); }
+
  private:
   explicit Netlink(NlSocket socket) : socket_(std::move(socket)) {}
   NlSocket socket_;

@@ -4,9 +4,11 @@
 #include <net/if.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "engine/control/output_path.h"
 #include "engine/control/values.h"
 #include "io/fd.h"
 
@@ -127,9 +129,13 @@ std::string up_line(const Config& config, const EngineStatus& status) {
   const bool fell_back_io = config.io == IoChoice::automatic && status.io != "uring";
   const bool fell_back_receive =
       config.receive == ReceiveChoice::automatic && status.receive != "packet";
+  const bool has_tunnel = !status.tunnels.empty();
+  const std::string_view send = has_tunnel ? status.tunnels.front().send : "raw";
+  const std::string send_reason = has_tunnel ? status.tunnels.front().send_reason : "";
   return line + "mtu " + std::to_string(status.mtu_bytes) + ", io " +
          with_reason(status.io, status.io_reason, fell_back_io) + ", receive " +
-         with_reason(status.receive, status.receive_reason, fell_back_receive) + ", " +
+         with_reason(status.receive, status.receive_reason, fell_back_receive) + ", send " +
+         with_reason(send, send_reason, config.send != SendChoice::raw && send != "packet") + ", " +
          std::to_string(status.workers) + (status.workers == 1 ? " worker" : " workers");
 }
 
@@ -153,11 +159,14 @@ Result<void> ManagedDevice::configure() {
   switch_on_ipv6(status.device);
   if (auto done = netlink_.disable_address_generation(index); !done) return done;
   if (auto done = netlink_.set_mtu(index, status.mtu_bytes); !done) return done;
+  choose_next_hops();  // here already: a neighbor that is unknown now may be known below
   if (auto done = add_link_local(status); !done) return done;
   if (auto done = add_addresses(index); !done) return done;
   if (auto done = engine_->start(); !done) return done;
   if (auto done = netlink_.set_up(index); !done) return done;
-  return add_routes(index);
+  if (auto done = add_routes(index); !done) return done;
+  choose_next_hops();
+  return {};
 }
 
 Result<void> ManagedDevice::add_addresses(unsigned index) {
@@ -196,8 +205,43 @@ Result<void> ManagedDevice::add_link_local(const EngineStatus& status) {
   return added;
 }
 
+/// With `send auto` packets take no shorter way than the one that the user has furnished.
+void ManagedDevice::choose_next_hops() {
+  const Config& config = settings_.config;
+  if (config.send == SendChoice::raw) return;
+  in_output_path_ = config.send == SendChoice::automatic ? find_in_output_path() : std::nullopt;
+  neighbors_.resize(config.tunnels.size());
+  for (std::size_t i = 0; i < config.tunnels.size(); ++i) choose_next_hop(i);
+}
+
+void ManagedDevice::choose_next_hop(std::size_t tunnel) {
+  neighbors_[tunnel].reset();
+  if (in_output_path_) {
+    return engine_->set_next_hop(tunnel, {}, "would pass by " + *in_output_path_);
+  }
+  const TunnelConfig& config = settings_.config.tunnels[tunnel];
+  const unsigned device = config.dev.empty() ? 0 : ::if_nametoindex(config.dev.c_str());
+  if (!config.dev.empty() && device == 0) {
+    return engine_->set_next_hop(tunnel, {}, config.dev + " is gone");
+  }
+  auto found = find_next_hop(netlink_, config.remote, config.local, device);
+  if (!found) return engine_->set_next_hop(tunnel, {}, found.error().message());
+  neighbors_[tunnel] = found->neighbor;
+  engine_->set_next_hop(tunnel, found->hop, std::move(found->reason));
+}
+
+void ManagedDevice::neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed) {
+  for (std::size_t i = 0; i < neighbors_.size(); ++i) {
+    const bool concerns_it =
+        neighbors_[i] &&
+        (!changed || std::find(changed->begin(), changed->end(), *neighbors_[i]) != changed->end());
+    if (concerns_it) choose_next_hop(i);
+  }
+}
+
 void ManagedDevice::refresh() {
   engine_->refresh();
+  choose_next_hops();
   if (has_link_local_) return;
   if (auto added = add_link_local(engine_->status()); !added) {
     log(LogLevel::warning, added.error().message());

@@ -5,9 +5,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/control/netlink.h"
+#include "engine/control/next_hop.h"
 #include "engine/control/settings.h"
 #include "engine/engine.h"
 
@@ -24,8 +27,10 @@ class ManagedDevice {
                                                                        Netlink& netlink,
                                                                        const OpenEngine& open);
 
-  /// After links, addresses or routes have changed.
+  /// After links, addresses, routes, or what stands in the output path have changed.
   void refresh();
+  /// After these neighbors have changed; nothing: any may have.
+  void neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed);
   void stop() { engine_->stop(); }
 
   [[nodiscard]] EngineStatus status() const { return engine_->status(); }
@@ -39,20 +44,25 @@ class ManagedDevice {
   Result<void> add_addresses(unsigned index);
   Result<void> add_routes(unsigned index);
   Result<void> add_link_local(const EngineStatus& status);
+  void choose_next_hops();
+  void choose_next_hop(std::size_t tunnel);
   void log(LogLevel level, std::string_view line) const;
 
   DeviceSettings settings_;
   Netlink& netlink_;
   std::unique_ptr<Engine> engine_;
   bool has_link_local_ = false;
+  std::optional<std::string> in_output_path_;  ///< why `send auto` means raw
+  /// By tunnel: a change of which changes its next hop.
+  std::vector<std::optional<NeighborKey>> neighbors_;
 };
 
 /// Checks what the words say against this host: `local` is one of its addresses, `dev` one of its
 /// interfaces, and no route leads the outer packets into the tunnel.
 [[nodiscard]] Result<void> check_against_host(const DeviceSettings& settings, Netlink& netlink);
 
-/// "culvert: he-ipv6 is up: sit 192.0.2.1 -> 198.51.100.1, mtu 1480, io uring, receive packet, 1
-/// worker"
+/// "culvert: he-ipv6 is up: sit 192.0.2.1 -> 198.51.100.1, mtu 1480, io uring, receive packet, send
+/// packet, 1 worker"
 [[nodiscard]] std::string up_line(const Config& config, const EngineStatus& status);
 
 }  // namespace culvert::control

@@ -45,6 +45,8 @@ Json tunnel_json(const TunnelStatus& tunnel) {
   json["out_packets"] = totals.out_packets;
   json["out_bytes"] = totals.out_bytes;
   json["drops"] = drops_of(totals);
+  json["send"] = tunnel.send;
+  json["send_reason"] = tunnel.send_reason;
   json["in_received"] = totals.in_received;
   json["out_received"] = totals.out_received;
   json["in_held"] = totals.held(Direction::inbound);
@@ -149,20 +151,21 @@ std::string event_rows(const Json& tunnel) {
   return rows;
 }
 
+std::string with_reason(const std::string& choice, const std::string& reason) {
+  return reason.empty() ? choice : choice + " (" + reason + ")";
+}
+
 std::string tunnel_rows(const Json& tunnel) {
   std::string rows{"  tunnel "};
   rows += text(tunnel, "name") + ": " + text(tunnel, "mode") + " " + text(tunnel, "local") +
           " -> " + text(tunnel, "remote") + ", mtu " + std::to_string(count(tunnel, "mtu")) +
+          "\n    send " + with_reason(text(tunnel, "send"), text(tunnel, "send_reason")) +
           "\n    " + left("", 5);
   for (const char* title : {"packets", "bytes", "dropped", "held"})
     rows += right(title, kCountWidth);
   rows += "\n" + direction_row(tunnel, "in", Direction::inbound) +
           direction_row(tunnel, "out", Direction::outbound);
   return rows + drop_rows(tunnel.at("drops")) + event_rows(tunnel);
-}
-
-std::string with_reason(const std::string& choice, const std::string& reason) {
-  return reason.empty() ? choice : choice + " (" + reason + ")";
 }
 
 std::string device_rows(const Json& device) {

@@ -11,11 +11,15 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "engine/control/control_socket.h"
+#include "engine/control/next_hop.h"
+#include "engine/control/output_path.h"
 #include "engine/control/report.h"
 
 namespace culvert::control {
@@ -27,6 +31,7 @@ using asio::posix::stream_descriptor;
 
 /// Changes of the network come in bursts: one look after the burst is enough.
 constexpr std::chrono::milliseconds kSettleTime{100};
+constexpr std::chrono::seconds kSilentChangePeriod{5};
 
 constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP};
 
@@ -66,7 +71,9 @@ class Supervisor {
   Result<void> watch_network();
   Result<void> watch_for_failure(const ManagedDevice& device);
   void await_signal();
-  void await_change();
+  Result<void> watch(int fd, std::function<void()> on_change);
+  void await(stream_descriptor& descriptor, std::function<void()> on_change);
+  void await_silent_change();
   void refresh_soon();
   [[nodiscard]] std::vector<EngineStatus> statuses() const;
 
@@ -78,8 +85,11 @@ class Supervisor {
   asio::io_context context_{1};
   asio::signal_set signals_;
   std::optional<NetlinkWatch> watch_;
-  std::optional<stream_descriptor> watch_descriptor_;
+  std::optional<NeighborWatch> neighbor_watch_;
+  std::optional<OutputPathWatch> output_path_watch_;
+  std::list<stream_descriptor> watched_;
   asio::steady_timer settle_{context_};
+  asio::steady_timer silent_{context_};
   bool is_settling_ = false;
   std::vector<stream_descriptor> failure_descriptors_;
   std::unique_ptr<ControlServer> server_;
@@ -145,26 +155,63 @@ void Supervisor::await_signal() {
 }
 
 Result<void> Supervisor::watch_network() {
-  auto watch = NetlinkWatch::open();
-  if (!watch) return Unexpected{watch.error()};
-  watch_.emplace(std::move(*watch));
-  // A copy of the descriptor, because both owners close theirs.
-  const int fd = ::dup(watch_->fd());
-  if (fd < 0) {
-    return Unexpected{
-        Error{.code = errno, .operation = "watch", .object = "the network", .advice = {}}};
+  auto watch_links = NetlinkWatch::open();
+  if (!watch_links) return Unexpected{watch_links.error()};
+  watch_.emplace(std::move(*watch_links));
+  auto watched = watch(watch_->fd(), [this] {
+    watch_->drain();
+    refresh_soon();
+  });
+  if (!watched) return watched;
+  auto neighbors = NeighborWatch::open();
+  if (!neighbors) return Unexpected{neighbors.error()};
+  neighbor_watch_.emplace(std::move(*neighbors));
+  watched = watch(neighbor_watch_->fd(), [this] {  // at once: frames may go to a host that left
+    const auto changed = neighbor_watch_->changed();
+    for (const auto& device : devices_) device->neighbors_changed(changed);
+  });
+  if (!watched) return watched;
+  output_path_watch_.emplace(OutputPathWatch::open());
+  for (const int fd : output_path_watch_->fds()) {
+    watched = watch(fd, [this] {
+      output_path_watch_->drain();
+      refresh_soon();
+    });
+    if (!watched) return watched;
   }
-  watch_descriptor_.emplace(context_, fd);
-  await_change();
+  await_silent_change();
   return {};
 }
 
-void Supervisor::await_change() {
-  watch_descriptor_->async_wait(stream_descriptor::wait_read, [this](ErrorCode error) {
+/// Calls `on_change` whenever `fd` is readable. It waits on a copy, because both owners close
+/// theirs.
+Result<void> Supervisor::watch(int fd, std::function<void()> on_change) {
+  const int copy = ::dup(fd);
+  if (copy < 0) {
+    return Unexpected{
+        Error{.code = errno, .operation = "watch", .object = "the network", .advice = {}}};
+  }
+  watched_.emplace_back(context_, copy);
+  await(watched_.back(), std::move(on_change));
+  return {};
+}
+
+void Supervisor::await(stream_descriptor& descriptor, std::function<void()> on_change) {
+  descriptor.async_wait(stream_descriptor::wait_read,
+                        [this, &descriptor, on_change = std::move(on_change)](ErrorCode error) {
+                          if (error) return;
+                          on_change();
+                          await(descriptor, on_change);
+                        });
+}
+
+/// Rules of iptables' older kind come without a message, so they are looked for now and then.
+void Supervisor::await_silent_change() {
+  silent_.expires_after(kSilentChangePeriod);
+  silent_.async_wait([this](ErrorCode error) {
     if (error) return;
-    watch_->drain();
-    refresh_soon();
-    await_change();
+    if (has_silent_tables()) refresh_soon();
+    await_silent_change();
   });
 }
 

@@ -78,6 +78,14 @@ Check set_busy_poll(const Target& target, const Given& given) {
   return {};
 }
 
+Check set_send(const Target& target, const Given& given) {
+  auto& send = target.device.config.send;
+  if (given.text == "auto") return send = SendChoice::automatic, Check{};
+  if (given.text == "raw") return send = SendChoice::raw, Check{};
+  if (given.text == "packet") return send = SendChoice::packet, Check{};
+  return refuse("must be auto, raw or packet");
+}
+
 // ---- the tunnel ---------------------------------------------------------------------------------
 Check set_name(const Target& target, const Given& given) {
   if (given.text.empty()) return refuse("is empty: give the tunnel a name, or leave the key out");
@@ -232,6 +240,10 @@ constexpr auto kWords = std::to_array<Word>({
      set_busy_poll},
     {"receive", "", Scope::device, Kind::option, "auto|packet|raw",
      "packet: packet sockets, before the firewall; raw: raw sockets, behind it", "", set_receive},
+    {"send", "", Scope::device, Kind::option, "auto|raw|packet",
+     "packet: frames to the next hop, past the firewall's output; raw: by the kernel's route; auto "
+     "(default): packet where there is no such firewall",
+     "", set_send},
 });
 
 /// Insertions, deletions, substitutions and swaps of neighbours that make `a` into `b`.

@@ -35,6 +35,8 @@ class FakeEngine final : public Engine {
       status_.tunnels.push_back({.config = tunnel,
                                  .local = tunnel.local.value_or(proto::Ipv4Address{}),
                                  .mtu_bytes = status_.mtu_bytes,
+                                 .send = "raw",
+                                 .send_reason = "not told",
                                  .totals = {}});
     }
   }
@@ -50,6 +52,12 @@ class FakeEngine final : public Engine {
     ++log_.refreshed;
     if (on_refresh) on_refresh(status_);
   }
+  void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) override {
+    next_hops.resize(status_.tunnels.size());
+    next_hops.at(tunnel) = next_hop;
+    status_.tunnels.at(tunnel).send = next_hop ? "packet" : "raw";
+    status_.tunnels.at(tunnel).send_reason = std::move(reason);
+  }
   void stop() override {
     if (std::exchange(status_.running, false)) ++log_.stopped;
   }
@@ -62,6 +70,7 @@ class FakeEngine final : public Engine {
     ASSERT_EQ(::write(failure_.get(), &one, sizeof one), ssize_t{sizeof one});
   }
   std::function<void(EngineStatus&)> on_refresh;
+  std::vector<io::NextHop> next_hops;  ///< by tunnel, as told last
 
  private:
   io::Tun tun_;

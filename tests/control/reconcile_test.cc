@@ -222,6 +222,8 @@ EngineStatus status_of(const Config& config) {
   status.tunnels.push_back({.config = config.tunnels[0],
                             .local = *Ipv4Address::from_text("192.0.2.1"),
                             .mtu_bytes = 1480,
+                            .send = "packet",
+                            .send_reason = "next hop 192.0.2.9 on eth0",
                             .totals = {}});
   return status;
 }
@@ -231,11 +233,12 @@ TEST(UpLine, SaysWhatWasTaken) {
   EngineStatus status = status_of(config);
   EXPECT_EQ(up_line(config, status),
             "culvert: tun1 is up: sit 192.0.2.1 -> 198.51.100.1, mtu 1480, io uring, receive "
-            "packet, 1 worker");
+            "packet, send packet, 1 worker");
   status.workers = 2;
   status.tunnels[0].local = {};
   EXPECT_EQ(up_line(config, status),
-            "culvert: tun1 is up: sit any -> 198.51.100.1, mtu 1480, io uring, receive packet, 2 "
+            "culvert: tun1 is up: sit any -> 198.51.100.1, mtu 1480, io uring, receive packet, "
+            "send packet, 2 "
             "workers");
 }
 
@@ -246,12 +249,16 @@ TEST(UpLine, SaysWhyItFellBackButNotWhatWasAskedFor) {
   status.io_reason = "io_uring_setup: EPERM";
   status.receive = "raw";
   status.receive_reason = "open packet socket: EPERM";
+  status.tunnels[0].send = "raw";
+  status.tunnels[0].send_reason = "would pass by nftables, chain a b";
   EXPECT_EQ(up_line(config, status),
             "culvert: tun1 is up: gre 192.0.2.1 -> 198.51.100.1, mtu 1480, io epoll "
-            "(io_uring_setup: EPERM), receive raw (open packet socket: EPERM), 1 worker");
+            "(io_uring_setup: EPERM), receive raw (open packet socket: EPERM), send raw (would "
+            "pass by nftables, chain a b), 1 worker");
   config.io = IoChoice::epoll;
   config.receive = ReceiveChoice::raw;
-  EXPECT_THAT(up_line(config, status), HasSubstr(", io epoll, receive raw, 1 worker"));
+  config.send = SendChoice::raw;
+  EXPECT_THAT(up_line(config, status), HasSubstr(", io epoll, receive raw, send raw, 1 worker"));
 }
 
 }  // namespace

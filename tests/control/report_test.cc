@@ -34,6 +34,8 @@ EngineStatus example() {
   tunnel.config.remote = *proto::Ipv4Address::from_text("216.218.221.42");
   tunnel.local = *proto::Ipv4Address::from_text("192.168.12.2");
   tunnel.mtu_bytes = 1472;
+  tunnel.send = "packet";
+  tunnel.send_reason = "next hop 192.168.12.1 on eth0";
   Totals& totals = tunnel.totals;
   totals.in_received = 107, totals.in_packets = 100, totals.in_bytes = 11'000;
   totals.out_received = 205, totals.out_packets = 200, totals.out_bytes = 22'000;
@@ -134,6 +136,7 @@ TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
       "  io epoll (io_uring_setup: EPERM)\n"
       "  receive packet\n"
       "  tunnel broker: sit 192.168.12.2 -> 216.218.221.42, mtu 1472\n"
+      "    send packet (next hop 192.168.12.1 on eth0)\n"
       "                  packets           bytes         dropped            held\n"
       "    in                100           11000               6               1\n"
       "    out               200           22000               5               0\n"

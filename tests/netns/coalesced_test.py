@@ -67,7 +67,8 @@ def tcp_is_whole(words, overhead, six, receive):
     expect(not oversized, f"{len(oversized)} packets at h2 are longer than the tunnel MTU: {oversized[:3]}")
     for name in ("TcpInCsumErrors", "TcpInErrs", "Ip6InHdrErrors", "Ip6InTruncatedPkts", "IpInHdrErrors"):
         expect_equal(pair.h2.kernel_counter(name), 0, f"{name} at h2")
-    expect(sent["retransmitted"] < 100, f"a retransmission storm: {sent}")
+    # The veth's ring of 256 packets overflows now and then; a storm is more than one window's worth.
+    expect(sent["retransmitted"] < TCP_BYTES // 1400 // 20, f"a retransmission storm: {sent}")
     pair.expect_no_drops()
     pair.stop()
 

@@ -5,16 +5,16 @@ if(NOT CULVERT_TESTS OR NOT TARGET culvert)
 endif()
 find_program(CULVERT_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED) # the one that has Debian's scapy
 
-add_executable(refuse_uring ${CMAKE_CURRENT_LIST_DIR}/refuse_uring.cc)
-target_link_libraries(refuse_uring PRIVATE culvert_warnings)
-set_target_properties(refuse_uring PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/netns)
+add_executable(refuse_calls ${CMAKE_CURRENT_LIST_DIR}/refuse_calls.cc)
+target_link_libraries(refuse_calls PRIVATE culvert_warnings)
+set_target_properties(refuse_calls PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/netns)
 
 # culvert_netns_test(name variant [ENVIRONMENT_ENTRY...])
 function(culvert_netns_test name variant)
   set(test netns_${name}_${variant})
   add_test(NAME ${test} COMMAND ${CULVERT_PYTHON} ${CMAKE_SOURCE_DIR}/tests/netns/${name}_test.py)
   set_tests_properties(${test} PROPERTIES LABELS netns TIMEOUT 600 SKIP_RETURN_CODE 77
-    ENVIRONMENT "CULVERT=$<TARGET_FILE:culvert>;CULVERT_TEST_REFUSE_URING=$<TARGET_FILE:refuse_uring>;${ARGN}")
+    ENVIRONMENT "CULVERT=$<TARGET_FILE:culvert>;CULVERT_TEST_REFUSE_CALLS=$<TARGET_FILE:refuse_calls>;${ARGN}")
 endfunction()
 
 file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/netns/*_test.py)
@@ -29,13 +29,14 @@ foreach(script IN LISTS scripts)
 endforeach()
 foreach(name IN ITEMS culvert_to_culvert linux_kernel socat wire_bytes inbound_drops icmp_errors lifecycle
     outer_interface)
-  culvert_netns_test(${name} raw CULVERT_TEST_RECEIVE=raw)
+  culvert_netns_test(${name} raw CULVERT_TEST_RECEIVE=raw CULVERT_TEST_SEND=raw)
 endforeach()
 foreach(name IN ITEMS culvert_to_culvert linux_kernel coalesced lifecycle outer_interface)
   culvert_netns_test(${name} workers CULVERT_TEST_WORKERS=2)
 endforeach()
 foreach(name IN ITEMS culvert_to_culvert workers)
-  culvert_netns_test(${name} epoll_raw_workers CULVERT_TEST_IO=epoll CULVERT_TEST_RECEIVE=raw CULVERT_TEST_WORKERS=2)
+  culvert_netns_test(${name} epoll_raw_workers CULVERT_TEST_IO=epoll CULVERT_TEST_RECEIVE=raw CULVERT_TEST_SEND=raw
+    CULVERT_TEST_WORKERS=2)
 endforeach()
 
 # The ones that the sanitizer builds run too: each kind of packet, each way to stop.

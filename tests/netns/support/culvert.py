@@ -12,6 +12,7 @@ SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__))
 IO = os.environ.get("CULVERT_TEST_IO", "auto")  # auto, uring, epoll; refused: the kernel says no to io_uring
 WORKERS = os.environ.get("CULVERT_TEST_WORKERS", "1")
 RECEIVE = os.environ.get("CULVERT_TEST_RECEIVE", "auto")
+SEND = os.environ.get("CULVERT_TEST_SEND", "auto")
 READY = re.compile(r"\bis up\b|packets flow")  # the one line that `run` prints when packets flow
 
 
@@ -23,7 +24,7 @@ def launcher(io=IO):
     """What goes in front of the program so that the kernel refuses it io_uring."""
     if io != "refused":
         return []
-    return [os.environ.get("CULVERT_TEST_REFUSE_URING", f"{SOURCE}/build/tests/netns/refuse_uring")]
+    return [os.environ.get("CULVERT_TEST_REFUSE_CALLS", f"{SOURCE}/build/tests/netns/refuse_calls")]
 
 
 def is_sanitized():
@@ -35,7 +36,8 @@ def is_sanitized():
 class Culvert:
     """`culvert run` in a namespace. `words` is what follows `run`, as a user would type it."""
 
-    def __init__(self, namespace, words, options="", wait=True, io=None, workers=None, receive=None):
+    def __init__(self, namespace, words, options="", wait=True, io=None, workers=None, receive=None,
+                 send=None):
         self.namespace = namespace
         words = shlex.split(words) if isinstance(words, str) else list(words)
         self.name = words[0] if not words[0].startswith("-") else "config"
@@ -43,7 +45,7 @@ class Culvert:
         self.io, self.workers, self.receive = io or IO, workers or WORKERS, receive or RECEIVE
         argv = [*launcher(self.io), program(), "run", *words, "--control", self.control,
                 "--io", "auto" if self.io == "refused" else self.io, "--workers", self.workers,
-                "--receive", self.receive, *shlex.split(options)]
+                "--receive", self.receive, "--send", send or SEND, *shlex.split(options)]
         self.process = namespace.start(argv, name=f"culvert-{self.name}")
         on_failure.append(lambda: f"--- {namespace.name}: {self.show() if self.process.alive() else 'has ended'}")
         if wait:

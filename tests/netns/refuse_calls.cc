@@ -1,5 +1,5 @@
-// refuse_uring COMMAND...: runs a command to which the kernel refuses io_uring with EPERM, as
-// Docker's default seccomp profile and `kernel.io_uring_disabled` do.
+// refuse_calls COMMAND...: runs a command to which the kernel refuses io_uring and bpf() with
+// EPERM, as Docker's default seccomp profile does.
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -31,13 +31,13 @@ constexpr sock_filter skip_if(unsigned value, unsigned char skip) {
   return {BPF_JMP | BPF_JEQ | BPF_K, skip, 0, value};
 }
 
-bool refuse_uring() {
+bool refuse() {
   std::array filter{
       load(offsetof(seccomp_data, arch)), skip_if(kArchitecture, 1),
       answer(SECCOMP_RET_ALLOW),          load(offsetof(seccomp_data, nr)),
-      skip_if(SYS_io_uring_setup, 3),     skip_if(SYS_io_uring_enter, 2),
-      skip_if(SYS_io_uring_register, 1),  answer(SECCOMP_RET_ALLOW),
-      answer(SECCOMP_RET_ERRNO | EPERM),
+      skip_if(SYS_io_uring_setup, 4),     skip_if(SYS_io_uring_enter, 3),
+      skip_if(SYS_io_uring_register, 2),  skip_if(SYS_bpf, 1),
+      answer(SECCOMP_RET_ALLOW),          answer(SECCOMP_RET_ERRNO | EPERM),
   };
   const sock_fprog program{.len = filter.size(), .filter = filter.data()};
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
@@ -48,11 +48,11 @@ bool refuse_uring() {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fputs("usage: refuse_uring COMMAND [ARGUMENT]...\n", stderr);
+    std::fputs("usage: refuse_calls COMMAND [ARGUMENT]...\n", stderr);
     return 2;
   }
-  if (!refuse_uring()) {
-    std::perror("refuse_uring: seccomp");
+  if (!refuse()) {
+    std::perror("refuse_calls: seccomp");
     return 1;
   }
   execvp(argv[1], argv + 1);

@@ -1,0 +1,50 @@
+// The next hop of a tunnel's outer packets, as the kernel has it: route, neighbor, link. And what
+// of the kernel's output path a packet socket would pass by. All by netlink; one thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/control/netlink.h"
+#include "io/next_hop.h"
+
+namespace culvert::control {
+
+/// A neighbor by its interface and address: what an event is about.
+struct NeighborKey {
+  unsigned device_index = 0;
+  proto::Ipv4Address address;
+  friend bool operator==(const NeighborKey&, const NeighborKey&) = default;
+};
+
+struct NextHopFound {
+  io::NextHop hop;                      ///< nothing, if packets must go by the kernel's route
+  std::string reason;                   ///< where it leads, or why there is none
+  std::optional<NeighborKey> neighbor;  ///< a change of which changes the answer
+};
+
+/// The next hop to `remote`, for packets from `local` (nothing: any), by the interface
+/// `device_index` (0: any). There is one if the route is a plain unicast route by an Ethernet
+/// interface that is up, and the neighbor's link-layer address is known. Asks the kernel to
+/// confirm a neighbor that it has not heard of lately (RFC 4861 7.3.3's states, ARP's as well):
+/// frames that we send ourselves do not remind it.
+[[nodiscard]] Result<NextHopFound> find_next_hop(Netlink& netlink, proto::Ipv4Address remote,
+                                                 std::optional<proto::Ipv4Address> local,
+                                                 unsigned device_index);
+
+/// Tells which neighbors have changed.
+class NeighborWatch {
+ public:
+  [[nodiscard]] static Result<NeighborWatch> open();
+  [[nodiscard]] int fd() const noexcept;
+  /// The IPv4 neighbors that have changed since the last call. Nothing: some were missed, so that
+  /// any may have.
+  [[nodiscard]] std::optional<std::vector<NeighborKey>> changed();
+
+ private:
+  explicit NeighborWatch(NlSocket socket) : socket_(std::move(socket)) {}
+  NlSocket socket_;
+};
+
+}  // namespace culvert::control
