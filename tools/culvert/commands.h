@@ -7,6 +7,7 @@
 
 #include "engine/control/command_line.h"
 #include "io/result.h"
+#include "tools/culvert/bench/plan.h"
 
 namespace culvert::tool {
 
@@ -30,6 +31,13 @@ struct ShowArguments {
   bool json = false;
 };
 [[nodiscard]] int show(const ShowArguments& arguments);
+
+struct BenchArguments {
+  bench::Arguments what;
+  bool json = false;
+  bool csv = false;
+};
+[[nodiscard]] int bench(const BenchArguments& arguments);
 
 /// Writes to stdout. What cannot be written is left: a tunnel does not stop because nobody reads.
 void print(std::string_view text);

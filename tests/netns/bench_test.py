@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+"""`culvert bench`, end to end: it measures, and however it ends nothing of it is left.
+
+The rigs are bench's own. A scenario is process 1 of its PID namespace, so what bench has left would be
+a process, a mount, an interface or a file that was not there before.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from support.culvert import program
+from support.world import WORK, expect, expect_equal, run_all, scenario, wait_until
+
+WORDS = ["--rounds", "1", "--seconds", "1", "--tunnels", "culvert-sit,socat"]
+
+
+def world():
+    """All that bench could leave behind, without what belongs to the test."""
+    def lines(path):
+        with open(path) as file:
+            return [line for line in file if "/proc/" not in line]
+
+    return {"processes": sorted(int(pid) for pid in os.listdir("/proc") if pid.isdigit()),
+            "mounts": lines("/proc/self/mountinfo"), "run": sorted(os.listdir("/run")),
+            "named namespaces": sorted(os.listdir("/run/netns")), "files": sorted(os.listdir("/tmp")),
+            "devices": [line.split(":")[0] for line in lines("/proc/net/dev")]}
+
+
+def start(*words):
+    return subprocess.Popen([program(), "bench", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, cwd=WORK)
+
+
+def children():
+    """Processes but the scenario's own and bench."""
+    return len([pid for pid in os.listdir("/proc") if pid.isdigit()]) - 2
+
+
+def expect_nothing_left(before):
+    # What lived in a namespace may take a moment after the program itself: orphans of a SIGKILL are ours.
+    def is_clean():
+        while True:
+            try:
+                if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                    break
+            except ChildProcessError:
+                break
+        return world() == before
+
+    try:
+        wait_until(is_clean, "the world as it was", 5, 0.05)
+    finally:
+        expect_equal(world(), before, "what is left")
+
+
+@scenario(limit=90)
+def measures_and_leaves_nothing():
+    before = world()
+    bench = start(*WORDS, "--work", "tcp1,udp64,latency", "--json")
+    out, err = bench.communicate(timeout=80)
+    expect_equal(bench.returncode, 0, f"status; stderr: {err}")
+    report = json.loads(out)
+    expect_equal(report["failed"], [], "failures")
+    expect_equal([(turn["tunnel"], turn["work"], turn["turn"]) for turn in report["turns"]],
+                 [("culvert-sit", "tcp1", 1), ("socat", "tcp1", 1), ("culvert-sit", "udp64", 1), ("socat", "udp64", 1),
+                  ("culvert-sit", "latency", 1), ("socat", "latency", 1), ("culvert-sit", "latency", 2),
+                  ("socat", "latency", 2)], "turns, which alternate")
+    medians = {(each["tunnel"], each["work"]): each for each in report["medians"]}
+    for tunnel in ("culvert-sit", "socat"):
+        tcp, udp, latency = (medians[tunnel, work] for work in ("tcp1", "udp64", "latency"))
+        expect(tcp["mbit_per_second"] > 1, f"{tunnel}: {tcp}")
+        expect(tcp["cpu_ns_per_packet"] > 0, f"{tunnel}: {tcp}")
+        expect(udp["packets_per_second"] > 100, f"{tunnel}: {udp}")
+        expect(0 < latency["p50_us"] <= latency["p99_us"], f"{tunnel}: {latency}")
+        for each in (tcp, udp, latency):
+            expect(abs(sum(each["cpus"].values()) - report["settings"]["cpus"]) < 0.1, f"CPU shares add up: {each}")
+        # Each part of the way has worked, and was seen to.
+        expect(all(tcp["cpus"][part] > 0.001 for part in ("sender", "out", "in", "receiver")), f"{tunnel}: {tcp}")
+    expect(medians["culvert-sit", "tcp1"]["ratio_to"]["socat"] > 0, "a ratio to socat")
+    expect("round 1 of 1, tcp1: culvert-sit" in err, f"progress: {err}")
+    expect_nothing_left(before)
+
+
+@scenario()
+def is_interrupted():
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        before = world()
+        bench = start("--rounds", "100", "--work", "tcp1", "--tunnels", "culvert-sit,socat")
+        wait_until(lambda: children() >= 6, "two tunnels and a load", 20, 0.02)
+        time.sleep(0.1)
+        bench.send_signal(number)
+        out, err = bench.communicate(timeout=20)
+        expect_equal(bench.returncode, status, f"status; stderr: {err}")
+        expect_equal(out, "", "stdout")
+        expect(number.name in err, f"stderr: {err}")
+        expect_nothing_left(before)
+
+
+@scenario()
+def is_killed():
+    before = world()
+    bench = start("--rounds", "100", "--work", "udp64", "--tunnels", "culvert-sit,socat,single")
+    wait_until(lambda: children() >= 8, "three tunnels and a load", 20, 0.02)
+    bench.kill()
+    bench.communicate(timeout=20)
+    expect_nothing_left(before)
+
+
+@scenario()
+def says_what_is_wrong():
+    for words, status, sentence in ((["--tunnels", "culvert-sitt"], 2, "is 'culvert-sit' meant?"),
+                                    (["--work", "tcp9"], 2, "--work"),
+                                    (["--io", "uringg"], 2, "uringg"),
+                                    (["--seconds", "0"], 2, "--seconds"),
+                                    (["--json", "--csv"], 2, "--csv")):
+        bench = start(*words)
+        out, err = bench.communicate(timeout=20)
+        expect_equal((bench.returncode, out), (status, ""), f"{words}: {err}")
+        expect(sentence in err and err.count("\n") == 1, f"{words}: {err}")
+    nobody = subprocess.run([program(), "bench"], user=65534, capture_output=True, text=True, timeout=20)
+    expect_equal(nobody.returncode, 1, "status without root")
+    expect("needs root" in nobody.stderr, nobody.stderr)
+
+
+run_all()

@@ -1,0 +1,160 @@
+#include "tools/culvert/bench/flows.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "tools/culvert/bench/error.h"
+#include "tools/culvert/bench/stop.h"
+
+namespace culvert::bench {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kStart{5}, kFinish{2};
+/// Whatever happens, no load lives longer.
+constexpr unsigned kLongestSeconds = 2 * 86'400;
+
+/// Another one for each flow, so that nothing of an earlier connection is taken for this one's.
+std::uint16_t next_port() {
+  constexpr std::uint16_t kFirst = 5001, kLast = 30'000;
+  static std::uint16_t port = kFirst;
+  port = port == kLast ? kFirst : static_cast<std::uint16_t>(port + 1);
+  return port;
+}
+
+sockaddr_in6 address_of(std::size_t end, std::uint16_t port) {
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
+  const auto inner = inner_address(end).address;
+  std::memcpy(&address.sin6_addr, inner.bytes.data(), sizeof address.sin6_addr);
+  return address;
+}
+
+Result<void> receive(Work::Kind kind, const sockaddr_in6& at, Flow& flow) {
+  ::alarm(kLongestSeconds);
+  if (kind == Work::Kind::udp) return receive_datagrams(at, flow);
+  if (const auto done = receive_stream(at, false, flow); !done) return Unexpected{done.error()};
+  return {};
+}
+
+Result<void> send(Work::Kind kind, const sockaddr_in6& to, std::size_t payload_bytes, Flow& flow) {
+  ::alarm(kLongestSeconds);
+  if (kind == Work::Kind::udp) return send_datagrams(to, payload_bytes, flow);
+  return send_stream(to, Clock::time_point::max(), flow);
+}
+
+}  // namespace
+
+void UnmapFlows::operator()(Flow* flows) const noexcept { ::munmap(flows, bytes); }
+
+Flows::SharedFlows Flows::share(unsigned count) {
+  const std::size_t bytes = count * sizeof(Flow);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return SharedFlows{};
+  auto* flows = static_cast<Flow*>(memory);
+  for (unsigned i = 0; i < count; ++i) new (flows + i) Flow;
+  return SharedFlows{flows, UnmapFlows{bytes}};
+}
+
+Result<Flows> Flows::start(Tunnel& tunnel, Work::Kind kind, unsigned count,
+                           std::size_t payload_bytes, std::size_t sender) {
+  auto shared = share(count);
+  if (!shared) return fail(errno, "share memory", "with a load");
+  Flows flows{std::move(shared), count, kind};
+  for (unsigned i = 0; i < count; ++i) {
+    auto started = flows.start_one(tunnel, flows.flows_[i], payload_bytes, sender);
+    if (!started) return Unexpected{started.error()};
+  }
+  if (auto flowing = flows.wait_until_flowing(tunnel); !flowing) return Unexpected{flowing.error()};
+  return flows;
+}
+
+Result<void> Flows::start_one(Tunnel& tunnel, Flow& flow, std::size_t payload_bytes,
+                              std::size_t sender) {
+  const std::size_t receiver = 1 - sender;
+  const auto to = address_of(receiver, next_port());
+  const auto kind = kind_;
+  auto receiving = Process::start(tunnel.end(receiver), "receiver through " + tunnel.name(),
+                                  Process::Body{[&] { return receive(kind, to, flow); }});
+  if (!receiving) return Unexpected{receiving.error()};
+  while (!flow.is_listening.load()) {
+    if (auto running = receiving->check_running(); !running) return running;
+    if (auto paused = pause(milliseconds{1}); !paused) return paused;
+  }
+  auto sending = Process::start(tunnel.end(sender), "sender through " + tunnel.name(),
+                                Process::Body{[&] { return send(kind, to, payload_bytes, flow); }});
+  if (!sending) return Unexpected{sending.error()};
+  pairs_.push_back({std::move(*receiving), std::move(*sending)});
+  return {};
+}
+
+Result<void> Flows::wait_until_flowing(Tunnel& tunnel) {
+  const auto deadline = Clock::now() + kStart;
+  for (unsigned i = 0; i < count_; ++i) {
+    while (flows_[i].received.load() == 0) {
+      if (auto running = check_running(); !running) return running;
+      if (auto running = tunnel.check_running(); !running) return running;
+      if (Clock::now() > deadline)
+        return fail(0, tunnel.name(), {}, "nothing of the load comes through");
+      if (auto paused = pause(milliseconds{1}); !paused) return paused;
+    }
+  }
+  return {};
+}
+
+template <class Counter>
+std::uint64_t Flows::sum(Counter Flow::*counter) const noexcept {
+  std::uint64_t total = 0;
+  for (unsigned i = 0; i < count_; ++i) total += (flows_[i].*counter).load();
+  return total;
+}
+
+std::uint64_t Flows::received() const noexcept { return sum(&Flow::received); }
+std::uint64_t Flows::sent() const noexcept { return sum(&Flow::sent); }
+std::uint64_t Flows::not_in_order() const noexcept { return sum(&Flow::not_in_order); }
+std::uint64_t Flows::retransmissions() const noexcept { return sum(&Flow::retransmissions); }
+std::uint32_t Flows::mss_bytes() const noexcept { return flows_[0].mss_bytes.load(); }
+
+void Flows::watch(CpuMeter& meter) const {
+  for (const Pair& pair : pairs_) {
+    meter.watch(Part::sender, pair.sender.pid());
+    meter.watch(Part::receiver, pair.receiver.pid());
+  }
+}
+
+Result<void> Flows::check_running() {
+  for (Pair& pair : pairs_) {
+    if (auto running = pair.sender.check_running(); !running) return running;
+    if (auto running = pair.receiver.check_running(); !running) return running;
+  }
+  return {};
+}
+
+bool Flows::has_ended() noexcept {
+  return std::all_of(pairs_.begin(), pairs_.end(), [](Pair& pair) {
+    return pair.sender.has_ended() && pair.receiver.has_ended();
+  });
+}
+
+Result<void> Flows::finish() {
+  for (unsigned i = 0; i < count_; ++i) flows_[i].stop.store(true);
+  for (const auto deadline = Clock::now() + kFinish; Clock::now() < deadline && !has_ended();) {
+    if (auto paused = pause(milliseconds{1}); !paused) return paused;
+  }
+  Result<void> result;
+  for (Pair& pair : pairs_) {  // the receiver first: its end is a reset for the sender
+    for (Process* process : {&pair.receiver, &pair.sender}) {
+      if (auto stopped = process->stop(); !stopped && result) result = std::move(stopped);
+    }
+  }
+  return result;
+}
+
+}  // namespace culvert::bench

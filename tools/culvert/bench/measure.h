@@ -1,0 +1,21 @@
+// One turn: one work through one tunnel for a moment. One thread.
+#pragma once
+
+#include <chrono>
+
+#include "tools/culvert/bench/results.h"
+#include "tools/culvert/bench/tunnel.h"
+
+namespace culvert::bench {
+
+/// How long one turn is at most: the speed of the machine drifts within seconds.
+inline constexpr std::chrono::milliseconds kLoadTurn{1000}, kLatencyTurn{500};
+
+/// The turns that a work's seconds are cut into.
+[[nodiscard]] unsigned turns_of(const Work& work, std::chrono::seconds duration);
+
+/// Fills in figures, CPU use and samples; the rest is the caller's.
+[[nodiscard]] Result<Turn> measure(Tunnel& tunnel, const Work& work,
+                                   std::chrono::nanoseconds duration);
+
+}  // namespace culvert::bench

@@ -1,0 +1,193 @@
+// The report as a table for people.
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+#include <vector>
+
+#include "tools/culvert/bench/measure.h"
+#include "tools/culvert/bench/report.h"
+
+namespace culvert::bench {
+namespace {
+
+using Row = std::vector<std::string>;
+
+/// A column that shows one figure, perhaps with its ratio to a tunnel.
+struct Column {
+  std::string_view head;
+  std::string_view figure;
+  int decimals;
+};
+
+constexpr Column kTcpColumns[] = {{"Mbit/s", kMbit, 0},
+                                  {"retransmissions", kRetransmissions, 0},
+                                  {"CPU ns/packet", kCpuPerPacket, 0}};
+constexpr Column kUdpColumns[] = {
+    {"packets/s", kPackets, 0}, {"sent/s", kSent, 0}, {"not in order", kNotInOrder, 0}};
+constexpr Column kLatencyColumns[] = {{"p50 us", kP50, 1}, {"p99 us", kP99, 1}, {"lost", kLost, 0}};
+
+std::span<const Column> columns_of(Work::Kind kind) {
+  switch (kind) {
+    case Work::Kind::tcp:
+      return kTcpColumns;
+    case Work::Kind::udp:
+      return kUdpColumns;
+    case Work::Kind::latency:
+      return kLatencyColumns;
+  }
+  return {};
+}
+
+/// Of the deciding figure.
+std::string unit_of(Work::Kind kind) {
+  return kind == Work::Kind::tcp ? "Mbit/s" : kind == Work::Kind::udp ? "packets/s" : "us";
+}
+
+std::string counted(std::size_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
+/// The tunnels that a figure is compared with.
+std::vector<std::string_view> references_of(std::string_view figure) {
+  if (figure == kCpuPerPacket) return {"single"};
+  if (figure == kMbit || figure == kPackets || figure == kP50) return {"socat", "vxlan"};
+  return {};
+}
+
+/// Those of them that are there.
+std::vector<std::string_view> references_in(std::span<const Summary> rows,
+                                            std::string_view figure) {
+  auto references = references_of(figure);
+  std::erase_if(references, [&](std::string_view name) {
+    return std::none_of(rows.begin(), rows.end(),
+                        [&](const Summary& row) { return row.tunnel == name; });
+  });
+  return references;
+}
+
+std::string percent(double share) { return with_commas(share * 100) + "%"; }
+
+/// "out 92%": the busiest thread, of one CPU.
+std::string busiest(const CpuUse& cpu) {
+  if (cpu.busiest == Part::idle) return "-";
+  return std::string{kPartNames[static_cast<std::size_t>(cpu.busiest)]} + " " +
+         percent(cpu.busiest_cpu);
+}
+
+Row head_of(std::span<const Summary> rows, Work::Kind kind) {
+  Row head{""};
+  for (const Column& column : columns_of(kind)) {
+    head.emplace_back(column.head);
+    for (const auto reference : references_in(rows, column.figure))
+      head.push_back(": " + std::string{reference});
+  }
+  head.insert(head.end(), {"busiest thread", "CPUs idle"});
+  return head;
+}
+
+Row row_of(std::span<const Summary> rows, const Summary& summary, Work::Kind kind,
+           std::size_t cpus) {
+  Row row{summary.tunnel};
+  for (const Column& column : columns_of(kind)) {
+    const double* value = find_figure(summary.figures, column.figure);
+    row.push_back(value != nullptr ? with_commas(*value, column.decimals) : "-");
+    for (const auto reference : references_in(rows, column.figure)) {
+      const double ratio = ratio_to(rows, summary, reference, column.figure);
+      row.push_back(ratio > 0 ? with_commas(ratio, 2) : "-");
+    }
+  }
+  row.push_back(busiest(summary.cpu));
+  row.push_back(percent(summary.cpu.of(Part::idle) / static_cast<double>(cpus)));
+  return row;
+}
+
+/// The first column to the left, the others to the right.
+std::string align(const std::vector<Row>& table) {
+  std::vector<std::size_t> widths(table.front().size());
+  for (const Row& row : table) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const Row& row : table) {
+    std::string line = row.front() + std::string(widths.front() - row.front().size(), ' ');
+    for (std::size_t i = 1; i < row.size(); ++i)
+      line += "  " + std::string(widths[i] - row[i].size(), ' ') + row[i];
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string table_of(const Work& work, std::span<const Summary> rows, std::size_t cpus) {
+  std::vector<Row> table{head_of(rows, work.kind)};
+  for (const Summary& summary : rows) table.push_back(row_of(rows, summary, work.kind, cpus));
+  table.front().front() = work.title;
+  return align(table) + "\n";
+}
+
+std::string notes(const Report& report) {
+  const Plan& plan = report.plan;
+  std::string text =
+      "Medians of turns: " + counted(plan.rounds, "round") + " of " + std::to_string(plan.seconds) +
+      " s for each line, in turns of at most " + std::to_string(kLoadTurn.count()) +
+      " ms (latency: " + std::to_string(kLatencyTurn.count()) +
+      ") that alternate.\nCPU ns/packet: of the tunnel's processes at both ends, for "
+      "each full TCP segment. " +
+      report.kernel + ", " + std::to_string(report.cpus) + " CPUs.\n";
+  constexpr double kBusyShare = 0.2;
+  if (report.load_average > kBusyShare * static_cast<double>(report.cpus)) {
+    text += "The machine was busy before it began (load average " +
+            with_commas(report.load_average, 1) + "): trust the ratios at most.\n";
+  }
+  for (const Failed& each : report.left_out) text += each.tunnel + ": " + each.reason + "\n";
+  for (const Failed& each : report.failed)
+    text += "failed: " + each.tunnel + " " + each.work + ": " + each.reason + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string with_commas(double value, int decimals) {
+  char digits[64];
+  std::snprintf(digits, sizeof digits, "%.*f", decimals, value);
+  std::string text = digits;
+  const std::size_t first = text.starts_with('-') ? 1 : 0;
+  std::size_t at = std::min(text.find('.'), text.size());
+  while (at > first + 3) text.insert(at -= 3, ",");
+  return text;
+}
+
+std::string one_line(std::span<const Turn> turns, const Work& work) {
+  std::vector<std::string> names;
+  for (const Turn& turn : turns) {
+    if (std::find(names.begin(), names.end(), turn.tunnel) == names.end())
+      names.push_back(turn.tunnel);
+  }
+  const std::string_view figure = main_figure(work.kind);
+  const Column& column = columns_of(work.kind).front();
+  std::string text{work.name};
+  for (const std::string& name : names) {
+    std::vector<double> values;
+    for (const Turn& turn : turns) {
+      const double* value = find_figure(turn.figures, figure);
+      if (turn.tunnel == name && value != nullptr) values.push_back(*value);
+    }
+    text += (&name == &names.front() ? ": " : ", ") + name + " " +
+            with_commas(median(std::move(values)), column.decimals) + " " + unit_of(work.kind);
+  }
+  return text;
+}
+
+std::string to_table(const Report& report) {
+  const auto all = summarize(report);
+  std::string text;
+  for (const Work& work : report.plan.works) {
+    std::vector<Summary> rows;
+    for (const Summary& summary : all) {
+      if (summary.work == work.name) rows.push_back(summary);
+    }
+    if (!rows.empty()) text += table_of(work, rows, report.cpus);
+  }
+  return text + notes(report);
+}
+
+}  // namespace culvert::bench
