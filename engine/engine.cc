@@ -17,6 +17,7 @@
 #include "io/poller.h"
 #include "io/raw_socket.h"
 #include "io/ring.h"
+#include "io/steering.h"
 #include "io/thread.h"
 #include "io/tun.h"
 
@@ -176,12 +177,22 @@ Result<void> choose_send(const Config& config, Opened& opened, Chosen& chosen) {
   return {};
 }
 
+/// Where it is refused, a flow may move once from one worker to another: not worth a warning.
+void steer(const Config& config, const io::Tun& tun) {
+  if (tun.queues.size() == 1) return;
+  const auto steered = io::steer_by_flow(tun);
+  if (!steered && config.log)
+    config.log(LogLevel::debug,
+               tun.name + ": the kernel steers flows: " + steered.error().message());
+}
+
 Result<void> open_tun_queues(const Config& config, Opened& opened) {
   auto tun = io::open_tun(config.device, opened.workers.size());
   if (!tun) return Unexpected{tun.error()};
   opened.device = tun->name;
   opened.device_index = tun->index;
   opened.tun_takes_udp = tun->has_uso;
+  steer(config, *tun);
   for (std::size_t i = 0; i < opened.workers.size(); ++i)
     opened.workers[i].tun = std::move(tun->queues[i]);
   return {};

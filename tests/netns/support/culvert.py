@@ -9,7 +9,7 @@ import signal
 from .world import WORK, Failure, expect, expect_equal, on_failure, wait_until
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.."))
-IO = os.environ.get("CULVERT_TEST_IO", "auto")  # auto, uring, epoll; refused: the kernel says no to io_uring
+IO = os.environ.get("CULVERT_TEST_IO", "auto")  # auto, uring, epoll; refused: the kernel says no to io_uring and bpf()
 WORKERS = os.environ.get("CULVERT_TEST_WORKERS", "1")
 RECEIVE = os.environ.get("CULVERT_TEST_RECEIVE", "auto")
 SEND = os.environ.get("CULVERT_TEST_SEND", "auto")
@@ -21,7 +21,7 @@ def program():
 
 
 def launcher(io=IO):
-    """What goes in front of the program so that the kernel refuses it io_uring."""
+    """What goes in front of the program so that the kernel refuses it io_uring and bpf()."""
     if io != "refused":
         return []
     return [os.environ.get("CULVERT_TEST_REFUSE_CALLS", f"{SOURCE}/build/tests/netns/refuse_calls")]

@@ -10,7 +10,7 @@ TOOL = [os.environ.get("CULVERT_TEST_PYTHON", "/usr/bin/python3"),
 
 
 def start(place, command, **options):
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
     return place.start([*TOOL, command, *words], name=command)
 
 

@@ -170,12 +170,17 @@ def tcp_send(a):
 
 
 def udp_send(a):
-    """`flows` sockets send `count` datagrams each, in turn: flow, sequence number, padding."""
+    """`flows` sockets send `count` datagrams each, in turn: flow, sequence number, padding.
+
+    The first is bound to `from_port`, the next to the one after it; 0: to any. Numbers begin at `first`.
+    """
     socks = []
     for flow in range(a.flows):
         sock = socket.socket(family_of(a.to), socket.SOCK_DGRAM)
         if a.tclass:
             set_traffic_class(sock, a.to, a.tclass)
+        if a.from_port:
+            sock.bind(("", a.from_port + flow))
         sock.connect(destination(a.to, a.port, a.interface))
         socks.append(sock)
     padding, refused, sent = bytes(max(0, a.bytes - 8)), 0, 0
@@ -183,7 +188,7 @@ def udp_send(a):
     for sequence in range(a.count):
         for flow, sock in enumerate(socks):
             try:
-                sock.send(struct.pack("!II", flow, sequence) + padding)
+                sock.send(struct.pack("!II", flow, a.first + sequence) + padding)
                 sent += 1
             except OSError:
                 refused += 1
@@ -193,8 +198,33 @@ def udp_send(a):
     return {"sent": sent, "refused": refused, "seconds": round(time.monotonic() - start, 3)}
 
 
+def udp_ask(a):
+    """Sends `count` datagrams, each after the answer to the one before (`udp-receive` with `answer`)."""
+    sock = socket.socket(family_of(a.to), socket.SOCK_DGRAM)
+    if a.from_port:
+        sock.bind(("", a.from_port))
+    sock.connect(destination(a.to, a.port, a.interface))
+    sock.settimeout(a.timeout)
+    answered, slowest = 0, 0.0
+    for sequence in range(a.count):
+        question = struct.pack("!II", 0, sequence)
+        start = time.monotonic()
+        sock.send(question)
+        try:
+            while sock.recv(100) != question:
+                pass
+        except TimeoutError:
+            continue
+        answered += 1
+        slowest = max(slowest, time.monotonic() - start)
+    return {"asked": a.count, "answered": answered, "slowest_seconds": round(slowest, 6)}
+
+
 def udp_receive(a):
-    """Ends when everything came or nothing came for `idle` seconds; counts what came twice or too late."""
+    """Ends when everything came or nothing came for `idle` seconds; counts what came twice or too late.
+
+    `answer` 1: each is answered with one of 8 bytes.
+    """
     sock = socket.socket(family_of(a.bind), socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     sock.setsockopt(socket.IPPROTO_IP, IP_RECVTOS, 1)
@@ -209,7 +239,7 @@ def udp_receive(a):
     sock.settimeout(a.timeout)
     while received < a.flows * a.count:
         try:
-            data, ancillary, _, _ = sock.recvmsg(65536, 64)
+            data, ancillary, _, sender = sock.recvmsg(65536, 64)
         except TimeoutError:
             break
         sock.settimeout(a.idle)
@@ -219,6 +249,8 @@ def udp_receive(a):
         if len(data) != max(8, a.bytes):
             short += 1
         flow, sequence = struct.unpack("!II", data[:8])
+        if a.answer:
+            sock.sendto(data[:8], sender)
         if seen[flow][sequence]:
             duplicates += 1
             continue
@@ -239,13 +271,16 @@ def main():
         sub.set_defaults(function=function)
         options = {"interface": "", "timeout": 10.0, "tclass": 0, **options}
         for option, default in options.items():
-            sub.add_argument(f"--{option}", default=default, type=type(default))
+            sub.add_argument(f"--{option.replace('_', '-')}", default=default, type=type(default))
 
     command(ping, "ping", to="", sizes="", window=16, timeout=2.0)
     command(tcp_receive, "tcp-receive", bind="::", port=5001)
     command(tcp_send, "tcp-send", to="", port=5001, bytes=1 << 20, seed=1)
-    command(udp_receive, "udp-receive", bind="::", port=5002, flows=1, count=100, bytes=64, idle=1.0)
-    command(udp_send, "udp-send", to="", port=5002, flows=1, count=100, bytes=64, rate=20000.0)
+    command(udp_receive, "udp-receive", bind="::", port=5002, flows=1, count=100, bytes=64, idle=1.0,
+            answer=0)
+    command(udp_send, "udp-send", to="", port=5002, flows=1, count=100, bytes=64, rate=20000.0, from_port=0,
+            first=0)
+    command(udp_ask, "udp-ask", to="", port=5002, count=100, from_port=0)
     arguments = parser.parse_args()
     print(json.dumps(arguments.function(arguments)), flush=True)
 
