@@ -11,9 +11,11 @@
 #include <memory>
 #include <new>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "engine/worker.h"
+#include "io/encapsulator_program.h"
 #include "io/poller.h"
 #include "io/ring.h"
 #include "tests/support/packet_builder.h"
@@ -96,7 +98,7 @@ constexpr std::size_t kLineBytes = io::kCacheLineBytes;
 // What lies side by side in one array or is made by make_shared(). Buffers for packets are mapped,
 // so whole pages.
 static_assert(alignof(Worker) == kLineBytes && alignof(WorkerCounters) == kLineBytes);
-static_assert(alignof(Path) == kLineBytes && sizeof(Path) == kLineBytes);
+static_assert(alignof(Path) == kLineBytes && alignof(io::EncapsulatorSlot) == kLineBytes);
 
 using Lines = std::set<std::uintptr_t>;
 
@@ -155,20 +157,29 @@ TunnelConfig config() {
   return config;
 }
 
+constexpr io::NextHop kNextHop{.interface_index = 1, .source = {}, .destination = {}};
+
+struct Way {
+  bool is_ring;
+  bool is_by_link;  ///< packets go to the next hop, not by the kernel's route
+};
+
 /// A worker and what it holds; it is made for one owner.
 class Core {
  public:
-  Core(Owner owner, std::size_t index, bool is_ring, Snapshot<Tables>& tables) {
+  Core(Owner owner, std::size_t index, const Way& way, Snapshot<Tables>& tables)
+      : sent_(way.is_by_link ? packet_send_.b : send_.b) {
     io::WorkerDescriptors descriptors;
     descriptors.receive_kind = io::ReceiveKind::raw;
     descriptors.tun = std::move(tun_.a);
     descriptors.send = std::move(send_.a);
+    descriptors.packet_send = std::move(packet_send_.a);
     descriptors.icmp = std::move(icmp_.a);
     const For recorded(owner);
     descriptors.receive.push_back(std::move(receive_.a));
     const io::QueueSizes sizes{.tun_packets = 8, .tunnel_packets = 8, .icmp_packets = 4};
-    auto queues = is_ring ? io::open_ring(std::move(descriptors), sizes, {}, "memory")
-                          : io::open_poller(std::move(descriptors), sizes, {}, "memory");
+    auto queues = way.is_ring ? io::open_ring(std::move(descriptors), sizes, {}, "memory")
+                              : io::open_poller(std::move(descriptors), sizes, {}, "memory");
     if (!queues) return;
     worker_ = std::make_unique<Worker>(
         std::move(*queues), tables,
@@ -194,7 +205,7 @@ class Core {
                 test::ipv4("198.51.100.9", "192.0.2.1") / test::payload(test::pattern(60, seed)));
       EXPECT_TRUE(worker_->round(std::chrono::milliseconds{0}, now_ += std::chrono::seconds{2}));
       EXPECT_TRUE(worker_->round(std::chrono::milliseconds{0}, now_));
-      EXPECT_GT(count(send_.b), round);
+      EXPECT_GT(count(sent_), round);
       EXPECT_GT(count(tun_.b), round);
     }
   }
@@ -211,15 +222,16 @@ class Core {
     return packets;
   }
 
-  test::PacketPair tun_, receive_, send_, icmp_;
+  test::PacketPair tun_, receive_, send_, packet_send_, icmp_;
+  const io::Fd& sent_;  ///< where what is sent comes out
   std::unique_ptr<Worker> worker_;
   Time now_{std::chrono::hours{1}};
 };
 
-class CacheLines : public ::testing::TestWithParam<bool> {
+class CacheLines : public ::testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
-    if (GetParam() && !io::probe_ring()) GTEST_SKIP() << "io_uring is refused here";
+    if (GetParam().is_ring && !io::probe_ring()) GTEST_SKIP() << "io_uring is refused here";
     block_count = 0;
   }
 };
@@ -228,8 +240,9 @@ TEST_P(CacheLines, AreNotSharedByWorkers) {
   std::unique_ptr<Snapshot<Tables>> tables;
   {
     const For recorded(Owner::both);
-    tables = std::make_unique<Snapshot<Tables>>(
-        std::make_unique<Tables>(std::vector{test::make_tunnel(config(), 1480, 1500)}), 2);
+    const Tunnel tunnel = test::make_tunnel(config(), 1480, 1500);
+    if (GetParam().is_by_link) tunnel.path->next_hop.store(kNextHop);
+    tables = std::make_unique<Snapshot<Tables>>(std::make_unique<Tables>(std::vector{tunnel}), 2);
   }
   Core first(Owner::first, 0, GetParam(), *tables);
   Core second(Owner::second, 1, GetParam(), *tables);
@@ -257,8 +270,13 @@ TEST_P(CacheLines, AreNotSharedByWorkers) {
   EXPECT_EQ(common(second_writes, shared), Lines{});
 }
 
-INSTANTIATE_TEST_SUITE_P(Queues, CacheLines, ::testing::Bool(),
-                         [](const auto& test) { return test.param ? "Ring" : "Poller"; });
+INSTANTIATE_TEST_SUITE_P(Queues, CacheLines,
+                         ::testing::Values(Way{false, false}, Way{false, true}, Way{true, false},
+                                           Way{true, true}),
+                         [](const auto& test) {
+                           return std::string(test.param.is_ring ? "Ring" : "Poller") +
+                                  (test.param.is_by_link ? "ByLink" : "ByRoute");
+                         });
 
 }  // namespace
 }  // namespace culvert
