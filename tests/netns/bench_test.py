@@ -109,6 +109,20 @@ def is_killed():
     expect_nothing_left(before)
 
 
+@scenario(limit=60)
+def gives_options_to_culvert():
+    before = world()
+    bench = start("--rounds", "1", "--seconds", "1", "--tunnels", "culvert-sit", "--work", "latency", "--busy-poll",
+                  "0,50", "--json")
+    out, err = bench.communicate(timeout=50)
+    expect_equal(bench.returncode, 0, f"status; stderr: {err}")
+    report = json.loads(out)
+    expect_equal(report["failed"], [], "failures")
+    expect_equal([each["tunnel"] for each in report["medians"]],
+                 ["culvert-sit/busy_poll=0", "culvert-sit/busy_poll=50"], "a tunnel for each value")
+    expect_nothing_left(before)
+
+
 @scenario()
 def says_what_is_wrong():
     for words, status, sentence in ((["--tunnels", "culvert-sitt"], 2, "is 'culvert-sit' meant?"),

@@ -142,7 +142,8 @@ CLI::App* add_bench(CLI::App& app, BenchArguments& arguments, OptionLists& optio
   for (const Word& word : control::words()) {
     if (word.kind != Word::Kind::option) continue;
     const std::string name{word.name};
-    add_list("--" + name, options[name], std::string{word.argument}, "as of `culvert run`");
+    add_list(control::option_name(name), options[name], std::string{word.argument},
+             "as of `culvert run`");
   }
   CLI::Option* json = bench->add_flag("--json", arguments.json, "JSON: every turn, and medians");
   bench->add_flag("--csv", arguments.csv, "the same as CSV, one figure a line")->excludes(json);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "engine/control/words.h"
 #include "tools/culvert/bench/error.h"
 #include "tools/culvert/bench/links.h"
 #include "tools/culvert/bench/load.h"
@@ -49,7 +50,7 @@ Result<void> add_kernel_end(const Namespace& where, Kind kind, std::size_t end) 
 std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end) {
   std::vector<std::string> command{"/proc/self/exe", "run"};
   for (const auto& [name, value] : plan.options) {
-    command.push_back("--" + name);
+    command.push_back(control::option_name(name));
     command.push_back(value);
   }
   command.push_back(kTunnelDevice);
