@@ -375,9 +375,9 @@ bool EngineImplementation::kernel_cuts_at(unsigned interface_index) {
     log(LogLevel::debug, "super-packets are cut here: " + error.message());
     return false;
   };
-  const auto passes = io::passes_super_packets(interface_index);
-  if (!passes) return say(passes.error());
-  if (*passes) return false;
+  const auto leaves_undone = io::leaves_work_undone(interface_index);
+  if (!leaves_undone) return say(leaves_undone.error());
+  if (*leaves_undone) return false;
   const auto attached = opened_.encapsulator->attach(interface_index);
   return attached ? true : say(attached.error());
 }

@@ -4,7 +4,7 @@
 // encapsulation they are (bpf-helpers(7), bpf_skb_adjust_room): then the kernel, or the NIC, cuts
 // it into segments with these headers. One send takes 64 KiB instead of 1,400 bytes.
 //
-// An interface that passes super-packets on uncut is not for it (interface_features.h).
+// An interface that leaves the work to the next one is not for it (interface_features.h).
 //
 // The headers are whole and ours: for each super-packet a worker writes them into a slot of its
 // own, in memory that the program reads, and sends the inner super-packet with the slot's mark. The

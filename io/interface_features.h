@@ -6,9 +6,10 @@
 
 namespace culvert::io {
 
-/// Whether encapsulated super-packets leave a virtual interface uncut: veth gives them to its peer
-/// as they are, with checksums unfinished. A kernel's tunnel there knows what to do with them, a
-/// program with a raw socket does not. A real network card cuts what it takes.
-[[nodiscard]] Result<bool> passes_super_packets(unsigned interface_index);
+/// Whether what is encapsulated may leave a virtual interface uncut, or with inner checksums
+/// unfinished: veth gives it to its peer as it is, and so may macvlan and a bridge. A kernel's
+/// tunnel there knows what to do with it, a program with a raw socket does not. A real network card
+/// finishes what it takes.
+[[nodiscard]] Result<bool> leaves_work_undone(unsigned interface_index);
 
 }  // namespace culvert::io

@@ -26,10 +26,11 @@ namespace culvert::io {
 
 using test::Bytes;
 
-/// Runs `ip ARGUMENTS` in the namespace of this thread.
-inline void ip(const std::string& arguments) {
-  ASSERT_EQ(std::system(("ip " + arguments).c_str()), 0) << "ip " << arguments;
+/// Runs a command in the namespace of this thread.
+inline void run(const std::string& command) {
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
+inline void ip(const std::string& arguments) { run("ip " + arguments); }
 
 inline Fd this_namespace() { return Fd{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)}; }
 
