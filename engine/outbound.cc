@@ -82,11 +82,12 @@ class Encapsulator {
   }
 
   /// Whether the kernel can make the segments of a super-packet, headers and all. What it cannot:
-  /// USO, headers that differ (GRE checksum, sequence number), and fragments.
+  /// USO, headers that differ (GRE checksum, sequence number), fragments, and a single segment,
+  /// which it drops if its TCP header has options.
   [[nodiscard]] bool kernel_cuts(const io::Packet& packet,
                                  const Segmenter& segmenter) const noexcept {
     return next_hop_.cuts && tunnel_.has_constant_header &&
-           packet.offload.segmentation != io::Segmentation::udp &&
+           packet.offload.segmentation != io::Segmentation::udp && segmenter.segment_count() > 1 &&
            segmenter.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }
 

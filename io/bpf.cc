@@ -109,8 +109,10 @@ Result<void> update_element(const Fd& map, std::uint32_t index, std::span<const 
 }
 
 Result<Fd> attach_to_egress(const Fd& program, unsigned interface_index) {
-  constexpr std::uint32_t kTcxEgress = 47;  // BPF_TCX_EGRESS, newer than the headers of Debian 12
+  // BPF_TCX_EGRESS and BPF_F_BEFORE, newer than the headers of Debian 12.
+  constexpr std::uint32_t kTcxEgress = 47, kInFront = 1 << 3;
   bpf_attr attributes{};
+  attributes.link_create.flags = kInFront;
   attributes.link_create.prog_fd = static_cast<std::uint32_t>(program.get());
   attributes.link_create.target_ifindex = interface_index;
   attributes.link_create.attach_type = kTcxEgress;
@@ -119,6 +121,18 @@ Result<Fd> attach_to_egress(const Fd& program, unsigned interface_index) {
   const int code = errno;
   return fail(code, "attach BPF program to", "interface " + std::to_string(interface_index),
               code == EINVAL ? "needs Linux 6.6" : advice_on(code));
+}
+
+bool is_attached(const Fd& link, unsigned interface_index) noexcept {
+  struct {  // of struct bpf_link_info, whose part for tcx is newer than the headers of Debian 12
+    std::uint32_t type, id, program_id, padding, interface_index, attach_type;
+  } info{};
+  bpf_attr attributes{};
+  attributes.info.bpf_fd = static_cast<std::uint32_t>(link.get());
+  attributes.info.info_len = sizeof info;
+  attributes.info.info = address_of(&info);
+  return bpf_call(BPF_OBJ_GET_INFO_BY_FD, attributes) == 0 &&
+         info.interface_index == interface_index;
 }
 
 }  // namespace culvert::io

@@ -34,6 +34,9 @@ namespace culvert::io {
 /// Attaches a BPF_PROG_TYPE_SCHED_CLS program to what leaves an interface, in front of the programs
 /// that are there (tcx, Linux 6.6). It is detached when the link that is returned is closed.
 [[nodiscard]] Result<Fd> attach_to_egress(const Fd& program, unsigned interface_index);
+/// Whether such a link holds still. It does not once the interface has gone, or has moved to
+/// another namespace, or somebody has detached it; another interface may have the index since.
+[[nodiscard]] bool is_attached(const Fd& link, unsigned interface_index) noexcept;
 
 /// Instructions, by what they do. Registers are BPF_REG_0 to BPF_REG_10; `width` is BPF_B, BPF_H,
 /// BPF_W or BPF_DW; `offset` of a jump counts the instructions that are jumped over.

@@ -63,6 +63,7 @@ void find_slot(Text& text, int map) {
   text.add(compute_with(BPF_MOV, kSlot, BPF_REG_0));
   text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
   text.add(call(BPF_FUNC_get_socket_cookie));
+  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kGoOn);  // forwarded: of no socket
   text.add(load(BPF_DW, BPF_REG_1, kSlot, offsetof(EncapsulatorSlot, socket_cookie)));
   text.leave_unless(jump_if_with(BPF_JEQ, BPF_REG_0, BPF_REG_1, 2), kGoOn);
   text.add(compute(BPF_MOV, BPF_REG_1, 0));  // the mark has done its work: others see none
@@ -129,10 +130,11 @@ Result<EncapsulatorProgram> EncapsulatorProgram::open(std::size_t workers, std::
 }
 
 Result<void> EncapsulatorProgram::attach(unsigned interface_index) {
-  if (links_.contains(interface_index)) return {};
+  const auto before = links_.find(interface_index);
+  if (before != links_.end() && is_attached(before->second, interface_index)) return {};
   auto link = attach_to_egress(program_, interface_index);
   if (!link) return Unexpected{link.error()};
-  links_.emplace(interface_index, std::move(*link));
+  links_.insert_or_assign(interface_index, std::move(*link));
   return {};
 }
 

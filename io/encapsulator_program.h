@@ -49,7 +49,8 @@ class EncapsulatorProgram {
   /// forbidden.
   [[nodiscard]] static Result<EncapsulatorProgram> open(std::size_t workers, std::size_t slots);
 
-  /// Attaches it to an interface, if it is not there yet. Fails with EINVAL before Linux 6.6.
+  /// Attaches it to an interface, in front of all that is there, if it is not there yet, or no more
+  /// (another interface may have got the index). Fails with EINVAL before Linux 6.6.
   [[nodiscard]] Result<void> attach(unsigned interface_index);
 
   [[nodiscard]] EncapsulatorSlots slots_of(std::size_t worker) noexcept;

@@ -60,6 +60,11 @@ class AtomicNextHop {
 
   /// Any thread: what follows goes by the kernel's route.
   void clear() noexcept { words_[0].store(0, std::memory_order_relaxed); }
+  /// The same, unless another one has been stored since `hop` was loaded.
+  void clear(const NextHop& hop) noexcept {
+    std::uint64_t first = words_[0].load(std::memory_order_relaxed);
+    if (load() == hop) words_[0].compare_exchange_strong(first, 0, std::memory_order_relaxed);
+  }
 
  private:
   using Words = std::array<std::uint64_t, 3>;

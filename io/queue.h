@@ -36,8 +36,8 @@ struct Datagram {
   std::span<const std::byte> tail;
   proto::Ipv4Address destination;
   NextHop next_hop{};  ///< nothing: by the kernel's route
-  /// Of a super-packet: its offload, with positions from its inner header on, and how many bytes of
-  /// headers lie in front of that.
+  /// Of a super-packet: its offload, with positions from the outer header on, and how many bytes
+  /// lie in front of the inner header.
   Offload offload{};
   std::uint16_t encapsulation_bytes = 0;
 };

@@ -17,6 +17,9 @@ using Bytes = std::vector<std::byte>;
 struct SentDatagram {
   Bytes bytes;
   proto::Ipv4Address destination;
+  io::NextHop next_hop;
+  io::Offload offload;
+  std::uint16_t encapsulation_bytes;
 };
 struct WrittenPacket {
   Bytes bytes;

@@ -22,6 +22,7 @@ Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu, std::ui
     tunnel.ip_protocol = encapsulation.kIpProtocol;
     tunnel.encapsulation_bytes =
         static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
+    tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
   });
   tunnel.device_mtu = device_mtu;
   tunnel.icmp_source = proto::Ipv6Address::from_text("2001:db8:ffff::1");
