@@ -24,6 +24,8 @@
 namespace culvert {
 namespace {
 
+constexpr const char* kNoNextHop = "no next hop is known yet";
+
 /// What was chosen, and why, for those who ask.
 struct Chosen {
   bool uring = false;
@@ -343,6 +345,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
     const bool is_same_path = after.remote == before.remote && after.local == before.local;
     tunnels.push_back(make_tunnel(
         config, i, is_same_path ? tables_.current().tunnels()[i].path : std::make_shared<Path>()));
+    if (!is_same_path && i < send_reasons_.size()) send_reasons_[i] = kNoNextHop;
   }
   config_ = config;
   tables_.publish(std::make_unique<Tables>(std::move(tunnels)), [this] {
@@ -364,7 +367,8 @@ void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop
   const auto& tunnels = tables_.current().tunnels();
   if (tunnel >= tunnels.size() || !chosen_.send_reason.empty()) return;
   next_hop.cuts = next_hop && kernel_cuts_at(next_hop.interface_index);
-  tunnels[tunnel].path->next_hop.store(next_hop);
+  io::AtomicNextHop& current = tunnels[tunnel].path->next_hop;
+  if (current.load() != next_hop) current.store(next_hop);
   send_reasons_.resize(tunnels.size());
   send_reasons_[tunnel] = std::move(reason);
 }
@@ -398,7 +402,7 @@ void EngineImplementation::stop_workers() {
 
 std::string EngineImplementation::send_reason_of(std::size_t tunnel) const {
   if (!chosen_.send_reason.empty()) return chosen_.send_reason;
-  return tunnel < send_reasons_.size() ? send_reasons_[tunnel] : "no next hop is known yet";
+  return tunnel < send_reasons_.size() ? send_reasons_[tunnel] : kNoNextHop;
 }
 
 Totals EngineImplementation::totals_of(std::size_t tunnel) const {

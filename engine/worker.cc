@@ -23,6 +23,7 @@ DropReason send_reason(int error) noexcept {
     case EHOSTUNREACH:
     case ENETDOWN:
     case ENODEV:
+    case ENXIO:
     case EADDRNOTAVAIL:
     case EINVAL:
       return DropReason::send_no_route;  // EINVAL: the source is no address of this host any more
@@ -229,6 +230,10 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
     counters.drop(send_reason(results[i]), datagram.packets);
     // The route has changed under us: its MTU is looked up again before the next round.
     if (results[i] == EMSGSIZE) refresh_.store(true, std::memory_order_relaxed);
+    // Or its interface is gone: what comes next goes by the kernel's route until a next hop is
+    // told.
+    if (send_reason(results[i]) == DropReason::send_no_route && datagram.datagram.next_hop)
+      tables_->tunnels()[datagram.tunnel].path->next_hop.clear(datagram.datagram.next_hop);
   }
 }
 
