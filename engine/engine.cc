@@ -18,6 +18,7 @@
 #include "io/raw_socket.h"
 #include "io/ring.h"
 #include "io/steering.h"
+#include "io/take_program.h"
 #include "io/thread.h"
 #include "io/tun.h"
 
@@ -43,6 +44,7 @@ struct Opened {
   std::vector<io::WorkerDescriptors> workers;
   std::vector<io::Fd> guards;  ///< keep the kernel from answering protocol unreachable
   std::optional<io::EncapsulatorProgram> encapsulator;  ///< nothing: BPF is forbidden
+  std::optional<io::TakeProgram> take;                  ///< the same, or raw sockets receive
 };
 
 bool wants_order_across_workers(const TunnelConfig& tunnel) {
@@ -85,6 +87,17 @@ Tunnel make_tunnel(const Config& config, std::uint32_t index, std::shared_ptr<Pa
   refresh_path(tunnel, std::chrono::steady_clock::now());
   tunnel.device_mtu = config.mtu.value_or(default_mtu(tunnel));
   return tunnel;
+}
+
+io::TakenEndpoints endpoints_of(const Tunnel& tunnel) {
+  const auto key = dispatch(tunnel.config.mode, [](auto encapsulation, const auto& parameters) {
+    return encapsulation.key_in(parameters);
+  });
+  return {.remote = tunnel.config.remote,
+          .local = tunnel.path->local.load(std::memory_order_relaxed),
+          .protocol = tunnel.ip_protocol,
+          .key = key.value_or(0),
+          .has_key = key ? 1u : 0u};
 }
 
 // ---- opening, one kind of descriptor at a time --------------------------------------------------
@@ -188,6 +201,16 @@ void steer(const Config& config, const io::Tun& tun) {
                tun.name + ": the kernel steers flows: " + steered.error().message());
 }
 
+/// Where BPF is forbidden received packets go on up the stack, at their cost.
+void open_take(const Config& config, Opened& opened) {
+  auto take = io::TakeProgram::open(kMaxTunnels);
+  if (take) {
+    opened.take = std::move(*take);
+  } else if (config.log) {
+    config.log(LogLevel::debug, "packets go up the stack as well: " + take.error().message());
+  }
+}
+
 Result<void> open_tun_queues(const Config& config, Opened& opened) {
   auto tun = io::open_tun(config.device, opened.workers.size());
   if (!tun) return Unexpected{tun.error()};
@@ -240,6 +263,7 @@ class EngineImplementation final : public Engine {
   Result<void> apply(const Config& config) override;
   void refresh() override;
   void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) override;
+  void set_outer_interface(std::size_t tunnel, unsigned interface_index) override;
   void stop() override;
   [[nodiscard]] EngineStatus status() const override;
   [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.get(); }
@@ -373,6 +397,17 @@ void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop
   send_reasons_[tunnel] = std::move(reason);
 }
 
+void EngineImplementation::set_outer_interface(std::size_t tunnel, unsigned interface_index) {
+  const std::lock_guard lock(mutex_);
+  const auto& tunnels = tables_.current().tunnels();
+  if (!opened_.take || tunnel >= tunnels.size() || interface_index == 0) return;
+  std::vector<io::TakenEndpoints> endpoints;
+  for (const Tunnel& each : tunnels) endpoints.push_back(endpoints_of(each));
+  auto taken = opened_.take->take(endpoints);
+  if (taken) taken = opened_.take->attach(interface_index);
+  if (!taken) log(LogLevel::debug, "packets go up the stack as well: " + taken.error().message());
+}
+
 bool EngineImplementation::kernel_cuts_at(unsigned interface_index) {
   if (!opened_.encapsulator) return false;
   const auto say = [&](const Error& error) {
@@ -467,6 +502,7 @@ Result<void> open_descriptors(const Config& config, Opened& opened, Chosen& chos
   opened.workers.resize(config.workers);
   if (auto tun = open_tun_queues(config, opened); !tun) return tun;
   if (auto receive = choose_receive(config, opened, chosen); !receive) return receive;
+  if (chosen.receive == io::ReceiveKind::packet) open_take(config, opened);
   return choose_send(config, opened, chosen);
 }
 

@@ -9,7 +9,8 @@
 //     engine
 //
 // Addresses and routes of the device are the owner's: the engine moves packets.
-// open, start, apply, refresh, set_next_hop, stop: one thread at a time. status: any thread, any
+// open, start, apply, refresh, set_next_hop, set_outer_interface,
+// stop: one thread at a time. status: any thread, any
 // time.
 #pragma once
 
@@ -78,6 +79,10 @@ class Engine {
   /// owner is to follow what netlink says of route, neighbor and link. Without effect with
   /// SendChoice::raw, or where packet sockets are refused.
   virtual void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) = 0;
+  /// Tells by which interface a tunnel's packets come, most likely: there the kernel is spared what
+  /// it would do with packets that packet sockets have received (io/take_program.h), where it can
+  /// be. 0: not known; those that come by others are received all the same.
+  virtual void set_outer_interface(std::size_t tunnel, unsigned interface_index) = 0;
   /// Stops and joins the workers. Counters stay readable. Also done by the destructor.
   virtual void stop() = 0;
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace culvert::io {
 namespace {
@@ -108,14 +109,42 @@ Result<void> update_element(const Fd& map, std::uint32_t index, std::span<const 
   return fail(errno, "write to BPF map", "element " + std::to_string(index), advice_on(errno));
 }
 
-Result<Fd> attach_to_egress(const Fd& program, unsigned interface_index) {
-  // BPF_TCX_EGRESS and BPF_F_BEFORE, newer than the headers of Debian 12.
-  constexpr std::uint32_t kTcxEgress = 47, kInFront = 1 << 3;
+Result<Fd> create_set(std::uint32_t key_bytes, std::uint32_t entries, std::string_view name) {
   bpf_attr attributes{};
-  attributes.link_create.flags = kInFront;
+  attributes.map_type = BPF_MAP_TYPE_HASH;
+  attributes.key_size = key_bytes;
+  attributes.value_size = 1;
+  attributes.max_entries = entries;
+  set_name(attributes.map_name, name);
+  Fd map{static_cast<int>(bpf_call(BPF_MAP_CREATE, attributes))};
+  if (!map) return fail(errno, "create BPF map", name, advice_on(errno));
+  return map;
+}
+
+Result<void> add_key(const Fd& set, std::span<const std::byte> key) {
+  constexpr std::byte kPresent{1};
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<std::uint32_t>(set.get());
+  attributes.key = address_of(key.data());
+  attributes.value = address_of(&kPresent);
+  if (bpf_call(BPF_MAP_UPDATE_ELEM, attributes) == 0) return {};
+  return fail(errno, "write to BPF map", "a key", advice_on(errno));
+}
+
+void remove_key(const Fd& set, std::span<const std::byte> key) noexcept {
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<std::uint32_t>(set.get());
+  attributes.key = address_of(key.data());
+  bpf_call(BPF_MAP_DELETE_ELEM, attributes);
+}
+
+Result<Fd> attach(const Fd& program, TcxHook hook, unsigned interface_index) {
+  constexpr std::uint32_t kInFront = 1 << 3;  // BPF_F_BEFORE
+  bpf_attr attributes{};
+  attributes.link_create.flags = hook == TcxHook::egress ? kInFront : 0;
   attributes.link_create.prog_fd = static_cast<std::uint32_t>(program.get());
   attributes.link_create.target_ifindex = interface_index;
-  attributes.link_create.attach_type = kTcxEgress;
+  attributes.link_create.attach_type = static_cast<std::uint32_t>(hook);
   Fd link{static_cast<int>(bpf_call(BPF_LINK_CREATE, attributes))};
   if (link) return link;
   const int code = errno;
@@ -133,6 +162,15 @@ bool is_attached(const Fd& link, unsigned interface_index) noexcept {
   attributes.info.info = address_of(&info);
   return bpf_call(BPF_OBJ_GET_INFO_BY_FD, attributes) == 0 &&
          info.interface_index == interface_index;
+}
+
+Result<void> TcxLinks::attach(const Fd& program, unsigned interface_index) {
+  const auto before = links_.find(interface_index);
+  if (before != links_.end() && is_attached(before->second, interface_index)) return {};
+  auto link = io::attach(program, hook_, interface_index);
+  if (!link) return Unexpected{link.error()};
+  links_.insert_or_assign(interface_index, std::move(*link));
+  return {};
 }
 
 }  // namespace culvert::io

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "io/bpf.h"
 #include "proto/byte_order.h"
@@ -26,26 +25,10 @@ constexpr std::size_t kMaxSlots = 0x1'0000;
 constexpr int kGoOn = -1, kDrop = 2;  // TCX_NEXT and TCX_DROP, newer than the headers of Debian 12
 constexpr int kMarkOffset = offsetof(__sk_buff, mark);
 
-/// The program: its jumps all lead over the two instructions that end it.
-class Text {
- public:
-  void add(const bpf_insn& instruction) { instructions_.push_back(instruction); }
-  /// Ends the program with `verdict` unless the comparison, a jump over two instructions, holds.
-  void leave_unless(const bpf_insn& comparison, int verdict) {
-    add(comparison);
-    add(bpf::compute(BPF_MOV, BPF_REG_0, verdict));
-    add(bpf::exit());
-  }
-  [[nodiscard]] const std::vector<bpf_insn>& instructions() const { return instructions_; }
-
- private:
-  std::vector<bpf_insn> instructions_;
-};
-
 constexpr int kPacket = BPF_REG_6, kSlot = BPF_REG_7, kHeaderBytes = BPF_REG_8;
 
 /// Finds the slot of a packet of ours; lets every other packet pass.
-void find_slot(Text& text, int map) {
+void find_slot(bpf::Text& text, int map) {
   using namespace bpf;
   text.add(compute_with(BPF_MOV, kPacket, BPF_REG_1));
   text.add(load(BPF_W, BPF_REG_3, kPacket, kMarkOffset));
@@ -71,7 +54,7 @@ void find_slot(Text& text, int map) {
 }
 
 /// Makes room between the Ethernet and the inner header and puts the slot's headers there.
-void put_headers(Text& text) {
+void put_headers(bpf::Text& text) {
   using namespace bpf;
   text.add(load(BPF_W, kHeaderBytes, kSlot, offsetof(EncapsulatorSlot, header_bytes)));
   text.leave_unless(jump_if(BPF_JGE, kHeaderBytes, proto::kIpv4HeaderBytes, 2), kDrop);
@@ -120,7 +103,7 @@ Result<EncapsulatorProgram> EncapsulatorProgram::open(std::size_t workers, std::
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, program.map_.get(), 0);
   if (memory == MAP_FAILED) return fail(errno, "");
   program.slots_ = {static_cast<EncapsulatorSlot*>(memory), Unmap{bytes}};
-  Text text;
+  bpf::Text text;
   find_slot(text, program.map_.get());
   put_headers(text);
   auto loaded = load_program(BPF_PROG_TYPE_SCHED_CLS, text.instructions(), "culvert_encap");
@@ -130,12 +113,7 @@ Result<EncapsulatorProgram> EncapsulatorProgram::open(std::size_t workers, std::
 }
 
 Result<void> EncapsulatorProgram::attach(unsigned interface_index) {
-  const auto before = links_.find(interface_index);
-  if (before != links_.end() && is_attached(before->second, interface_index)) return {};
-  auto link = attach_to_egress(program_, interface_index);
-  if (!link) return Unexpected{link.error()};
-  links_.insert_or_assign(interface_index, std::move(*link));
-  return {};
+  return links_.attach(program_, interface_index);
 }
 
 EncapsulatorSlots EncapsulatorProgram::slots_of(std::size_t worker) noexcept {

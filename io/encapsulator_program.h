@@ -17,10 +17,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 
+#include "io/bpf.h"
 #include "io/fd.h"
 #include "io/result.h"
 
@@ -66,7 +66,7 @@ class EncapsulatorProgram {
   Fd program_;
   std::unique_ptr<EncapsulatorSlot, Unmap> slots_{nullptr, Unmap{0}};
   std::size_t slots_per_worker_ = 0;
-  std::map<unsigned, Fd> links_;  ///< by interface index
+  TcxLinks links_{TcxHook::egress};
 };
 
 /// Makes a slot say: this outer IPv4 header, and the encapsulation behind it. At most

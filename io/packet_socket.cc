@@ -9,19 +9,23 @@
 #include <cerrno>
 
 #include "io/socket_options.h"
+#include "io/take_program.h"
 
 namespace culvert::io {
 namespace {
 
 constexpr unsigned kIpv4ProtocolOffset = 9;
 
-/// To this host, and one of the protocols. Offsets are those of the network header: in front of it
-/// lies a link-layer header of any length.
+/// To this host, or taken (take_program.h), and one of the protocols. Offsets are those of the
+/// network header: in front of it lies a link-layer header of any length.
 std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) {
   const auto count = static_cast<unsigned>(protocols.size());
+  const auto to_drop = static_cast<std::uint8_t>(count + 1);
   std::vector<sock_filter> program{
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, static_cast<std::uint8_t>(count + 1)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 2, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_MARK)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kTakenMark, 0, to_drop),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_NET_OFF) + kIpv4ProtocolOffset)};
   for (unsigned i = 0; i < count; ++i) {
     const auto to_accept = static_cast<std::uint8_t>(count - i);
@@ -50,14 +54,16 @@ Result<Fd> open_socket(unsigned interface_index, const SocketName& name) {
 }
 
 /// Makes `socket` a member of the group that `leader` founded, or the founder.
-Result<void> join_group(const Fd& socket, const Fd* leader, const SocketName& name) {
-  constexpr unsigned kKind = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
-  unsigned group = (kKind | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+Result<void> join_group(const Fd& socket, const Fd* leader, bool is_alone, const SocketName& name) {
+  // One member gets everything, so that no packet needs to be hashed.
+  const unsigned kind =
+      (is_alone ? PACKET_FANOUT_CPU : PACKET_FANOUT_HASH) | PACKET_FANOUT_FLAG_DEFRAG;
+  unsigned group = (kind | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
   if (leader != nullptr) {
     socklen_t size = sizeof group;
     if (::getsockopt(leader->get(), SOL_PACKET, PACKET_FANOUT, &group, &size) != 0)
       return name.fail(errno, "read the fan-out group of");
-    group = (group & 0xffff) | kKind << 16;
+    group = (group & 0xffff) | kind << 16;
   }
   return set_option(socket, SOL_PACKET, PACKET_FANOUT, static_cast<int>(group),
                     "join the fan-out group of", name);
@@ -79,7 +85,7 @@ Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options, 
   for (std::size_t i = 0; i < count; ++i) {
     auto socket = open_socket(interface_index, name);
     if (!socket) return Unexpected{socket.error()};
-    auto joined = join_group(*socket, i == 0 ? nullptr : &sockets.front(), name);
+    auto joined = join_group(*socket, i == 0 ? nullptr : &sockets.front(), count == 1, name);
     if (!joined) return Unexpected{joined.error()};
     sockets.push_back(std::move(*socket));
   }

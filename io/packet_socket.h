@@ -22,11 +22,11 @@ struct PacketSocketOptions {
   std::string interface;                ///< only packets of this interface; empty: of all
 };
 
-/// Opens `count` sockets in one fan-out group: PACKET_FANOUT_HASH (the kernel's flow dissector
-/// hashes the inner flow of 6in4 and GRE, keyed or not), a group number of its own
+/// Opens `count` sockets in one fan-out group: PACKET_FANOUT_HASH if they are several (the kernel's
+/// flow dissector hashes the inner flow of 6in4 and GRE, keyed or not), a group number of its own
 /// (PACKET_FANOUT_FLAG_UNIQUEID), outer fragments reassembled by the kernel within its own bounds
 /// of memory and time (ipfrag_high_thresh, ipfrag_time; PACKET_FANOUT_FLAG_DEFRAG). Only packets to
-/// this host (PACKET_HOST) pass the filter.
+/// this host (PACKET_HOST) pass the filter, and those that a TakeProgram has taken.
 [[nodiscard]] Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options,
                                                           std::size_t count);
 

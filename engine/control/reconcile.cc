@@ -208,7 +208,6 @@ Result<void> ManagedDevice::add_link_local(const EngineStatus& status) {
 /// With `send auto` packets take no shorter way than the one that the user has furnished.
 void ManagedDevice::choose_next_hops() {
   const Config& config = settings_.config;
-  if (config.send == SendChoice::raw) return;
   in_output_path_ = config.send == SendChoice::automatic ? find_in_output_path() : std::nullopt;
   neighbors_.resize(config.tunnels.size());
   for (std::size_t i = 0; i < config.tunnels.size(); ++i) choose_next_hop(i);
@@ -216,17 +215,16 @@ void ManagedDevice::choose_next_hops() {
 
 void ManagedDevice::choose_next_hop(std::size_t tunnel) {
   neighbors_[tunnel].reset();
-  if (in_output_path_) {
-    return engine_->set_next_hop(tunnel, {}, "would pass by " + *in_output_path_);
-  }
   const TunnelConfig& config = settings_.config.tunnels[tunnel];
   const unsigned device = config.dev.empty() ? 0 : ::if_nametoindex(config.dev.c_str());
-  if (!config.dev.empty() && device == 0) {
+  if (!config.dev.empty() && device == 0)
     return engine_->set_next_hop(tunnel, {}, config.dev + " is gone");
-  }
   auto found = find_next_hop(netlink_, config.remote, config.local, device);
   if (!found) return engine_->set_next_hop(tunnel, {}, found.error().message());
   neighbors_[tunnel] = found->neighbor;
+  engine_->set_outer_interface(tunnel, found->hop.interface_index);
+  if (in_output_path_)
+    found = NextHopFound{.hop = {}, .reason = "would pass by " + *in_output_path_, .neighbor = {}};
   engine_->set_next_hop(tunnel, found->hop, std::move(found->reason));
 }
 

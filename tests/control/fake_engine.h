@@ -58,6 +58,10 @@ class FakeEngine final : public Engine {
     status_.tunnels.at(tunnel).send = next_hop ? "packet" : "raw";
     status_.tunnels.at(tunnel).send_reason = std::move(reason);
   }
+  void set_outer_interface(std::size_t tunnel, unsigned interface_index) override {
+    outer_interfaces.resize(status_.tunnels.size());
+    outer_interfaces.at(tunnel) = interface_index;
+  }
   void stop() override {
     if (std::exchange(status_.running, false)) ++log_.stopped;
   }
@@ -70,7 +74,8 @@ class FakeEngine final : public Engine {
     ASSERT_EQ(::write(failure_.get(), &one, sizeof one), ssize_t{sizeof one});
   }
   std::function<void(EngineStatus&)> on_refresh;
-  std::vector<io::NextHop> next_hops;  ///< by tunnel, as told last
+  std::vector<io::NextHop> next_hops;      ///< by tunnel, as told last
+  std::vector<unsigned> outer_interfaces;  ///< the same
 
  private:
   io::Tun tun_;

@@ -319,7 +319,7 @@ TEST_F(KernelCuts, ProgramStandsInFrontOfOthers) {
                               compute(BPF_MOV, BPF_REG_0, kDrop), exit()};
   const auto other = io::load_program(BPF_PROG_TYPE_SCHED_CLS, drops_ipv6, "drops_ipv6");
   ASSERT_TRUE(other) << other.error().message();
-  const auto link = io::attach_to_egress(*other, kOurs);
+  const auto link = io::attach(*other, io::TcxHook::egress, kOurs);
   ASSERT_TRUE(link) << link.error().message();
   program_ = std::move(*io::EncapsulatorProgram::open(2, 4));
   ASSERT_TRUE(program_->attach(kOurs));
