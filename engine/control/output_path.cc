@@ -45,20 +45,28 @@ std::string text_of(nlattr* attribute) {
   return attribute == nullptr ? "" : nla_get_string(attribute);
 }
 
-/// Base chains on the hooks that a packet from a raw socket passes.
-Finding find_nftables() {
+/// Whether a packet from a raw socket passes a base chain of this family and hook, and one from a
+/// packet socket does not, or not as an outer packet: chains on egress come before the program that
+/// encapsulates super-packets (io/encapsulator_program.h).
+bool is_in_path(unsigned family, unsigned hook, bool counts_input) {
+  if (family == NFPROTO_NETDEV) return hook == NF_NETDEV_EGRESS;
+  if (family != NFPROTO_INET && family != NFPROTO_IPV4) return false;
+  if (hook == NF_INET_LOCAL_OUT || hook == NF_INET_POST_ROUTING) return true;
+  return counts_input && (hook == NF_INET_LOCAL_IN || hook == NF_INET_PRE_ROUTING);
+}
+
+Finding find_nftables(bool counts_input) {
   const nfgenmsg header{.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0, .res_id = 0};
   constexpr int kType = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN;
   Finding found;
   const int code = dump(NETLINK_NETFILTER, kType, header, [&](nlmsghdr* part) {
     const auto family = static_cast<const nfgenmsg*>(nlmsg_data(part))->nfgen_family;
     nlattr* const hook = nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_HOOK);
-    if (found || hook == nullptr || (family != NFPROTO_INET && family != NFPROTO_IPV4)) return;
+    if (found || hook == nullptr) return;
     nlattr* const number =
         nla_find(static_cast<nlattr*>(nla_data(hook)), nla_len(hook), NFTA_HOOK_HOOKNUM);
     if (number == nullptr) return;
-    const auto which = proto::swap_if_little(nla_get_u32(number));
-    if (which != NF_INET_LOCAL_OUT && which != NF_INET_POST_ROUTING) return;
+    if (!is_in_path(family, proto::swap_if_little(nla_get_u32(number)), counts_input)) return;
     found = "nftables, chain " +
             text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_TABLE)) + " " +
             text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_NAME));
@@ -87,20 +95,24 @@ Finding find_ipsec() {
 
 /// Rules that a look-up by addresses alone does not see.
 Finding find_rules() {
+  constexpr int kDscp = 25;  // FRA_DSCP, newer than the headers of Debian 12
   fib_rule_hdr header{};
   header.family = AF_INET;
   bool is_found = false;
   const int code = dump(NETLINK_ROUTE, RTM_GETRULE, header, [&](nlmsghdr* part) {
-    is_found |= nlmsg_find_attr(part, sizeof(fib_rule_hdr), FRA_IP_PROTO) != nullptr;
+    is_found |= nlmsg_find_attr(part, sizeof(fib_rule_hdr), FRA_IP_PROTO) != nullptr ||
+                nlmsg_find_attr(part, sizeof(fib_rule_hdr), kDscp) != nullptr ||
+                static_cast<const fib_rule_hdr*>(nlmsg_data(part))->tos != 0;
   });
   if (code != 0 && !is_absent(code)) return "routing rules, which cannot be read here";
-  return is_found ? Finding{"a routing rule by protocol"} : std::nullopt;
+  return is_found ? Finding{"a routing rule by protocol or TOS"} : std::nullopt;
 }
 
 }  // namespace
 
-std::optional<std::string> find_in_output_path() {
-  for (const auto find : {find_nftables, find_iptables, find_ipsec, find_rules}) {
+std::optional<std::string> find_in_output_path(bool receives_behind_firewall) {
+  if (auto found = find_nftables(receives_behind_firewall)) return found;
+  for (const auto find : {find_iptables, find_ipsec, find_rules}) {
     if (auto found = find()) return found;
   }
   return std::nullopt;

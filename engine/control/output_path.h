@@ -1,5 +1,6 @@
 // What stands in the kernel's IPv4 output path, so that it would be passed by if packets were sent
-// by packet sockets: firewall and NAT, IPsec policies, routing rules by protocol. One thread.
+// by packet sockets: firewall and NAT, IPsec policies, routing rules by protocol or TOS. One
+// thread.
 #pragma once
 
 #include <array>
@@ -13,7 +14,9 @@ namespace culvert::control {
 
 /// The first thing found that packet sockets would pass by, in words; nothing: there is none. What
 /// cannot be read counts as found. cgroup programs (BPF_CGROUP_INET_EGRESS) are not seen.
-[[nodiscard]] std::optional<std::string> find_in_output_path();
+/// `receives_behind_firewall`: chains on input count as well, since they may let in only what
+/// belongs to a connection, and packet sockets open none (conntrack).
+[[nodiscard]] std::optional<std::string> find_in_output_path(bool receives_behind_firewall);
 
 /// Tells that nftables' rules or IPsec policies may have changed. Each may be missing in a kernel:
 /// then there is nothing to tell of it. The tables of iptables' older kind tell nothing: who needs

@@ -208,7 +208,9 @@ Result<void> ManagedDevice::add_link_local(const EngineStatus& status) {
 /// With `send auto` packets take no shorter way than the one that the user has furnished.
 void ManagedDevice::choose_next_hops() {
   const Config& config = settings_.config;
-  in_output_path_ = config.send == SendChoice::automatic ? find_in_output_path() : std::nullopt;
+  in_output_path_ = config.send == SendChoice::automatic
+                        ? find_in_output_path(engine_->status().receive == "raw")
+                        : std::nullopt;
   neighbors_.resize(config.tunnels.size());
   for (std::size_t i = 0; i < config.tunnels.size(); ++i) choose_next_hop(i);
 }
