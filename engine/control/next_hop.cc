@@ -200,13 +200,18 @@ std::optional<std::vector<NeighborKey>> NeighborWatch::changed() {
         return NL_OK;
       },
       &keys);
+  // Bounded; the rest is there at the next call. Once it has had no room for one, the kernel puts
+  // none in until all are taken, and says so only once.
   for (int count = 0; count < 64; ++count) {
     const int result = nl_recvmsgs_default(socket_.get());
-    if (result == -NLE_AGAIN) return keys;
-    if (result < 0) break;
+    if (result == -NLE_AGAIN) {
+      if (std::exchange(has_missed_some_, false)) return std::nullopt;
+      return keys;
+    }
+    if (result < 0) has_missed_some_ = true;
   }
-  drain(socket_.get());
-  return std::nullopt;
+  if (has_missed_some_) return std::nullopt;
+  return keys;
 }
 
 }  // namespace culvert::control

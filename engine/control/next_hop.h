@@ -38,13 +38,14 @@ class NeighborWatch {
  public:
   [[nodiscard]] static Result<NeighborWatch> open();
   [[nodiscard]] int fd() const noexcept;
-  /// The IPv4 neighbors that have changed since the last call. Nothing: some were missed, so that
-  /// any may have.
+  /// The IPv4 neighbors that have changed since the last call, as far as one look takes: fd() stays
+  /// readable if there are more. Nothing: some were missed, so that any may have.
   [[nodiscard]] std::optional<std::vector<NeighborKey>> changed();
 
  private:
   explicit NeighborWatch(NlSocket socket) : socket_(std::move(socket)) {}
   NlSocket socket_;
+  bool has_missed_some_ = false;
 };
 
 }  // namespace culvert::control

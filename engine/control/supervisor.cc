@@ -180,6 +180,7 @@ Result<void> Supervisor::watch_network() {
     if (!watched) return watched;
   }
   await_silent_change();
+  refresh_soon();  // what has changed while nobody watched
   return {};
 }
 

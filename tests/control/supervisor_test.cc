@@ -15,6 +15,7 @@
 #include "engine/control/control_socket.h"
 #include "tests/control/fake_engine.h"
 #include "tests/control/in_namespace.h"
+#include "tests/io/rig.h"
 
 namespace culvert::control {
 namespace {
@@ -177,6 +178,38 @@ TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
       std::this_thread::sleep_for(300ms);
       EXPECT_GE(refreshed, before + 2);  // each of the two devices
       EXPECT_LE(refreshed, before + 8);  // not each of the changes
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+  });
+}
+
+// The second device is opened when the first has looked and nobody watches yet.
+TEST(Supervisor, SeesWhatHasChangedDuringStart) {
+  in_namespace([] {
+    const io::Wire wire;
+    io::ip("neigh replace 192.0.2.2 nud failed dev ours");
+    {
+      const io::Inside there(wire.peer());
+      io::ip("link set theirs arp off");  // nobody answers
+    }
+    Rig rig;
+    FakeEngine* first = nullptr;
+    const auto open = rig.options.open_engine;
+    rig.options.open_engine = [&](const Config& config) {
+      auto engine = open(config);
+      if (first != nullptr)
+        io::ip("neigh replace 192.0.2.2 lladdr 02:00:00:00:00:02 dev ours");
+      else
+        first = rig.last;
+      return engine;
+    };
+    TunnelConfig& tunnel = rig.options.devices[0].config.tunnels[0];
+    tunnel.remote = *proto::Ipv4Address::from_text("192.0.2.2");
+    tunnel.local = *proto::Ipv4Address::from_text("192.0.2.1");
+    const auto result = rig.run([&](const std::string&) {
+      std::this_thread::sleep_for(500ms);
+      EXPECT_TRUE(first->next_hops.at(0));
       return SIGTERM;
     });
     EXPECT_TRUE(result);
