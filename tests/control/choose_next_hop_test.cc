@@ -17,7 +17,6 @@ namespace {
 
 using io::ip;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 constexpr unsigned kOurs = 10;  // the index that io::Wire gives its device
 
@@ -67,15 +66,6 @@ TEST(ChooseNextHop, TellsItFromTheStart) {
       EXPECT_EQ(rig.reason(), "next hop 192.0.2.2 on ours");
       ip("link del ours");
     }
-  });
-}
-
-TEST(ChooseNextHop, TellsNothingWithSendRaw) {
-  in_namespace([] {
-    const Rig rig{SendChoice::raw};
-    rig.device->refresh();
-    rig.device->neighbors_changed(std::nullopt);
-    EXPECT_THAT(rig.engine->next_hops, IsEmpty());
   });
 }
 
