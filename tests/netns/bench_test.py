@@ -7,6 +7,7 @@ a process, a mount, an interface or a file that was not there before.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -84,6 +85,17 @@ def measures_and_leaves_nothing():
     expect_nothing_left(before)
 
 
+@scenario(limit=60)
+def soaks_while_the_wire_is_disturbed():
+    before = world()
+    bench = start("--tunnels", "culvert-gre", "--workers", "2", "--soak", "8", "--disturb")
+    out, err = bench.communicate(timeout=50)
+    expect_equal(bench.returncode, 0, f"status; {out} {err}")
+    expect("every byte right" in out and "the wire was disturbed" in out, out)
+    expect(re.search(r"counters of b: [1-9][0-9,]+ taken = ", out), out)
+    expect_nothing_left(before)
+
+
 @scenario()
 def is_interrupted():
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
@@ -129,7 +141,9 @@ def says_what_is_wrong():
                                     (["--work", "tcp9"], 2, "--work"),
                                     (["--io", "uringg"], 2, "uringg"),
                                     (["--seconds", "0"], 2, "--seconds"),
-                                    (["--json", "--csv"], 2, "--csv")):
+                                    (["--json", "--csv"], 2, "--csv"),
+                                    (["--disturb"], 2, "--soak"),
+                                    (["--soak", "5", "--tunnels", "socat"], 1, "is for culvert")):
         bench = start(*words)
         out, err = bench.communicate(timeout=20)
         expect_equal((bench.returncode, out), (status, ""), f"{words}: {err}")

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tools/culvert/bench/report.h"
+#include "tools/culvert/bench/soak.h"
 
 namespace culvert::bench {
 namespace {
@@ -69,15 +70,25 @@ TEST(BenchPercentile, IsTheValueBelowWhichTheShareLies) {
 }
 
 TEST(BenchSummary, HasMediansOfTheTurns) {
-  const auto all = summarize(example());
+  const Report report = example();
+  const auto all = summarize(report);
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0].tunnel, "culvert-sit");
   EXPECT_EQ(all[0].turns, 3U);
   EXPECT_EQ(*find_figure(all[0].figures, kMbit), 5000);
   EXPECT_EQ(*find_figure(all[0].figures, kCpuPerPacket), 600);
-  EXPECT_DOUBLE_EQ(ratio_to(all, all[0], "socat", kMbit), 10);
-  EXPECT_DOUBLE_EQ(ratio_to(all, all[0], "single", kCpuPerPacket), 0.3);
-  EXPECT_EQ(ratio_to(all, all[0], "vxlan", kMbit), 0);
+  EXPECT_DOUBLE_EQ(ratio_to(report, all[0], "socat", kMbit), 8);  // of the one pair that there is
+  EXPECT_DOUBLE_EQ(ratio_to(report, all[0], "single", kCpuPerPacket), 0.25);
+  EXPECT_EQ(ratio_to(report, all[0], "vxlan", kMbit), 0);
+}
+
+// The machine is twice as fast in the second turn, for everybody.
+TEST(BenchSummary, ComparesTurnsThatFollowedEachOther) {
+  Report report = example();
+  report.turns = {tcp_turn("culvert-sit", 1, 300, 0), tcp_turn("socat", 1, 100, 0),
+                  tcp_turn("culvert-sit", 2, 600, 0), tcp_turn("socat", 2, 200, 0),
+                  tcp_turn("culvert-sit", 3, 600, 0), tcp_turn("socat", 3, 100, 0)};
+  EXPECT_DOUBLE_EQ(ratio_to(report, summarize(report)[0], "socat", kMbit), 3);
 }
 
 // A turn has too few samples for a p99 of its own: one slow reply of many would be every turn's.
@@ -113,7 +124,7 @@ TEST(BenchTable, HasRatiosAndWhatBoundedAFigure) {
             "TCP, 1 flow  Mbit/s  : socat  retransmissions  CPU ns/packet  : single  "
             "busiest thread  CPUs idle");
   EXPECT_EQ(culvert,
-            "culvert-sit   5,000    10.00                3            600      0.30  "
+            "culvert-sit   5,000     8.00                3            600      0.25  "
             "       out 90%         5%");
   EXPECT_THAT(text, HasSubstr("kernel-sit: not in this kernel"));
   EXPECT_THAT(text, Not(HasSubstr("Latency, idle")));  // there was no turn of it
@@ -146,8 +157,8 @@ TEST(BenchJson, HasEveryTurnAndTheMedians) {
   const json& culvert = report["medians"][0];
   EXPECT_EQ(culvert["tunnel"], "culvert-sit");
   EXPECT_EQ(culvert["mbit_per_second"], 5000);
-  EXPECT_EQ(culvert["ratio_to"]["socat"], 10);
-  EXPECT_EQ(culvert["cpu_ratio_to_single"], 0.3);
+  EXPECT_EQ(culvert["ratio_to"]["socat"], 8);
+  EXPECT_EQ(culvert["cpu_ratio_to_single"], 0.25);
   EXPECT_EQ(culvert["busiest_thread"]["part"], "out");
   EXPECT_EQ(report["left_out"][0]["reason"], "not in this kernel");
   EXPECT_EQ(report["settings"]["tunnels"][1]["name"], "single");
@@ -159,6 +170,50 @@ TEST(BenchCsv, HasALineForEachFigure) {
   EXPECT_THAT(text, HasSubstr("\n1,2,culvert-sit,tcp1,mbit_per_second,9000.000\n"));
   EXPECT_THAT(text, HasSubstr("\nmedian,,culvert-sit,tcp1,mbit_per_second,5000.000\n"));
   EXPECT_THAT(text, HasSubstr("\nmedian,,culvert-sit,tcp1,cpus_idle,0.100\n"));
+}
+
+// ---- soak ---------------------------------------------------------------------------------------
+
+constexpr char kShown[] = R"({"devices":[{"name":"tunnel","in_received":3,"receive_queue_full":9,
+  "drops":{"tunnel_unknown":3},"tunnels":[
+    {"in_received":107,"in_packets":100,"out_received":205,"out_packets":200,"errors_received":4,
+     "errors_relayed":2,"drops":{"inner_source_forbidden":7,"packet_too_big":5,"error_useless":2}}
+  ]}]})";
+
+Soak example_soak() {
+  Soak soak{.tunnel = "culvert-sit", .duration = std::chrono::seconds{9}, .ends = {}};
+  soak.is_equal = true;
+  for (SoakEnd& end : soak.ends) {
+    end.resident_at_start_kib = 10'000;
+    end.resident_kib = {10'100, 10'104};
+    count_packets(kShown, end);
+  }
+  return soak;
+}
+
+TEST(BenchSoak, AddsUpTheCountersOfDeviceAndTunnels) {
+  const SoakEnd end = example_soak().ends[0];
+  EXPECT_EQ(end.taken, 319U);
+  EXPECT_EQ(end.forwarded, 302U);
+  EXPECT_EQ(end.dropped, 17U);
+  EXPECT_EQ(end.receive_queue_full, 9U);
+  EXPECT_THAT(end.reasons, HasSubstr("\"packet_too_big\":5"));
+}
+
+TEST(BenchSoak, PassesOnlyIfEverythingIsAsItShouldBe) {
+  EXPECT_TRUE(example_soak().has_passed());
+  EXPECT_THAT(to_text(example_soak()),
+              HasSubstr("319 taken = 302 forwarded + 17 dropped + 0 held"));
+  const auto fails_with = [](auto change) {
+    Soak soak = example_soak();
+    change(soak);
+    return !soak.has_passed();
+  };
+  EXPECT_TRUE(fails_with([](Soak& soak) { ++soak.ends[1].taken; }));
+  EXPECT_TRUE(fails_with([](Soak& soak) { soak.ends[0] = {}; }));
+  EXPECT_TRUE(fails_with([](Soak& soak) { soak.is_equal = false; }));
+  EXPECT_TRUE(fails_with([](Soak& soak) { soak.ends[0].resident_kib.push_back(12'000); }));
+  EXPECT_TRUE(fails_with([](Soak& soak) { soak.ends[0].resident_at_start_kib = 40'000; }));
 }
 
 // ---- CPU shares ---------------------------------------------------------------------------------

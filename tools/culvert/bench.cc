@@ -2,6 +2,7 @@
 #include "tools/culvert/bench/bench.h"
 
 #include "tools/culvert/bench/report.h"
+#include "tools/culvert/bench/soak.h"
 #include "tools/culvert/bench/stop.h"
 #include "tools/culvert/commands.h"
 
@@ -15,6 +16,28 @@ int fail(const Error& error) {
   return complain(error.message(), number != 0 ? kSignalStatus + number : kSystemError);
 }
 
+int measure(const bench::Plan& plan, const BenchArguments& arguments) {
+  const auto report = bench::run(plan);
+  if (!report) return fail(report.error());
+  print(arguments.json  ? bench::to_json(*report)
+        : arguments.csv ? bench::to_csv(*report)
+                        : bench::to_table(*report));
+  return report->failed.empty() ? kOk : kSystemError;
+}
+
+/// One tunnel after the other.
+int soak(const bench::Plan& plan, const BenchArguments& arguments) {
+  bool has_passed = true;
+  for (const bench::TunnelPlan& tunnel : plan.tunnels) {
+    const auto soaked =
+        bench::soak(tunnel, std::chrono::seconds{arguments.soak_seconds}, arguments.disturb);
+    if (!soaked) return fail(soaked.error());
+    print(bench::to_text(*soaked));
+    has_passed = has_passed && soaked->has_passed();
+  }
+  return has_passed ? kOk : kSystemError;
+}
+
 }  // namespace
 
 int bench(const BenchArguments& arguments) {
@@ -22,12 +45,7 @@ int bench(const BenchArguments& arguments) {
   if (!plan) return complain(plan.error().message(), kUsageError);
   bench::catch_stop_signals();
   if (auto checked = bench::check_machine(); !checked) return fail(checked.error());
-  const auto report = bench::run(*plan);
-  if (!report) return fail(report.error());
-  print(arguments.json  ? bench::to_json(*report)
-        : arguments.csv ? bench::to_csv(*report)
-                        : bench::to_table(*report));
-  return report->failed.empty() ? kOk : kSystemError;
+  return arguments.soak_seconds > 0 ? soak(*plan, arguments) : measure(*plan, arguments);
 }
 
 }  // namespace culvert::tool

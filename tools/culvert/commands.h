@@ -36,6 +36,8 @@ struct BenchArguments {
   bench::Arguments what;
   bool json = false;
   bool csv = false;
+  unsigned soak_seconds = 0;  ///< 0: measure
+  bool disturb = false;       ///< while it soaks
 };
 [[nodiscard]] int bench(const BenchArguments& arguments);
 

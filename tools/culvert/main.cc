@@ -75,9 +75,13 @@ Options of `culvert run` that are named here go to culvert; one with several val
 commas, makes a tunnel of each. "out 92%" in a table: the busiest thread was in culvert (or its like)
 at the sender's end and had 92 % of a CPU; --json has the share of every part.
 
+--soak moves TCP one way, every byte compared, and 64-byte UDP the other. It passes if packets in =
+out + dropped, memory stays where it was, and every byte is right.
+
 Examples:
   culvert bench
   culvert bench --work tcp1,latency --tunnels culvert-sit,socat --rounds 5
+  culvert bench --tunnels culvert-gre --workers 1,2 --soak 600 --disturb
   culvert bench --tunnels culvert-sit,vxlan --io uring,epoll --workers 1,2 --json
 )";
 
@@ -147,6 +151,12 @@ CLI::App* add_bench(CLI::App& app, BenchArguments& arguments, OptionLists& optio
   }
   CLI::Option* json = bench->add_flag("--json", arguments.json, "JSON: every turn, and medians");
   bench->add_flag("--csv", arguments.csv, "the same as CSV, one figure a line")->excludes(json);
+  CLI::Option* soak =
+      bench->add_option("--soak", arguments.soak_seconds, "instead: full load for so long")
+          ->option_text("SECONDS")
+          ->check(CLI::Range(1u, 86'400u));
+  bench->add_flag("--disturb", arguments.disturb, "meanwhile the wire flaps and changes its MTU")
+      ->needs(soak);
   bench->allow_extras();
   bench->footer(kBenchNotes);
   return bench;

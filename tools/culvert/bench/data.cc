@@ -49,7 +49,7 @@ Json turn_json(const Turn& turn) {
   return json;
 }
 
-Json summary_json(std::span<const Summary> all, const Summary& summary, const Report& report) {
+Json summary_json(const Summary& summary, const Report& report) {
   Json json{{"tunnel", summary.tunnel}, {"work", summary.work}, {"turns", summary.turns}};
   json.update(figures_json(summary.figures));
   json.update(cpu_json(summary.cpu));
@@ -57,12 +57,12 @@ Json summary_json(std::span<const Summary> all, const Summary& summary, const Re
   for (const Work& work : report.plan.works) {
     if (work.name != summary.work) continue;
     for (const std::string_view other : {"socat", "vxlan", "single"}) {
-      const double ratio = ratio_to(all, summary, other, main_figure(work.kind));
+      const double ratio = ratio_to(report, summary, other, main_figure(work.kind));
       if (ratio > 0) ratios[std::string{other}] = rounded(ratio);
     }
   }
   json["ratio_to"] = ratios;
-  const double cost = ratio_to(all, summary, "single", kCpuPerPacket);
+  const double cost = ratio_to(report, summary, "single", kCpuPerPacket);
   if (cost > 0) json["cpu_ratio_to_single"] = rounded(cost);
   return json;
 }
@@ -102,11 +102,10 @@ std::string csv_lines(const std::string& begin, std::span<const Figure> figures,
 }  // namespace
 
 std::string to_json(const Report& report) {
-  const auto all = summarize(report);
   Json turns = Json::array();
   for (const Turn& turn : report.turns) turns.push_back(turn_json(turn));
   Json medians = Json::array();
-  for (const Summary& summary : all) medians.push_back(summary_json(all, summary, report));
+  for (const Summary& summary : summarize(report)) medians.push_back(summary_json(summary, report));
   const Json json{{"settings", settings_json(report)},
                   {"turns", turns},
                   {"medians", medians},

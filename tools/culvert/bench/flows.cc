@@ -37,16 +37,18 @@ sockaddr_in6 address_of(std::size_t end, std::uint16_t port) {
   return address;
 }
 
-Result<void> receive(Work::Kind kind, const sockaddr_in6& at, Flow& flow) {
+Result<void> receive(const FlowsWanted& wanted, const sockaddr_in6& at, Flow& flow) {
   ::alarm(kLongestSeconds);
-  if (kind == Work::Kind::udp) return receive_datagrams(at, flow);
-  if (const auto done = receive_stream(at, false, flow); !done) return Unexpected{done.error()};
+  if (wanted.kind == Work::Kind::udp) return receive_datagrams(at, flow);
+  const auto done = receive_stream(at, wanted.verify, flow);
+  if (!done) return Unexpected{done.error()};
   return {};
 }
 
-Result<void> send(Work::Kind kind, const sockaddr_in6& to, std::size_t payload_bytes, Flow& flow) {
+Result<void> send(const FlowsWanted& wanted, const sockaddr_in6& to, Flow& flow) {
   ::alarm(kLongestSeconds);
-  if (kind == Work::Kind::udp) return send_datagrams(to, payload_bytes, flow);
+  if (wanted.kind == Work::Kind::udp)
+    return send_datagrams(to, wanted.payload_bytes, wanted.interval, flow);
   return send_stream(to, Clock::time_point::max(), flow);
 }
 
@@ -63,33 +65,30 @@ Flows::SharedFlows Flows::share(unsigned count) {
   return SharedFlows{flows, UnmapFlows{bytes}};
 }
 
-Result<Flows> Flows::start(Tunnel& tunnel, Work::Kind kind, unsigned count,
-                           std::size_t payload_bytes, std::size_t sender) {
-  auto shared = share(count);
+Result<Flows> Flows::start(Tunnel& tunnel, const FlowsWanted& wanted) {
+  auto shared = share(wanted.count);
   if (!shared) return fail(errno, "share memory", "with a load");
-  Flows flows{std::move(shared), count, kind};
-  for (unsigned i = 0; i < count; ++i) {
-    auto started = flows.start_one(tunnel, flows.flows_[i], payload_bytes, sender);
+  Flows flows{std::move(shared), wanted};
+  for (unsigned i = 0; i < wanted.count; ++i) {
+    auto started = flows.start_one(tunnel, flows.flows_[i]);
     if (!started) return Unexpected{started.error()};
   }
   if (auto flowing = flows.wait_until_flowing(tunnel); !flowing) return Unexpected{flowing.error()};
   return flows;
 }
 
-Result<void> Flows::start_one(Tunnel& tunnel, Flow& flow, std::size_t payload_bytes,
-                              std::size_t sender) {
-  const std::size_t receiver = 1 - sender;
+Result<void> Flows::start_one(Tunnel& tunnel, Flow& flow) {
+  const std::size_t receiver = 1 - wanted_.sender;
   const auto to = address_of(receiver, next_port());
-  const auto kind = kind_;
   auto receiving = Process::start(tunnel.end(receiver), "receiver through " + tunnel.name(),
-                                  Process::Body{[&] { return receive(kind, to, flow); }});
+                                  Process::Body{[&] { return receive(wanted_, to, flow); }});
   if (!receiving) return Unexpected{receiving.error()};
   while (!flow.is_listening.load()) {
     if (auto running = receiving->check_running(); !running) return running;
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
   }
-  auto sending = Process::start(tunnel.end(sender), "sender through " + tunnel.name(),
-                                Process::Body{[&] { return send(kind, to, payload_bytes, flow); }});
+  auto sending = Process::start(tunnel.end(wanted_.sender), "sender through " + tunnel.name(),
+                                Process::Body{[&] { return send(wanted_, to, flow); }});
   if (!sending) return Unexpected{sending.error()};
   pairs_.push_back({std::move(*receiving), std::move(*sending)});
   return {};
@@ -97,7 +96,7 @@ Result<void> Flows::start_one(Tunnel& tunnel, Flow& flow, std::size_t payload_by
 
 Result<void> Flows::wait_until_flowing(Tunnel& tunnel) {
   const auto deadline = Clock::now() + kStart;
-  for (unsigned i = 0; i < count_; ++i) {
+  for (unsigned i = 0; i < wanted_.count; ++i) {
     while (flows_[i].received.load() == 0) {
       if (auto running = check_running(); !running) return running;
       if (auto running = tunnel.check_running(); !running) return running;
@@ -112,7 +111,7 @@ Result<void> Flows::wait_until_flowing(Tunnel& tunnel) {
 template <class Counter>
 std::uint64_t Flows::sum(Counter Flow::*counter) const noexcept {
   std::uint64_t total = 0;
-  for (unsigned i = 0; i < count_; ++i) total += (flows_[i].*counter).load();
+  for (unsigned i = 0; i < wanted_.count; ++i) total += (flows_[i].*counter).load();
   return total;
 }
 
@@ -121,6 +120,11 @@ std::uint64_t Flows::sent() const noexcept { return sum(&Flow::sent); }
 std::uint64_t Flows::not_in_order() const noexcept { return sum(&Flow::not_in_order); }
 std::uint64_t Flows::retransmissions() const noexcept { return sum(&Flow::retransmissions); }
 std::uint32_t Flows::mss_bytes() const noexcept { return flows_[0].mss_bytes.load(); }
+
+bool Flows::is_equal() const noexcept {
+  return std::all_of(flows_.get(), flows_.get() + wanted_.count,
+                     [](const Flow& flow) { return flow.is_equal.load(); });
+}
 
 void Flows::watch(CpuMeter& meter) const {
   for (const Pair& pair : pairs_) {
@@ -144,7 +148,7 @@ bool Flows::has_ended() noexcept {
 }
 
 Result<void> Flows::finish() {
-  for (unsigned i = 0; i < count_; ++i) flows_[i].stop.store(true);
+  for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].stop.store(true);
   for (const auto deadline = Clock::now() + kFinish; Clock::now() < deadline && !has_ended();) {
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
   }

@@ -1,5 +1,5 @@
-// Flows of load through a tunnel, from end a to end b: the processes that make and take it, and the
-// counters they share with us. One thread.
+// Flows of load through a tunnel, from one end to the other: the processes that make and take it,
+// and the counters they share with us. One thread.
 #pragma once
 
 #include <chrono>
@@ -14,6 +14,15 @@
 
 namespace culvert::bench {
 
+struct FlowsWanted {
+  Work::Kind kind = Work::Kind::tcp;
+  unsigned count = 1;
+  std::size_t payload_bytes = 0;         ///< of UDP
+  std::chrono::nanoseconds interval{0};  ///< of UDP: between batches of 64
+  std::size_t sender = 0;                ///< the end at which the senders are
+  bool verify = false;                   ///< TCP: compare every byte
+};
+
 struct UnmapFlows {
   std::size_t bytes = 0;
   void operator()(Flow* flows) const noexcept;
@@ -21,9 +30,8 @@ struct UnmapFlows {
 
 class Flows {
  public:
-  /// Returns when every flow flows. `sender`: the end at which the senders are.
-  [[nodiscard]] static Result<Flows> start(Tunnel& tunnel, Work::Kind kind, unsigned count,
-                                           std::size_t payload_bytes, std::size_t sender = 0);
+  /// Returns when every flow flows.
+  [[nodiscard]] static Result<Flows> start(Tunnel& tunnel, const FlowsWanted& wanted);
 
   /// Bytes (TCP) or datagrams (UDP) so far.
   [[nodiscard]] std::uint64_t received() const noexcept;
@@ -32,6 +40,9 @@ class Flows {
   /// TCP: of the senders' connections.
   [[nodiscard]] std::uint64_t retransmissions() const noexcept;
   [[nodiscard]] std::uint32_t mss_bytes() const noexcept;
+
+  /// TCP: nothing that came, so far, was not what was sent. True without `verify`.
+  [[nodiscard]] bool is_equal() const noexcept;
 
   void watch(CpuMeter& meter) const;
   [[nodiscard]] Result<void> check_running();
@@ -46,19 +57,17 @@ class Flows {
   };
   using SharedFlows = std::unique_ptr<Flow[], UnmapFlows>;
 
-  Flows(SharedFlows flows, unsigned count, Work::Kind kind) noexcept
-      : flows_(std::move(flows)), count_(count), kind_(kind) {}
+  Flows(SharedFlows flows, const FlowsWanted& wanted) noexcept
+      : flows_(std::move(flows)), wanted_(wanted) {}
   [[nodiscard]] static SharedFlows share(unsigned count);
-  [[nodiscard]] Result<void> start_one(Tunnel& tunnel, Flow& flow, std::size_t payload_bytes,
-                                       std::size_t sender);
+  [[nodiscard]] Result<void> start_one(Tunnel& tunnel, Flow& flow);
   [[nodiscard]] Result<void> wait_until_flowing(Tunnel& tunnel);
   [[nodiscard]] bool has_ended() noexcept;
   template <class Counter>
   [[nodiscard]] std::uint64_t sum(Counter Flow::*counter) const noexcept;
 
   SharedFlows flows_;
-  unsigned count_;
-  Work::Kind kind_;
+  FlowsWanted wanted_;
   std::vector<Pair> pairs_;
 };
 

@@ -8,12 +8,15 @@
 #include <netlink/route/link/sit.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/link/vxlan.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
 #include "engine/control/netlink.h"
+#include "io/fd.h"
 #include "tools/culvert/bench/error.h"
 
 namespace culvert::bench {
@@ -133,6 +136,19 @@ Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes,
   return set_up(device, mtu_bytes, address);
 }
 
-Result<void> bring_up(const std::string& device) { return set_up(device, 0); }
+Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes) {
+  return set_up(device, mtu_bytes);
+}
+
+Result<void> bring_down(const std::string& device) {
+  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ifreq request{};
+  device.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) {
+    request.ifr_flags = static_cast<short>(request.ifr_flags & ~IFF_UP);
+    if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0) return {};
+  }
+  return fail(errno, "take down", device);
+}
 
 }  // namespace culvert::bench

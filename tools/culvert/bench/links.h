@@ -31,6 +31,10 @@ struct TunnelEnds {
                                     const proto::Ipv6Prefix& address);
 [[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes,
                                     const proto::Ipv4Prefix& address);
-[[nodiscard]] Result<void> bring_up(const std::string& device);
+/// The same without an address. MTU 0: as it is.
+[[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes = 0);
+
+/// Takes it down; it keeps its addresses.
+[[nodiscard]] Result<void> bring_down(const std::string& device);
 
 }  // namespace culvert::bench

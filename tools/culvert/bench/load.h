@@ -56,9 +56,10 @@ inline void add_to(std::atomic<std::uint64_t>& counter, std::uint64_t count) noe
 [[nodiscard]] Result<std::chrono::duration<double>> receive_stream(const sockaddr_in6& at,
                                                                    bool verify, Flow& flow);
 
-/// Numbered datagrams as fast as one CPU can, 64 a call, until it is stopped.
+/// Numbered datagrams, 64 a call, until it is stopped. `interval`: between calls; 0: as fast as one
+/// CPU can.
 [[nodiscard]] Result<void> send_datagrams(const sockaddr_in6& to, std::size_t payload_bytes,
-                                          Flow& flow);
+                                          std::chrono::nanoseconds interval, Flow& flow);
 /// Counts datagrams until it is stopped.
 [[nodiscard]] Result<void> receive_datagrams(const sockaddr_in6& at, Flow& flow);
 

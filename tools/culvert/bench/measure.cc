@@ -1,5 +1,6 @@
 #include "tools/culvert/bench/measure.h"
 
+#include <net/ethernet.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,25 +39,42 @@ std::optional<double> cpu_per_packet(const Tunnel& tunnel, const CpuUse& cpu, do
 struct Count {
   std::uint64_t received;
   std::uint64_t sent;
+  WireCount wire;
   CpuSnapshot cpu;
 };
+
+/// What was sent on the wire, a packet on average. Fails if that is more than fits a cable.
+Result<double> wire_bytes_per_packet(const WireCount& before, const WireCount& after) {
+  const double packets = static_cast<double>(after.packets - before.packets);
+  if (packets <= 0) return 0.0;
+  const double mean = static_cast<double>(after.bytes - before.bytes) / packets;
+  if (mean <= kWireMtuBytes + ETH_HLEN) return mean;
+  return fail(0, "measure", {},
+              "packets on the wire have " + std::to_string(static_cast<unsigned>(mean)) +
+                  " bytes on average: they are not cut to the MTU");
+}
 
 double rate(std::uint64_t before, std::uint64_t after, double seconds) {
   return static_cast<double>(after - before) / seconds;
 }
 
 Result<Turn> measure_load(Tunnel& tunnel, const Work& work, nanoseconds duration) {
-  auto flows = Flows::start(tunnel, work.kind, work.flows, work.payload_bytes);
+  auto flows = Flows::start(
+      tunnel, {.kind = work.kind, .count = work.flows, .payload_bytes = work.payload_bytes});
   if (!flows) return Unexpected{flows.error()};
   CpuMeter meter = meter_for(tunnel);
   flows->watch(meter);
-  const auto count = [&] { return Count{flows->received(), flows->sent(), meter.take()}; };
+  const auto count = [&] {
+    return Count{flows->received(), flows->sent(), count_wire(tunnel.end(0)), meter.take()};
+  };
   if (auto paused = pause(kWarmUp); !paused) return Unexpected{paused.error()};
   const Count before = count();
   if (auto paused = pause(duration); !paused) return Unexpected{paused.error()};
   const Count after = count();
   if (auto running = tunnel.check_running(); !running) return Unexpected{running.error()};
   if (auto ended = flows->finish(); !ended) return Unexpected{ended.error()};
+  const auto wire_bytes = wire_bytes_per_packet(before.wire, after.wire);
+  if (!wire_bytes) return Unexpected{wire_bytes.error()};
   const double seconds = std::chrono::duration<double>(after.cpu.time - before.cpu.time).count();
   const double received = rate(before.received, after.received, seconds);
   Turn turn;
@@ -72,6 +90,7 @@ Result<Turn> measure_load(Tunnel& tunnel, const Work& work, nanoseconds duration
                     {std::string{kSent}, rate(before.sent, after.sent, seconds)},
                     {std::string{kNotInOrder}, static_cast<double>(flows->not_in_order())}};
   }
+  turn.figures.push_back({std::string{kWireBytes}, *wire_bytes});
   return turn;
 }
 
@@ -104,7 +123,7 @@ Result<Turn> measure_latency(Tunnel& tunnel, const Work& work, nanoseconds durat
   CpuMeter meter = meter_for(tunnel);
   meter.watch(Part::sender, ::getpid());
   if (work.flows > 0) {
-    auto started = Flows::start(tunnel, Work::Kind::tcp, work.flows, 0);
+    auto started = Flows::start(tunnel, {.count = work.flows});
     if (!started) return Unexpected{started.error()};
     flows = std::move(*started);
     flows->watch(meter);

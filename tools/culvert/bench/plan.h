@@ -46,7 +46,6 @@ struct Arguments {
   std::vector<OptionValues> options;
   unsigned rounds = 3;
   unsigned seconds = 2;
-  unsigned soak_seconds = 0;  ///< 0: no soak
 };
 
 struct Plan {

@@ -93,15 +93,21 @@ std::vector<Summary> summarize(const Report& report) {
   return all;
 }
 
-double ratio_to(std::span<const Summary> all, const Summary& summary, std::string_view other,
+double ratio_to(const Report& report, const Summary& summary, std::string_view other,
                 std::string_view figure) {
-  const double* ours = find_figure(summary.figures, figure);
-  for (const Summary& each : all) {
-    if (each.work != summary.work || each.tunnel != other) continue;
-    const double* theirs = find_figure(each.figures, figure);
-    if (ours != nullptr && theirs != nullptr && *theirs != 0) return *ours / *theirs;
+  std::vector<double> ratios;
+  for (const Turn& ours : report.turns) {
+    if (ours.work != summary.work || ours.tunnel != summary.tunnel) continue;
+    for (const Turn& theirs : report.turns) {
+      if (theirs.work != ours.work || theirs.tunnel != other) continue;
+      if (theirs.round != ours.round || theirs.turn != ours.turn) continue;
+      const double* our_value = find_figure(ours.figures, figure);
+      const double* their_value = find_figure(theirs.figures, figure);
+      if (our_value != nullptr && their_value != nullptr && *their_value != 0)
+        ratios.push_back(*our_value / *their_value);
+    }
   }
-  return 0;
+  return median(std::move(ratios));
 }
 
 std::string_view main_figure(Work::Kind kind) {

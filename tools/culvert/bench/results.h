@@ -66,17 +66,18 @@ struct Report {
 /// In the order of the plan; what has no turns is not there.
 [[nodiscard]] std::vector<Summary> summarize(const Report& report);
 
-/// Where a summary stands beside that of another tunnel with the same work: the figure's ratio;
-/// 0: that one has none.
-[[nodiscard]] double ratio_to(std::span<const Summary> all, const Summary& summary,
-                              std::string_view other, std::string_view figure);
+/// Where a tunnel stands beside another in a figure: the median of the ratios of turns that
+/// followed each other, so that a machine whose speed drifts does not decide. 0: there is no such
+/// pair.
+[[nodiscard]] double ratio_to(const Report& report, const Summary& summary, std::string_view other,
+                              std::string_view figure);
 
 /// Names that reports and measurements share.
 inline constexpr std::string_view kMbit = "mbit_per_second", kRetransmissions = "retransmissions",
                                   kCpuPerPacket = "cpu_ns_per_packet",
                                   kPackets = "packets_per_second", kSent = "sent_per_second",
                                   kNotInOrder = "not_in_order", kP50 = "p50_us", kP99 = "p99_us",
-                                  kLost = "lost";
+                                  kLost = "lost", kWireBytes = "wire_bytes_per_packet";
 
 /// The figure that decides: its ratios are shown.
 [[nodiscard]] std::string_view main_figure(Work::Kind kind);

@@ -1,5 +1,8 @@
 #include "tools/culvert/bench/rig.h"
 
+#include <fstream>
+#include <sstream>
+
 #include "tools/culvert/bench/links.h"
 #include "tools/culvert/bench/offloads.h"
 
@@ -31,6 +34,24 @@ proto::Ipv4Prefix outer_address(std::size_t end) {
 
 proto::Ipv6Prefix inner_address(std::size_t end) {
   return *proto::Ipv6Prefix::from_text(end == 0 ? "fd00:c::1/64" : "fd00:c::2/64");
+}
+
+WireCount count_wire(const Namespace& end) {
+  const auto counted = end.inside([]() -> Result<WireCount> {
+    std::ifstream file{"/proc/thread-self/net/dev"};
+    for (std::string line; std::getline(file, line);) {
+      const std::size_t colon = line.find(kWire + std::string{":"});
+      if (colon == std::string::npos) continue;
+      std::istringstream fields{line.substr(line.find(':') + 1)};
+      std::uint64_t skipped = 0;
+      for (int field = 0; field < 8; ++field) fields >> skipped;  // what was received
+      WireCount count;
+      fields >> count.bytes >> count.packets;
+      return count;
+    }
+    return WireCount{};
+  });
+  return counted ? *counted : WireCount{};
 }
 
 Result<Rig> Rig::build() {

@@ -23,6 +23,13 @@ inline constexpr std::uint16_t kWireMtuBytes = 1500;
 [[nodiscard]] proto::Ipv4Prefix outer_address(std::size_t end);
 [[nodiscard]] proto::Ipv6Prefix inner_address(std::size_t end);
 
+/// What an end has sent on the wire.
+struct WireCount {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+};
+[[nodiscard]] WireCount count_wire(const Namespace& end);
+
 struct Rig {
   std::array<Namespace, kEnds> ends;
 

@@ -85,19 +85,19 @@ Row head_of(std::span<const Summary> rows, Work::Kind kind) {
   return head;
 }
 
-Row row_of(std::span<const Summary> rows, const Summary& summary, Work::Kind kind,
-           std::size_t cpus) {
+Row row_of(const Report& report, std::span<const Summary> rows, const Summary& summary,
+           Work::Kind kind) {
   Row row{summary.tunnel};
   for (const Column& column : columns_of(kind)) {
     const double* value = find_figure(summary.figures, column.figure);
     row.push_back(value != nullptr ? with_commas(*value, column.decimals) : "-");
     for (const auto reference : references_in(rows, column.figure)) {
-      const double ratio = ratio_to(rows, summary, reference, column.figure);
+      const double ratio = ratio_to(report, summary, reference, column.figure);
       row.push_back(ratio > 0 ? with_commas(ratio, 2) : "-");
     }
   }
   row.push_back(busiest(summary.cpu));
-  row.push_back(percent(summary.cpu.of(Part::idle) / static_cast<double>(cpus)));
+  row.push_back(percent(summary.cpu.of(Part::idle) / static_cast<double>(report.cpus)));
   return row;
 }
 
@@ -117,22 +117,23 @@ std::string align(const std::vector<Row>& table) {
   return text;
 }
 
-std::string table_of(const Work& work, std::span<const Summary> rows, std::size_t cpus) {
+std::string table_of(const Report& report, const Work& work, std::span<const Summary> rows) {
   std::vector<Row> table{head_of(rows, work.kind)};
-  for (const Summary& summary : rows) table.push_back(row_of(rows, summary, work.kind, cpus));
+  for (const Summary& summary : rows) table.push_back(row_of(report, rows, summary, work.kind));
   table.front().front() = work.title;
   return align(table) + "\n";
 }
 
 std::string notes(const Report& report) {
   const Plan& plan = report.plan;
-  std::string text =
-      "Medians of turns: " + counted(plan.rounds, "round") + " of " + std::to_string(plan.seconds) +
-      " s for each line, in turns of at most " + std::to_string(kLoadTurn.count()) +
-      " ms (latency: " + std::to_string(kLatencyTurn.count()) +
-      ") that alternate.\nCPU ns/packet: of the tunnel's processes at both ends, for "
-      "each full TCP segment. " +
-      report.kernel + ", " + std::to_string(report.cpus) + " CPUs.\n";
+  std::string text = "Medians of turns: " + counted(plan.rounds, "round") + " of " +
+                     std::to_string(plan.seconds) + " s for each line, in turns of at most " +
+                     std::to_string(kLoadTurn.count()) +
+                     " ms (latency: " + std::to_string(kLatencyTurn.count()) +
+                     ") that alternate;\nratios: medians of those of turns that followed each "
+                     "other.\nCPU ns/packet: of the tunnel's processes at both ends, for "
+                     "each full TCP segment. " +
+                     report.kernel + ", " + std::to_string(report.cpus) + " CPUs.\n";
   constexpr double kBusyShare = 0.2;
   if (report.load_average > kBusyShare * static_cast<double>(report.cpus)) {
     text += "The machine was busy before it began (load average " +
@@ -185,7 +186,7 @@ std::string to_table(const Report& report) {
     for (const Summary& summary : all) {
       if (summary.work == work.name) rows.push_back(summary);
     }
-    if (!rows.empty()) text += table_of(work, rows, report.cpus);
+    if (!rows.empty()) text += table_of(report, work, rows);
   }
   return text + notes(report);
 }

@@ -48,7 +48,8 @@ class Order {
 
 }  // namespace
 
-Result<void> send_datagrams(const sockaddr_in6& to, std::size_t payload_bytes, Flow& flow) {
+Result<void> send_datagrams(const sockaddr_in6& to, std::size_t payload_bytes,
+                            std::chrono::nanoseconds interval, Flow& flow) {
   const auto socket = open_load_socket(SOCK_DGRAM);
   if (!socket) return Unexpected{socket.error()};
   if (::connect(socket->get(), as_sockaddr(to), sizeof to) != 0)
@@ -65,6 +66,8 @@ Result<void> send_datagrams(const sockaddr_in6& to, std::size_t payload_bytes, F
       return fail(errno, "send", "UDP");
     sent += static_cast<std::uint64_t>(std::max(count, 0));
     flow.sent.store(sent, std::memory_order_relaxed);
+    const timespec rest{0, static_cast<long>(interval.count())};
+    if (rest.tv_nsec > 0) ::nanosleep(&rest, nullptr);
   }
   return {};
 }
