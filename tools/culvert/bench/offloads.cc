@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <string_view>
 #include <vector>
 
@@ -20,13 +19,12 @@
 namespace culvert::bench {
 namespace {
 
-/// One ethtool command: its structure, and the array behind it.
+/// One ethtool command: its structure, all zero, and the array behind it.
 template <class Head, class Element>
 class Command {
  public:
   Command(std::uint32_t command, std::size_t count)
       : words_((sizeof(Head) + count * sizeof(Element)) / sizeof(std::uint32_t) + 1) {
-    new (words_.data()) Head{};
     head().cmd = command;
   }
   [[nodiscard]] Head& head() { return *reinterpret_cast<Head*>(words_.data()); }
