@@ -462,12 +462,15 @@ EngineStatus EngineImplementation::status() const {
     status.receive_queue_full += worker->receive_queue_full();
   }
   for (const Tunnel& tunnel : tables_.current().tunnels()) {
+    const io::NextHop hop = tunnel.path->next_hop.load();
+    const bool is_cut_there = hop.cuts && tunnel.has_constant_header;
     status.mtu_bytes = tunnel.device_mtu;
     status.tunnels.push_back({.config = tunnel.config,
                               .local = tunnel.path->local.load(std::memory_order_relaxed),
                               .mtu_bytes = fit_ipv6(tunnel).mtu_bytes,
-                              .send = tunnel.path->next_hop.load() ? "packet" : "raw",
-                              .send_reason = send_reason_of(tunnel.index),
+                              .send = hop ? "packet" : "raw",
+                              .send_reason = send_reason_of(tunnel.index) +
+                                             (is_cut_there ? ", super-packets cut there" : ""),
                               .totals = totals_of(tunnel.index)});
   }
   return status;

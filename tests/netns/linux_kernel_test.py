@@ -12,11 +12,11 @@ r"""culvert against a real Linux kernel's sit and gre: Debian's user-mode-linux 
 """
 
 from support import traffic
-from support.culvert import Culvert
+from support.culvert import IO, SEND, Culvert
 from support.net import Namespace, veth
 from support.rig import ENCAPSULATIONS, mirrored
 from support.uml import Uml
-from support.world import expect, expect_equal, parametrize, run_all
+from support.world import expect, expect_equal, parametrize, run_all, wait_until
 
 NEAR, FAR = "198.51.100.1", "198.51.100.2"
 BYTES = 16 << 20
@@ -49,6 +49,10 @@ def pings_and_tcp(words, overhead):
     far_device(far, words, mtu)
     culvert = Culvert(near, f"tun {words} remote {FAR} local {NEAR} ttl 64 {inner_addresses(words)}")
     expect_equal(near.mtu("tun"), mtu, "tunnel MTU")
+    if SEND == "auto":
+        wait_until(lambda: culvert.tunnel()["send"] == "packet", "send packet")
+        is_cut_there = IO != "refused" and "csum" not in words and "seq" not in words
+        expect_equal(culvert.tunnel()["send_reason"].endswith("cut there"), is_cut_there, culvert.show_text())
 
     edge = f"56-64,127-129,575-577,1279-1281,{mtu - 17}-{mtu}"
     beyond = f"{mtu + 1}-{mtu + 9},2000,2 * MTU,4000,8192,16000"
