@@ -1,5 +1,6 @@
 #include "io/arrivals.h"
 
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <net/if_arp.h>
 #include <unistd.h>
@@ -68,6 +69,13 @@ void Arrivals::take(std::size_t slot, std::size_t filled_bytes,
 
 Result<std::array<Arrivals, kSources>> open_arrivals(const QueueSizes& sizes,
                                                      const WorkerDescriptors& descriptors) {
+  const int flags = ::fcntl(descriptors.tun.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(descriptors.tun.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
+    return Unexpected{Error{.code = errno,
+                            .operation = "make non-blocking",
+                            .object = "TUN",
+                            .advice = errno == EBADF ? "no descriptor of a TUN queue" : ""}};
+  }
   const bool is_packet = descriptors.receive_kind == ReceiveKind::packet;
   auto tun = Arrivals::open(sizes.tun_packets, kSlotBytes,
                             {.virtio_header = descriptors.tun_has_virtio_header});

@@ -76,7 +76,7 @@ class Arrivals {
   LineVector<std::uint16_t> slots_;
 };
 
-/// The buffers of one worker, by Source.
+/// The buffers of one worker, by Source. Makes TUN non-blocking, which an injected one may not be.
 [[nodiscard]] Result<std::array<Arrivals, kSources>> open_arrivals(
     const QueueSizes& sizes, const WorkerDescriptors& descriptors);
 

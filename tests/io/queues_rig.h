@@ -75,6 +75,9 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     ip("link set tun0 up");
     has_uso_ = tun->has_uso;
     descriptors.tun = std::move(tun->queues.front());
+    // As an owner may inject it: blocking.
+    const int flags = ::fcntl(descriptors.tun.get(), F_GETFL);
+    ASSERT_EQ(::fcntl(descriptors.tun.get(), F_SETFL, flags & ~O_NONBLOCK), 0);
   }
 
   void open_receive(WorkerDescriptors& descriptors) {
