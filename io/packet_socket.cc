@@ -42,7 +42,7 @@ Result<Fd> open_socket(unsigned interface_index, const SocketName& name) {
   auto with_header =
       set_option(*socket, SOL_PACKET, PACKET_VNET_HDR, 1, "set PACKET_VNET_HDR of", name);
   if (!with_header) return Unexpected{with_header.error()};
-  set_receive_buffer(*socket, kReceiveBufferBytes);
+  set_receive_buffer(*socket, kPacketReceiveBufferBytes);
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_protocol = htons(ETH_P_IP);

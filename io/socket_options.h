@@ -42,6 +42,8 @@ void set_send_buffer(const Fd& socket, int bytes) noexcept;
 
 /// A full one makes the kernel answer protocol unreachable, or lose packets.
 inline constexpr int kReceiveBufferBytes = 8 << 20;
+/// Of a packet socket: what a fast sender brings while a worker waits 10 ms for its turn on a core.
+inline constexpr int kPacketReceiveBufferBytes = 16 << 20;
 inline constexpr int kSendBufferBytes = 4 << 20;
 
 }  // namespace culvert::io

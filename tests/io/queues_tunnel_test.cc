@@ -195,7 +195,7 @@ TEST_P(QueuesTunnel, CountsWhatTheKernelLost) {
     open(receive, {.tunnel_packets = 16});
     const Fd sender = peer_raw_socket(wire, IPPROTO_RAW);
     const Bytes packet = outer(pattern(1400));
-    constexpr std::size_t kSent = 10'000;  // more than 8 MiB hold
+    constexpr std::size_t kSent = 20'000;  // more than 16 MiB hold
     for (std::size_t i = 0; i < kSent; ++i) send_to(sender, "192.0.2.1", packet);
     const std::uint64_t lost = queues_->losses().tunnel_queue_full;
     EXPECT_GT(lost, 0U);
