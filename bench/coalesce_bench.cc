@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "bench/super_packet.h"
 #include "engine/coalesce.h"
@@ -117,6 +118,17 @@ void coalesce_64k(benchmark::State& state) {
   run(state, batch);
 }
 BENCHMARK(coalesce_64k);
+
+/// The same from buffers that have left the second-level cache since they were filled.
+void coalesce_64k_cold(benchmark::State& state) {
+  std::vector<Batch> batches(bench::kColdBuffers);
+  for (Batch& batch : batches) batch.add(SuperPacket(Transport::tcp, 1, 45 * 1428, 1428));
+  Coalescer coalescer(256, true);
+  std::size_t next = 0, out = 0;
+  for (auto _ : state) out = batches[next++ % batches.size()].coalesce(coalescer);
+  state.counters["written"] = static_cast<double>(out);
+}
+BENCHMARK(coalesce_64k_cold);
 
 }  // namespace
 }  // namespace culvert

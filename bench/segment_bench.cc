@@ -3,6 +3,8 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <memory>
+#include <vector>
 
 #include "bench/super_packet.h"
 #include "engine/segment.h"
@@ -44,6 +46,17 @@ void segment_64k(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * 45 * 1500);
 }
 BENCHMARK(segment_64k);
+
+/// The same from buffers that have left the second-level cache since they were filled.
+void segment_64k_cold(benchmark::State& state) {
+  std::vector<std::unique_ptr<SuperPacket>> supers;
+  for (std::size_t i = 0; i < bench::kColdBuffers; ++i)
+    supers.push_back(std::make_unique<SuperPacket>(Transport::tcp, 1, 45 * 1428, 1428));
+  std::size_t next = 0;
+  for (auto _ : state) cut(supers[next++ % supers.size()]->packet());
+  state.SetBytesProcessed(state.iterations() * 45 * 1500);
+}
+BENCHMARK(segment_64k_cold);
 
 }  // namespace
 }  // namespace culvert

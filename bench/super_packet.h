@@ -15,6 +15,9 @@
 
 namespace culvert::bench {
 
+/// So many of 64 KiB are 8 MiB: more than a core's second-level cache.
+inline constexpr std::size_t kColdBuffers = 128;
+
 enum class Transport : std::uint8_t { tcp, udp };
 
 /// Headers of TCP with 12 bytes of options (timestamps, as Linux sends them), or of UDP.

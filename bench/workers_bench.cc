@@ -1,0 +1,148 @@
+// Two workers against one: each a thread with its own CPU and its own queues, the tables shared.
+// One iteration lets one worker run alone, then the other, then both at once, so that what the
+// machine does meanwhile (the CPUs may be two halves of one core) meets all three. `speedup` is the
+// median of the iterations; that of private_work is what this machine allows.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "bench/way.h"
+#include "io/thread.h"
+
+namespace culvert {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Nanoseconds = std::chrono::duration<double, std::nano>;
+
+constexpr std::size_t kWorkers = 2;
+constexpr unsigned kRounds = 4'000;
+
+/// A pinned thread that does its work so often when it is told. Which of them run together is said
+/// by who tells them; they begin at the same moment.
+class alignas(io::kCacheLineBytes) Runner {
+ public:
+  Runner(std::size_t cpu, std::function<void()> work)
+      : work_(std::move(work)), thread_([this, cpu] { run(cpu); }) {}
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+  ~Runner() {
+    tell(kEnd);
+    thread_.join();
+  }
+
+  void begin() noexcept { tell(kGo); }
+  /// How long it took.
+  [[nodiscard]] Nanoseconds end() noexcept {
+    told_.wait(kGo, std::memory_order_acquire);
+    return took_;
+  }
+
+ private:
+  enum Told : int { kIdle, kGo, kEnd };
+
+  void tell(Told told) noexcept {
+    told_.store(told, std::memory_order_release);
+    told_.notify_all();
+  }
+  void run(std::size_t cpu) noexcept {
+    (void)io::pin_to_cpu(cpu);
+    for (;;) {
+      told_.wait(kIdle, std::memory_order_acquire);
+      if (told_.load(std::memory_order_acquire) == kEnd) return;
+      const auto begin = Clock::now();
+      for (unsigned i = 0; i < kRounds; ++i) work_();
+      took_ = Clock::now() - begin;
+      tell(kIdle);
+    }
+  }
+
+  std::function<void()> work_;
+  std::atomic<int> told_{kIdle};
+  Nanoseconds took_{0};
+  std::thread thread_;  // the last: it uses the others
+};
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// `items`: what one call of a work does.
+void measure(benchmark::State& state, std::array<std::function<void()>, kWorkers> works,
+             std::size_t items) {
+  Runner first{0, std::move(works[0])}, second{1, std::move(works[1])};
+  const double done = static_cast<double>(items) * kRounds;
+  std::vector<double> alone, together, speedups;
+  for (auto _ : state) {
+    first.begin();
+    const double first_alone = done / first.end().count();
+    second.begin();
+    const double second_alone = done / second.end().count();
+    first.begin();
+    second.begin();
+    const double both = done / first.end().count() + done / second.end().count();
+    alone.push_back(1 / first_alone);
+    together.push_back(1 / both);
+    speedups.push_back(2 * both / (first_alone + second_alone));
+  }
+  state.counters["ns_1_worker"] = median(alone);
+  state.counters["ns_2_workers"] = median(together);
+  state.counters["speedup"] = median(speedups);
+}
+
+void two_workers(benchmark::State& state, io::Source source) {
+  const bench::Traffic traffic{.source = source,
+                               .inner_bytes = static_cast<std::size_t>(state.range(0)),
+                               .flows = static_cast<std::uint32_t>(state.range(1))};
+  const Tunnel tunnel = bench::make_tunnel(proto::SixInFour::Parameters{});
+  Snapshot<Tables> tables(std::make_unique<Tables>(std::vector{tunnel}), kWorkers);
+  // One after the other in memory, as an engine makes them.
+  std::array<std::unique_ptr<bench::Way>, kWorkers> ways;
+  for (std::size_t i = 0; i < kWorkers; ++i)
+    ways[i] = std::make_unique<bench::Way>(traffic, tunnel, tables, i);
+  measure(state, {[&] { ways[0]->round(); }, [&] { ways[1]->round(); }}, traffic.batch_packets);
+  const auto packets =
+      static_cast<std::uint64_t>(state.iterations()) * 2 * kRounds * traffic.batch_packets;
+  for (const auto& way : ways) {
+    if (way->forwarded() != packets) state.SkipWithError("not every packet was forwarded");
+  }
+}
+
+void outbound_workers(benchmark::State& state) { two_workers(state, io::Source::tun); }
+void inbound_workers(benchmark::State& state) { two_workers(state, io::Source::tunnel); }
+BENCHMARK(outbound_workers)
+    ->ArgNames({"bytes", "flows"})
+    ->ArgsProduct({{64, 1280}, {1, 1'000}})
+    ->UseRealTime();
+BENCHMARK(inbound_workers)
+    ->ArgNames({"bytes", "flows"})
+    ->ArgsProduct({{64, 1280}, {1, 1'000}})
+    ->UseRealTime();
+
+/// Sums over memory that no other thread knows of.
+void private_work(benchmark::State& state) {
+  constexpr std::size_t kPackets = 64, kBytes = 1280;
+  std::array<io::LineVector<std::byte>, kWorkers> memory;
+  std::array<std::function<void()>, kWorkers> works;
+  for (std::size_t i = 0; i < kWorkers; ++i) {
+    memory[i].assign(kPackets * kBytes, std::byte{1});
+    works[i] = [bytes = std::span{memory[i]}] {
+      for (std::size_t packet = 0; packet < kPackets; ++packet)
+        benchmark::DoNotOptimize(proto::sum(bytes.subspan(packet * kBytes, kBytes)));
+    };
+  }
+  measure(state, works, kPackets);
+}
+BENCHMARK(private_work)->UseRealTime();
+
+}  // namespace
+}  // namespace culvert
