@@ -135,6 +135,22 @@ def gives_options_to_culvert():
     expect_nothing_left(before)
 
 
+@scenario(limit=60)
+def measures_the_limit():
+    before = world()
+    bench = start("--rounds", "1", "--seconds", "1", "--tunnels", "bare", "--work", "tcp1,udp64,latency", "--json")
+    out, err = bench.communicate(timeout=50)
+    expect_equal(bench.returncode, 0, f"status; stderr: {err}")
+    report = json.loads(out)
+    expect_equal(report["failed"], [], "failures")
+    tcp, udp, latency = report["medians"]
+    # Its super-packets arrive: without them TCP lives by retransmissions alone, 2 Mbit/s.
+    expect(tcp["mbit_per_second"] > 50, f"{tcp}")
+    expect(udp["packets_per_second"] > 100 and udp["not_in_order"] == 0, f"{udp}")
+    expect(latency["lost"] == 0, f"{latency}")
+    expect_nothing_left(before)
+
+
 @scenario()
 def says_what_is_wrong():
     for words, status, sentence in ((["--tunnels", "culvert-sitt"], 2, "is 'culvert-sit' meant?"),

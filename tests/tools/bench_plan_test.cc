@@ -32,10 +32,10 @@ TEST(BenchPlan, MeasuresEverythingIfNothingIsSaid) {
 }
 
 TEST(BenchPlan, TakesTunnelsAndWorksInTheOrderGiven) {
-  const auto plan =
-      make_plan({.tunnels = {"socat", "culvert-gre"}, .works = {"udp512", "tcp1"}, .options = {}});
+  const auto plan = make_plan(
+      {.tunnels = {"socat", "bare", "culvert-gre"}, .works = {"udp512", "tcp1"}, .options = {}});
   ASSERT_TRUE(plan);
-  EXPECT_THAT(names_of(*plan), ElementsAre("socat", "culvert-gre"));
+  EXPECT_THAT(names_of(*plan), ElementsAre("socat", "bare", "culvert-gre"));
   EXPECT_EQ(plan->works[0].payload_bytes, 512U);
   EXPECT_EQ(plan->works[1].kind, Work::Kind::tcp);
 }

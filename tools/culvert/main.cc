@@ -60,6 +60,7 @@ are medians. Nothing stays when it ends, and nothing outside the namespaces is t
 Tunnels:
   culvert       this program at both ends, for each --mode; also culvert-sit, culvert-gre
   single        the reference: one packet a system call, through the same sockets, no offloads
+  bare          the limit: the system calls of culvert and no more, without a check (not by default)
   socat         TUN to a raw socket for protocol 41
   vxlan         the kernel's VXLAN
   kernel        the kernel's own sit and gre; also kernel-sit, kernel-gre

@@ -151,4 +151,15 @@ Result<void> bring_down(const std::string& device) {
   return fail(errno, "take down", device);
 }
 
+Result<io::EthernetAddress> link_address(const std::string& device) {
+  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ifreq request{};
+  device.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0)
+    return fail(errno, "read the address of", device);
+  io::EthernetAddress address;
+  std::memcpy(address.bytes.data(), request.ifr_hwaddr.sa_data, address.bytes.size());
+  return address;
+}
+
 }  // namespace culvert::bench

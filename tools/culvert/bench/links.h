@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "io/next_hop.h"
 #include "io/result.h"
 #include "proto/address.h"
 #include "tools/culvert/bench/namespace.h"
@@ -25,6 +26,9 @@ struct TunnelEnds {
 /// with EOPNOTSUPP if the kernel has none of this kind.
 [[nodiscard]] Result<void> add_kernel_tunnel(KernelTunnel kind, const std::string& name,
                                              const std::string& wire, const TunnelEnds& ends);
+
+/// The link-layer address of a device of the calling thread's namespace.
+[[nodiscard]] Result<io::EthernetAddress> link_address(const std::string& device);
 
 /// Gives a device of the calling thread's namespace its MTU and address, and brings it up.
 [[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes,

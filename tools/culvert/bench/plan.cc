@@ -36,6 +36,7 @@ const std::vector<TunnelWord>& tunnel_words() {
       {"culvert-sit", "sit", {Kind::culvert}},
       {"culvert-gre", "gre", {Kind::culvert}},
       {"single", "", {Kind::single}},
+      {"bare", "", {Kind::bare}},
       {"socat", "", {Kind::socat}},
       {"vxlan", "", {Kind::vxlan}},
       {"kernel", "", {Kind::kernel_sit, Kind::kernel_gre}},
@@ -46,7 +47,7 @@ const std::vector<TunnelWord>& tunnel_words() {
 }
 
 std::string_view name_of(Kind kind) {
-  constexpr std::array<std::string_view, 6> kNames{"culvert", "single",     "socat",
+  constexpr std::array<std::string_view, 7> kNames{"culvert", "single",     "bare",      "socat",
                                                    "vxlan",   "kernel-sit", "kernel-gre"};
   return kNames[static_cast<std::size_t>(kind)];
 }

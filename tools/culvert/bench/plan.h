@@ -25,7 +25,7 @@ struct Work {
 [[nodiscard]] std::span<const Work> all_works();
 
 struct TunnelPlan {
-  enum class Kind : std::uint8_t { culvert, single, socat, vxlan, kernel_sit, kernel_gre };
+  enum class Kind : std::uint8_t { culvert, single, bare, socat, vxlan, kernel_sit, kernel_gre };
   Kind kind;
   std::string name;                           ///< "culvert-sit", "culvert-sit/receive=raw"
   std::string mode;                           ///< of culvert: sit or gre

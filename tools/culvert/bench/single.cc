@@ -15,11 +15,11 @@
 
 #include "io/fd.h"
 #include "io/offload.h"
-#include "io/packet_socket.h"
 #include "io/raw_socket.h"
 #include "io/thread.h"
 #include "proto/ipv4.h"
 #include "tools/culvert/bench/error.h"
+#include "tools/culvert/bench/receiver.h"
 #include "tools/culvert/bench/rig.h"
 
 namespace culvert::bench {
@@ -90,18 +90,13 @@ Result<void> run_single(const std::string& name, const TunnelEnds& ends) {
   if (!tun) return Unexpected{tun.error()};
   const auto sender = io::open_raw_send_socket(kWire);
   if (!sender) return Unexpected{sender.error()};
-  // Without it the kernel answers protocol unreachable to each packet that the other socket taps.
-  const auto guard = io::open_raw_guard_socket(proto::kProtocolIpv6);
-  if (!guard) return Unexpected{guard.error()};
-  const auto receivers =
-      io::open_packet_sockets({.protocols = {proto::kProtocolIpv6}, .interface = kWire}, 1);
-  if (!receivers) return Unexpected{receivers.error()};
-  const io::Fd& receiver = receivers->front();
-  for (const io::Fd* socket : {&*sender, &receiver}) {
+  const auto receiver = open_receiver();
+  if (!receiver) return Unexpected{receiver.error()};
+  for (const io::Fd* socket : {&*sender, &receiver->packets}) {
     if (auto blocking = make_blocking(*socket); !blocking) return blocking;
   }
   std::thread out{forward_out, tun->get(), sender->get(), ends};
-  forward_in(receiver.get(), tun->get());
+  forward_in(receiver->packets.get(), tun->get());
   return fail(errno, "receive", "packets");  // and the process ends, with the other thread
 }
 

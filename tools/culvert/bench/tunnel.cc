@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "engine/control/words.h"
+#include "tools/culvert/bench/bare.h"
 #include "tools/culvert/bench/error.h"
 #include "tools/culvert/bench/links.h"
 #include "tools/culvert/bench/load.h"
@@ -25,6 +26,20 @@ constexpr std::uint16_t kSitMtuBytes = 1480, kGreMtuBytes = 1476, kVxlanMtuBytes
 
 TunnelEnds ends_seen_from(std::size_t end) {
   return {.local = outer_address(end).address, .remote = outer_address(1 - end).address};
+}
+
+/// The other end's: the wire has no router.
+Result<io::NextHop> find_next_hop(const Rig& rig, std::size_t end) {
+  const auto address = [] { return link_address(kWire); };
+  const auto own = rig.ends[end].inside(address);
+  if (!own) return Unexpected{own.error()};
+  const auto others = rig.ends[1 - end].inside(address);
+  if (!others) return Unexpected{others.error()};
+  const auto index =
+      rig.ends[end].inside([]() -> Result<unsigned> { return ::if_nametoindex(kWire); });
+  if (!index) return Unexpected{index.error()};
+  return io::NextHop{
+      .interface_index = *index, .cuts = true, .source = *own, .destination = *others};
 }
 
 /// culvert does by itself what the others leave to the user.
@@ -68,13 +83,16 @@ std::vector<std::string> socat_command(std::size_t end) {
 
 Result<void> Tunnel::start_process(const TunnelPlan& plan, std::size_t end) {
   const std::string who = plan.name + " at end " + kEndNames[end];
-  auto process = plan.kind == Kind::culvert
-                     ? Process::start(rig_.ends[end], who, culvert_command(plan, end))
-                 : plan.kind == Kind::socat
-                     ? Process::start(rig_.ends[end], who, socat_command(end))
-                     : Process::start(rig_.ends[end], who, Process::Body{[end] {
-                                        return run_single(kTunnelDevice, ends_seen_from(end));
-                                      }});
+  const auto next_hop = find_next_hop(rig_, end);
+  if (!next_hop) return Unexpected{next_hop.error()};
+  const Process::Body body = [&] {
+    return plan.kind == Kind::bare ? run_bare(kTunnelDevice, ends_seen_from(end), *next_hop)
+                                   : run_single(kTunnelDevice, ends_seen_from(end));
+  };
+  auto process =
+      plan.kind == Kind::culvert ? Process::start(rig_.ends[end], who, culvert_command(plan, end))
+      : plan.kind == Kind::socat ? Process::start(rig_.ends[end], who, socat_command(end))
+                                 : Process::start(rig_.ends[end], who, body);
   if (!process) return Unexpected{process.error()};
   processes_[end] = std::move(*process);
   return {};
