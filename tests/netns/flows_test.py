@@ -91,14 +91,15 @@ def wakes(culvert):
 
 def workers_of(pair, from_port, port):
     """The two workers, a's and b's, by which a flow from one port to another goes: those that it wakes."""
-    before = [wakes(end) for end in (pair.culvert_a, pair.culvert_b)]
-    traffic.finish(traffic.start(pair.a, "udp-send", to="fd00::2", port=port, from_port=from_port, count=100,
-                                 rate=1000))
-    after = [wakes(end) for end in (pair.culvert_a, pair.culvert_b)]
-    woken = [{name: now[name] - then[name] for name in now} for then, now in zip(before, after)]
-    for each in woken:
-        expect(max(each.values()) >= 30, f"a worker should have been woken for most of 100 datagrams: {woken}")
-    return [max(each, key=each.get) for each in woken]
+    for _ in range(10):  # on a crowded machine a worker that waits long for its turn is woken seldom
+        before = [wakes(end) for end in (pair.culvert_a, pair.culvert_b)]
+        traffic.finish(traffic.start(pair.a, "udp-send", to="fd00::2", port=port, from_port=from_port, count=100,
+                                     rate=1000))
+        after = [wakes(end) for end in (pair.culvert_a, pair.culvert_b)]
+        woken = [{name: now[name] - then[name] for name in now} for then, now in zip(before, after)]
+        if all(max(each.values()) >= 30 for each in woken):
+            return [max(each, key=each.get) for each in woken]
+    raise Failure(f"a worker should have been woken for most of 100 datagrams: {woken}")
 
 
 def listen(pair, port, answer=0):

@@ -22,6 +22,7 @@ def finish(process, timeout=30):
 
 def ping(place, to, sizes="64", **options):
     """Every echo request must be answered with its own bytes. `sizes` are those of the whole IP packet."""
+    options.setdefault("timeout", 5)  # on a crowded machine an answer may take its time
     answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 60)
     expect(not answer["lost"] and not answer["wrong"] and not answer["refused"] and answer["received"] > 0,
            f"ping {to} with sizes {sizes}: {answer}")
