@@ -26,7 +26,8 @@ def world():
 
     return {"processes": sorted(int(pid) for pid in os.listdir("/proc") if pid.isdigit()),
             "mounts": lines("/proc/self/mountinfo"), "run": sorted(os.listdir("/run")),
-            "named namespaces": sorted(os.listdir("/run/netns")), "files": sorted(os.listdir("/tmp")),
+            "named namespaces": sorted(os.listdir("/run/netns")),
+            "files": sorted(name for name in os.listdir("/tmp") if "culvert" in name),
             "devices": [line.split(":")[0] for line in lines("/proc/net/dev")]}
 
 
