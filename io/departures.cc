@@ -44,7 +44,6 @@ Departures::Departures(const QueueSizes& sizes, const WorkerDescriptors& descrip
     destinations_[i].link.sll_family = AF_PACKET;
     destinations_[i].link.sll_halen = sizeof(EthernetAddress);
     messages_[i] = {};
-    messages_[i].msg_hdr.msg_iov = pieces_[i].data();
   }
 }
 
@@ -109,12 +108,7 @@ std::span<const std::byte> Departures::take_slot(std::size_t index,
   const std::size_t header_bytes = datagram.encapsulation_bytes;
   fill(encapsulator_.slots[slots_used_], datagram.head.first(header_bytes));
   const auto mark = encapsulator_.first_mark + static_cast<std::uint32_t>(slots_used_++);
-  cmsghdr control{};
-  control.cmsg_level = SOL_SOCKET;
-  control.cmsg_type = SO_MARK;
-  control.cmsg_len = CMSG_LEN(sizeof mark);
-  std::memcpy(to.mark.data(), &control, sizeof control);
-  std::memcpy(to.mark.data() + CMSG_LEN(0), &mark, sizeof mark);
+  to.mark = mark_message(mark);
   messages_[index].msg_hdr.msg_control = to.mark.data();
   messages_[index].msg_hdr.msg_controllen = to.mark.size();
   // For the kernel it is the inner packet until the program has seen it.

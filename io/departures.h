@@ -53,7 +53,7 @@ class Departures {
     sockaddr_in route;
     sockaddr_ll link;
     LinkHeader header;
-    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(std::uint32_t))> mark;
+    alignas(cmsghdr) MarkMessage mark;
     bool is_by_link = false;
   };
   using Pieces = std::array<iovec, 3>;

@@ -39,21 +39,9 @@ constexpr std::size_t kVirtio = io::kVirtioHeaderBytes;
 constexpr std::size_t kInner = kVirtio + ETH_HLEN + proto::kIpv4HeaderBytes;
 
 using Slot = std::array<std::byte, 65'536 + 128>;
-using Mark = std::array<std::byte, CMSG_SPACE(sizeof(std::uint32_t))>;
 
 std::span<std::byte, kVirtio> virtio_at(Slot& slot, std::size_t offset) noexcept {
   return std::span<std::byte, kVirtio>{slot.data() + offset, kVirtio};
-}
-
-Mark mark_message(std::uint32_t mark) noexcept {
-  Mark message{};
-  cmsghdr control{};
-  control.cmsg_level = SOL_SOCKET;
-  control.cmsg_type = SO_MARK;
-  control.cmsg_len = CMSG_LEN(sizeof mark);
-  std::memcpy(message.data(), &control, sizeof control);
-  std::memcpy(message.data() + CMSG_LEN(0), &mark, sizeof mark);
-  return message;
 }
 
 class BareLoop {
@@ -80,7 +68,7 @@ class BareLoop {
   std::optional<io::EncapsulatorProgram> encapsulator_;
   std::array<std::byte, ETH_HLEN> ethernet_{};
   sockaddr_ll to_outer_{}, to_inner_{};
-  Mark mark_{};
+  io::MarkMessage mark_{};
   BareRun run_;
   std::array<mmsghdr, kReads> sends_{};
   std::array<iovec, kReads> send_pieces_{};
@@ -149,7 +137,7 @@ Result<void> BareLoop::open(const std::string& name) {
                              .total_bytes = 0xffff});
   fill(slots.slots[0], header);
   slots.slots[0].socket_cookie = io::socket_cookie(sender_);
-  mark_ = mark_message(slots.first_mark);
+  mark_ = io::mark_message(slots.first_mark);
   return {};
 }
 
