@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 #include "engine/control/values.h"
 
@@ -55,20 +56,38 @@ Check set_workers(const Target& target, const Given& given) {
   return store(parse_number(given.text, 1, kMaxWorkers), target.device.config.workers);
 }
 
+/// One of a few names, each of which stands for a value; "must be a, b or c" if it is none.
+template <class T, std::size_t kCount>
+Check choose(const Given& given, const std::pair<std::string_view, T> (&choices)[kCount],
+             T& member) {
+  std::string names;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    if (given.text == choices[i].first) return member = choices[i].second, Check{};
+    names += (i == 0 ? "" : i + 1 == kCount ? " or " : ", ") + std::string{choices[i].first};
+  }
+  return refuse("must be " + names);
+}
+
 Check set_io(const Target& target, const Given& given) {
-  auto& io = target.device.config.io;
-  if (given.text == "auto") return io = IoChoice::automatic, Check{};
-  if (given.text == "uring") return io = IoChoice::uring, Check{};
-  if (given.text == "epoll") return io = IoChoice::epoll, Check{};
-  return refuse("must be auto, uring or epoll");
+  return choose(
+      given,
+      {{"auto", IoChoice::automatic}, {"uring", IoChoice::uring}, {"epoll", IoChoice::epoll}},
+      target.device.config.io);
 }
 
 Check set_receive(const Target& target, const Given& given) {
-  auto& receive = target.device.config.receive;
-  if (given.text == "auto") return receive = ReceiveChoice::automatic, Check{};
-  if (given.text == "packet") return receive = ReceiveChoice::packet, Check{};
-  if (given.text == "raw") return receive = ReceiveChoice::raw, Check{};
-  return refuse("must be auto, packet or raw");
+  return choose(given,
+                {{"auto", ReceiveChoice::automatic},
+                 {"packet", ReceiveChoice::packet},
+                 {"raw", ReceiveChoice::raw}},
+                target.device.config.receive);
+}
+
+Check set_send(const Target& target, const Given& given) {
+  return choose(
+      given,
+      {{"auto", SendChoice::automatic}, {"raw", SendChoice::raw}, {"packet", SendChoice::packet}},
+      target.device.config.send);
 }
 
 Check set_busy_poll(const Target& target, const Given& given) {
@@ -76,14 +95,6 @@ Check set_busy_poll(const Target& target, const Given& given) {
   if (!limit) return refuse(limit.error());
   target.device.config.busy_poll = std::chrono::microseconds{*limit};
   return {};
-}
-
-Check set_send(const Target& target, const Given& given) {
-  auto& send = target.device.config.send;
-  if (given.text == "auto") return send = SendChoice::automatic, Check{};
-  if (given.text == "raw") return send = SendChoice::raw, Check{};
-  if (given.text == "packet") return send = SendChoice::packet, Check{};
-  return refuse("must be auto, raw or packet");
 }
 
 // ---- the tunnel ---------------------------------------------------------------------------------
