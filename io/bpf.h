@@ -98,11 +98,6 @@ constexpr bpf_insn jump_if(int comparison, int destination, std::int32_t immedia
                            int offset) noexcept {
   return instruction(BPF_JMP | BPF_K | comparison, destination, 0, offset, immediate);
 }
-/// The same for the lower 32 bits alone.
-constexpr bpf_insn jump_if_word(int comparison, int destination, std::int32_t immediate,
-                                int offset) noexcept {
-  return instruction(BPF_JMP32 | BPF_K | comparison, destination, 0, offset, immediate);
-}
 constexpr bpf_insn jump_if_with(int comparison, int destination, int source, int offset) noexcept {
   return instruction(BPF_JMP | BPF_X | comparison, destination, source, offset, 0);
 }

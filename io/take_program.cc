@@ -130,6 +130,7 @@ Result<void> TakeProgram::attach(unsigned interface_index) {
 }
 
 Result<void> TakeProgram::take(const std::vector<TakenEndpoints>& endpoints) {
+  if (endpoints == taken_) return {};  // as after most changes of the network
   for (const TakenEndpoints& each : endpoints) {
     if (auto added = add_key(set_, bytes_of(each)); !added) return added;
   }

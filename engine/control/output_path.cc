@@ -25,6 +25,9 @@ namespace {
 
 using Finding = std::optional<std::string>;
 
+/// The names of the tables that iptables' older kind has here.
+constexpr const char* kTablesPath = "/proc/self/net/ip_tables_names";
+
 /// Dumps all objects of one kind; `header` goes in front. Returns an errno.
 template <class Header>
 int dump(int protocol, int type, const Header& header, const std::function<void(nlmsghdr*)>& each) {
@@ -77,7 +80,7 @@ Finding find_nftables(bool counts_input) {
 
 /// The tables of iptables' older kind: each has chains on those hooks, however empty.
 Finding find_iptables() {
-  std::ifstream tables{"/proc/self/net/ip_tables_names"};
+  std::ifstream tables{kTablesPath};
   std::string name;
   if (!std::getline(tables, name) || name.empty()) return std::nullopt;
   return "iptables, table " + name;
@@ -118,7 +121,7 @@ std::optional<std::string> find_in_output_path(bool receives_behind_firewall) {
   return std::nullopt;
 }
 
-bool has_silent_tables() { return std::ifstream{"/proc/self/net/ip_tables_names"}.good(); }
+bool has_silent_tables() { return std::ifstream{kTablesPath}.good(); }
 
 OutputPathWatch OutputPathWatch::open() {
   OutputPathWatch watch;

@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "engine/control/netlink.h"
+#include "engine/control/netlink_request.h"
 #include "io/fd.h"
 #include "tools/culvert/bench/error.h"
 
@@ -25,22 +26,13 @@ namespace {
 constexpr std::uint8_t kTtl = 64;
 constexpr std::uint32_t kVxlanPort = 4789;  // RFC 7348 5
 
-struct LinkPut {
-  void operator()(rtnl_link* link) const noexcept { rtnl_link_put(link); }
-};
-using Link = std::unique_ptr<rtnl_link, LinkPut>;
-
-struct AddressPut {
-  void operator()(nl_addr* address) const noexcept { nl_addr_put(address); }
-};
-using Address = std::unique_ptr<nl_addr, AddressPut>;
+using Link = std::unique_ptr<rtnl_link, control::Free<rtnl_link_put>>;
+using Address = std::unique_ptr<nl_addr, control::Free<nl_addr_put>>;
 
 Result<void> add(rtnl_link* link, const std::string& name) {
-  const control::NlSocket socket{nl_socket_alloc()};
-  if (!socket || nl_connect(socket.get(), NETLINK_ROUTE) < 0) {
-    return fail(EIO, "open netlink", "socket");
-  }
-  const int error = rtnl_link_add(socket.get(), link, NLM_F_CREATE | NLM_F_EXCL);
+  const auto socket = control::connect_netlink(NETLINK_ROUTE);
+  if (!socket) return Unexpected{socket.error()};
+  const int error = rtnl_link_add(socket->get(), link, NLM_F_CREATE | NLM_F_EXCL);
   if (error == 0) return {};
   return fail(error == -NLE_OPNOTSUPP ? EOPNOTSUPP : 0, "add link", name, nl_geterror(error));
 }
