@@ -32,7 +32,24 @@ struct TunnelConfig {
   Parameters mode{};
   /// Nothing is `any`: the address that the route to `remote` uses.
   std::optional<proto::Ipv4Address> local{};
+  /// 0.0.0.0 is `any`: received from whoever sends with the right local address and key; sent only
+  /// to where a pinned flow came from, for nothing else is learned.
   proto::Ipv4Address remote{};
+  /// Inner prefixes behind the tunnel: what goes to them takes it, the longest of all tunnels'
+  /// prefixes first. Without any the tunnel takes everything, so it is the only one of its device.
+  std::vector<proto::Ipv6Prefix> prefixes6{};
+  std::vector<proto::Ipv4Prefix> prefixes4{};
+  /// Inner sources that the tunnel may bring in; nothing: those of its prefixes, and the link-local
+  /// ones. The checks of RFC 4213 3.6 come on top.
+  std::optional<std::vector<proto::Ipv6Prefix>> accept6{};
+  std::optional<std::vector<proto::Ipv4Prefix>> accept4{};
+  /// Where several tunnels have the same prefix: the lowest metric of those that are up takes new
+  /// flows, and among equal ones each its share by weight. One of the two is to be given then.
+  std::optional<std::uint32_t> metric{};  ///< as 0
+  std::optional<std::uint16_t> weight{};  ///< as 1
+  /// False: declared down. It carries nothing, and its flows move to another tunnel of their
+  /// prefix.
+  bool up = true;
   /// Of the outer header; nothing is `inherit`: the inner hop limit or TTL.
   std::optional<std::uint8_t> ttl{};
   /// DSCP bits of the outer header; nothing is `inherit` (RFC 2983). The ECN bits are `ecn`'s.
@@ -73,15 +90,18 @@ struct Config {
   std::chrono::microseconds busy_poll{0};
   ReceiveChoice receive = ReceiveChoice::automatic;
   SendChoice send = SendChoice::automatic;
+  /// A flow that came in by a tunnel goes back by it (flow_table.h).
+  bool pinning = true;
+  std::size_t flows = 65'536;  ///< that the flow table holds, 64 bytes each
   io::QueueSizes sizes{};
   Log log;  ///< may be empty
 };
 
 inline constexpr unsigned kMaxWorkers = 64;
 inline constexpr std::chrono::microseconds kMaxBusyPoll{100'000};
-/// Tunnels of one device. More than one wants a table of inner prefixes to choose by
-/// (Tables::route).
-inline constexpr std::size_t kMaxTunnels = 1;
+/// Tunnels of one device.
+inline constexpr std::size_t kMaxTunnels = 1;  // until the tables are there
+inline constexpr std::size_t kMinFlows = 1'024, kMaxFlows = 16'777'216;
 
 /// Checks what can be checked without the kernel. The error's object is the word that is wrong
 /// ("remote", "ttl", "mtu"), with the tunnel's name in front where there are several.
