@@ -169,7 +169,7 @@ Result<DeviceSettings> read_device(std::string_view name, const toml::node& node
   return std::move(*settings);
 }
 
-Result<std::vector<DeviceSettings>> read_devices(const toml::table& root, const Place& place) {
+Result<Settings> read_settings(const toml::table& root, const Place& place) {
   for (const auto& [key, node] : root) {
     if (key.str() == "device") continue;
     return place.refuse(line_of(key), key.str(), "",
@@ -181,28 +181,28 @@ Result<std::vector<DeviceSettings>> read_devices(const toml::table& root, const 
     return place.refuse(node == nullptr ? 0 : line_of(*node), "", "",
                         "there is no device in it: add a section [device.NAME]");
   }
-  std::vector<DeviceSettings> all;
+  Settings all;
   for (const auto& [key, section] : *devices) {
     auto settings = read_device(key.str(), section, place);
     if (!settings) return Unexpected{settings.error()};
-    all.push_back(std::move(*settings));
+    all.devices.push_back(std::move(*settings));
   }
   return all;
 }
 
 }  // namespace
 
-Result<std::vector<DeviceSettings>> parse_config(std::string_view toml, std::string_view file) {
+Result<Settings> parse_config(std::string_view toml, std::string_view file) {
   const Place place{file};
   try {
-    return read_devices(toml::parse(toml, file), place);
+    return read_settings(toml::parse(toml, file), place);
   } catch (const toml::parse_error& error) {
     return place.refuse(static_cast<unsigned>(error.source().begin.line), "", "",
                         "is not TOML: " + printable(error.description(), 300));
   }
 }
 
-Result<std::vector<DeviceSettings>> load_config(const std::string& path) {
+Result<Settings> load_config(const std::string& path) {
   const auto fail = [&](int code) {
     return Unexpected{Error{.code = code,
                             .operation = "read",

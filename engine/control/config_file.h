@@ -4,7 +4,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/control/settings.h"
 
@@ -12,10 +11,9 @@ namespace culvert::control {
 
 /// Reads TOML: one `[device.NAME]` with one `[[device.NAME.tunnel]]` for each device. `file` is
 /// what errors call it; they name the line, the key, its value, what is wrong and what to do.
-[[nodiscard]] Result<std::vector<DeviceSettings>> parse_config(std::string_view toml,
-                                                               std::string_view file);
+[[nodiscard]] Result<Settings> parse_config(std::string_view toml, std::string_view file);
 
 /// The same of a file. An error with an errno: it cannot be read.
-[[nodiscard]] Result<std::vector<DeviceSettings>> load_config(const std::string& path);
+[[nodiscard]] Result<Settings> load_config(const std::string& path);
 
 }  // namespace culvert::control

@@ -1,5 +1,5 @@
-// What one device is to be: the engine's configuration, and what the kernel is told about the
-// device. Plain values, filled by command_line and config_file; any thread.
+// What is to run: devices, each the engine's configuration and what the kernel is told about it.
+// Plain values, filled by command_line and config_file; any thread.
 #pragma once
 
 #include <vector>
@@ -16,6 +16,11 @@ struct DeviceSettings {
   std::vector<proto::Ipv4Prefix> addresses4;
   std::vector<proto::Ipv6Prefix> routes6;
   std::vector<proto::Ipv4Prefix> routes4;
+};
+
+/// All that one process runs: what a whole file asks for.
+struct Settings {
+  std::vector<DeviceSettings> devices;
 };
 
 }  // namespace culvert::control

@@ -115,7 +115,7 @@ Result<void> Supervisor::start() {
   netlink_.emplace(std::move(*netlink));
   // First what costs nothing: a second process for the same device stops here.
   if (auto opened = open_control_socket(); !opened) return opened;
-  for (DeviceSettings& settings : options_.devices) {
+  for (DeviceSettings& settings : options_.settings.devices) {
     if (auto started = start_device(std::move(settings)); !started) return started;
   }
   if (auto watched = watch_network(); !watched) return watched;
@@ -135,7 +135,7 @@ Result<void> Supervisor::start_device(DeviceSettings settings) {
 
 Result<void> Supervisor::open_control_socket() {
   if (options_.control_path.empty()) {
-    options_.control_path = default_control_path(options_.devices.front().config.device);
+    options_.control_path = default_control_path(options_.settings.devices.front().config.device);
   }
   auto server = ControlServer::open(context_, options_.control_path, [this](std::string_view line) {
     return answer_request(line, statuses());

@@ -5,14 +5,13 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/control/reconcile.h"
 
 namespace culvert::control {
 
 struct RunOptions {
-  std::vector<DeviceSettings> devices;
+  Settings settings;
   std::string control_path;                     ///< empty: the default of the first device
   OpenEngine open_engine;                       ///< empty: Engine::open
   std::function<void(std::string_view)> print;  ///< lines and tables for stdout, newline included

@@ -25,9 +25,7 @@ std::string device(const std::string& device_keys, const std::string& tunnel_key
 const std::string kSit = "mode = \"sit\"\nremote = \"192.0.2.2\"\n";
 const std::string kGre = "mode = \"gre\"\nremote = \"192.0.2.2\"\n";
 
-Result<std::vector<DeviceSettings>> parse(const std::string& toml) {
-  return parse_config(toml, "culvert.toml");
-}
+Result<Settings> parse(const std::string& toml) { return parse_config(toml, "culvert.toml"); }
 
 void expect_same(const DeviceSettings& a, const DeviceSettings& b) {
   EXPECT_EQ(a.config.device, b.config.device);
@@ -44,7 +42,7 @@ void expect_same(const DeviceSettings& a, const DeviceSettings& b) {
 }
 
 TEST(ConfigFile, TakesTheFileOfABroker) {
-  const auto devices = parse(R"(
+  const auto settings = parse(R"(
 [device.he-ipv6]
 address = ["2001:db8:1::2/64"]
 route   = ["::/0"]
@@ -55,8 +53,8 @@ local = "192.168.12.2"
 remote = "216.218.221.42"
 ttl = 255
 )");
-  ASSERT_TRUE(devices) << devices.error().message();
-  ASSERT_EQ(devices->size(), 1u);
+  ASSERT_TRUE(settings) << settings.error().message();
+  ASSERT_EQ(settings->devices.size(), 1u);
   std::istringstream words{
       "mode sit local 192.168.12.2 remote 216.218.221.42 ttl 255 address 2001:db8:1::2/64 route "
       "::/0"};
@@ -64,7 +62,7 @@ ttl = 255
       "he-ipv6", std::vector<std::string>{std::istream_iterator<std::string>{words}, {}}, {});
   ASSERT_TRUE(same);
   same->config.tunnels.at(0).name = "broker";
-  expect_same(devices->at(0), *same);
+  expect_same(settings->devices.at(0), *same);
 }
 
 /// A key with its TOML value, and the words that mean the same.
@@ -97,15 +95,15 @@ TEST(ConfigFile, SaysWhatTheCommandLineSays) {
       {"", kGre + "icsum = true\nocsum = false\niseq = true\noseq = false", "icsum iseq"},
   };
   for (const Same& same : kSame) {
-    const auto devices = parse(device(same.device_keys, same.tunnel_keys));
-    ASSERT_TRUE(devices) << same.words << ": " << devices.error().message();
+    const auto settings = parse(device(same.device_keys, same.tunnel_keys));
+    ASSERT_TRUE(settings) << same.words << ": " << settings.error().message();
     const bool is_gre = same.tunnel_keys.starts_with(kGre);
     std::istringstream words{
         (is_gre ? "mode gre remote 192.0.2.2 " : "mode sit remote 192.0.2.2 ") + same.words};
     const auto from_words = parse_command_line(
         "a", std::vector<std::string>{std::istream_iterator<std::string>{words}, {}}, same.options);
     ASSERT_TRUE(from_words) << same.words;
-    expect_same(devices->at(0), *from_words);
+    expect_same(settings->devices.at(0), *from_words);
   }
 }
 
@@ -113,22 +111,22 @@ TEST(ConfigFile, TakesEveryWordOfTheTable) {
   for (const Word& word : words()) {
     const std::string line = std::string{word.name} + " = [[1]]";  // the wrong type for all of them
     const bool is_device = word.scope == Word::Scope::device;
-    const auto devices = parse(is_device ? device(line, kSit) : device("", line));
-    ASSERT_FALSE(devices) << word.name;
-    EXPECT_THAT(devices.error().object, HasSubstr("key '" + std::string{word.name} + "'"));
-    EXPECT_THAT(devices.error().advice, testing::Not(HasSubstr("unknown"))) << word.name;
+    const auto settings = parse(is_device ? device(line, kSit) : device("", line));
+    ASSERT_FALSE(settings) << word.name;
+    EXPECT_THAT(settings.error().object, HasSubstr("key '" + std::string{word.name} + "'"));
+    EXPECT_THAT(settings.error().advice, testing::Not(HasSubstr("unknown"))) << word.name;
   }
 }
 
 TEST(ConfigFile, TakesSeveralDevices) {
-  const auto devices =
+  const auto settings =
       parse(device("", kSit) + "[device.b]\n[[device.b.tunnel]]\nmode='gre'\nremote='192.0.2.3'\n");
-  ASSERT_TRUE(devices) << devices.error().message();
-  ASSERT_EQ(devices->size(), 2u);
-  EXPECT_EQ(devices->at(0).config.device, "a");
-  EXPECT_EQ(devices->at(0).config.tunnels.at(0).name, "a");
-  EXPECT_EQ(devices->at(1).config.device, "b");
-  EXPECT_EQ(encapsulation_name(devices->at(1).config.tunnels.at(0).mode), "gre");
+  ASSERT_TRUE(settings) << settings.error().message();
+  ASSERT_EQ(settings->devices.size(), 2u);
+  EXPECT_EQ(settings->devices.at(0).config.device, "a");
+  EXPECT_EQ(settings->devices.at(0).config.tunnels.at(0).name, "a");
+  EXPECT_EQ(settings->devices.at(1).config.device, "b");
+  EXPECT_EQ(encapsulation_name(settings->devices.at(1).config.tunnels.at(0).mode), "gre");
 }
 
 struct Refused {
@@ -141,12 +139,12 @@ class ConfigFileRefuses : public testing::TestWithParam<Refused> {};
 
 TEST_P(ConfigFileRefuses, WithLineKeyValueAndAdvice) {
   const auto& [toml, place, advice] = GetParam();
-  const auto devices = parse(toml);
-  ASSERT_FALSE(devices) << toml;
-  EXPECT_EQ(devices.error().code, 0);
-  EXPECT_EQ(devices.error().operation, "read");
-  EXPECT_EQ(devices.error().object, "culvert.toml" + place) << toml;
-  EXPECT_THAT(devices.error().advice, HasSubstr(advice));
+  const auto settings = parse(toml);
+  ASSERT_FALSE(settings) << toml;
+  EXPECT_EQ(settings.error().code, 0);
+  EXPECT_EQ(settings.error().operation, "read");
+  EXPECT_EQ(settings.error().object, "culvert.toml" + place) << toml;
+  EXPECT_THAT(settings.error().advice, HasSubstr(advice));
 }
 
 // Lines: [device.a] is 1, its keys 2, [[device.a.tunnel]] 3, mode 4, remote 5, the next key 6.
@@ -198,10 +196,10 @@ INSTANTIATE_TEST_SUITE_P(Files, ConfigFileRefuses, testing::ValuesIn(kRefused));
 TEST(ConfigFile, ReadsFiles) {
   const std::string path = testing::TempDir() + "culvert_config_file_test.toml";
   std::ofstream{path} << device("mtu = 1400", kSit);
-  const auto devices = load_config(path);
+  const auto settings = load_config(path);
   std::remove(path.c_str());
-  ASSERT_TRUE(devices) << devices.error().message();
-  EXPECT_EQ(devices->at(0).config.mtu, 1400);
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_EQ(settings->devices.at(0).config.mtu, 1400);
 }
 
 TEST(ConfigFile, SaysWhyAFileCannotBeRead) {

@@ -43,7 +43,7 @@ struct Rig {
   Rig() {
     std::string pattern = testing::TempDir() + "culvert-XXXXXX";
     folder = ::mkdtemp(pattern.data());
-    options.devices = *parse_config(kTwoDevices, "test");
+    options.settings = *parse_config(kTwoDevices, "test");
     options.control_path = folder + "/control.sock";
     options.open_engine = [this](const Config& config) {
       auto engine = open_fake(config, log);
@@ -204,7 +204,7 @@ TEST(Supervisor, SeesWhatHasChangedDuringStart) {
         first = rig.last;
       return engine;
     };
-    TunnelConfig& tunnel = rig.options.devices[0].config.tunnels[0];
+    TunnelConfig& tunnel = rig.options.settings.devices[0].config.tunnels[0];
     tunnel.remote = *proto::Ipv4Address::from_text("192.0.2.2");
     tunnel.local = *proto::Ipv4Address::from_text("192.0.2.1");
     const auto result = rig.run([&](const std::string&) {

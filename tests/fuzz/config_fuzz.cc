@@ -33,9 +33,9 @@ void require_sense(const DeviceSettings& settings) {
 }
 
 void read_file(const std::string& text) {
-  const auto devices = parse_config(text, "fuzz.toml");
-  if (!devices) return require_sentence(devices.error());
-  for (const DeviceSettings& settings : *devices) require_sense(settings);
+  const auto settings = parse_config(text, "fuzz.toml");
+  if (!settings) return require_sentence(settings.error());
+  for (const DeviceSettings& device : settings->devices) require_sense(device);
 }
 
 void read_words(const std::string& text) {

@@ -10,34 +10,35 @@ namespace culvert::tool {
 namespace {
 
 using control::DeviceSettings;
+using control::Settings;
 
 Unexpected<Error> refuse(std::string object, std::string advice) {
   return Unexpected{Error{
       .code = 0, .operation = "run", .object = std::move(object), .advice = std::move(advice)}};
 }
 
-Result<std::vector<DeviceSettings>> devices_from_file(const RunArguments& arguments) {
+Result<Settings> settings_from_file(const RunArguments& arguments) {
   if (!arguments.device.empty()) {
     return refuse(arguments.device + " with --config",
                   "give either a file, or the name of a device and its words");
   }
-  auto devices = control::load_config(arguments.config_path);
-  if (!devices) return devices;
-  for (DeviceSettings& settings : *devices) {
-    if (auto set = control::override_options(settings, arguments.options); !set) {
+  auto settings = control::load_config(arguments.config_path);
+  if (!settings) return settings;
+  for (DeviceSettings& device : settings->devices) {
+    if (auto set = control::override_options(device, arguments.options); !set) {
       return Unexpected{set.error()};
     }
   }
-  return devices;
+  return settings;
 }
 
-Result<std::vector<DeviceSettings>> devices_from_words(const RunArguments& arguments) {
+Result<Settings> settings_from_words(const RunArguments& arguments) {
   if (arguments.device.empty()) {
     return refuse("", "give the name of a device and its words, or --config FILE");
   }
-  auto settings = control::parse_command_line(arguments.device, arguments.words, arguments.options);
-  if (!settings) return Unexpected{settings.error()};
-  return std::vector<DeviceSettings>{std::move(*settings)};
+  auto device = control::parse_command_line(arguments.device, arguments.words, arguments.options);
+  if (!device) return Unexpected{device.error()};
+  return Settings{.devices = {std::move(*device)}};
 }
 
 }  // namespace
@@ -49,16 +50,16 @@ int run(const RunArguments& arguments) {
                         "': must be debug, info, warning or error",
                     kUsageError);
   }
-  auto devices =
-      arguments.config_path.empty() ? devices_from_words(arguments) : devices_from_file(arguments);
-  if (!devices) {
-    const Error& error = devices.error();
+  auto settings = arguments.config_path.empty() ? settings_from_words(arguments)
+                                                : settings_from_file(arguments);
+  if (!settings) {
+    const Error& error = settings.error();
     return complain(error.message(), error.code != 0 ? kSystemError : kUsageError);
   }
-  for (DeviceSettings& settings : *devices) {
-    settings.config.log = control::log_to_stderr(*log_level, settings.config.device);
+  for (DeviceSettings& device : settings->devices) {
+    device.config.log = control::log_to_stderr(*log_level, device.config.device);
   }
-  const auto done = control::run_devices({.devices = std::move(*devices),
+  const auto done = control::run_devices({.settings = std::move(*settings),
                                           .control_path = arguments.control_path,
                                           .open_engine = {},
                                           .print = print});
