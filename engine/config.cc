@@ -1,36 +1,17 @@
 #include "engine/config.h"
 
-#include <algorithm>
-
+#include "engine/interface_name.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 
 namespace culvert {
 namespace {
 
-constexpr std::size_t kMaxDeviceNameBytes = 15;  // IFNAMSIZ less its final zero
-
 Unexpected<Error> refuse(std::string object, std::string advice) {
   return Unexpected{Error{.code = 0,
                           .operation = "configure",
                           .object = std::move(object),
                           .advice = std::move(advice)}};
-}
-
-Result<void> check_device_name(const std::string& name) {
-  const auto is_bad = [](unsigned char c) {
-    return c <= ' ' || c == '/' || c == ':' || c == '%' || c == 0x7f;
-  };
-  if (name.empty() || name == "." || name == ".." ||
-      std::any_of(name.begin(), name.end(), is_bad)) {
-    return refuse("device '" + name + "'",
-                  "a device name has 1 to 15 characters, no space, '/', ':' or '%'");
-  }
-  if (name.size() > kMaxDeviceNameBytes) {
-    return refuse("device '" + name + "'",
-                  "has " + std::to_string(name.size()) + " characters; Linux allows 15");
-  }
-  return {};
 }
 
 Result<void> check_mtu(const Config& config, const TunnelConfig& tunnel) {
@@ -79,7 +60,7 @@ Result<void> check_outer_fields(const TunnelConfig& tunnel) {
 }  // namespace
 
 Result<void> validate(const Config& config) {
-  if (auto name = check_device_name(config.device); !name) return name;
+  if (auto name = check_interface_name("device", config.device); !name) return name;
   if (config.workers == 0 || config.workers > kMaxWorkers) {
     return refuse("workers " + std::to_string(config.workers),
                   "must be from 1 to " + std::to_string(kMaxWorkers));
