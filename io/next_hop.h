@@ -8,13 +8,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "proto/ethernet.h"
+
 namespace culvert::io {
 
-/// A link-layer address, in the order of the wire.
-struct EthernetAddress {
-  std::array<std::uint8_t, 6> bytes{};
-  friend bool operator==(const EthernetAddress&, const EthernetAddress&) = default;
-};
+using proto::EthernetAddress;
 
 /// Nothing is known, and packets go by the kernel's route, while `interface_index` is 0.
 struct NextHop {

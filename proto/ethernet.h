@@ -1,0 +1,42 @@
+// Ethernet addresses and the frame header in front of an IPv6 packet (RFC 2464). Pure functions;
+// any thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "proto/address.h"
+#include "proto/byte_order.h"
+
+namespace culvert::proto {
+
+inline constexpr std::size_t kEthernetHeaderBytes = 14;
+inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
+
+/// A link-layer address, in the order of the wire.
+struct EthernetAddress {
+  std::array<std::uint8_t, 6> bytes{};
+  friend bool operator==(const EthernetAddress&, const EthernetAddress&) = default;
+};
+
+/// Where a packet to an IPv6 multicast group is sent: 33:33 and the group's last four bytes.
+/// RFC 2464 7.
+[[nodiscard]] inline EthernetAddress ethernet_group(const Ipv6Address& group) noexcept {
+  EthernetAddress address{{0x33, 0x33}};
+  for (std::size_t i = 0; i < 4; ++i)
+    address.bytes[2 + i] = std::to_integer<std::uint8_t>(group.bytes[12 + i]);
+  return address;
+}
+
+/// Writes the header of a frame that carries IPv6.
+inline void build_ethernet(std::span<std::byte, kEthernetHeaderBytes> header,
+                           const EthernetAddress& destination,
+                           const EthernetAddress& source) noexcept {
+  store(header, 0, destination);
+  store(header, 6, source);
+  store_be16(header, 12, kEtherTypeIpv6);
+}
+
+}  // namespace culvert::proto
