@@ -1,7 +1,6 @@
 #include "engine/control/config_file.h"
 
 #include <fcntl.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "engine/control/draft.h"
+#include "engine/control/toml_place.h"
 #include "engine/control/values.h"
 #include "io/fd.h"
 
@@ -16,43 +16,6 @@ namespace culvert::control {
 namespace {
 
 constexpr std::size_t kLargestFileBytes = 1 << 20;
-
-/// Turns what is wrong with a key into an error that says where it stands.
-class Place {
- public:
-  explicit Place(std::string_view file) : file_(file) {}
-
-  Unexpected<Error> refuse(unsigned line, std::string_view key, std::string_view value,
-                           std::string text) const {
-    std::string object{file_};
-    if (line != 0) object += ", line " + std::to_string(line);
-    if (!key.empty()) object += ", key " + quoted(key);
-    if (!value.empty()) object += ", value " + quoted(value);
-    return Unexpected{Error{
-        .code = 0, .operation = "read", .object = std::move(object), .advice = std::move(text)}};
-  }
-
- private:
-  std::string_view file_;
-};
-
-unsigned line_of(const toml::node& node) { return static_cast<unsigned>(node.source().begin.line); }
-unsigned line_of(const toml::key& key) { return static_cast<unsigned>(key.source().begin.line); }
-
-/// A scalar as the text that the word's parser takes; nothing for what no word takes.
-std::optional<Given> to_given(const toml::node& node) {
-  Given given{.text = {}, .is_number = node.is_integer(), .line = line_of(node)};
-  if (const auto* text = node.as_string()) {
-    given.text = text->get();
-  } else if (const auto* number = node.as_integer()) {
-    given.text = std::to_string(number->get());
-  } else if (const auto* flag = node.as_boolean()) {
-    given.text = flag->get() ? "true" : "false";
-  } else {
-    return std::nullopt;
-  }
-  return given;
-}
 
 /// What a key may hold, in the words of TOML.
 std::string wanted(const Word& word) {
@@ -100,13 +63,7 @@ Unexpected<Error> refuse_unknown(const toml::key& key, Word::Scope scope, const 
     if (word.scope == scope) names.push_back(word.name);
   }
   if (scope == Word::Scope::device) names.push_back("tunnel");
-  const std::string_view near = nearest(key.str(), names);
-  if (!near.empty()) {
-    return place.refuse(line_of(key), key.str(), "", "is unknown: is " + quoted(near) + " meant?");
-  }
-  std::string text = "is unknown: the keys of this section are";
-  for (const std::string_view name : names) text += " " + std::string{name};
-  return place.refuse(line_of(key), key.str(), "", text);
+  return place.refuse_unknown(key, names);
 }
 
 /// Sets each key of one section; `tunnel` in a device's section is skipped.

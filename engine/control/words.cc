@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/control/store.h"
 #include "engine/control/values.h"
 
 namespace culvert::control {
@@ -14,23 +15,6 @@ using Scope = Word::Scope;
 using Kind = Word::Kind;
 
 Unexpected<std::string> refuse(std::string why) { return {std::move(why)}; }
-
-/// Stores what a parser returned, or passes its sentence on.
-template <class T, class Member>
-Check store(Value<T> value, Member& member) {
-  if (!value) return refuse(value.error());
-  member = std::move(*value);
-  return {};
-}
-
-template <class List, class T>
-Check append(List& list, const T& value) {
-  if (std::find(list.begin(), list.end(), value) != list.end()) {
-    return refuse("is given twice: remove one of them");
-  }
-  list.push_back(value);
-  return {};
-}
 
 // ---- the device ---------------------------------------------------------------------------------
 Check set_address(const Target& target, const Given& given) {
@@ -54,18 +38,6 @@ Check set_mtu(const Target& target, const Given& given) {
 
 Check set_workers(const Target& target, const Given& given) {
   return store(parse_number(given.text, 1, kMaxWorkers), target.device.config.workers);
-}
-
-/// One of a few names, each of which stands for a value; "must be a, b or c" if it is none.
-template <class T, std::size_t kCount>
-Check choose(const Given& given, const std::pair<std::string_view, T> (&choices)[kCount],
-             T& member) {
-  std::string names;
-  for (std::size_t i = 0; i < kCount; ++i) {
-    if (given.text == choices[i].first) return member = choices[i].second, Check{};
-    names += (i == 0 ? "" : i + 1 == kCount ? " or " : ", ") + std::string{choices[i].first};
-  }
-  return refuse("must be " + names);
 }
 
 Check set_io(const Target& target, const Given& given) {
