@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <net/if_arp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,12 @@ std::size_t link_layer_bytes(std::span<const std::byte> frame,
 
 }  // namespace
 
+ArrivedBy arrived_by(const sockaddr_ll& sender) noexcept {
+  if (sender.sll_family != AF_PACKET) return {};
+  return {.interface_index = static_cast<std::uint32_t>(sender.sll_ifindex),
+          .hardware_type = sender.sll_hatype};
+}
+
 Result<Arrivals> Arrivals::open(std::size_t count, std::size_t slot_bytes, Framing framing) {
   Arrivals arrivals;
   auto pool = PacketPool::open(count, slot_bytes);
@@ -44,14 +51,14 @@ Result<Arrivals> Arrivals::open(std::size_t count, std::size_t slot_bytes, Frami
   return arrivals;
 }
 
-void Arrivals::take(std::size_t slot, std::size_t filled_bytes,
-                    std::uint16_t hardware_type) noexcept {
+void Arrivals::take(std::size_t slot, std::size_t filled_bytes, const ArrivedBy& from) noexcept {
   const auto buffer = pool_.slot(slot);
   const std::size_t room_bytes = room(slot).size();
   const std::size_t frame_bytes =
       std::min(filled_bytes, room_bytes) - std::min(filled_bytes, virtio_bytes());
   slots_.push_back(static_cast<std::uint16_t>(slot));
   Packet& packet = packets_.emplace_back(buffer, kFrameOffset, frame_bytes);
+  packet.interface_index = from.interface_index;
   // The largest packet leaves room, so what fills all of it has been cut.
   packet.truncated = filled_bytes < virtio_bytes() || filled_bytes >= room_bytes;
   if (framing_.virtio_header) {
@@ -61,7 +68,7 @@ void Arrivals::take(std::size_t slot, std::size_t filled_bytes,
     if (offload) packet.offload = *offload;
   }
   if (framing_.link_layer_header) {
-    const std::size_t link_layer = link_layer_bytes(packet.bytes(), hardware_type);
+    const std::size_t link_layer = link_layer_bytes(packet.bytes(), from.hardware_type);
     if (link_layer > frame_bytes) packet.truncated = true;
     packet.trim_front(std::min(link_layer, frame_bytes));
   }

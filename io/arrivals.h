@@ -7,6 +7,8 @@
 // everything in front of it is headroom.
 #pragma once
 
+#include <linux/if_packet.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +28,15 @@ struct Framing {
   bool virtio_header = false;
   bool link_layer_header = false;  ///< of the length that the interface's hardware type has
 };
+
+/// The interface by which a packet came, of which a packet socket tells (packet(7), sockaddr_ll).
+struct ArrivedBy {
+  std::uint32_t interface_index = 0;
+  std::uint16_t hardware_type = 0;  ///< ARPHRD_*: whether the frame has a link-layer header
+};
+
+/// `sender`: the address that was received with a packet; of other families it tells nothing.
+[[nodiscard]] ArrivedBy arrived_by(const sockaddr_ll& sender) noexcept;
 
 inline constexpr std::size_t kFrameOffset = 128;
 static_assert(kFrameOffset >= kHeadroomBytes);
@@ -47,8 +58,8 @@ class Arrivals {
   }
 
   /// Appends the packet that the kernel has put in `slot`: `filled_bytes` from room(slot) on.
-  /// `hardware_type`: of the interface (ARPHRD_*), where the frame has a link-layer header.
-  void take(std::size_t slot, std::size_t filled_bytes, std::uint16_t hardware_type = 0) noexcept;
+  /// `from`: what the packet socket told of the interface, where a packet socket it was.
+  void take(std::size_t slot, std::size_t filled_bytes, const ArrivedBy& from = {}) noexcept;
 
   /// Reads packets one by one, each into the slot after the last one taken, until there is none
   /// left (0 is returned) or no slot (0), or until one cannot be read (its errno). `fd` is

@@ -56,6 +56,7 @@ bool Departures::add(const Datagram& datagram) noexcept {
   const std::size_t i = send_count_++;
   std::memcpy(&destinations_[i].route.sin_addr, datagram.destination.bytes.data(),
               sizeof destinations_[i].route.sin_addr);
+  set_interface(destinations_[i], datagram);
   if (datagram.next_hop && packet_socket_ >= 0) {
     send_by_link(i, datagram);
   } else {
@@ -65,6 +66,18 @@ bool Departures::add(const Datagram& datagram) noexcept {
   return true;
 }
 
+/// Without the source the kernel would see no rule for it, and with an interface for which the
+/// rules then name no route it takes the destination for a neighbor.
+void Departures::set_interface(Destination& to, const Datagram& datagram) noexcept {
+  to.has_interface = datagram.interface_index != 0;
+  if (!to.has_interface) return;
+  constexpr std::size_t kSourceOffset = 12;
+  in_pktinfo info{};
+  info.ipi_ifindex = static_cast<int>(datagram.interface_index);
+  std::memcpy(&info.ipi_spec_dst, datagram.head.data() + kSourceOffset, sizeof info.ipi_spec_dst);
+  to.interface = control_message(IPPROTO_IP, IP_PKTINFO, info);
+}
+
 void Departures::send_by_route(std::size_t index, std::span<const iovec> pieces) noexcept {
   destinations_[index].is_by_link = false;
   msghdr& message = messages_[index].msg_hdr;
@@ -72,8 +85,9 @@ void Departures::send_by_route(std::size_t index, std::span<const iovec> pieces)
   message.msg_namelen = sizeof destinations_[index].route;
   message.msg_iov = const_cast<iovec*>(pieces.data());
   message.msg_iovlen = pieces.size();
-  message.msg_control = nullptr;
-  message.msg_controllen = 0;
+  const bool has_interface = destinations_[index].has_interface;
+  message.msg_control = has_interface ? destinations_[index].interface.data() : nullptr;
+  message.msg_controllen = has_interface ? destinations_[index].interface.size() : 0;
 }
 
 void Departures::send_by_link(std::size_t index, const Datagram& datagram) noexcept {
@@ -108,7 +122,7 @@ std::span<const std::byte> Departures::take_slot(std::size_t index,
   const std::size_t header_bytes = datagram.encapsulation_bytes;
   fill(encapsulator_.slots[slots_used_], datagram.head.first(header_bytes));
   const auto mark = encapsulator_.first_mark + static_cast<std::uint32_t>(slots_used_++);
-  to.mark = mark_message(mark);
+  to.mark = control_message(SOL_SOCKET, SO_MARK, mark);
   messages_[index].msg_hdr.msg_control = to.mark.data();
   messages_[index].msg_hdr.msg_controllen = to.mark.size();
   // For the kernel it is the inner packet until the program has seen it.

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "io/cache_line.h"
+#include "io/control_message.h"
 #include "io/queue.h"
 #include "io/sockets.h"
 
@@ -53,12 +54,17 @@ class Departures {
     sockaddr_in route;
     sockaddr_ll link;
     LinkHeader header;
-    alignas(cmsghdr) MarkMessage mark;
+    /// That tells the encapsulator's program which headers it is to put in front (SO_MARK).
+    alignas(cmsghdr) ControlMessage<std::uint32_t> mark;
+    /// By which interface the raw socket is to send, and from which source (ip(7), IP_PKTINFO).
+    alignas(cmsghdr) ControlMessage<in_pktinfo> interface;
+    bool has_interface = false;
     bool is_by_link = false;
   };
   using Pieces = std::array<iovec, 3>;
   using VirtioHeader = std::array<std::byte, kVirtioHeaderBytes>;
 
+  void set_interface(Destination& to, const Datagram& datagram) noexcept;
   void send_by_route(std::size_t index, std::span<const iovec> pieces) noexcept;
   void send_by_link(std::size_t index, const Datagram& datagram) noexcept;
   [[nodiscard]] std::span<const std::byte> take_slot(std::size_t index,

@@ -122,17 +122,6 @@ EncapsulatorSlots EncapsulatorProgram::slots_of(std::size_t worker) noexcept {
           .first_mark = kMark << 16 | static_cast<std::uint32_t>(first)};
 }
 
-MarkMessage mark_message(std::uint32_t mark) noexcept {
-  MarkMessage message{};
-  cmsghdr control{};
-  control.cmsg_level = SOL_SOCKET;
-  control.cmsg_type = SO_MARK;
-  control.cmsg_len = CMSG_LEN(sizeof mark);
-  std::memcpy(message.data(), &control, sizeof control);
-  std::memcpy(message.data() + CMSG_LEN(0), &mark, sizeof mark);
-  return message;
-}
-
 void fill(EncapsulatorSlot& slot, std::span<const std::byte> header) noexcept {
   assert(header.size() >= proto::kIpv4HeaderBytes &&
          header.size() <= EncapsulatorSlot::kMaxHeaderBytes);

@@ -14,8 +14,6 @@
 // Set-up: one thread. A slot: the worker's that owns it.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -70,10 +68,6 @@ class EncapsulatorProgram {
   std::size_t slots_per_worker_ = 0;
   TcxLinks links_{TcxHook::egress};
 };
-
-/// The control message that gives a packet its mark when it is sent (SO_MARK).
-using MarkMessage = std::array<std::byte, CMSG_SPACE(sizeof(std::uint32_t))>;
-[[nodiscard]] MarkMessage mark_message(std::uint32_t mark) noexcept;
 
 /// Makes a slot say: this outer IPv4 header, and the encapsulation behind it. At most
 /// kMaxHeaderBytes.

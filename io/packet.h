@@ -54,6 +54,8 @@ class Packet {
   }
 
   Offload offload;
+  /// By which it came, of a packet socket's; 0: raw sockets and TUN do not say.
+  std::uint32_t interface_index = 0;
   bool truncated = false;        ///< it was larger than its buffer: not to be read, only counted
   bool has_bad_offload = false;  ///< its virtio header made no sense: not to be read, only counted
 

@@ -54,7 +54,7 @@ int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
       ::recvmmsg(fd, messages_.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
   if (received < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
   for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i)
-    arrivals.take(first + i, messages_[i].msg_len, senders_[i].sll_hatype);
+    arrivals.take(first + i, messages_[i].msg_len, arrived_by(senders_[i]));
   return 0;
 }
 

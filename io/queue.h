@@ -36,6 +36,9 @@ struct Datagram {
   std::span<const std::byte> tail;
   proto::Ipv4Address destination;
   NextHop next_hop{};  ///< nothing: by the kernel's route
+  /// Without a next hop: leave by this interface, along the route that the outer source has there
+  /// (policy routing included); 0: whichever the route names.
+  std::uint32_t interface_index = 0;
   /// Of a super-packet: its offload, with positions from the outer header on, and how many bytes
   /// lie in front of the inner header.
   Offload offload{};

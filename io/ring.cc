@@ -250,14 +250,14 @@ void Ring::take_packet(const Intake& intake, const Completion& completion) noexc
   const std::size_t slot = completion.flags >> IORING_CQE_BUFFER_SHIFT;
   Arrivals& arrivals = arrivals_[place(intake.source)];
   auto filled_bytes = static_cast<std::size_t>(std::max(completion.result, 0));
-  std::uint16_t hardware_type = 0;
+  ArrivedBy from;
   if (intake.way == Way::message_multishot) {
     sockaddr_ll sender;
     std::memcpy(&sender, arrivals.room(slot, sizeof sender).data(), sizeof sender);
-    hardware_type = sender.sll_hatype;
+    from = arrived_by(sender);
     filled_bytes -= std::min(filled_bytes, kMessageBytes);
   }
-  arrivals.take(slot, filled_bytes, hardware_type);
+  arrivals.take(slot, filled_bytes, from);
   --buffers_with_kernel_[place(intake.source)];
 }
 

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 
 #include <cerrno>
 #include <deque>
@@ -156,6 +158,77 @@ TEST_F(DeparturesBy, RawSocketWhereThereIsNoPacketSocket) {
       Datagram{.head = outer(7), .tail = {}, .destination = kRemote, .next_hop = hop_by(999)}));
   EXPECT_THAT(send_all(), ElementsAre(0));
   EXPECT_THAT(numbers_at(receiver), ElementsAre(7));
+}
+
+/// A second way out of this namespace, and what comes out of its other end.
+class SecondWay {
+ public:
+  static constexpr unsigned kIndex = 20;
+  SecondWay() {
+    ip("link add second index 20 type veth peer name behind index 21");
+    ip("addr add 203.0.113.1/24 dev second");
+    ip("link set second up");
+    set_up("behind");
+    set_up("second");
+    for (const char* neighbor : {"203.0.113.2", "192.0.2.2"})
+      ip("neigh replace " + std::string{neighbor} + " lladdr 02:00:00:00:00:03 dev second");
+    receiver_ = open_test_socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = htons(ETH_P_IP);
+    address.sll_ifindex = 21;
+    EXPECT_EQ(::bind(receiver_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+  }
+  [[nodiscard]] const Fd& receiver() const { return receiver_; }
+
+ private:
+  Fd receiver_;
+};
+
+TEST_F(DeparturesBy, InterfaceThatIsNamedGoAgainstTheRoute) {
+  const Wire wire;
+  const SecondWay second;
+  open();
+  const Fd receiver = peer_raw_socket(wire, 41);
+  for (const unsigned index : {0u, SecondWay::kIndex, kOurs, 999u}) {
+    ASSERT_TRUE(departures_->add(Datagram{.head = outer(static_cast<int>(index)),
+                                          .tail = {},
+                                          .destination = kRemote,
+                                          .interface_index = index}));
+  }
+  EXPECT_THAT(send_all(), ElementsAre(0, 0, 0, ENODEV));
+  EXPECT_THAT(numbers_at(receiver), ElementsAre(0, 10));
+  EXPECT_THAT(numbers_at(second.receiver()), ElementsAre(20));
+}
+
+// Two uplinks, as they are mostly set up: a rule for each source, and a gateway in its table.
+TEST_F(DeparturesBy, InterfaceThatIsNamedTakeTheRouteOfTheirSource) {
+  const Wire wire;
+  const SecondWay second;
+  ip("rule add from 203.0.113.1 table 100");
+  ip("route add default via 203.0.113.2 dev second table 100");
+  open();
+  const Bytes packet =
+      ipv4("203.0.113.1", "198.51.100.1", {.protocol = 41}) / payload(numbered(5, 100));
+  ASSERT_TRUE(departures_->add(Datagram{
+      .head = packet, .tail = {}, .destination = kNowhere, .interface_index = SecondWay::kIndex}));
+  EXPECT_THAT(send_all(), ElementsAre(0));
+  EXPECT_THAT(numbers_at(second.receiver()), ElementsAre(5));  // at the gateway: no neighbor asked
+}
+
+// Its interface is gone, and the raw socket knows which one it was to take instead.
+TEST_F(DeparturesBy, InterfaceThatIsNamedWithoutTheNextHop) {
+  const Wire wire;
+  const SecondWay second;
+  open();
+  ASSERT_TRUE(departures_->add(Datagram{.head = outer(3),
+                                        .tail = {},
+                                        .destination = kRemote,
+                                        .next_hop = hop_by(999),
+                                        .interface_index = SecondWay::kIndex}));
+  EXPECT_THAT(send_all(), ElementsAre(0));
+  EXPECT_THAT(numbers_at(second.receiver()), ElementsAre(3));
 }
 
 TEST_F(DeparturesBy, SlotsAreFullWhenAllAreTaken) {

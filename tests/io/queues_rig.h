@@ -97,6 +97,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     Bytes bytes;
     Offload offload;
     bool truncated;
+    unsigned interface_index;
   };
 
   /// Rounds until `count` packets of a source have come, or `limit` is over.
@@ -112,7 +113,8 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
         EXPECT_FALSE(packet.has_bad_offload);
         packets.push_back({.bytes = {packet.bytes().begin(), packet.bytes().end()},
                            .offload = packet.offload,
-                           .truncated = packet.truncated});
+                           .truncated = packet.truncated,
+                           .interface_index = packet.interface_index});
       }
       queues_->release();
     }

@@ -28,8 +28,8 @@ bool MemoryQueues::send(const io::Datagram& datagram) noexcept {
   if (send_error != 0) return true;
   Bytes bytes(datagram.head.begin(), datagram.head.end());
   bytes.insert(bytes.end(), datagram.tail.begin(), datagram.tail.end());
-  sent.push_back({std::move(bytes), datagram.destination, datagram.next_hop, datagram.offload,
-                  datagram.encapsulation_bytes});
+  sent.push_back({std::move(bytes), datagram.destination, datagram.next_hop,
+                  datagram.interface_index, datagram.offload, datagram.encapsulation_bytes});
   return true;
 }
 

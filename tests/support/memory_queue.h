@@ -18,6 +18,7 @@ struct SentDatagram {
   Bytes bytes;
   proto::Ipv4Address destination;
   io::NextHop next_hop;
+  std::uint32_t interface_index;
   io::Offload offload;
   std::uint16_t encapsulation_bytes;
 };
