@@ -1,5 +1,6 @@
 #include "engine/config.h"
 
+#include "engine/clash.h"
 #include "engine/interface_name.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
@@ -57,6 +58,14 @@ Result<void> check_outer_fields(const TunnelConfig& tunnel) {
   return {};
 }
 
+Result<void> check_clashes(const std::vector<TunnelConfig>& tunnels) {
+  const auto clash = find_clash(tunnels);
+  if (!clash) return {};
+  std::string object = tunnels.size() > 1 ? tunnels[clash->second].name + ", " : "";
+  object += std::string{clash->word} + (clash->value.empty() ? "" : " " + clash->value);
+  return refuse(std::move(object), clash->what + ": " + clash->advice);
+}
+
 }  // namespace
 
 Result<void> validate(const Config& config) {
@@ -80,7 +89,7 @@ Result<void> validate(const Config& config) {
     if (auto fields = check_outer_fields(tunnel); !fields) return fields;
     if (auto mtu = check_mtu(config, tunnel); !mtu) return mtu;
   }
-  return {};
+  return check_clashes(config.tunnels);
 }
 
 }  // namespace culvert

@@ -54,6 +54,11 @@ const Bad kBad[] = {
     {"EndlessBusyPoll", [](Config& c) { c.busy_poll = std::chrono::seconds{1}; },
      "busy_poll 1000000", "to 100000"},
     {"NoTunnel", [](Config& c) { c.tunnels.clear(); }, "tun-he", "no tunnel"},
+    {"PrefixTwice",
+     [](Config& c) {
+       c.tunnels[0].prefixes6.assign(2, *proto::Ipv6Prefix::from_text("2001:db8::/32"));
+     },
+     "prefix 2001:db8::/32", "is given twice: remove one of them"},
     {"TwoTunnels", [](Config& c) { c.tunnels.push_back(c.tunnels[0]); }, "tun-he",
      "its own device"},
     {"NoRemote", [](Config& c) { c.tunnels[0].remote = {}; }, "remote 0.0.0.0", "other end"},
