@@ -53,6 +53,24 @@ NdpIgnored ndp_ignored(proto::Malformed malformed) noexcept {
   switch (malformed) {
     case proto::Malformed::truncated:
       return truncated;
+    case proto::Malformed::fragmented:
+      return fragmented;
+    case proto::Malformed::not_neighbor_discovery:
+      return not_neighbor_discovery;
+    case proto::Malformed::bad_hop_limit:
+      return hop_limit_not_255;
+    case proto::Malformed::bad_code:
+      return code_not_zero;
+    case proto::Malformed::bad_option:
+      return option_malformed;
+    case proto::Malformed::multicast_target:
+      return target_multicast;
+    case proto::Malformed::destination_not_solicited_node:
+      return destination_not_solicited_node;
+    case proto::Malformed::unspecified_source_with_address:
+      return unspecified_source_with_address;
+    case proto::Malformed::solicited_flag_on_multicast:
+      return solicited_flag_on_multicast;
     case proto::Malformed::bad_checksum:
       return checksum_bad;
     default:

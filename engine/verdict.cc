@@ -111,11 +111,9 @@ DropReason drop_reason(Stage stage, proto::Malformed malformed) noexcept {
       return tunnel_reserved_bits_set;
     case unknown_protocol_type:
       return tunnel_protocol_type_unknown;
-    case truncated:
-    case bad_header_length:
-      break;
+    default:  // truncated, and what other headers break
+      return tunnel_header_truncated;
   }
-  return tunnel_header_truncated;
 }
 
 }  // namespace culvert

@@ -37,10 +37,11 @@ struct Ipv6Packet {
 
 /// The upper-layer header of an IPv6 packet.
 struct UpperLayer {
-  std::uint8_t protocol = 0;       ///< the last Next Header value met
-  std::size_t offset_bytes = 0;    ///< from the start of the fixed header
-  bool is_fragment = false;        ///< a Fragment header with an offset or the M flag was passed
-  bool is_first_fragment = false;  ///< that fragment has offset 0: the upper-layer header is here
+  std::uint8_t protocol = 0;         ///< the last Next Header value met
+  std::size_t offset_bytes = 0;      ///< from the start of the fixed header
+  bool is_fragment = false;          ///< a Fragment header with an offset or the M flag was passed
+  bool is_first_fragment = false;    ///< that fragment has offset 0: the upper-layer header is here
+  bool has_fragment_header = false;  ///< also one that says that this is the whole packet
 };
 
 /// Walks Hop-by-Hop, Routing, Destination Options and Fragment headers (and AH) to the upper layer.

@@ -1,7 +1,10 @@
 // Parsed<T>: what a parser of untrusted bytes returns: a T, or the one rule that the bytes break.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "proto/expected.h"
 
@@ -16,7 +19,37 @@ enum class Malformed : std::uint8_t {
   bad_checksum,           ///< IPv4 header, GRE, TCP, UDP, ICMP
   reserved_bits_set,      ///< GRE, RFC 2784 2.3
   unknown_protocol_type,  ///< GRE payload that is neither IPv4 nor IPv6, RFC 2784 2.4
+  // of neighbor discovery, RFC 4861 7.1.1 and 7.1.2
+  fragmented,              ///< has a Fragment header, RFC 6980 5
+  not_neighbor_discovery,  ///< another ICMPv6 type, or another protocol
+  bad_hop_limit,           ///< not 255
+  bad_code,                ///< not 0
+  bad_option,              ///< of length 0, or past the end
+  multicast_target,
+  destination_not_solicited_node,   ///< though the source is ::
+  unspecified_source_with_address,  ///< source :: and a source link-layer address option
+  solicited_flag_on_multicast,      ///< an advertisement with the S flag to a group
 };
+
+/// As in the enum.
+[[nodiscard]] constexpr std::string_view name_of(Malformed malformed) noexcept {
+  constexpr std::array<std::string_view, 15> kNames{"truncated",
+                                                    "bad_version",
+                                                    "bad_header_length",
+                                                    "bad_checksum",
+                                                    "reserved_bits_set",
+                                                    "unknown_protocol_type",
+                                                    "fragmented",
+                                                    "not_neighbor_discovery",
+                                                    "bad_hop_limit",
+                                                    "bad_code",
+                                                    "bad_option",
+                                                    "multicast_target",
+                                                    "destination_not_solicited_node",
+                                                    "unspecified_source_with_address",
+                                                    "solicited_flag_on_multicast"};
+  return kNames[static_cast<std::size_t>(malformed)];
+}
 
 template <class T>
 using Parsed = Expected<T, Malformed>;

@@ -13,6 +13,7 @@
 #include "proto/icmpv4.h"
 #include "proto/icmpv6.h"
 #include "proto/ipv6.h"
+#include "proto/ndp.h"
 #include "proto/six_in_four.h"
 #include "proto/tcp.h"
 
@@ -68,11 +69,7 @@ std::string to_hex(std::span<const std::byte> bytes) {
   return text;
 }
 
-std::string error(Malformed malformed) {
-  constexpr const char* kNames[] = {"truncated",    "bad_version",       "bad_header_length",
-                                    "bad_checksum", "reserved_bits_set", "unknown_protocol_type"};
-  return std::string{"error "} + kNames[static_cast<std::size_t>(malformed)];
-}
+std::string error(Malformed malformed) { return "error " + std::string{name_of(malformed)}; }
 
 template <class E>
 std::string encapsulate(const Request& request, const typename E::Parameters& parameters) {
@@ -139,6 +136,45 @@ std::string icmpv6_error(const Request& request) {
   return to_hex(std::span{out}.first(size));
 }
 
+EthernetAddress ethernet(const Request& request, const std::string& name) {
+  return load<EthernetAddress>(request.bytes(name));
+}
+
+std::string advertisement(const Request& request) {
+  std::array<std::byte, kNeighborAdvertisementBytes> out{};
+  build_neighbor_advertisement(out, {.source = request.ipv6("source"),
+                                     .destination = request.ipv6("destination"),
+                                     .target = request.ipv6("target"),
+                                     .router = request.number<int>("router") != 0,
+                                     .solicited = request.number<int>("solicited") != 0,
+                                     .override = request.number<int>("override") != 0,
+                                     .address = ethernet(request, "address")});
+  return to_hex(out);
+}
+
+std::string solicitation(const Request& request) {
+  std::array<std::byte, kNeighborSolicitationMaxBytes> out{};
+  const std::size_t size = build_neighbor_solicitation(
+      out, {.source = request.ipv6("source"),
+            .destination = request.ipv6("destination"),
+            .target = request.ipv6("target"),
+            .address = request.has("address") ? std::optional{ethernet(request, "address")}
+                                              : std::nullopt});
+  return to_hex(std::span{out}.first(size));
+}
+
+// `bytes`: IPv6. Answers type, target, flags R, S and O, and the link-layer address or `-`.
+std::string neighbor(const Request& request) {
+  const Bytes bytes = request.bytes("bytes");
+  const auto message = parse_neighbor_message(bytes);
+  if (!message) return error(message.error());
+  std::string text = std::to_string(static_cast<int>(message->type)) + ' ' +
+                     message->target.to_text() + ' ' + (message->router ? "R" : "") +
+                     (message->solicited ? "S" : "") + (message->override ? "O" : "") + "- ";
+  return text + (message->has_address ? to_hex(std::as_bytes(std::span{message->address.bytes}))
+                                      : std::string{"-"});
+}
+
 std::string upper_layer(const Request& request) {
   const Bytes bytes = request.bytes("bytes");
   const auto packet = parse_ipv6(bytes);
@@ -170,6 +206,9 @@ std::string answer(const std::string& line) {
   if (what == "decapsulate") return decapsulate(request);
   if (what == "icmpv4") return icmpv4_error(request);
   if (what == "icmpv6") return icmpv6_error(request);
+  if (what == "advertisement") return advertisement(request);
+  if (what == "solicitation") return solicitation(request);
+  if (what == "neighbor") return neighbor(request);
   if (what == "upper") return upper_layer(request);
   if (what == "clamp") return clamp(request);
   if (what == "checksum")

@@ -20,8 +20,9 @@ logging.getLogger("scapy").setLevel(logging.ERROR)
 try:
     from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
     from scapy.layers.inet6 import (
-        ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6ParamProblem,
-        ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
+        ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS,
+        ICMPv6NDOptDstLLAddr, ICMPv6NDOptMTU, ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig,
+        ICMPv6ParamProblem, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
         IPv6ExtHdrRouting, PadN)
     from scapy.layers.l2 import GRE
     from scapy.packet import Raw
@@ -42,7 +43,7 @@ def ipv4_address():
 
 
 def ipv6_address():
-    return "2001:db8:" + ":".join(f"{RNG.getrandbits(16):x}" for _ in range(6))
+    return "2001:db8:" + ":".join(f"{RNG.randint(1, 0xffff):x}" for _ in range(6))
 
 
 def upper_layer(is_ipv6):
@@ -217,6 +218,37 @@ def add_small_units(comparison):
                        is_packet=True)
 
 
+def link_layer_address():
+    octets = random_bytes(6)
+    return octets.hex(), ":".join(f"{octet:02x}" for octet in octets)
+
+
+def neighbor_header():
+    return IPv6(src=ipv6_address(), dst=ipv6_address(), hlim=255)
+
+
+def add_neighbor_messages(comparison):
+    for _ in range(PACKETS):
+        header, target, (word, text) = neighbor_header(), ipv6_address(), link_layer_address()
+        where = f"source={header.src} destination={header.dst} target={target}"
+        r, s, o = (RNG.getrandbits(1) for _ in range(3))
+        packet = (header / ICMPv6ND_NA(tgt=target, R=r, S=s, O=o) / ICMPv6NDOptDstLLAddr(lladdr=text))
+        comparison.add(f"advertisement {where} address={word} router={r} solicited={s} override={o}",
+                       bytes(packet).hex(), is_packet=True)
+        flags = f"{'R' * r}{'S' * s}{'O' * o}-"
+        comparison.add(f"neighbor bytes={bytes(packet).hex()}",
+                       f"136 {target} {flags} {word}")
+
+        bare, option = header / ICMPv6ND_NS(tgt=target), ICMPv6NDOptSrcLLAddr(lladdr=text)
+        comparison.add(f"solicitation {where}", bytes(bare).hex(), is_packet=True)
+        comparison.add(f"solicitation {where} address={word}", bytes(bare / option).hex(),
+                       is_packet=True)
+        comparison.add(f"neighbor bytes={bytes(bare / ICMPv6NDOptMTU() / option).hex()}",
+                       f"135 {target} - {word}")
+        comparison.add(f"neighbor bytes={bytes(header / IPv6ExtHdrFragment() / bare.payload).hex()}",
+                       "error fragmented")
+
+
 def complaints_of_tshark(packets):
     """Lines of tshark about packets that are malformed or have a bad checksum."""
     always = ["ip.checksum.status", "gre.checksum.status", "icmp.checksum.status",
@@ -256,6 +288,7 @@ def main():
     add_damage(comparison)
     add_icmp_errors(comparison)
     add_small_units(comparison)
+    add_neighbor_messages(comparison)
     differences, packets = comparison.run(sys.argv[1])
 
     # tshark has to be able to complain: a packet with one bit wrong must be among its complaints.

@@ -13,11 +13,7 @@
 
 namespace culvert::proto {
 
-inline void PrintTo(Malformed malformed, std::ostream* out) {
-  constexpr const char* kNames[] = {"truncated",    "bad_version",       "bad_header_length",
-                                    "bad_checksum", "reserved_bits_set", "unknown_protocol_type"};
-  *out << kNames[static_cast<std::size_t>(malformed)];
-}
+inline void PrintTo(Malformed malformed, std::ostream* out) { *out << name_of(malformed); }
 
 }  // namespace culvert::proto
 
