@@ -5,9 +5,11 @@
 
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "engine/control/draft.h"
+#include "engine/control/ndp_words.h"
 #include "engine/control/toml_place.h"
 #include "engine/control/values.h"
 #include "io/fd.h"
@@ -126,23 +128,60 @@ Result<DeviceSettings> read_device(std::string_view name, const toml::node& node
   return std::move(*settings);
 }
 
+/// Each section of one kind: [device.NAME], [ndp.IFACE].
+Result<void> for_each_section(
+    const toml::table& root, std::string_view kind, const Place& place,
+    const std::function<Result<void>(const toml::key& name, const toml::node& section)>& read) {
+  const toml::node* node = root.get(kind);
+  if (node == nullptr) return {};
+  const auto* sections = node->as_table();
+  if (sections == nullptr || sections->empty()) {
+    return place.refuse(line_of(*node), "", "",
+                        "there is no " + std::string{kind} + " in it: add a section [" +
+                            std::string{kind} + ".NAME]");
+  }
+  for (const auto& [name, section] : *sections) {
+    if (auto done = read(name, section); !done) return done;
+  }
+  return {};
+}
+
+Result<void> read_ndp_section(Settings& all, const toml::key& interface, const toml::node& section,
+                              const Place& place) {
+  for (const DeviceSettings& device : all.devices) {
+    if (device.config.device != interface.str()) continue;
+    return place.refuse(line_of(interface), interface.str(), "",
+                        "is a tunnel device, and neighbors are asked for on Ethernet: name the "
+                        "interface on which the solicitations come in");
+  }
+  auto ndp = read_ndp(interface, section, place);
+  if (!ndp) return Unexpected{ndp.error()};
+  all.ndp.push_back(std::move(*ndp));
+  return {};
+}
+
 Result<Settings> read_settings(const toml::table& root, const Place& place) {
   for (const auto& [key, node] : root) {
-    if (key.str() == "device") continue;
-    return place.refuse(line_of(key), key.str(), "",
-                        "is unknown: a file holds [device.NAME] sections and nothing else");
-  }
-  const toml::node* node = root.get("device");
-  const auto* devices = node == nullptr ? nullptr : node->as_table();
-  if (devices == nullptr || devices->empty()) {
-    return place.refuse(node == nullptr ? 0 : line_of(*node), "", "",
-                        "there is no device in it: add a section [device.NAME]");
+    if (key.str() == "device" || key.str() == "ndp") continue;
+    return place.refuse(
+        line_of(key), key.str(), "",
+        "is unknown: a file holds [device.NAME] and [ndp.IFACE] sections and nothing else");
   }
   Settings all;
-  for (const auto& [key, section] : *devices) {
-    auto settings = read_device(key.str(), section, place);
-    if (!settings) return Unexpected{settings.error()};
-    all.devices.push_back(std::move(*settings));
+  auto done = for_each_section(root, "device", place, [&](const auto& name, const auto& section) {
+    auto device = read_device(name.str(), section, place);
+    if (!device) return Result<void>{Unexpected{device.error()}};
+    all.devices.push_back(std::move(*device));
+    return Result<void>{};
+  });
+  if (!done) return Unexpected{done.error()};
+  done = for_each_section(root, "ndp", place, [&](const auto& interface, const auto& section) {
+    return read_ndp_section(all, interface, section, place);
+  });
+  if (!done) return Unexpected{done.error()};
+  if (all.devices.empty() && all.ndp.empty()) {
+    return place.refuse(0, "", "",
+                        "there is no device in it: add a section [device.NAME], or [ndp.IFACE]");
   }
   return all;
 }

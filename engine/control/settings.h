@@ -1,10 +1,12 @@
-// What is to run: devices, each the engine's configuration and what the kernel is told about it.
+// What is to run: devices, each the engine's configuration and what the kernel is told about it;
+// and NDP proxies.
 // Plain values, filled by command_line and config_file; any thread.
 #pragma once
 
 #include <vector>
 
 #include "engine/config.h"
+#include "engine/ndp_config.h"
 #include "proto/address.h"
 
 namespace culvert::control {
@@ -21,6 +23,7 @@ struct DeviceSettings {
 /// All that one process runs: what a whole file asks for.
 struct Settings {
   std::vector<DeviceSettings> devices;
+  std::vector<NdpConfig> ndp;
 };
 
 }  // namespace culvert::control

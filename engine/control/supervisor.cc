@@ -135,7 +135,9 @@ Result<void> Supervisor::start_device(DeviceSettings settings) {
 
 Result<void> Supervisor::open_control_socket() {
   if (options_.control_path.empty()) {
-    options_.control_path = default_control_path(options_.settings.devices.front().config.device);
+    const auto& [devices, ndp] = options_.settings;
+    options_.control_path = default_control_path(
+        devices.empty() ? "ndp-" + ndp.front().interface : devices.front().config.device);
   }
   auto server = ControlServer::open(context_, options_.control_path, [this](std::string_view line) {
     return answer_request(line, statuses());

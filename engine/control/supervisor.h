@@ -12,7 +12,8 @@ namespace culvert::control {
 
 struct RunOptions {
   Settings settings;
-  std::string control_path;                     ///< empty: the default of the first device
+  std::string control_path;                     ///< empty: the default of the first device, or
+                                                ///< ndp-IFACE of the first interface
   OpenEngine open_engine;                       ///< empty: Engine::open
   std::function<void(std::string_view)> print;  ///< lines and tables for stdout, newline included
 };

@@ -153,7 +153,8 @@ const Refused kRefused[] = {
     {"[device]", ", line 1", "add a section [device.NAME]"},
     {"device = 3", ", line 1", "add a section [device.NAME]"},
     {"[device.a", ", line 1", "is not TOML"},
-    {device("", kSit) + "\n[log]\n", ", line 8, key 'log'", "[device.NAME] sections"},
+    {device("", kSit) + "\n[log]\n", ", line 8, key 'log'",
+     "[device.NAME] and [ndp.IFACE] sections"},
     {"[device]\na = 1", ", line 2, key 'a'", "must be a section"},
     {"[device.a]\nmtu = 1400", ", line 1, key 'tunnel'", "add a section [[device.a.tunnel]]"},
     {"[device.a]\ntunnel = []", ", line 1, key 'tunnel'", "add a section [[device.a.tunnel]]"},
@@ -188,7 +189,7 @@ const Refused kRefused[] = {
     {device("mtu = 1000", kSit), ", line 2, key 'mtu', value '1000'", "from 1280"},
     {device("io = \"kqueue\"", kSit), ", line 2, key 'io', value 'kqueue'", "auto, uring or epoll"},
     {"[device.'a b']\n[[device.'a b'.tunnel]]\n" + kSit, ", line 2, key 'device', value 'a b'",
-     "device name"},
+     "1 to 15 characters"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Files, ConfigFileRefuses, testing::ValuesIn(kRefused));

@@ -7,6 +7,7 @@
 
 #include "engine/control/command_line.h"
 #include "engine/control/config_file.h"
+#include "engine/control/ndp_words.h"
 #include "engine/control/report.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -36,6 +37,12 @@ void read_file(const std::string& text) {
   const auto settings = parse_config(text, "fuzz.toml");
   if (!settings) return require_sentence(settings.error());
   for (const DeviceSettings& device : settings->devices) require_sense(device);
+  for (const NdpConfig& ndp : settings->ndp) {
+    require(validate(ndp).has_value(), "what is accepted is valid");
+    const auto again = parse_config(ndp_toml(ndp), "again.toml");
+    require(again && again->ndp.size() == 1 && again->ndp[0].rules == ndp.rules,
+            "what is written is read again");
+  }
 }
 
 void read_words(const std::string& text) {

@@ -38,7 +38,7 @@ Result<Settings> settings_from_words(const RunArguments& arguments) {
   }
   auto device = control::parse_command_line(arguments.device, arguments.words, arguments.options);
   if (!device) return Unexpected{device.error()};
-  return Settings{.devices = {std::move(*device)}};
+  return Settings{.devices = {std::move(*device)}, .ndp = {}};
 }
 
 }  // namespace
