@@ -7,6 +7,7 @@
 
 #include "tools/culvert/bench/report.h"
 #include "tools/culvert/bench/soak.h"
+#include "tools/culvert/bench/text.h"
 
 namespace culvert::bench {
 namespace {
@@ -45,8 +46,8 @@ Report example() {
   Report report;
   report.plan = *make_plan(
       {.tunnels = {"culvert-sit", "single", "socat"}, .works = {"tcp1", "latency"}, .options = {}});
-  report.kernel = "Linux 6.18";
-  report.cpus = 2;
+  report.machine.kernel = "Linux 6.18";
+  report.machine.cpus = 2;
   report.turns = {tcp_turn("culvert-sit", 1, 4000, 500), tcp_turn("single", 1, 700, 2000),
                   tcp_turn("socat", 1, 500, 4000), tcp_turn("culvert-sit", 2, 9000, 700),
                   tcp_turn("culvert-sit", 3, 5000, 600)};
@@ -133,7 +134,7 @@ TEST(BenchTable, HasRatiosAndWhatBoundedAFigure) {
 TEST(BenchTable, SaysWhatFailedAndThatTheMachineWasBusy) {
   Report report = example();
   EXPECT_THAT(to_table(report), Not(HasSubstr("busy")));
-  report.load_average = 1.5;
+  report.machine.load_average = 1.5;
   report.failed = {{"socat", "udp64", "does not end"}};
   EXPECT_THAT(to_table(report), HasSubstr("load average 1.5"));
   EXPECT_THAT(to_table(report), HasSubstr("failed: socat udp64: does not end"));

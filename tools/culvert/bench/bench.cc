@@ -1,10 +1,8 @@
 #include "tools/culvert/bench/bench.h"
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -24,13 +22,6 @@ unsigned count_steps(const Plan& plan) {
   unsigned steps = 0;
   for (const Work& work : plan.works) steps += turns_of(work, std::chrono::seconds{plan.seconds});
   return steps * plan.rounds * static_cast<unsigned>(plan.tunnels.size());
-}
-
-void describe_machine(Report& report) {
-  utsname names{};
-  if (::uname(&names) == 0) report.kernel = std::string{names.sysname} + " " + names.release;
-  report.cpus = cpu_count();
-  (void)::getloadavg(&report.load_average, 1);
 }
 
 /// Those that can be made. A culvert must; a peer may be missing.
@@ -111,7 +102,7 @@ Result<void> check_machine() {
 Result<Report> run(const Plan& plan) {
   Report report;
   report.plan = plan;
-  describe_machine(report);
+  report.machine = Machine::look();
   Progress progress{count_steps(plan)};
   auto tunnels = open_tunnels(report, progress);
   if (!tunnels) return Unexpected{tunnels.error()};

@@ -36,9 +36,12 @@ Json settings_json(const Report& report) {
     for (const auto& [name, value] : tunnel.options) options[name] = value;
     tunnels.push_back({{"name", tunnel.name}, {"options", options}});
   }
-  return {{"rounds", report.plan.rounds}, {"seconds", report.plan.seconds},
-          {"tunnels", tunnels},           {"kernel", report.kernel},
-          {"cpus", report.cpus},          {"load_average_before", rounded(report.load_average)}};
+  return {{"rounds", report.plan.rounds},
+          {"seconds", report.plan.seconds},
+          {"tunnels", tunnels},
+          {"kernel", report.machine.kernel},
+          {"cpus", report.machine.cpus},
+          {"load_average_before", rounded(report.machine.load_average)}};
 }
 
 Json turn_json(const Turn& turn) {

@@ -1,12 +1,9 @@
 #include "tools/culvert/bench/flows.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <new>
 
 #include "tools/culvert/bench/error.h"
 #include "tools/culvert/bench/stop.h"
@@ -17,6 +14,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kStart{5}, kFinish{2};
+/// What has not arrived after that has been lost; a sender that is told to hold has done so after
+/// the other.
+constexpr std::chrono::seconds kHold{1};
+constexpr milliseconds kQuiet{20};
 /// Whatever happens, no load lives longer.
 constexpr unsigned kLongestSeconds = 2 * 86'400;
 
@@ -28,18 +29,20 @@ std::uint16_t next_port() {
   return port;
 }
 
-sockaddr_in6 address_of(std::size_t end, std::uint16_t port) {
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  address.sin6_port = htons(port);
-  const auto inner = inner_address(end).address;
-  std::memcpy(&address.sin6_addr, inner.bytes.data(), sizeof address.sin6_addr);
-  return address;
+sockaddr_in6 with_port(const proto::Ipv6Address& address, std::uint16_t port) {
+  sockaddr_in6 result{};
+  result.sin6_family = AF_INET6;
+  result.sin6_port = htons(port);
+  std::memcpy(&result.sin6_addr, address.bytes.data(), sizeof result.sin6_addr);
+  return result;
 }
 
 Result<void> receive(const FlowsWanted& wanted, const sockaddr_in6& at, Flow& flow) {
   ::alarm(kLongestSeconds);
-  if (wanted.kind == Work::Kind::udp) return receive_datagrams(at, flow);
+  sockaddr_in6 any = at;
+  any.sin6_addr = in6addr_any;
+  if (wanted.kind == Work::Kind::udp)
+    return receive_datagrams(wanted.datagrams.spread ? any : at, flow);
   const auto done = receive_stream(at, wanted.verify, flow);
   if (!done) return Unexpected{done.error()};
   return {};
@@ -47,61 +50,49 @@ Result<void> receive(const FlowsWanted& wanted, const sockaddr_in6& at, Flow& fl
 
 Result<void> send(const FlowsWanted& wanted, const sockaddr_in6& to, Flow& flow) {
   ::alarm(kLongestSeconds);
-  if (wanted.kind == Work::Kind::udp)
-    return send_datagrams(to, wanted.payload_bytes, wanted.interval, flow);
+  if (wanted.kind == Work::Kind::udp) return send_datagrams(to, wanted.datagrams, flow);
   return send_stream(to, Clock::time_point::max(), flow);
 }
 
 }  // namespace
 
-void UnmapFlows::operator()(Flow* flows) const noexcept { ::munmap(flows, bytes); }
-
-Flows::SharedFlows Flows::share(unsigned count) {
-  const std::size_t bytes = count * sizeof(Flow);
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return SharedFlows{};
-  auto* flows = static_cast<Flow*>(memory);
-  for (unsigned i = 0; i < count; ++i) new (flows + i) Flow;
-  return SharedFlows{flows, UnmapFlows{bytes}};
-}
-
-Result<Flows> Flows::start(Tunnel& tunnel, const FlowsWanted& wanted) {
-  auto shared = share(wanted.count);
-  if (!shared) return fail(errno, "share memory", "with a load");
-  Flows flows{std::move(shared), wanted};
+Result<Flows> Flows::start(Path& path, const FlowsWanted& wanted) {
+  auto shared = share<Flow>(wanted.count);
+  if (!shared) return Unexpected{shared.error()};
+  Flows flows{std::move(*shared), wanted};
   for (unsigned i = 0; i < wanted.count; ++i) {
-    auto started = flows.start_one(tunnel, flows.flows_[i]);
+    auto started = flows.start_one(path, flows.flows_[i]);
     if (!started) return Unexpected{started.error()};
   }
-  if (auto flowing = flows.wait_until_flowing(tunnel); !flowing) return Unexpected{flowing.error()};
+  if (auto flowing = flows.wait_until_flowing(path); !flowing) return Unexpected{flowing.error()};
   return flows;
 }
 
-Result<void> Flows::start_one(Tunnel& tunnel, Flow& flow) {
+Result<void> Flows::start_one(Path& path, Flow& flow) {
   const std::size_t receiver = 1 - wanted_.sender;
-  const auto to = address_of(receiver, next_port());
-  auto receiving = Process::start(tunnel.end(receiver), "receiver through " + tunnel.name(),
+  const auto to = with_port(path.address(receiver), next_port());
+  auto receiving = Process::start(path.end(receiver), "receiver through " + path.name(),
                                   Process::Body{[&] { return receive(wanted_, to, flow); }});
   if (!receiving) return Unexpected{receiving.error()};
   while (!flow.is_listening.load()) {
     if (auto running = receiving->check_running(); !running) return running;
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
   }
-  auto sending = Process::start(tunnel.end(wanted_.sender), "sender through " + tunnel.name(),
+  auto sending = Process::start(path.end(wanted_.sender), "sender through " + path.name(),
                                 Process::Body{[&] { return send(wanted_, to, flow); }});
   if (!sending) return Unexpected{sending.error()};
   pairs_.push_back({std::move(*receiving), std::move(*sending)});
   return {};
 }
 
-Result<void> Flows::wait_until_flowing(Tunnel& tunnel) {
+Result<void> Flows::wait_until_flowing(Path& path) {
   const auto deadline = Clock::now() + kStart;
   for (unsigned i = 0; i < wanted_.count; ++i) {
     while (flows_[i].received.load() == 0) {
       if (auto running = check_running(); !running) return running;
-      if (auto running = tunnel.check_running(); !running) return running;
+      if (auto running = path.check_running(); !running) return running;
       if (Clock::now() > deadline)
-        return fail(0, tunnel.name(), {}, "nothing of the load comes through");
+        return fail(0, path.name(), {}, "nothing of the load comes through");
       if (auto paused = pause(milliseconds{1}); !paused) return paused;
     }
   }
@@ -124,6 +115,22 @@ std::uint32_t Flows::mss_bytes() const noexcept { return flows_[0].mss_bytes.loa
 bool Flows::is_equal() const noexcept {
   return std::all_of(flows_.get(), flows_.get() + wanted_.count,
                      [](const Flow& flow) { return flow.is_equal.load(); });
+}
+
+Result<void> Flows::hold() {
+  for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].hold.store(true);
+  std::uint64_t before = 0;
+  for (const auto deadline = Clock::now() + kHold; Clock::now() < deadline;) {
+    if (auto paused = pause(kQuiet); !paused) return paused;
+    const std::uint64_t now = sent() + received();
+    if (now == before && sent() == received()) return {};
+    before = now;
+  }
+  return check_running();
+}
+
+void Flows::go_on() noexcept {
+  for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].hold.store(false);
 }
 
 void Flows::watch(CpuMeter& meter) const {

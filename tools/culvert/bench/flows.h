@@ -4,34 +4,30 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <vector>
 
 #include "tools/culvert/bench/cpu.h"
 #include "tools/culvert/bench/load.h"
+#include "tools/culvert/bench/path.h"
 #include "tools/culvert/bench/plan.h"
-#include "tools/culvert/bench/tunnel.h"
+#include "tools/culvert/bench/process.h"
+#include "tools/culvert/bench/shared.h"
 
 namespace culvert::bench {
 
 struct FlowsWanted {
   Work::Kind kind = Work::Kind::tcp;
   unsigned count = 1;
-  std::size_t payload_bytes = 0;         ///< of UDP
-  std::chrono::nanoseconds interval{0};  ///< of UDP: between batches of 64
-  std::size_t sender = 0;                ///< the end at which the senders are
-  bool verify = false;                   ///< TCP: compare every byte
-};
-
-struct UnmapFlows {
-  std::size_t bytes = 0;
-  void operator()(Flow* flows) const noexcept;
+  Datagrams datagrams{};   ///< of UDP
+  std::size_t sender = 0;  ///< the end at which the senders are
+  bool verify = false;     ///< TCP: compare every byte
 };
 
 class Flows {
  public:
   /// Returns when every flow flows.
-  [[nodiscard]] static Result<Flows> start(Tunnel& tunnel, const FlowsWanted& wanted);
+  [[nodiscard]] static Result<Flows> start(Path& path, const FlowsWanted& wanted);
 
   /// Bytes (TCP) or datagrams (UDP) so far.
   [[nodiscard]] std::uint64_t received() const noexcept;
@@ -44,6 +40,10 @@ class Flows {
   /// TCP: nothing that came, so far, was not what was sent. True without `verify`.
   [[nodiscard]] bool is_equal() const noexcept;
 
+  /// UDP: the senders send no more until go_on(), and what they have sent has arrived, or will not.
+  [[nodiscard]] Result<void> hold();
+  void go_on() noexcept;
+
   void watch(CpuMeter& meter) const;
   [[nodiscard]] Result<void> check_running();
   /// Ends all of them in order; by force what does not end by itself, as a connection does not
@@ -55,18 +55,16 @@ class Flows {
     Process receiver;
     Process sender;
   };
-  using SharedFlows = std::unique_ptr<Flow[], UnmapFlows>;
 
-  Flows(SharedFlows flows, const FlowsWanted& wanted) noexcept
+  Flows(Shared<Flow> flows, const FlowsWanted& wanted) noexcept
       : flows_(std::move(flows)), wanted_(wanted) {}
-  [[nodiscard]] static SharedFlows share(unsigned count);
-  [[nodiscard]] Result<void> start_one(Tunnel& tunnel, Flow& flow);
-  [[nodiscard]] Result<void> wait_until_flowing(Tunnel& tunnel);
+  [[nodiscard]] Result<void> start_one(Path& path, Flow& flow);
+  [[nodiscard]] Result<void> wait_until_flowing(Path& path);
   [[nodiscard]] bool has_ended() noexcept;
   template <class Counter>
   [[nodiscard]] std::uint64_t sum(Counter Flow::*counter) const noexcept;
 
-  SharedFlows flows_;
+  Shared<Flow> flows_;
   FlowsWanted wanted_;
   std::vector<Pair> pairs_;
 };

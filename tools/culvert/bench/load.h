@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "io/fd.h"
 #include "io/result.h"
@@ -25,6 +26,7 @@ struct Flow {
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
   std::atomic<bool> is_listening{false};  ///< the receiver is ready: the sender may start
   std::atomic<bool> stop{false};          ///< from who measures
+  std::atomic<bool> hold{false};          ///< UDP, the same: nothing is sent while it is true
   std::atomic<std::uint64_t> sent{0};     ///< TCP: bytes; UDP: datagrams
   alignas(64) std::atomic<std::uint64_t> received{0};  ///< the same, by the receiver
   std::atomic<std::uint64_t> not_in_order{0};          ///< UDP: overtaken on the way, or copies
@@ -56,10 +58,22 @@ inline void add_to(std::atomic<std::uint64_t>& counter, std::uint64_t count) noe
 [[nodiscard]] Result<std::chrono::duration<double>> receive_stream(const sockaddr_in6& at,
                                                                    bool verify, Flow& flow);
 
-/// Numbered datagrams, 64 a call, until it is stopped. `interval`: between calls; 0: as fast as one
-/// CPU can.
-[[nodiscard]] Result<void> send_datagrams(const sockaddr_in6& to, std::size_t payload_bytes,
-                                          std::chrono::nanoseconds interval, Flow& flow);
+/// Addresses around one, each as likely as any other: up to `networks - 1` is added to bits 48 to
+/// 63, which tell /64s apart, and up to `hosts - 1` to the last 32 bits.
+struct Spread {
+  std::uint32_t networks = 1;  ///< at most 65,536
+  std::uint32_t hosts = 1;
+};
+
+struct Datagrams {
+  std::size_t payload_bytes = 0;
+  std::chrono::nanoseconds interval{0};  ///< between batches of 64; 0: as fast as one CPU can
+  std::optional<Spread> spread{};        ///< nothing: all to one, by a connected socket
+};
+
+/// Numbered datagrams, 64 a call, until it is stopped.
+[[nodiscard]] Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& wanted,
+                                          Flow& flow);
 /// Counts datagrams until it is stopped.
 [[nodiscard]] Result<void> receive_datagrams(const sockaddr_in6& at, Flow& flow);
 

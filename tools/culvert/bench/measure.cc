@@ -39,12 +39,12 @@ std::optional<double> cpu_per_packet(const Tunnel& tunnel, const CpuUse& cpu, do
 struct Count {
   std::uint64_t received;
   std::uint64_t sent;
-  WireCount wire;
+  SentCount wire;
   CpuSnapshot cpu;
 };
 
 /// What was sent on the wire, a packet on average. Fails if that is more than fits a cable.
-Result<double> wire_bytes_per_packet(const WireCount& before, const WireCount& after) {
+Result<double> wire_bytes_per_packet(const SentCount& before, const SentCount& after) {
   const double packets = static_cast<double>(after.packets - before.packets);
   if (packets <= 0) return 0.0;
   const double mean = static_cast<double>(after.bytes - before.bytes) / packets;
@@ -60,12 +60,13 @@ double rate(std::uint64_t before, std::uint64_t after, double seconds) {
 
 Result<Turn> measure_load(Tunnel& tunnel, const Work& work, nanoseconds duration) {
   auto flows = Flows::start(
-      tunnel, {.kind = work.kind, .count = work.flows, .payload_bytes = work.payload_bytes});
+      tunnel,
+      {.kind = work.kind, .count = work.flows, .datagrams = {.payload_bytes = work.payload_bytes}});
   if (!flows) return Unexpected{flows.error()};
   CpuMeter meter = meter_for(tunnel);
   flows->watch(meter);
   const auto count = [&] {
-    return Count{flows->received(), flows->sent(), count_wire(tunnel.end(0)), meter.take()};
+    return Count{flows->received(), flows->sent(), count_sent(tunnel.end(0), kWire), meter.take()};
   };
   if (auto paused = pause(kWarmUp); !paused) return Unexpected{paused.error()};
   const Count before = count();

@@ -52,16 +52,6 @@ std::string_view name_of(Kind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-/// A sentence about a word that is none of those that there are.
-Unexpected<Error> refuse(std::string_view option, const std::string& word,
-                         const std::vector<std::string_view>& known) {
-  std::string advice = "must be one of";
-  for (const std::string_view each : known) advice += " " + std::string{each};
-  const std::string_view near = control::nearest(word, known);
-  if (!near.empty()) advice = "is '" + std::string{near} + "' meant?";
-  return fail(0, "word '" + std::string{option} + "', value '" + word + "'", {}, advice);
-}
-
 /// Every way to choose one value for each option.
 std::vector<std::vector<control::OptionGiven>> combinations(
     const std::vector<OptionValues>& options) {
@@ -152,6 +142,15 @@ Result<void> check_counts(const Arguments& arguments, const Plan& plan) {
 }
 
 }  // namespace
+
+Unexpected<Error> refuse(std::string_view option, const std::string& word,
+                         const std::vector<std::string_view>& known) {
+  std::string advice = "must be one of";
+  for (const std::string_view each : known) advice += " " + std::string{each};
+  const std::string_view near = control::nearest(word, known);
+  if (!near.empty()) advice = "is '" + std::string{near} + "' meant?";
+  return fail(0, "word '" + std::string{option} + "', value '" + word + "'", {}, advice);
+}
 
 std::span<const Work> all_works() { return kWorks; }
 

@@ -58,6 +58,10 @@ struct Plan {
 /// Fails, with what to do, if the words make no sense; what `culvert run` would refuse too.
 [[nodiscard]] Result<Plan> make_plan(const Arguments& arguments);
 
+/// A sentence about a word of an option that is none of those that there are.
+[[nodiscard]] Unexpected<Error> refuse(std::string_view option, const std::string& word,
+                                       const std::vector<std::string_view>& known);
+
 /// The words of `culvert run` behind the device's name, for one end.
 [[nodiscard]] std::vector<std::string> culvert_words(const std::string& mode, std::size_t end);
 

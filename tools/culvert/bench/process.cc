@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <utility>
 
+#include "io/thread.h"
 #include "tools/culvert/bench/error.h"
 
 namespace culvert::bench {
@@ -54,12 +56,27 @@ Result<void> become_child(pid_t parent, const Namespace& where, int words) {
   ::_exit(1);
 }
 
-Result<void> execute(const std::vector<std::string>& command) {
+Result<void> write_file(const Program::File& file) {
+  const std::string path = "/run/" + file.name;
+  std::ofstream stream{path};
+  stream << file.text;
+  if (stream.flush()) return {};
+  return fail(errno, "write", path);
+}
+
+Result<void> execute(const Program& program) {
+  if (auto hidden = hide_run(); !hidden) return hidden;
+  for (const Program::File& file : program.files) {
+    if (auto written = write_file(file); !written) return written;
+  }
+  if (program.cpu) {
+    if (auto pinned = io::pin_to_cpu(*program.cpu); !pinned) return pinned;
+  }
   std::vector<char*> words;
-  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  for (const std::string& word : program.command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   ::execvp(words.front(), words.data());
-  return fail(errno, "run", command.front());
+  return fail(errno, "run", program.command.front());
 }
 
 std::string read_all(int fd) {
@@ -93,12 +110,8 @@ Result<Process> Process::start(const Namespace& where, std::string name, const B
   return Process{pid, std::move(name), std::move(words)};
 }
 
-Result<Process> Process::start(const Namespace& where, std::string name,
-                               const std::vector<std::string>& command) {
-  return start(where, std::move(name), [&]() -> Result<void> {
-    if (auto hidden = hide_run(); !hidden) return hidden;
-    return execute(command);
-  });
+Result<Process> Process::start(const Namespace& where, std::string name, const Program& program) {
+  return start(where, std::move(name), Body{[&] { return execute(program); }});
 }
 
 Process::Process(Process&& other) noexcept
@@ -124,8 +137,19 @@ bool Process::has_ended() noexcept {
   return has_ended_;
 }
 
+std::string Process::words() const { return read_all(words_.get()); }
+
+std::uint64_t Process::resident_kib() const {
+  std::ifstream file{"/proc/" + std::to_string(pid_) + "/smaps_rollup"};
+  for (std::string word; file >> word;) {
+    std::uint64_t kib = 0;
+    if (word == "Rss:" && file >> kib) return kib;
+  }
+  return 0;
+}
+
 Error Process::explain() const {
-  const std::string line = last_line(read_all(words_.get()));
+  const std::string line = last_line(words());
   return {.code = 0,
           .operation = name_,
           .object = {},

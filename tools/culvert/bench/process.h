@@ -5,7 +5,10 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +18,17 @@
 
 namespace culvert::bench {
 
+/// A program, and what it finds when it starts.
+struct Program {
+  struct File {
+    std::string name;
+    std::string text;
+  };
+  std::vector<std::string> command;  ///< the program is looked for in PATH
+  std::vector<File> files{};         ///< in its /run, which has nothing else
+  std::optional<std::size_t> cpu{};  ///< the one that it may use, counted around; nothing: all
+};
+
 class Process {
  public:
   /// What a child does; its error is what it has to say. Runs in a copy of this process: no
@@ -23,9 +37,8 @@ class Process {
   /// `name`: for people: "socat at end a".
   [[nodiscard]] static Result<Process> start(const Namespace& where, std::string name,
                                              const Body& body);
-  /// A program, looked for in PATH; its /run is empty.
   [[nodiscard]] static Result<Process> start(const Namespace& where, std::string name,
-                                             const std::vector<std::string>& command);
+                                             const Program& program);
 
   Process(Process&& other) noexcept;
   Process& operator=(Process&& other) noexcept;
@@ -37,6 +50,10 @@ class Process {
   /// Fails, with the last line that it wrote, if it has ended.
   [[nodiscard]] Result<void> check_running();
   [[nodiscard]] bool has_ended() noexcept;
+  /// All that it has written so far.
+  [[nodiscard]] std::string words() const;
+  /// In memory now, to the page; 0: it has ended.
+  [[nodiscard]] std::uint64_t resident_kib() const;
   /// SIGTERM if it still runs, and SIGKILL if that does not help soon. Fails, with the last line
   /// that it wrote, if it had ended before and its exit status is not 0.
   Result<void> stop();

@@ -21,7 +21,4 @@ namespace culvert::bench {
 /// "tcp1: culvert-sit 4,478 Mbit/s, socat 1,314 Mbit/s".
 [[nodiscard]] std::string one_line(std::span<const Turn> turns, const Work& work);
 
-/// "4,478", "0.35"
-[[nodiscard]] std::string with_commas(double value, int decimals = 0);
-
 }  // namespace culvert::bench

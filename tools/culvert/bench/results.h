@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/culvert/bench/cpu.h"
+#include "tools/culvert/bench/machine.h"
 #include "tools/culvert/bench/plan.h"
 
 namespace culvert::bench {
@@ -46,9 +47,7 @@ struct Failed {
 
 struct Report {
   Plan plan;
-  std::string kernel;
-  std::size_t cpus = 0;
-  double load_average = 0;  ///< before it began
+  Machine machine;
   std::vector<Turn> turns;
   std::vector<Failed> left_out;  ///< peers that are not on this machine
   std::vector<Failed> failed;

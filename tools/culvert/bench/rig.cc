@@ -36,22 +36,22 @@ proto::Ipv6Prefix inner_address(std::size_t end) {
   return *proto::Ipv6Prefix::from_text(end == 0 ? "fd00:c::1/64" : "fd00:c::2/64");
 }
 
-WireCount count_wire(const Namespace& end) {
-  const auto counted = end.inside([]() -> Result<WireCount> {
+SentCount count_sent(const Namespace& where, const std::string& device) {
+  const auto counted = where.inside([&]() -> Result<SentCount> {
     std::ifstream file{"/proc/thread-self/net/dev"};
     for (std::string line; std::getline(file, line);) {
-      const std::size_t colon = line.find(kWire + std::string{":"});
-      if (colon == std::string::npos) continue;
-      std::istringstream fields{line.substr(line.find(':') + 1)};
+      std::istringstream fields{line};
+      std::string name;
+      if (!(fields >> name) || name != device + ":") continue;
       std::uint64_t skipped = 0;
       for (int field = 0; field < 8; ++field) fields >> skipped;  // what was received
-      WireCount count;
+      SentCount count;
       fields >> count.bytes >> count.packets;
       return count;
     }
-    return WireCount{};
+    return SentCount{};
   });
-  return counted ? *counted : WireCount{};
+  return counted ? *counted : SentCount{};
 }
 
 Result<Rig> Rig::build() {

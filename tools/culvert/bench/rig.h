@@ -23,12 +23,12 @@ inline constexpr std::uint16_t kWireMtuBytes = 1500;
 [[nodiscard]] proto::Ipv4Prefix outer_address(std::size_t end);
 [[nodiscard]] proto::Ipv6Prefix inner_address(std::size_t end);
 
-/// What an end has sent on the wire.
-struct WireCount {
+/// What a device has sent.
+struct SentCount {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
 };
-[[nodiscard]] WireCount count_wire(const Namespace& end);
+[[nodiscard]] SentCount count_sent(const Namespace& where, const std::string& device);
 
 struct Rig {
   std::array<Namespace, kEnds> ends;

@@ -1,7 +1,6 @@
 #include "tools/culvert/bench/soak.h"
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
@@ -10,8 +9,8 @@
 #include "tools/culvert/bench/disturbance.h"
 #include "tools/culvert/bench/error.h"
 #include "tools/culvert/bench/flows.h"
-#include "tools/culvert/bench/report.h"
 #include "tools/culvert/bench/stop.h"
+#include "tools/culvert/bench/text.h"
 #include "tools/culvert/bench/tunnel.h"
 
 namespace culvert::bench {
@@ -26,15 +25,6 @@ constexpr std::size_t kPayloadBytes = 64;
 /// tunnel, in the device's full queue, and the connection starves.
 constexpr std::chrono::microseconds kUdpInterval{500};
 constexpr std::uint64_t kMemoryLimitKib = 32 * 1024, kSpreadLimitKib = 1024;
-
-std::uint64_t resident_kib(const Process& process) {
-  std::ifstream file{"/proc/" + std::to_string(process.pid()) + "/status"};
-  for (std::string word; file >> word;) {
-    std::uint64_t kib = 0;
-    if (word == "VmRSS:" && file >> kib) return kib;
-  }
-  return 0;
-}
 
 /// The child's /run is its own; its root leads there.
 Result<std::string> show(const Process& process) {
@@ -63,7 +53,7 @@ Result<void> watch(Tunnel& tunnel, std::chrono::seconds duration, Disturbance* d
     if (Clock::now() < sample) continue;
     sample += kSampleInterval;
     for (std::size_t i = 0; i < kEnds; ++i)
-      soak.ends[i].resident_kib.push_back(resident_kib(*tunnel.process(i)));
+      soak.ends[i].resident_kib.push_back(tunnel.process(i)->resident_kib());
   }
   return disturbance != nullptr ? disturbance->calm_down() : Result<void>{};
 }
@@ -80,10 +70,10 @@ Result<void> read_counters(Tunnel& tunnel, Soak& soak) {
 Result<void> load_and_watch(Tunnel& tunnel, bool disturb, Soak& soak) {
   auto tcp = Flows::start(tunnel, {.kind = Work::Kind::tcp, .verify = true});
   if (!tcp) return Unexpected{tcp.error()};
-  auto udp = Flows::start(tunnel, {.kind = Work::Kind::udp,
-                                   .payload_bytes = kPayloadBytes,
-                                   .interval = kUdpInterval,
-                                   .sender = 1});
+  auto udp =
+      Flows::start(tunnel, {.kind = Work::Kind::udp,
+                            .datagrams = {.payload_bytes = kPayloadBytes, .interval = kUdpInterval},
+                            .sender = 1});
   if (!udp) return Unexpected{udp.error()};
   std::optional<Disturbance> disturbance;
   if (disturb) disturbance.emplace(tunnel, Clock::now());
@@ -165,7 +155,7 @@ Result<Soak> soak(const TunnelPlan& plan, std::chrono::seconds duration, bool di
   if (!tunnel) return Unexpected{tunnel.error()};
   Soak soak{.tunnel = plan.name, .duration = duration, .ends = {}};
   for (std::size_t i = 0; i < kEnds; ++i)
-    soak.ends[i].resident_at_start_kib = resident_kib(*(*tunnel)->process(i));
+    soak.ends[i].resident_at_start_kib = (*tunnel)->process(i)->resident_kib();
   if (auto loaded = load_and_watch(**tunnel, disturb, soak); !loaded)
     return Unexpected{loaded.error()};
   constexpr std::chrono::seconds kOnTheWay{1};  // for packets that still are

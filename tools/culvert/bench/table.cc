@@ -1,16 +1,14 @@
 // The report as a table for people.
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 #include <vector>
 
 #include "tools/culvert/bench/measure.h"
 #include "tools/culvert/bench/report.h"
+#include "tools/culvert/bench/text.h"
 
 namespace culvert::bench {
 namespace {
-
-using Row = std::vector<std::string>;
 
 /// A column that shows one figure, perhaps with its ratio to a tunnel.
 struct Column {
@@ -97,24 +95,8 @@ Row row_of(const Report& report, std::span<const Summary> rows, const Summary& s
     }
   }
   row.push_back(busiest(summary.cpu));
-  row.push_back(percent(summary.cpu.of(Part::idle) / static_cast<double>(report.cpus)));
+  row.push_back(percent(summary.cpu.of(Part::idle) / static_cast<double>(report.machine.cpus)));
   return row;
-}
-
-/// The first column to the left, the others to the right.
-std::string align(const std::vector<Row>& table) {
-  std::vector<std::size_t> widths(table.front().size());
-  for (const Row& row : table) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const Row& row : table) {
-    std::string line = row.front() + std::string(widths.front() - row.front().size(), ' ');
-    for (std::size_t i = 1; i < row.size(); ++i)
-      line += "  " + std::string(widths[i] - row[i].size(), ' ') + row[i];
-    text += line + "\n";
-  }
-  return text;
 }
 
 std::string table_of(const Report& report, const Work& work, std::span<const Summary> rows) {
@@ -133,12 +115,7 @@ std::string notes(const Report& report) {
                      ") that alternate;\nratios: medians of those of turns that followed each "
                      "other.\nCPU ns/packet: of the tunnel's processes at both ends, for "
                      "each full TCP segment. " +
-                     report.kernel + ", " + std::to_string(report.cpus) + " CPUs.\n";
-  constexpr double kBusyShare = 0.2;
-  if (report.load_average > kBusyShare * static_cast<double>(report.cpus)) {
-    text += "The machine was busy before it began (load average " +
-            with_commas(report.load_average, 1) + "): trust the ratios at most.\n";
-  }
+                     to_text(report.machine);
   for (const Failed& each : report.left_out) text += each.tunnel + ": " + each.reason + "\n";
   for (const Failed& each : report.failed)
     text += "failed: " + each.tunnel + " " + each.work + ": " + each.reason + "\n";
@@ -146,16 +123,6 @@ std::string notes(const Report& report) {
 }
 
 }  // namespace
-
-std::string with_commas(double value, int decimals) {
-  char digits[64];
-  std::snprintf(digits, sizeof digits, "%.*f", decimals, value);
-  std::string text = digits;
-  const std::size_t first = text.starts_with('-') ? 1 : 0;
-  std::size_t at = std::min(text.find('.'), text.size());
-  while (at > first + 3) text.insert(at -= 3, ",");
-  return text;
-}
 
 std::string one_line(std::span<const Turn> turns, const Work& work) {
   std::vector<std::string> names;

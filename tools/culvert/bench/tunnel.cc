@@ -89,10 +89,11 @@ Result<void> Tunnel::start_process(const TunnelPlan& plan, std::size_t end) {
     return plan.kind == Kind::bare ? run_bare(kTunnelDevice, ends_seen_from(end), *next_hop)
                                    : run_single(kTunnelDevice, ends_seen_from(end));
   };
-  auto process =
-      plan.kind == Kind::culvert ? Process::start(rig_.ends[end], who, culvert_command(plan, end))
-      : plan.kind == Kind::socat ? Process::start(rig_.ends[end], who, socat_command(end))
-                                 : Process::start(rig_.ends[end], who, body);
+  auto process = plan.kind == Kind::culvert
+                     ? Process::start(rig_.ends[end], who, Program{culvert_command(plan, end)})
+                 : plan.kind == Kind::socat
+                     ? Process::start(rig_.ends[end], who, Program{socat_command(end)})
+                     : Process::start(rig_.ends[end], who, body);
   if (!process) return Unexpected{process.error()};
   processes_[end] = std::move(*process);
   return {};

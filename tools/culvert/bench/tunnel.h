@@ -7,25 +7,31 @@
 #include <string>
 
 #include "tools/culvert/bench/echo.h"
+#include "tools/culvert/bench/path.h"
 #include "tools/culvert/bench/plan.h"
 #include "tools/culvert/bench/process.h"
 #include "tools/culvert/bench/rig.h"
 
 namespace culvert::bench {
 
-class Tunnel {
+class Tunnel : public Path {
  public:
   /// Makes it and waits until packets flow. A peer that is not on this machine: EOPNOTSUPP, with
   /// the reason as advice.
   [[nodiscard]] static Result<std::unique_ptr<Tunnel>> open(const TunnelPlan& plan);
 
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  [[nodiscard]] const Namespace& end(std::size_t index) const noexcept { return rig_.ends[index]; }
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+  [[nodiscard]] const Namespace& end(std::size_t index) const noexcept override {
+    return rig_.ends[index];
+  }
+  [[nodiscard]] proto::Ipv6Address address(std::size_t end) const noexcept override {
+    return inner_address(end).address;
+  }
   /// Null for a tunnel of the kernel's own.
   [[nodiscard]] const Process* process(std::size_t end) const noexcept {
     return processes_[end] ? &*processes_[end] : nullptr;
   }
-  [[nodiscard]] Result<void> check_running();
+  [[nodiscard]] Result<void> check_running() override;
   [[nodiscard]] Echo& echo() noexcept { return *echo_; }
 
  private:
