@@ -14,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "io/control_message.h"
 #include "io/encapsulator_program.h"
 #include "io/offload.h"
 #include "io/packet.h"
@@ -68,7 +69,7 @@ class BareLoop {
   std::optional<io::EncapsulatorProgram> encapsulator_;
   std::array<std::byte, ETH_HLEN> ethernet_{};
   sockaddr_ll to_outer_{}, to_inner_{};
-  io::MarkMessage mark_{};
+  alignas(cmsghdr) io::ControlMessage<std::uint32_t> mark_{};
   BareRun run_;
   std::array<mmsghdr, kReads> sends_{};
   std::array<iovec, kReads> send_pieces_{};
@@ -137,7 +138,7 @@ Result<void> BareLoop::open(const std::string& name) {
                              .total_bytes = 0xffff});
   fill(slots.slots[0], header);
   slots.slots[0].socket_cookie = io::socket_cookie(sender_);
-  mark_ = io::mark_message(slots.first_mark);
+  mark_ = io::control_message(SOL_SOCKET, SO_MARK, slots.first_mark);
   return {};
 }
 
