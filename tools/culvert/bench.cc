@@ -2,6 +2,7 @@
 #include "tools/culvert/bench/bench.h"
 
 #include "tools/culvert/bench/report.h"
+#include "tools/culvert/bench/server/server.h"
 #include "tools/culvert/bench/soak.h"
 #include "tools/culvert/bench/stop.h"
 #include "tools/culvert/commands.h"
@@ -25,6 +26,15 @@ int measure(const bench::Plan& plan, const BenchArguments& arguments) {
   return report->failed.empty() ? kOk : kSystemError;
 }
 
+int measure_server(const bench::server::Plan& plan, const BenchArguments& arguments) {
+  const auto report = bench::server::run(plan);
+  if (!report) return fail(report.error());
+  print(arguments.json  ? bench::server::to_json(*report)
+        : arguments.csv ? bench::server::to_csv(*report)
+                        : bench::server::to_table(*report));
+  return report->failed.empty() ? kOk : kSystemError;
+}
+
 /// One tunnel after the other.
 int soak(const bench::Plan& plan, const BenchArguments& arguments) {
   bool has_passed = true;
@@ -38,14 +48,24 @@ int soak(const bench::Plan& plan, const BenchArguments& arguments) {
   return has_passed ? kOk : kSystemError;
 }
 
-}  // namespace
-
-int bench(const BenchArguments& arguments) {
-  const auto plan = bench::make_plan(arguments.what);
+/// Does what is planned.
+template <class Plan>
+int start(const BenchArguments& arguments, const Result<Plan>& plan,
+          int (&carry_out)(const Plan&, const BenchArguments&)) {
   if (!plan) return complain(plan.error().message(), kUsageError);
   bench::catch_stop_signals();
   if (auto checked = bench::check_machine(); !checked) return fail(checked.error());
-  return arguments.soak_seconds > 0 ? soak(*plan, arguments) : measure(*plan, arguments);
+  return carry_out(*plan, arguments);
+}
+
+}  // namespace
+
+int bench(const BenchArguments& arguments) {
+  return arguments.server
+             ? start(arguments, bench::server::make_plan(arguments.what, arguments.counts),
+                     measure_server)
+             : start(arguments, bench::make_plan(arguments.what),
+                     arguments.soak_seconds > 0 ? soak : measure);
 }
 
 }  // namespace culvert::tool

@@ -8,6 +8,7 @@
 #include "engine/control/command_line.h"
 #include "io/result.h"
 #include "tools/culvert/bench/plan.h"
+#include "tools/culvert/bench/server/plan.h"
 
 namespace culvert::tool {
 
@@ -36,8 +37,10 @@ struct BenchArguments {
   bench::Arguments what;
   bool json = false;
   bool csv = false;
-  unsigned soak_seconds = 0;  ///< 0: measure
-  bool disturb = false;       ///< while it soaks
+  bool server = false;
+  bench::server::Counts counts;  ///< of what the server has
+  unsigned soak_seconds = 0;     ///< 0: measure
+  bool disturb = false;          ///< while it soaks
 };
 [[nodiscard]] int bench(const BenchArguments& arguments);
 

@@ -72,6 +72,14 @@ Works:
   latency                  ICMPv6 echo, one each 20 ms, on an idle tunnel
   latency-loaded           the same while one TCP connection runs
 
+Works with --server, each figure beside what is asked of it:
+  ndp        answers to neighbor solicitations a second, against ndppd: 64 outstanding, and one
+  storm      --solicitations for random targets: memory, and TCP through a tunnel meanwhile
+  load       a file of --count tunnels: time until it is up, and memory
+  tunnels    UDP spread over all tunnels and TCP through one of them, against a single tunnel
+  add        tunnels added and removed while datagrams flow through all: packets lost
+  flows      UDP of 1,000 and of 1,000,000 flows
+
 Options of `culvert run` that are named here go to culvert; one with several values, separated by
 commas, makes a tunnel of each. "out 92%" in a table: the busiest thread was in culvert (or its like)
 at the sender's end and had 92 % of a CPU; --json has the share of every part.
@@ -84,6 +92,8 @@ Examples:
   culvert bench --work tcp1,latency --tunnels culvert-sit,socat --rounds 5
   culvert bench --tunnels culvert-gre --workers 1,2 --soak 600 --disturb
   culvert bench --tunnels culvert-sit,vxlan --io uring,epoll --workers 1,2 --json
+  culvert bench --server
+  culvert bench --server --work tunnels,add --count 2000 --rounds 5
 )";
 
 /// The options of a device: one for each Word::Kind::option, by name.
@@ -156,6 +166,19 @@ CLI::App* add_bench(CLI::App& app, BenchArguments& arguments, OptionLists& optio
       bench->add_option("--soak", arguments.soak_seconds, "instead: full load for so long")
           ->option_text("SECONDS")
           ->check(CLI::Range(1u, 86'400u));
+  CLI::Option* server =
+      bench->add_flag("--server", arguments.server, "instead: what a server of many tunnels does")
+          ->excludes("--tunnels")
+          ->excludes("--mode")
+          ->excludes(soak);
+  bench->add_option("--count", arguments.counts.tunnels, "tunnels of the server; default 10,000")
+      ->option_text("N")
+      ->needs(server);
+  bench
+      ->add_option("--solicitations", arguments.counts.solicitations,
+                   "in a storm; default 1,000,000")
+      ->option_text("N")
+      ->needs(server);
   bench->add_flag("--disturb", arguments.disturb, "meanwhile the wire flaps and changes its MTU")
       ->needs(soak);
   bench->allow_extras();

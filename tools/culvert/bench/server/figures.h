@@ -1,0 +1,47 @@
+// What `culvert bench --server` measures: every figure, and what is asked of it. Immutable; any
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "io/result.h"
+
+namespace culvert::bench::server {
+
+struct Asked {
+  enum class Bound : std::uint8_t { none, at_least, at_most };
+  Bound bound = Bound::none;
+  double value = 0;
+
+  [[nodiscard]] bool is_met_by(double measured) const noexcept {
+    return bound == Bound::none ||
+           (bound == Bound::at_least ? measured >= value : measured <= value);
+  }
+};
+
+struct FigureKind {
+  std::string_view name;   ///< in JSON and CSV, its unit last: "udp_one_packets_per_second"
+  std::string_view title;  ///< in the table
+  int decimals = 0;
+  Asked asked{};
+  /// Of a ratio: the figures whose turns it compares; otherwise empty.
+  std::string_view over{};
+  std::string_view under{};
+};
+
+class Session;
+
+struct WorkKind {
+  std::string_view name;  ///< what --work takes
+  std::string_view title;
+  std::span<const FigureKind> figures;
+  /// Opens what it needs, measures, and closes it.
+  Result<void> (*measure)(Session& session);
+};
+
+/// All there are, in the order in which they are done.
+[[nodiscard]] std::span<const WorkKind> all_works();
+
+}  // namespace culvert::bench::server

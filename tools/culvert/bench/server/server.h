@@ -1,0 +1,15 @@
+// `culvert bench --server`: a whole run, and its works. One thread.
+#pragma once
+
+#include "tools/culvert/bench/server/report.h"
+#include "tools/culvert/bench/server/session.h"
+
+namespace culvert::bench::server {
+
+/// Runs a plan. A work that fails is noted, and the run goes on. Fails if a signal came.
+[[nodiscard]] Result<Report> run(const Plan& plan);
+
+// Each opens what it needs, and closes it.
+[[nodiscard]] Result<void> measure_ndp(Session& session);
+
+}  // namespace culvert::bench::server
