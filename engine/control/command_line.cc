@@ -31,11 +31,16 @@ struct Found {
 
 Found find_on_command_line(std::string_view text) {
   if (const Word* word = find_word(text); word != nullptr && is_word(*word)) return {word, false};
-  if (text.starts_with("no")) {
-    const Word* word = find_word(text.substr(2));
-    if (word != nullptr && word->kind == Word::Kind::flag) return {word, true};
+  for (const Word& word : words()) {
+    if (word.kind == Word::Kind::flag && negated(word) == text) return {&word, true};
   }
   return {};
+}
+
+/// "[no]csum"
+std::string either(const Word& word) {
+  const std::string name{word.name}, no = negated(word);
+  return no.ends_with(name) ? "[no]" + name : name + "|" + no;
 }
 
 /// What may be meant by a word that does not exist.
@@ -44,7 +49,7 @@ std::string suggest(std::string_view unknown) {
   for (const Word& word : words()) {
     if (!is_word(word)) continue;
     names.emplace_back(word.name);
-    if (word.kind == Word::Kind::flag) names.push_back("no" + std::string{word.name});
+    if (word.kind == Word::Kind::flag) names.push_back(negated(word));
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
   const std::string_view near = nearest(unknown, views);
@@ -128,8 +133,7 @@ std::string describe_words() {
   for (const Word& word : words()) {
     if (!is_word(word)) continue;
     std::string line = "  ";
-    if (word.kind == Word::Kind::flag) line += "[no]";
-    line += word.name;
+    line += word.kind == Word::Kind::flag ? either(word) : std::string{word.name};
     if (!word.argument.empty()) line += " " + std::string{word.argument};
     line.resize(std::max(kColumn, line.size() + 1), ' ');
     text += line;

@@ -17,7 +17,7 @@
 namespace culvert::control {
 namespace {
 
-constexpr std::size_t kLargestFileBytes = 1 << 20;
+constexpr std::size_t kLargestFileBytes = 16 << 20;  // 10,000 tunnels with many words have 4 MiB
 
 /// What a key may hold, in the words of TOML.
 std::string wanted(const Word& word) {
@@ -46,6 +46,10 @@ Result<void> set_word(Draft& draft, const Word& word, const toml::node& node, co
   if (list == nullptr) return set_scalar(draft, word, node, place);
   if (word.kind != Word::Kind::list) {
     return place.refuse(line_of(node), word.name, "", "takes one value, not an array");
+  }
+  if (list->empty() && word.name == "accept") {  // which would read as if nothing were accepted
+    return place.refuse(line_of(node), word.name, "",
+                        "is empty: write what the tunnel may bring in, or leave the key out");
   }
   for (const auto& element : *list) {
     if (const auto set = set_scalar(draft, word, element, place); !set) return set;
@@ -82,9 +86,9 @@ Result<void> set_section(Draft& draft, const toml::table& section, Word::Scope s
   return {};
 }
 
-/// The one tunnel of a device.
-Result<const toml::table*> find_tunnel(std::string_view device, const toml::table& section,
-                                       const Place& place) {
+/// The tunnels of a device: at least one.
+Result<const toml::array*> find_tunnels(std::string_view device, const toml::table& section,
+                                        const Place& place) {
   const std::string brackets = "[[device." + std::string{device} + ".tunnel]]";
   const toml::node* node = section.get("tunnel");
   const auto* tunnels = node == nullptr ? nullptr : node->as_array();
@@ -96,13 +100,7 @@ Result<const toml::table*> find_tunnel(std::string_view device, const toml::tabl
     return place.refuse(line_of(*node), "tunnel", "",
                         "must be a section with two brackets: " + brackets);
   }
-  if (tunnels->size() > 1) {
-    return place.refuse(line_of(*tunnels->get(1)), "tunnel", "",
-                        "is the second tunnel of device " + std::string{device} +
-                            ", and a device carries one tunnel in this version: give it a device "
-                            "of its own");
-  }
-  return tunnels->get(0)->as_table();
+  return tunnels;
 }
 
 Result<DeviceSettings> read_device(std::string_view name, const toml::node& node,
@@ -111,19 +109,22 @@ Result<DeviceSettings> read_device(std::string_view name, const toml::node& node
   if (section == nullptr) {
     return place.refuse(line_of(node), name, "", "must be a section: [device.NAME]");
   }
-  Draft draft{name};
+  Draft draft{name, line_of(*section)};
   if (const auto set = set_section(draft, *section, Word::Scope::device, place); !set) {
     return Unexpected{set.error()};
   }
-  const auto tunnel = find_tunnel(name, *section, place);
-  if (!tunnel) return Unexpected{tunnel.error()};
-  if (const auto set = set_section(draft, **tunnel, Word::Scope::tunnel, place); !set) {
-    return Unexpected{set.error()};
+  const auto tunnels = find_tunnels(name, *section, place);
+  if (!tunnels) return Unexpected{tunnels.error()};
+  for (const toml::node& tunnel : **tunnels) {
+    draft.add_tunnel(line_of(tunnel));
+    if (const auto set = set_section(draft, *tunnel.as_table(), Word::Scope::tunnel, place); !set) {
+      return Unexpected{set.error()};
+    }
   }
   auto settings = std::move(draft).finish();
   if (!settings) {
     const auto& [word, value, line, text] = settings.error();
-    return place.refuse(line != 0 ? line : line_of(**tunnel), word, value, text);
+    return place.refuse(line, word, value, text);
   }
   return std::move(*settings);
 }

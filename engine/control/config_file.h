@@ -9,7 +9,7 @@
 
 namespace culvert::control {
 
-/// Reads TOML: one `[device.NAME]` with one `[[device.NAME.tunnel]]` for each device, and one
+/// Reads TOML: one `[device.NAME]` with its `[[device.NAME.tunnel]]`s for each device, and one
 /// `[ndp.IFACE]` for each NDP proxy; at least one of them. `file` is what errors call it; they name
 /// the line, the key, its value, what is wrong and what to do.
 [[nodiscard]] Result<Settings> parse_config(std::string_view toml, std::string_view file);

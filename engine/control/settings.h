@@ -18,6 +18,8 @@ struct DeviceSettings {
   std::vector<proto::Ipv4Prefix> addresses4;
   std::vector<proto::Ipv6Prefix> routes6;
   std::vector<proto::Ipv4Prefix> routes4;
+  /// The kernel is to forward between the device and the interfaces beside it (forwarding.h).
+  bool forwarding = false;
 };
 
 /// All that one process runs: what a whole file asks for.

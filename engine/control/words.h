@@ -26,6 +26,8 @@ struct TunnelDraft {
   std::optional<Parameters> mode;
   bool has_remote = false;
   proto::Gre::Parameters gre;  ///< what the words for mode gre have said
+  /// Of a tunnel that is changed: the first of a list takes the place of all that were there.
+  bool has_old_prefixes = false, has_old_accept = false;
 };
 
 /// What a word sets.
@@ -42,7 +44,7 @@ struct Word {
   enum class Kind : std::uint8_t {
     value,   ///< `ttl 64`, TOML `ttl = 64`; once
     list,    ///< `address A address B`, TOML `address = ["A", "B"]`
-    flag,    ///< `csum` or `nocsum`, TOML `csum = true`
+    flag,    ///< `csum` or `nocsum` (negated()), TOML `csum = true`
     option,  ///< `--workers 2`, TOML `workers = 2`
     key,     ///< TOML only
   };
@@ -62,6 +64,9 @@ struct Word {
 
 /// The word `name`, or with that alias; null: there is none.
 [[nodiscard]] const Word* find_word(std::string_view name);
+
+/// How the command line says that a flag is false: "nocsum"; "down" for `up`.
+[[nodiscard]] std::string negated(const Word& word);
 
 /// How the command line calls an option: "--busy-poll" for busy_poll.
 [[nodiscard]] std::string option_name(std::string_view word);

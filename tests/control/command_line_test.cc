@@ -114,6 +114,26 @@ TEST(CommandLine, SetsTheRest) {
   EXPECT_EQ(tunnel_of(kSit + "ecn compatibility").ecn, proto::EcnMode::compatibility);
   EXPECT_EQ(tunnel_of(kSit + "ecn normal").ecn, proto::EcnMode::normal);
   EXPECT_EQ(parse(kSit + "mtu 1400")->config.mtu, 1400);
+  EXPECT_TRUE(parse(kSit + "forwarding")->forwarding);
+  EXPECT_FALSE(parse(kSit + "noforwarding")->forwarding);
+  EXPECT_FALSE(tunnel_of(kSit + "down").up);
+  EXPECT_TRUE(tunnel_of(kSit + "up").up);
+  EXPECT_EQ(tunnel_of(kSit + "metric 0 weight 65535").metric, 0u);
+  EXPECT_EQ(tunnel_of(kSit + "weight 65535").weight, 65'535);
+}
+
+TEST(CommandLine, SetsWhatIsBehindATunnelAndWhatItMayBringIn) {
+  const TunnelConfig plain = tunnel_of(kGre + "prefix 2001:db8:1::/48 prefix 10.1.0.0/16");
+  EXPECT_THAT(plain.prefixes6,
+              testing::ElementsAre(*proto::Ipv6Prefix::from_text("2001:db8:1::/48")));
+  EXPECT_THAT(plain.prefixes4, testing::ElementsAre(*proto::Ipv4Prefix::from_text("10.1.0.0/16")));
+  EXPECT_FALSE(plain.accept6 || plain.accept4);
+  // Who says what is accepted says all of it: no IPv4 here.
+  const TunnelConfig listed = tunnel_of(kGre + "accept 2001:db8::/32 accept fd00::/8");
+  ASSERT_TRUE(listed.accept6 && listed.accept4);
+  EXPECT_THAT(*listed.accept6, testing::ElementsAre(*proto::Ipv6Prefix::from_text("2001:db8::/32"),
+                                                    *proto::Ipv6Prefix::from_text("fd00::/8")));
+  EXPECT_TRUE(listed.accept4->empty());
 }
 
 TEST(CommandLine, SetsOptions) {
@@ -178,7 +198,6 @@ const Refused kRefused[] = {
     {kSit + "address 10.0.0.1/30", "address", "10.0.0.1/30", "carries IPv6 only"},
     {kSit + "route 10.0.0.0/8", "route", "10.0.0.0/8", "carries IPv6 only"},
     // Endpoints.
-    {"mode sit remote any", "remote", "any", "write the IPv4 address of the other end"},
     {"mode sit remote 192.0.2.2/24", "remote", "192.0.2.2/24", "write 192.0.2.2"},
     {"mode sit remote example.net", "remote", "example.net", "host names are not resolved"},
     {"mode sit remote 2001:db8::1", "remote", "2001:db8::1", "outer header is IPv4"},

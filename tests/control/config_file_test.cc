@@ -24,6 +24,13 @@ std::string device(const std::string& device_keys, const std::string& tunnel_key
 }
 const std::string kSit = "mode = \"sit\"\nremote = \"192.0.2.2\"\n";
 const std::string kGre = "mode = \"gre\"\nremote = \"192.0.2.2\"\n";
+/// One device "a" with the tunnels "alice" and, of this name and remote end, a second.
+std::string two(const std::string& first_keys, const std::string& second_keys,
+                const std::string& name = "bob", const std::string& remote = "192.0.2.3") {
+  return device("", "name = 'alice'\n" + kSit + first_keys + "\n") +
+         "[[device.a.tunnel]]\nname = '" + name + "'\nmode = 'sit'\nremote = '" + remote + "'\n" +
+         second_keys + "\n";
+}
 
 Result<Settings> parse(const std::string& toml) { return parse_config(toml, "culvert.toml"); }
 
@@ -35,6 +42,9 @@ void expect_same(const DeviceSettings& a, const DeviceSettings& b) {
   EXPECT_EQ(a.config.receive, b.config.receive);
   EXPECT_EQ(a.config.busy_poll, b.config.busy_poll);
   EXPECT_EQ(a.config.tunnels, b.config.tunnels);
+  EXPECT_EQ(a.config.pinning, b.config.pinning);
+  EXPECT_EQ(a.config.flows, b.config.flows);
+  EXPECT_EQ(a.forwarding, b.forwarding);
   EXPECT_EQ(a.addresses6, b.addresses6);
   EXPECT_EQ(a.addresses4, b.addresses4);
   EXPECT_EQ(a.routes6, b.routes6);
@@ -91,6 +101,14 @@ TEST(ConfigFile, SaysWhatTheCommandLineSays) {
       {"", kSit + "ecn = \"compatibility\"", "ecn compatibility"},
       {"", kGre + "key = 42\ncsum = true\nseq = true", "key 42 csum seq"},
       {"", kGre + "key = \"0.0.0.42\"", "key 0.0.0.42"},
+      {"", kSit + "prefix = '2001:db8:1::/48'\naccept = ['2001:db8::/32', 'fd00::/8']",
+       "prefix 2001:db8:1::/48 accept 2001:db8::/32 accept fd00::/8"},
+      {"", kGre + "prefix = ['2001:db8:1::/48', '10.0.0.0/8']\nmetric = 5\nweight = 3\nup = false",
+       "prefix 2001:db8:1::/48 prefix 10.0.0.0/8 metric 5 weight 3 down"},
+      {"forwarding = true\npinning = 'off'\nflows = 2048",
+       kSit,
+       "forwarding",
+       {{"pinning", "off"}, {"flows", "2048"}}},
       {"", kGre + "ikey = 1\nokey = 4294967295", "ikey 1 okey 4294967295"},
       {"", kGre + "icsum = true\nocsum = false\niseq = true\noseq = false", "icsum iseq"},
   };
@@ -159,8 +177,36 @@ const Refused kRefused[] = {
     {"[device.a]\nmtu = 1400", ", line 1, key 'tunnel'", "add a section [[device.a.tunnel]]"},
     {"[device.a]\ntunnel = []", ", line 1, key 'tunnel'", "add a section [[device.a.tunnel]]"},
     {"[device.a]\n[device.a.tunnel]\nmode = 'sit'", ", line 2, key 'tunnel'", "two brackets"},
-    {device("", kSit) + "[[device.a.tunnel]]\n", ", line 7, key 'tunnel'",
-     "a device carries one tunnel in this version"},
+    {device("", kSit) + "[[device.a.tunnel]]\n", ", line 7, key 'mode'", "is missing"},
+    // Of two tunnels. The first stands in lines 3 to 7, the second in 9 to 13.
+    {two("prefix = '2001:db8:1::/48'", "prefix = '2001:db8:2::1/56'"),
+     ", line 13, key 'prefix', value '2001:db8:2::1/56'", "write 2001:db8:2::/56"},
+    {two("prefix = ['2001:db8:1::/48']", "prefix = ['2001:db8:2::/48',\n'2001:0db8:1::/48']"),
+     ", line 14, key 'prefix', value '2001:db8:1::/48'",
+     "is a prefix of tunnel 'alice' as well (line 7): give the two a metric or a weight"},
+    {two("prefix = '2001:db8:1::/48'", "prefix = ['2001:db8:2::/48',\n'2001:db8:2::/48']"),
+     ", line 14, key 'prefix', value '2001:db8:2::/48'", "is given twice: remove one of them"},
+    {two("prefix = '2001:db8:1::/48'", "prefix = '10.0.0.0/8'"),
+     ", line 13, key 'prefix', value '10.0.0.0/8'", "carries IPv6 only"},
+    {two("prefix = '2001:db8:1::/48'", ""), ", line 9, key 'prefix'", "is missing: beside other"},
+    {two("prefix = '2001:db8:1::/48'", "prefix = '2001:db8:2::/48'", "alice"),
+     ", line 10, key 'name', value 'alice'", "is the name of another tunnel (line 4): give each"},
+    {two("prefix = '2001:db8:1::/48'", "prefix = '2001:db8:2::/48'", "bob", "192.0.2.2"),
+     ", line 12, key 'remote', value '192.0.2.2'",
+     "cannot be told apart on the wire from tunnel 'alice': mode, remote, local and key are the "
+     "same (line 6): give one another"},
+    {"[device.a]\n[[device.a.tunnel]]\n" + kSit + "[[device.a.tunnel]]\n" + kGre,
+     ", line 2, key 'name'", "is missing: each of several tunnels"},
+    {device("", kSit + "accept = []"), ", line 6, key 'accept'", "is empty: write what"},
+    {device("", kSit + "accept = ['::1/32']"), ", line 6, key 'accept', value '::1/32'",
+     "write ::/32"},
+    {device("", kSit + "weight = 0"), ", line 6, key 'weight', value '0'", "from 1 to 65535"},
+    {device("", kSit + "down = true"), ", line 6, key 'down'", "is unknown"},
+    {device("pinning = false", kSit), ", line 2, key 'pinning', value 'false'", "string"},
+    {device("pinning = 'of'", kSit), ", line 2, key 'pinning', value 'of'", "must be on or off"},
+    {device("flows = 1000", kSit), ", line 2, key 'flows', value '1000'", "from 1024"},
+    {device("forwarding = 'yes'", kSit), ", line 2, key 'forwarding', value 'yes'",
+     "must be true or false"},
     {device("", "remote = '192.0.2.2'"), ", line 3, key 'mode'", "is missing: write sit or gre"},
     {device("", "mode = 'sit'"), ", line 3, key 'remote'", "is missing"},
     {device("mut = 1400", kSit), ", line 2, key 'mut'", "is 'mtu' meant?"},
@@ -188,8 +234,8 @@ const Refused kRefused[] = {
      ", line 5, key 'route', value '10.0.0.0/8'", "carries IPv6 only"},
     {device("mtu = 1000", kSit), ", line 2, key 'mtu', value '1000'", "from 1280"},
     {device("io = \"kqueue\"", kSit), ", line 2, key 'io', value 'kqueue'", "auto, uring or epoll"},
-    {"[device.'a b']\n[[device.'a b'.tunnel]]\n" + kSit, ", line 2, key 'device', value 'a b'",
-     "1 to 15 characters"},
+    {"[device.'a b']\n[[device.'a b'.tunnel]]\n" + kSit, ", line 1, key 'device', value 'a b'",
+     "a name has 1 to 15"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Files, ConfigFileRefuses, testing::ValuesIn(kRefused));

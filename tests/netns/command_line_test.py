@@ -39,7 +39,6 @@ BAD_WORDS = [
     ("remote with junk", "mode sit remote 192.0.2.2x", ["remote", "192.0.2.2x"]),
     ("remote is a name", "mode sit remote example.net", ["remote", "example.net"]),
     ("remote is IPv6", "mode sit remote 2001:db8::1", ["remote", "2001:db8::1", "IPv4"]),
-    ("remote any", "mode sit remote any", ["remote", "any"]),
     ("remote multicast", "mode gre remote 239.1.1.1", ["remote", "239.1.1.1"]),
     ("bad local", "mode sit remote 192.0.2.2 local 192.0.2", ["local", "192.0.2"]),
     ("remote is local", "mode sit remote 192.0.2.1 local 192.0.2.1", ["remote"]),
