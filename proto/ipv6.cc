@@ -31,6 +31,7 @@ Parsed<UpperLayer> find_upper_layer(const Ipv6Packet& packet) noexcept {
       upper.is_fragment = upper.is_fragment || has_offset || has_more;
       upper.is_first_fragment = upper.is_fragment && !has_offset;
       upper.has_fragment_header = true;
+      upper.identification = load_be32(bytes, upper.offset_bytes + 4);
     } else if (upper.protocol == kAuthentication) {
       header_bytes = (load_u8(bytes, upper.offset_bytes + 1) + 2u) * 4u;  // RFC 4302 2.2
     } else {

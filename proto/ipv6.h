@@ -42,6 +42,7 @@ struct UpperLayer {
   bool is_fragment = false;          ///< a Fragment header with an offset or the M flag was passed
   bool is_first_fragment = false;    ///< that fragment has offset 0: the upper-layer header is here
   bool has_fragment_header = false;  ///< also one that says that this is the whole packet
+  std::uint32_t identification = 0;  ///< of the Fragment header, in host byte order
 };
 
 /// Walks Hop-by-Hop, Routing, Destination Options and Fragment headers (and AH) to the upper layer.
