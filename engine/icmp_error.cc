@@ -140,21 +140,7 @@ Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
 
 }  // namespace
 
-bool ErrorLimiter::allow(Time now) noexcept {
-  constexpr auto kInterval = std::chrono::duration_cast<Time::duration>(std::chrono::seconds{1}) /
-                             static_cast<int>(kPerSecond);
-  const auto earned = (now - filled_) / kInterval;
-  if (earned >= kBurst - tokens_) {
-    tokens_ = kBurst;
-    filled_ = now;
-  } else if (earned > 0) {
-    tokens_ += static_cast<std::uint32_t>(earned);
-    filled_ += earned * kInterval;
-  }
-  if (tokens_ == 0) return false;
-  --tokens_;
-  return true;
-}
+bool ErrorLimiter::allow(Time now) noexcept { return bucket_.allow({kPerSecond, kBurst}, now); }
 
 std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes inner,
                                           std::uint16_t mtu_bytes) noexcept {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/token_bucket.h"
 #include "engine/tunnel.h"
 #include "engine/tunnel_table.h"
 #include "engine/verdict.h"
@@ -23,8 +24,7 @@ class ErrorLimiter {
   [[nodiscard]] bool allow(Time now) noexcept;
 
  private:
-  Time filled_{};
-  std::uint32_t tokens_ = kBurst;
+  TokenBucket bucket_;
 };
 
 /// Room for one error message that we build: a whole IPv6 or IPv4 packet.
