@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "io/control_message.h"
 #include "proto/byte_order.h"
 
 namespace culvert::io {
@@ -38,6 +40,12 @@ ArrivedBy arrived_by(const sockaddr_ll& sender) noexcept {
   if (sender.sll_family != AF_PACKET) return {};
   return {.interface_index = static_cast<std::uint32_t>(sender.sll_ifindex),
           .hardware_type = sender.sll_hatype};
+}
+
+ArrivedBy arrived_by(std::span<const std::byte> control) noexcept {
+  const auto info = control_value<in_pktinfo>(control, IPPROTO_IP, IP_PKTINFO);
+  if (!info) return {};
+  return {.interface_index = static_cast<std::uint32_t>(info->ipi_ifindex)};
 }
 
 Result<Arrivals> Arrivals::open(std::size_t count, std::size_t slot_bytes, Framing framing) {

@@ -29,7 +29,8 @@ struct Framing {
   bool link_layer_header = false;  ///< of the length that the interface's hardware type has
 };
 
-/// The interface by which a packet came, of which a packet socket tells (packet(7), sockaddr_ll).
+/// The interface by which a packet came. A packet socket tells of it by the sender's address
+/// (packet(7), sockaddr_ll), a raw socket by a control message (ip(7), IP_PKTINFO).
 struct ArrivedBy {
   std::uint32_t interface_index = 0;
   std::uint16_t hardware_type = 0;  ///< ARPHRD_*: whether the frame has a link-layer header
@@ -37,6 +38,8 @@ struct ArrivedBy {
 
 /// `sender`: the address that was received with a packet; of other families it tells nothing.
 [[nodiscard]] ArrivedBy arrived_by(const sockaddr_ll& sender) noexcept;
+/// `control`: what was received with a packet; without a word of the interface it tells nothing.
+[[nodiscard]] ArrivedBy arrived_by(std::span<const std::byte> control) noexcept;
 
 inline constexpr std::size_t kFrameOffset = 128;
 static_assert(kFrameOffset >= kHeadroomBytes);
@@ -58,7 +61,7 @@ class Arrivals {
   }
 
   /// Appends the packet that the kernel has put in `slot`: `filled_bytes` from room(slot) on.
-  /// `from`: what the packet socket told of the interface, where a packet socket it was.
+  /// `from`: what the socket told of the interface.
   void take(std::size_t slot, std::size_t filled_bytes, const ArrivedBy& from = {}) noexcept;
 
   /// Reads packets one by one, each into the slot after the last one taken, until there is none

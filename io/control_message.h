@@ -1,5 +1,5 @@
-// A control message (cmsg(3)) as bytes that lie ready beside a datagram. Set on the packet's way:
-// no allocation.
+// A control message (cmsg(3)) as bytes that lie ready beside a datagram, or that came with one. Set
+// and read on the packet's way: no allocation.
 #pragma once
 
 #include <sys/socket.h>
@@ -7,6 +7,8 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <optional>
+#include <span>
 
 namespace culvert::io {
 
@@ -26,6 +28,21 @@ template <class Value>
   std::memcpy(message.data(), &control, sizeof control);
   std::memcpy(message.data() + CMSG_LEN(0), &value, sizeof value);
   return message;
+}
+
+/// The value of the first message that the kernel has put in `control`, if that is of this kind.
+template <class Value>
+[[nodiscard]] std::optional<Value> control_value(std::span<const std::byte> control, int level,
+                                                 int type) noexcept {
+  if (control.size() < CMSG_LEN(sizeof(Value))) return std::nullopt;
+  cmsghdr header;
+  std::memcpy(&header, control.data(), sizeof header);
+  if (header.cmsg_level != level || header.cmsg_type != type ||
+      header.cmsg_len < CMSG_LEN(sizeof(Value)))
+    return std::nullopt;
+  Value value;
+  std::memcpy(&value, control.data() + CMSG_LEN(0), sizeof value);
+  return value;
 }
 
 }  // namespace culvert::io

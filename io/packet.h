@@ -54,7 +54,7 @@ class Packet {
   }
 
   Offload offload;
-  /// By which it came, of a packet socket's; 0: raw sockets and TUN do not say.
+  /// By which it came; 0: TUN does not say, nor does a raw socket without IP_PKTINFO.
   std::uint32_t interface_index = 0;
   bool truncated = false;        ///< it was larger than its buffer: not to be read, only counted
   bool has_bad_offload = false;  ///< its virtio header made no sense: not to be read, only counted

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "io/arrivals.h"
 #include "io/busy_poll.h"
 #include "io/cache_line.h"
+#include "io/control_message.h"
 #include "io/departures.h"
 #include "io/faults.h"
 
@@ -27,7 +29,8 @@ constexpr std::uint32_t kWake = kSources;
 /// The arrays that one recvmmsg() takes; made once.
 class ReceiveVector {
  public:
-  explicit ReceiveVector(std::size_t count) : messages_(count), pieces_(count), senders_(count) {}
+  explicit ReceiveVector(std::size_t count)
+      : messages_(count), pieces_(count), senders_(count), controls_(count) {}
 
   /// Receives until nothing is left or no buffer. Returns 0 or an errno.
   [[nodiscard]] int receive(int fd, Arrivals& arrivals) noexcept;
@@ -35,7 +38,8 @@ class ReceiveVector {
  private:
   LineVector<mmsghdr> messages_;
   LineVector<iovec> pieces_;
-  LineVector<sockaddr_ll> senders_;
+  LineVector<sockaddr_ll> senders_;                  ///< of packet sockets
+  LineVector<ControlMessage<in_pktinfo>> controls_;  ///< of raw sockets
 };
 
 int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
@@ -47,14 +51,22 @@ int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
     messages_[i] = {};
     messages_[i].msg_hdr.msg_name = &senders_[i];
     messages_[i].msg_hdr.msg_namelen = sizeof senders_[i];
+    messages_[i].msg_hdr.msg_control = controls_[i].data();
+    messages_[i].msg_hdr.msg_controllen = controls_[i].size();
     messages_[i].msg_hdr.msg_iov = &pieces_[i];
     messages_[i].msg_hdr.msg_iovlen = 1;
   }
   const int received =
       ::recvmmsg(fd, messages_.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
   if (received < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i)
-    arrivals.take(first + i, messages_[i].msg_len, arrived_by(senders_[i]));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i) {
+    const std::size_t control_bytes = messages_[i].msg_hdr.msg_controllen;
+    const auto from =
+        control_bytes != 0
+            ? arrived_by(std::span<const std::byte>{controls_[i]}.first(control_bytes))
+            : arrived_by(senders_[i]);
+    arrivals.take(first + i, messages_[i].msg_len, from);
+  }
   return 0;
 }
 

@@ -47,6 +47,8 @@ Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& dev
   auto socket = open_closed_socket(AF_INET, protocol, name);
   if (!socket) return socket;
   if (auto bound = bind_to_device(*socket, device, name); !bound) return Unexpected{bound.error()};
+  auto told = set_option(*socket, IPPROTO_IP, IP_PKTINFO, 1, "set IP_PKTINFO of", name);
+  if (!told) return Unexpected{told.error()};
   set_receive_buffer(*socket, kReceiveBufferBytes);
   if (auto allowed = allow(*socket, {}, name); !allowed) return Unexpected{allowed.error()};
   return socket;

@@ -18,8 +18,9 @@ namespace culvert::io {
 /// rules decide about DF. Send buffer 4 MiB if allowed.
 [[nodiscard]] Result<Fd> open_raw_send_socket(const std::string& device);
 
-/// A socket that receives the packets of one IP protocol, 8 MiB receive buffer if allowed: a full
-/// one makes the kernel answer protocol unreachable.
+/// A socket that receives the packets of one IP protocol and tells by which interface each came
+/// (IP_PKTINFO). 8 MiB receive buffer if allowed: a full one makes the kernel answer protocol
+/// unreachable.
 [[nodiscard]] Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& device);
 
 /// A socket that takes the packets of one IP protocol and drops them: while it is open the kernel

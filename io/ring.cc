@@ -1,6 +1,7 @@
 #include "io/ring.h"
 
 #include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -15,6 +16,7 @@
 #include "io/arrivals.h"
 #include "io/busy_poll.h"
 #include "io/cache_line.h"
+#include "io/control_message.h"
 #include "io/departures.h"
 #include "io/faults.h"
 #include "io/uring.h"
@@ -28,8 +30,8 @@ constexpr unsigned kSubmissionEntries = 256;  // a batch that is larger goes in 
 enum class Way : std::uint8_t {
   read_multishot,     ///< TUN
   poll,               ///< TUN before Linux 6.7: told when readable, then read() until it is empty
-  receive_multishot,  ///< raw sockets
-  message_multishot,  ///< packet sockets, with the sender: it names the kind of interface
+  receive_multishot,  ///< ICMP
+  message_multishot,  ///< of the tunnel, with what the socket tells of the interface
 };
 
 /// A request that receives packets again and again until the kernel ends it; then it is armed anew.
@@ -60,8 +62,17 @@ struct Completion {
   [[nodiscard]] int error() const noexcept { return -std::min(result, 0); }
 };
 
-/// What a multishot receive of a packet socket puts in front of each packet.
-constexpr std::size_t kMessageBytes = sizeof(io_uring_recvmsg_out) + sizeof(sockaddr_ll);
+/// What is asked for beside each packet: a packet socket's sender, a raw socket's IP_PKTINFO. In
+/// the buffer an io_uring_recvmsg_out lies in front of it.
+msghdr message_shape(ReceiveKind kind) noexcept {
+  msghdr shape{};
+  if (kind == ReceiveKind::packet) {
+    shape.msg_namelen = sizeof(sockaddr_ll);
+  } else {
+    shape.msg_controllen = sizeof(ControlMessage<in_pktinfo>);
+  }
+  return shape;
+}
 
 constexpr std::size_t place(Source source) noexcept { return static_cast<std::size_t>(source); }
 
@@ -73,9 +84,8 @@ class alignas(kCacheLineBytes) Ring final : public Queues {
         object_(object),
         busy_poll_(busy_poll),
         departures_(sizes, descriptors_),
-        losses_(descriptors_.receive_kind, descriptors_.receive) {
-    message_shape_.msg_namelen = sizeof(sockaddr_ll);
-  }
+        losses_(descriptors_.receive_kind, descriptors_.receive),
+        message_shape_(message_shape(descriptors_.receive_kind)) {}
 
   [[nodiscard]] Result<void> open(const QueueSizes& sizes, const RingFeatures& features);
 
@@ -105,6 +115,12 @@ class alignas(kCacheLineBytes) Ring final : public Queues {
   void arm(std::size_t index) noexcept;
   void arm_all() noexcept;
   void take(const Completion& completion) noexcept;
+  /// What a multishot receive puts in front of each packet.
+  [[nodiscard]] std::size_t message_bytes() const noexcept {
+    return sizeof(io_uring_recvmsg_out) + message_shape_.msg_namelen +
+           message_shape_.msg_controllen;
+  }
+  [[nodiscard]] ArrivedBy read_message(std::span<const std::byte> message) const noexcept;
   void take_packet(const Intake& intake, const Completion& completion) noexcept;
   void end_of(Intake& intake, int error) noexcept;
   void take_all() noexcept;
@@ -126,7 +142,7 @@ class alignas(kCacheLineBytes) Ring final : public Queues {
   LineVector<Intake> intakes_;  ///< that of TUN is the first
   int tun_file_ = 0, wake_file_ = 0;
   bool is_wake_armed_ = false;
-  msghdr message_shape_{};
+  msghdr message_shape_;
   LineVector<Completion> kept_;  ///< of receives that came during submit(): the next round's
   Result<void> failure_;         ///< what wait() is to report
 };
@@ -141,15 +157,13 @@ Result<void> Ring::register_files(const RingFeatures& features) {
   };
   tun_file_ = add(descriptors_.tun);
   wake_file_ = add(wake_);
-  const bool is_packet = descriptors_.receive_kind == ReceiveKind::packet;
   const bool reads_multishot = features.multishot_read && uring_.has_multishot_read();
   intakes_.push_back({.source = Source::tun,
                       .way = reads_multishot ? Way::read_multishot : Way::poll,
                       .file = tun_file_});
   for (const Fd& socket : descriptors_.receive) {
-    intakes_.push_back({.source = Source::tunnel,
-                        .way = is_packet ? Way::message_multishot : Way::receive_multishot,
-                        .file = add(socket)});
+    intakes_.push_back(
+        {.source = Source::tunnel, .way = Way::message_multishot, .file = add(socket)});
   }
   if (descriptors_.icmp) {
     intakes_.push_back(
@@ -160,10 +174,8 @@ Result<void> Ring::register_files(const RingFeatures& features) {
 }
 
 void Ring::give_buffer(std::size_t source, std::size_t slot) noexcept {
-  const bool is_message =
-      source == place(Source::tunnel) && descriptors_.receive_kind == ReceiveKind::packet;
-  buffers_[source].add(arrivals_[source].room(slot, is_message ? kMessageBytes : 0),
-                       static_cast<std::uint16_t>(slot));
+  const std::size_t extra_bytes = source == place(Source::tunnel) ? message_bytes() : 0;
+  buffers_[source].add(arrivals_[source].room(slot, extra_bytes), static_cast<std::uint16_t>(slot));
   ++buffers_with_kernel_[source];
 }
 
@@ -246,16 +258,27 @@ void Ring::end_of(Intake& intake, int error) noexcept {
   }
 }
 
+/// `message`: of which the kernel has written all that is in front of the packet.
+ArrivedBy Ring::read_message(std::span<const std::byte> message) const noexcept {
+  io_uring_recvmsg_out told;
+  std::memcpy(&told, message.data(), sizeof told);
+  message = message.subspan(sizeof told);
+  if (descriptors_.receive_kind == ReceiveKind::raw)
+    return arrived_by(
+        message.first(std::min<std::size_t>(told.controllen, message_shape_.msg_controllen)));
+  sockaddr_ll sender;
+  std::memcpy(&sender, message.data(), sizeof sender);
+  return arrived_by(sender);
+}
+
 void Ring::take_packet(const Intake& intake, const Completion& completion) noexcept {
   const std::size_t slot = completion.flags >> IORING_CQE_BUFFER_SHIFT;
   Arrivals& arrivals = arrivals_[place(intake.source)];
   auto filled_bytes = static_cast<std::size_t>(std::max(completion.result, 0));
   ArrivedBy from;
   if (intake.way == Way::message_multishot) {
-    sockaddr_ll sender;
-    std::memcpy(&sender, arrivals.room(slot, sizeof sender).data(), sizeof sender);
-    from = arrived_by(sender);
-    filled_bytes -= std::min(filled_bytes, kMessageBytes);
+    from = read_message(arrivals.room(slot, message_bytes()));
+    filled_bytes -= std::min(filled_bytes, message_bytes());
   }
   arrivals.take(slot, filled_bytes, from);
   --buffers_with_kernel_[place(intake.source)];
