@@ -72,6 +72,8 @@ class EngineImplementation final : public Engine {
         failure_event_(std::move(failure_event)) {}
   ~EngineImplementation() override { stop(); }
 
+  /// None without pinning.
+  Result<void> open_flow_table();
   /// Opens the queues of each worker.
   Result<void> open_workers();
 
@@ -82,6 +84,7 @@ class EngineImplementation final : public Engine {
   void set_outer_interface(std::size_t tunnel, unsigned interface_index) override;
   void stop() override;
   [[nodiscard]] EngineStatus status() const override;
+  [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const override;
   [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.get(); }
 
  private:
@@ -93,6 +96,9 @@ class EngineImplementation final : public Engine {
   [[nodiscard]] bool kernel_cuts_at(unsigned interface_index);
   [[nodiscard]] std::string send_reason_of(std::size_t tunnel) const;
   [[nodiscard]] Totals totals_of(std::size_t tunnel) const;
+  [[nodiscard]] FlowTick flow_tick() const {
+    return flow_table_ ? flow_table_->tick(std::chrono::steady_clock::now()) : FlowTick{};
+  }
 
   const Log log_;            ///< the workers' threads read these two,
   const bool pins_workers_;  ///< and config_ changes
@@ -100,12 +106,21 @@ class EngineImplementation final : public Engine {
   Opened opened_;
   Chosen chosen_;
   mutable std::mutex mutex_;  ///< status() may come at any time; no worker ever takes it
+  std::unique_ptr<FlowTable> flow_table_;  ///< of all workers
   Snapshot<Tables> tables_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::vector<std::string> send_reasons_;  ///< by tunnel
   io::Fd failure_event_;
 };
+
+Result<void> EngineImplementation::open_flow_table() {
+  if (!config_.pinning) return {};
+  auto table = FlowTable::open(config_.flows);
+  if (!table) return Unexpected{table.error()};
+  flow_table_ = std::move(*table);
+  return {};
+}
 
 Result<void> EngineImplementation::open_workers() {
   for (std::size_t i = 0; i < opened_.workers.size(); ++i) {
@@ -171,6 +186,8 @@ Result<void> EngineImplementation::apply(const Config& config) {
   if (config.workers != config_.workers) return refuse("workers");
   if (config.io != config_.io) return refuse("io");
   if (config.busy_poll != config_.busy_poll) return refuse("busy_poll");
+  if (config.pinning != config_.pinning) return refuse("pinning");
+  if (config.flows != config_.flows) return refuse("flows");
   if (config.receive != config_.receive) return refuse("receive");
   if (config.send != config_.send) return refuse("send");
   if (ip_protocols(config) != ip_protocols(config_)) return refuse("mode");
@@ -289,7 +306,20 @@ EngineStatus EngineImplementation::status() const {
                                              (is_cut_there ? ", super-packets cut there" : ""),
                               .totals = totals_of(tunnel.index)});
   }
+  status.flows = status_of(flow_table_.get(), flow_tick());
   return status;
+}
+
+std::vector<FlowStatus> EngineImplementation::flows(std::size_t limit) const {
+  std::vector<FlowStatus> flows;
+  if (!flow_table_) return flows;
+  const std::lock_guard lock(mutex_);
+  const auto& tunnels = tables_.current().tunnels();
+  for (const FlowRecord& flow : latest_flows(*flow_table_, flow_tick(), limit)) {
+    const bool is_there = flow.pin.slot < tunnels.size();
+    flows.push_back({flow, is_there ? tunnels[flow.pin.slot].config.name : ""});
+  }
+  return flows;
 }
 
 }  // namespace
@@ -311,6 +341,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   auto engine = std::make_unique<EngineImplementation>(
       std::move(config), std::move(opened), std::move(chosen),
       std::make_unique<Tables>(std::move(tunnels)), std::move(failure_event));
+  if (auto table = engine->open_flow_table(); !table) return Unexpected{table.error()};
   if (auto workers = engine->open_workers(); !workers) return Unexpected{workers.error()};
   return std::unique_ptr<Engine>{std::move(engine)};
 }

@@ -10,8 +10,8 @@
 //
 // Addresses and routes of the device are the owner's: the engine moves packets.
 // open, start, apply, refresh, set_next_hop, set_outer_interface,
-// stop: one thread at a time. status: any thread, any
-// time.
+// stop: one thread at a time. status, flows: any
+// thread, any time.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@
 
 #include "engine/config.h"
 #include "engine/counters.h"
+#include "engine/flow_list.h"
 #include "io/next_hop.h"
 #include "io/sockets.h"
 
@@ -49,6 +50,7 @@ struct EngineStatus {
   Totals totals;                         ///< of packets that belong to no tunnel
   std::uint64_t receive_queue_full = 0;  ///< packets that the kernel dropped before us
   std::vector<TunnelStatus> tunnels;
+  FlowTableStatus flows;
 };
 
 /// Descriptors that the owner opened: one element for each worker. Then the engine opens none of
@@ -87,6 +89,10 @@ class Engine {
   virtual void stop() = 0;
 
   [[nodiscard]] virtual EngineStatus status() const = 0;
+
+  /// Flows of the flow table, at most `limit`: those that had a packet last, the latest first. All
+  /// there are is status().flows.flows; without pinning there are none.
+  [[nodiscard]] virtual std::vector<FlowStatus> flows(std::size_t limit) const = 0;
 
   /// An eventfd that becomes readable when a worker has stopped by itself, because its device is
   /// gone. The log has said why.

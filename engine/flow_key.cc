@@ -42,6 +42,10 @@ Ipv6Address mapped(Ipv4Address address) noexcept {
   return result;
 }
 
+std::string text_of(const Ipv6Address& address, bool is_ipv4) {
+  return is_ipv4 ? proto::load<Ipv4Address>(address.bytes, 12).to_text() : address.to_text();
+}
+
 bool may_be_pinned(const Ipv6Address& address) noexcept {
   return !address.is_multicast() && !address.is_link_local() && !address.is_unspecified();
 }
@@ -205,6 +209,8 @@ bool FlowKey::is_ipv4() const noexcept {
   };
   return is_mapped(far) && is_mapped(near);
 }
+std::string FlowKey::far_text() const { return text_of(far, is_ipv4()); }
+std::string FlowKey::near_text() const { return text_of(near, is_ipv4()); }
 std::uint16_t FlowKey::far_port() const noexcept {
   return has_ports(protocol) ? static_cast<std::uint16_t>(word >> 16) : std::uint16_t{0};
 }

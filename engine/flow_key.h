@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "engine/inner_packet.h"
 #include "engine/verdict.h"
@@ -27,6 +28,9 @@ struct FlowKey {
   std::uint8_t protocol = 0;
 
   [[nodiscard]] bool is_ipv4() const noexcept;
+  /// Dotted quads for IPv4.
+  [[nodiscard]] std::string far_text() const;
+  [[nodiscard]] std::string near_text() const;
   /// 0 where the flow has no ports.
   [[nodiscard]] std::uint16_t far_port() const noexcept;
   [[nodiscard]] std::uint16_t near_port() const noexcept;

@@ -66,6 +66,7 @@ class FakeEngine final : public Engine {
     if (std::exchange(status_.running, false)) ++log_.stopped;
   }
   [[nodiscard]] EngineStatus status() const override { return status_; }
+  [[nodiscard]] std::vector<FlowStatus> flows(std::size_t) const override { return flow_list; }
   [[nodiscard]] int failure_fd() const noexcept override { return failure_.get(); }
 
   /// As if a worker had lost its device.
@@ -76,6 +77,7 @@ class FakeEngine final : public Engine {
   std::function<void(EngineStatus&)> on_refresh;
   std::vector<io::NextHop> next_hops;      ///< by tunnel, as told last
   std::vector<unsigned> outer_interfaces;  ///< the same
+  std::vector<FlowStatus> flow_list;       ///< what flows() gives, whatever the limit
 
  private:
   io::Tun tun_;

@@ -206,6 +206,8 @@ TEST_F(OneEngine, RefusesWhatCannotChange) {
   EXPECT_TRUE(refused([](Config& c) { c.device = "other"; }));
   EXPECT_TRUE(refused([](Config& c) { c.workers = 2; }));
   EXPECT_TRUE(refused([](Config& c) { c.busy_poll = std::chrono::microseconds{50}; }));
+  EXPECT_TRUE(refused([](Config& c) { c.pinning = !c.pinning; }));
+  EXPECT_TRUE(refused([](Config& c) { c.flows = 2'048; }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].name = "other"; }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].mode = proto::Gre::Parameters{}; }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].ttl = std::uint8_t{0}; }));

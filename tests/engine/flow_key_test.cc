@@ -41,6 +41,7 @@ TEST(FlowKey, IsTheSameForBothDirections) {
   EXPECT_EQ(there.key.near_port(), 1024);
   EXPECT_EQ(there.key.protocol, kUdp);
   EXPECT_FALSE(there.key.is_ipv4());
+  EXPECT_EQ(there.key.far_text(), kFar);
   EXPECT_FALSE(there.key.identifier());
 }
 
@@ -68,6 +69,8 @@ TEST(FlowKey, HasMappedAddressesForIpv4) {
   EXPECT_EQ(there.key.far, address("::ffff:192.0.2.1"));
   EXPECT_EQ(there.key.near, address("::ffff:198.51.100.2"));
   EXPECT_TRUE(there.key.is_ipv4());
+  EXPECT_EQ(there.key.far_text(), kFar4);
+  EXPECT_EQ(there.key.near_text(), kNear4);
 }
 
 TEST(FlowKey, TakesTheIdentifierOfAnEcho) {
