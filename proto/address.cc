@@ -126,6 +126,15 @@ bool WithLength<Address>::has_host_bits() const noexcept {
   return false;
 }
 
+template <class Address>
+WithLength<Address> WithLength<Address>::network() const noexcept {
+  WithLength network = *this;
+  for (std::size_t index = 0; index < address.bytes.size(); ++index) {
+    network.address.bytes[index] &= prefix_mask(index, length_bits);
+  }
+  return network;
+}
+
 template struct WithLength<Ipv4Address>;
 template struct WithLength<Ipv6Address>;
 

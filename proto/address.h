@@ -74,6 +74,8 @@ struct WithLength {
   [[nodiscard]] std::string to_text() const;
   [[nodiscard]] bool contains(const Address& other) const noexcept;
   [[nodiscard]] bool has_host_bits() const noexcept;
+  /// The same without host bits.
+  [[nodiscard]] WithLength network() const noexcept;
   friend constexpr auto operator<=>(const WithLength&, const WithLength&) = default;
 };
 using Ipv4Prefix = WithLength<Ipv4Address>;

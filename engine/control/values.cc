@@ -152,11 +152,8 @@ Value<EitherPrefix> parse_route(std::string_view text) {
   }
   auto prefix = parse_prefix(text);
   if (!prefix) return prefix;
-  const auto with_host_bits = [](auto route) -> Value<EitherPrefix> {
-    for (std::size_t bit = route.length_bits; bit < route.address.bytes.size() * 8; ++bit) {
-      route.address.bytes[bit / 8] &= ~(std::byte{0x80} >> (bit % 8));
-    }
-    return refuse("has bits set behind the prefix length: write " + route.to_text());
+  const auto with_host_bits = [](const auto& route) -> Value<EitherPrefix> {
+    return refuse("has bits set behind the prefix length: write " + route.network().to_text());
   };
   if (prefix->is_ipv6 && prefix->ipv6.has_host_bits()) return with_host_bits(prefix->ipv6);
   if (!prefix->is_ipv6 && prefix->ipv4.has_host_bits()) return with_host_bits(prefix->ipv4);

@@ -126,6 +126,14 @@ TEST(Prefix, FromTextKeepsHostBits) {
   EXPECT_FALSE(Ipv4Prefix::from_text("0.0.0.0/0")->has_host_bits());
 }
 
+TEST(Prefix, NetworkHasNoHostBits) {
+  const auto network6 = [](const char* text) { return Ipv6Prefix::from_text(text)->network(); };
+  EXPECT_EQ(network6("2001:db8:ffff:ffff::1/35").to_text(), "2001:db8:e000::/35");
+  EXPECT_EQ(network6("2001:db8::1/128").to_text(), "2001:db8::1/128");
+  EXPECT_EQ(network6("2001:db8::1/0").to_text(), "::/0");
+  EXPECT_EQ(Ipv4Prefix::from_text("10.1.255.7/17")->network().to_text(), "10.1.128.0/17");
+}
+
 TEST(Prefix, WithoutLengthIsOneHost) {
   EXPECT_EQ(Ipv4Prefix::from_text("10.0.0.1")->to_text(), "10.0.0.1/32");
   EXPECT_EQ(Ipv6Prefix::from_text("::1")->to_text(), "::1/128");
