@@ -1,23 +1,16 @@
 #include "engine/control/config_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
 #include <functional>
 #include <utility>
 
 #include "engine/control/draft.h"
 #include "engine/control/ndp_words.h"
+#include "engine/control/text_file.h"
 #include "engine/control/toml_place.h"
 #include "engine/control/values.h"
-#include "io/fd.h"
 
 namespace culvert::control {
 namespace {
-
-constexpr std::size_t kLargestFileBytes = 16 << 20;  // 10,000 tunnels with many words have 4 MiB
 
 /// What a key may hold, in the words of TOML.
 std::string wanted(const Word& word) {
@@ -200,23 +193,9 @@ Result<Settings> parse_config(std::string_view toml, std::string_view file) {
 }
 
 Result<Settings> load_config(const std::string& path) {
-  const auto fail = [&](int code) {
-    return Unexpected{Error{.code = code,
-                            .operation = "read",
-                            .object = path,
-                            .advice = "give the path of a readable file: --config FILE"}};
-  };
-  const io::Fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!file) return fail(errno);
-  std::string text;
-  std::array<char, 4096> block;
-  while (true) {
-    const ssize_t size = ::read(file.get(), block.data(), block.size());
-    if (size < 0) return fail(errno);
-    if (size == 0) return parse_config(text, path);
-    text.append(block.data(), static_cast<std::size_t>(size));
-    if (text.size() > kLargestFileBytes) return fail(EFBIG);
-  }
+  const auto text = read_text_file(path, "give the path of a readable file: --config FILE");
+  if (!text) return Unexpected{text.error()};
+  return parse_config(*text, path);
 }
 
 }  // namespace culvert::control

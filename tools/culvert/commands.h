@@ -15,6 +15,7 @@ namespace culvert::tool {
 inline constexpr int kOk = 0;
 inline constexpr int kSystemError = 1;  ///< the words make sense, but the system says no
 inline constexpr int kUsageError = 2;   ///< the words alone make no sense
+inline constexpr int kNotWhole = 3;     ///< import: something is not supported here
 
 struct RunArguments {
   std::string config_path;
@@ -33,6 +34,13 @@ struct ShowArguments {
 };
 [[nodiscard]] int show(const ShowArguments& arguments);
 
+struct ImportArguments {
+  std::string format;  ///< "ndppd"
+  std::string path;
+  bool lossy = false;
+};
+[[nodiscard]] int import_file(const ImportArguments& arguments);
+
 struct BenchArguments {
   bench::Arguments what;
   bool json = false;
@@ -46,6 +54,9 @@ struct BenchArguments {
 
 /// Writes to stdout. What cannot be written is left: a tunnel does not stop because nobody reads.
 void print(std::string_view text);
+
+/// The same to stderr.
+void print_error(std::string_view text);
 
 /// One sentence on stderr; returns the exit status.
 int complain(std::string_view sentence, int status);

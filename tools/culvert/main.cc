@@ -134,6 +134,27 @@ CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
   return show;
 }
 
+constexpr const char* kImportNotes = R"(
+The TOML goes to stdout, a line for each key of FILE to stderr: mapped, mapped-with-difference (and
+what differs), unsupported, or ignored-by-original (ndppd reads the file as if it were not there).
+Exit status: 0 if all could be taken over, 3 if something is unsupported (0 with --lossy), 1 if FILE
+cannot be read, 2 if it makes no sense.
+
+Example:
+  culvert import ndppd /etc/ndppd.conf >> /etc/culvert.toml
+)";
+
+CLI::App* add_import(CLI::App& app, ImportArguments& arguments) {
+  CLI::App* import = app.add_subcommand("import", "Turn another program's file into TOML");
+  import->add_option("FORMAT", arguments.format, "ndppd: an ndppd.conf of 0.2 or 1.0-devel")
+      ->option_text(" ");
+  import->add_option("FILE", arguments.path, "to read")->option_text(" ");
+  import->add_flag("--lossy", arguments.lossy, "exit status 0 though something is unsupported");
+  import->allow_extras();
+  import->footer(kImportNotes);
+  return import;
+}
+
 /// What --workers 1,2 and its like say.
 using OptionLists = std::map<std::string, std::vector<std::string>>;
 
@@ -217,14 +238,17 @@ int run_command(int argc, char** argv) {
   CLI::App app{"culvert: IPv6 (and IPv4) over IPv4, 6in4 and GRE, in user space", "culvert"};
   app.set_version_flag("--version", std::string{"culvert "} + CULVERT_VERSION);
   app.footer(std::string{kExamples} +
-             "\nMore: culvert run --help, culvert show --help, culvert bench --help");
+             "\nMore: culvert run --help, culvert show --help, culvert import --help, "
+             "culvert bench --help");
   RunArguments run_arguments;
   ShowArguments show_arguments;
+  ImportArguments import_arguments;
   BenchArguments bench_arguments;
   OptionTexts options;
   OptionLists option_lists;
   CLI::App* run_app = add_run(app, run_arguments, options);
   CLI::App* show_app = add_show(app, show_arguments);
+  CLI::App* import_app = add_import(app, import_arguments);
   CLI::App* bench_app = add_bench(app, bench_arguments, option_lists);
   app.require_subcommand(0, 1);
   app.allow_extras();
@@ -235,16 +259,18 @@ int run_command(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return complain_parse(app, error);
   }
-  for (const CLI::App* each : {&app, run_app, show_app, bench_app}) {
+  for (const CLI::App* each : {&app, run_app, show_app, import_app, bench_app}) {
     const auto unknown = each->remaining();
     if (!unknown.empty()) return complain_unknown(*each, unknown.front());
   }
   if (app.get_subcommands().empty()) {
     return complain(
-        "say what to do: `culvert run`, `culvert show` or `culvert bench`; see `culvert --help`",
+        "say what to do: `culvert run`, `culvert show`, `culvert import` or `culvert bench`; see "
+        "`culvert --help`",
         kUsageError);
   }
   if (show_app->parsed()) return show(show_arguments);
+  if (import_app->parsed()) return import_file(import_arguments);
   if (bench_app->parsed()) {
     for (const auto& [name, values] : option_lists) {
       if (!values.empty()) bench_arguments.what.options.push_back({name, values});

@@ -19,8 +19,10 @@ void write_all(int fd, std::string_view text) {
 
 void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
 
+void print_error(std::string_view text) { write_all(STDERR_FILENO, text); }
+
 int complain(std::string_view sentence, int status) {
-  write_all(STDERR_FILENO, "culvert: " + std::string{sentence} + "\n");
+  print_error("culvert: " + std::string{sentence} + "\n");
   return status;
 }
 
