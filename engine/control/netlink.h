@@ -43,10 +43,19 @@ class Netlink {
   [[nodiscard]] Result<void> add_address(unsigned device_index, const proto::Ipv6Prefix& address);
   [[nodiscard]] Result<void> add_address(unsigned device_index, const proto::Ipv4Prefix& address);
 
+  /// One that is not there is no error, here and below.
+  [[nodiscard]] Result<void> remove_address(unsigned device_index,
+                                            const proto::Ipv6Prefix& address);
+  [[nodiscard]] Result<void> remove_address(unsigned device_index,
+                                            const proto::Ipv4Prefix& address);
+
   /// A route by the device, in the main table. If there is one already the error says where it
   /// leads.
   [[nodiscard]] Result<void> add_route(unsigned device_index, const proto::Ipv6Prefix& route);
   [[nodiscard]] Result<void> add_route(unsigned device_index, const proto::Ipv4Prefix& route);
+
+  [[nodiscard]] Result<void> remove_route(unsigned device_index, const proto::Ipv6Prefix& route);
+  [[nodiscard]] Result<void> remove_route(unsigned device_index, const proto::Ipv4Prefix& route);
 
   /// Nothing: there is no route. `device_index`: only routes by it; 0: any.
   [[nodiscard]] Result<std::optional<RouteFound>> route_to(proto::Ipv4Address address,

@@ -1,5 +1,6 @@
 #include "engine/control/netlink_request.h"
 
+#include <netlink/errno.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -60,6 +61,27 @@ int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*
     if (nl_recvmsgs(socket, callbacks.get()) < 0 && !answer.is_complete) return EIO;
   }
   return answer.code;
+}
+
+int to_errno(int nl_error) { return nl_error == -NLE_NOMEM ? ENOMEM : EIO; }
+
+std::string advise_device(int code, bool is_ipv6, const std::string& device) {
+  switch (code) {
+    case EPERM:
+      return "needs CAP_NET_ADMIN";
+    case EACCES:
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+      return is_ipv6 ? "IPv6 is switched off for this device: sysctl -w net.ipv6.conf." + device +
+                           ".disable_ipv6=0, or net.ipv6.conf.default.disable_ipv6=0 before start"
+                     : "";
+    case EEXIST:
+      return "the device has it already";
+    case ENODEV:
+      return "the device is gone";
+    default:
+      return "";
+  }
 }
 
 Result<NlSocket> connect_netlink(int protocol) {

@@ -26,6 +26,13 @@ using Message = std::unique_ptr<nl_msg, Free<nlmsg_free>>;
 [[nodiscard]] Unexpected<Error> fail(int code, std::string operation, std::string object,
                                      std::string advice = {});
 
+/// libnl has one number of its own for several errnos; those that can happen before a request is
+/// sent are these.
+[[nodiscard]] int to_errno(int nl_error);
+
+/// What to do about the errnos that changing a device of ours can meet.
+[[nodiscard]] std::string advise_device(int code, bool is_ipv6, const std::string& device);
+
 /// Opens a socket of one of netlink's families (NETLINK_ROUTE ...).
 [[nodiscard]] Result<NlSocket> connect_netlink(int protocol);
 
