@@ -80,8 +80,7 @@ Result<std::optional<Route>> find_route(Netlink& netlink, Ipv4Address remote,
 // ---- the link -----------------------------------------------------------------------------------
 
 /// Nothing: packet sockets cannot send by it; `reason` says why.
-std::optional<io::EthernetAddress> find_link(Netlink& netlink, unsigned index,
-                                             std::string& reason) {
+std::optional<io::EthernetAddress> ask_link(Netlink& netlink, unsigned index, std::string& reason) {
   rtnl_link* raw = nullptr;
   if (rtnl_link_get_kernel(netlink.socket(), static_cast<int>(index), nullptr, &raw) < 0) {
     reason = interface_name(index) + " is gone";
@@ -121,7 +120,7 @@ Message neighbor_message(int type, const NeighborKey& key, std::uint8_t flags) {
   return message;
 }
 
-Neighbor find_neighbor(Netlink& netlink, const NeighborKey& key) {
+Neighbor ask_neighbor(Netlink& netlink, const NeighborKey& key) {
   Neighbor neighbor;
   const auto message = neighbor_message(RTM_GETNEIGH, key, 0);
   request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
@@ -144,35 +143,55 @@ void use_neighbor(Netlink& netlink, const NeighborKey& key) {
 
 }  // namespace
 
+const NextHopFinder::Link& NextHopFinder::find_link(unsigned index) {
+  const auto [place, is_new] = links_.try_emplace(index);
+  Link& link = place->second;
+  if (is_new) link.own = ask_link(netlink_, index, link.reason);
+  return link;
+}
+
+std::optional<io::EthernetAddress> NextHopFinder::find_neighbor(const NeighborKey& key) {
+  const auto [place, is_new] = neighbors_.try_emplace(key);
+  if (!is_new) return place->second;
+  const Neighbor neighbor = ask_neighbor(netlink_, key);
+  const bool is_usable = (neighbor.state & kUsable) != 0;
+  if (!is_usable || neighbor.state == NUD_STALE) use_neighbor(netlink_, key);
+  if (is_usable) place->second = neighbor.address;
+  return place->second;
+}
+
+Result<NextHopFound> NextHopFinder::find(Ipv4Address remote, std::optional<Ipv4Address> local,
+                                         unsigned device_index) {
+  const Asked asked{remote, local, device_index};
+  const auto known = found_.find(asked);
+  if (known != found_.end()) return known->second;
+  return found_.emplace(asked, look_up(asked)).first->second;
+}
+
 // route > link > neighbor
-Result<NextHopFound> find_next_hop(Netlink& netlink, Ipv4Address remote,
-                                   std::optional<Ipv4Address> local, unsigned device_index) {
+Result<NextHopFound> NextHopFinder::look_up(const Asked& asked) {
+  const auto& [remote, local, device_index] = asked;
   const auto without = [](std::string reason, std::optional<NeighborKey> neighbor = {}) {
     return NextHopFound{.hop = {}, .reason = std::move(reason), .neighbor = neighbor};
   };
-  const auto route = find_route(netlink, remote, local, device_index);
+  const auto route = find_route(netlink_, remote, local, device_index);
   if (!route) return Unexpected{route.error()};
   if (!*route) return without("there is no route to " + remote.to_text());
   if (!(*route)->is_plain)
     return without("the route to " + remote.to_text() + " is no plain unicast route");
-  NextHopFound found;
   const unsigned device = (*route)->device_index;
-  const auto own = find_link(netlink, device, found.reason);
-  if (!own) return found;
+  const Link& link = find_link(device);
+  if (!link.own) return without(link.reason);
   const NeighborKey key{device, (*route)->neighbor};
-  const Neighbor neighbor = find_neighbor(netlink, key);
-  const bool is_usable = (neighbor.state & kUsable) != 0;
-  if (!is_usable || neighbor.state == NUD_STALE) use_neighbor(netlink, key);
-  if (!is_usable) {
-    return without(
-        "next hop " + key.address.to_text() + " on " + interface_name(device) + " is not resolved",
-        key);
-  }
-  found.hop = {
-      .interface_index = device, .cuts = false, .source = *own, .destination = neighbor.address};
-  found.reason = "next hop " + key.address.to_text() + " on " + interface_name(device);
-  found.neighbor = key;
-  return found;
+  const auto neighbor = find_neighbor(key);
+  const std::string name = key.address.to_text() + " on " + interface_name(device);
+  if (!neighbor) return without("next hop " + name + " is not resolved", key);
+  return NextHopFound{.hop = {.interface_index = device,
+                              .cuts = false,
+                              .source = *link.own,
+                              .destination = *neighbor},
+                      .reason = "next hop " + name,
+                      .neighbor = key};
 }
 
 Result<NeighborWatch> NeighborWatch::open() {

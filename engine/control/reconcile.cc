@@ -5,88 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <set>
+#include <unordered_map>
 #include <utility>
 
+#include "engine/control/host_check.h"
 #include "engine/control/output_path.h"
-#include "engine/control/values.h"
 #include "io/fd.h"
 
 namespace culvert::control {
 namespace {
-
-Unexpected<Error> refuse(int code, const DeviceSettings& settings, std::string_view word,
-                         const std::string& value, std::string advice) {
-  return Unexpected{Error{
-      .code = code,
-      .operation = "device",
-      .object = settings.config.device + ", word " + quoted(word) + ", value " + quoted(value),
-      .advice = std::move(advice)}};
-}
-
-std::string interface_list() {
-  std::string names;
-  struct if_nameindex* all = ::if_nameindex();
-  for (auto* each = all; each != nullptr && each->if_index != 0; ++each) {
-    names += (names.empty() ? "" : ", ") + std::string{each->if_name};
-  }
-  if (all != nullptr) ::if_freenameindex(all);
-  return names;
-}
-
-/// `dev`: the index of the outer interface; 0 if none is asked for.
-Result<unsigned> find_outer_interface(const DeviceSettings& settings, const TunnelConfig& tunnel) {
-  if (tunnel.dev.empty()) return 0u;
-  const unsigned index = ::if_nametoindex(tunnel.dev.c_str());
-  if (index != 0) return index;
-  return refuse(ENODEV, settings, "dev", tunnel.dev,
-                "there is no such interface; there are " + interface_list());
-}
-
-/// Behind a NAT the public address is on no interface of this host; what works is the private one.
-Result<void> check_local(const DeviceSettings& settings, const TunnelConfig& tunnel,
-                         unsigned outer_index, Netlink& netlink) {
-  if (!tunnel.local) return {};
-  const auto own = netlink.route_to(*tunnel.local);
-  if (!own) return Unexpected{own.error()};
-  if (*own && (*own)->is_local) return {};
-  const auto route = netlink.route_to(tunnel.remote, outer_index);
-  if (!route) return Unexpected{route.error()};
-  std::string advice = "is on no interface of this host; ";
-  if (*route && !(*route)->source.is_unspecified()) {
-    const std::string source = (*route)->source.to_text();
-    advice += "the route to remote " + tunnel.remote.to_text() + " uses " + source +
-              ": write local " + source + ", or local any (also behind a NAT, where the public " +
-              "address is not on this host)";
-  } else {
-    advice += "and there is no route to remote " + tunnel.remote.to_text() +
-              ": bring the outer network up first, or write local any";
-  }
-  return refuse(EADDRNOTAVAIL, settings, "local", tunnel.local->to_text(), std::move(advice));
-}
-
-/// The tunnel's own packets must not be routed into the tunnel. RFC 2473 4.1.2 names the loop.
-Result<void> check_route(const DeviceSettings& settings, const TunnelConfig& tunnel,
-                         const proto::Ipv4Prefix& route, Netlink& netlink) {
-  // Sockets that are bound to an interface find their route by that interface alone.
-  if (!route.contains(tunnel.remote) || !tunnel.dev.empty()) return {};
-  const auto found = netlink.route_to(tunnel.remote);
-  if (!found) return Unexpected{found.error()};
-  if (*found && (*found)->length_bits > route.length_bits) return {};
-  const std::string remote = tunnel.remote.to_text();
-  std::string host_route = "ip route add " + remote + "/32";
-  if (*found) {
-    if ((*found)->gateway) host_route += " via " + (*found)->gateway->to_text();
-    host_route += " dev " + interface_name((*found)->device_index);
-  } else {
-    host_route += " via GATEWAY";
-  }
-  return refuse(ELOOP, settings, "route", route.to_text(),
-                "covers remote " + remote +
-                    ", so the tunnel's own packets would enter the tunnel: first give remote a "
-                    "route of its own (`" +
-                    host_route + "`), or name the outer interface with dev");
-}
 
 /// Containers often switch IPv6 off for new devices. This one is ours and made for IPv6; where the
 /// switch cannot be written, adding an address says so.
@@ -97,10 +25,16 @@ void switch_on_ipv6(const std::string& device) {
   [[maybe_unused]] const ssize_t written = ::write(file.get(), "0\n", 2);
 }
 
+/// Whether what is known of the way to the remote endpoint of one holds for the other.
+bool has_same_path(const TunnelConfig& a, const TunnelConfig& b) {
+  return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
+}
+
 std::string endpoints(const TunnelStatus& tunnel) {
   const std::string local = tunnel.local.is_unspecified() ? "any" : tunnel.local.to_text();
+  const auto& remote = tunnel.config.remote;
   return std::string{encapsulation_name(tunnel.config.mode)} + " " + local + " -> " +
-         tunnel.config.remote.to_text();
+         (remote.is_unspecified() ? "any" : remote.to_text());
 }
 
 std::string with_reason(std::string_view choice, std::string_view reason, bool is_fallback) {
@@ -111,21 +45,10 @@ std::string with_reason(std::string_view choice, std::string_view reason, bool i
 
 }  // namespace
 
-Result<void> check_against_host(const DeviceSettings& settings, Netlink& netlink) {
-  for (const TunnelConfig& tunnel : settings.config.tunnels) {
-    const auto outer_index = find_outer_interface(settings, tunnel);
-    if (!outer_index) return Unexpected{outer_index.error()};
-    if (auto local = check_local(settings, tunnel, *outer_index, netlink); !local) return local;
-    for (const proto::Ipv4Prefix& route : settings.routes4) {
-      if (auto checked = check_route(settings, tunnel, route, netlink); !checked) return checked;
-    }
-  }
-  return {};
-}
-
 std::string up_line(const Config& config, const EngineStatus& status) {
   std::string line = "culvert: " + status.device + " is up: ";
-  for (const TunnelStatus& tunnel : status.tunnels) line += endpoints(tunnel) + ", ";
+  if (status.tunnels.size() > 1) line += std::to_string(status.tunnels.size()) + " tunnels, ";
+  if (status.tunnels.size() == 1) line += endpoints(status.tunnels.front()) + ", ";
   const bool fell_back_io = config.io == IoChoice::automatic && status.io != "uring";
   const bool fell_back_receive =
       config.receive == ReceiveChoice::automatic && status.receive != "packet";
@@ -142,9 +65,8 @@ std::string up_line(const Config& config, const EngineStatus& status) {
 Result<std::unique_ptr<ManagedDevice>> ManagedDevice::bring_up(DeviceSettings settings,
                                                                Netlink& netlink,
                                                                const OpenEngine& open) {
-  if (auto checked = check_against_host(settings, netlink); !checked) {
-    return Unexpected{checked.error()};
-  }
+  HostChecker checker{netlink};
+  if (auto checked = checker.check(settings); !checked) return Unexpected{checked.error()};
   auto engine = open(settings.config);
   if (!engine) return Unexpected{engine.error()};
   std::unique_ptr<ManagedDevice> device{
@@ -159,93 +81,130 @@ Result<void> ManagedDevice::configure() {
   switch_on_ipv6(status.device);
   if (auto done = netlink_.disable_address_generation(index); !done) return done;
   if (auto done = netlink_.set_mtu(index, status.mtu_bytes); !done) return done;
+  mtu_bytes_ = status.mtu_bytes;
   choose_next_hops();  // here already: a neighbor that is unknown now may be known below
-  if (auto done = add_link_local(status); !done) return done;
-  if (auto done = add_addresses(index); !done) return done;
+  const DeviceState wanted = wanted_state(status);
+  if (auto done = state_.set_addresses(wanted); !done) return done;
   if (auto done = engine_->start(); !done) return done;
   if (auto done = netlink_.set_up(index); !done) return done;
-  if (auto done = add_routes(index); !done) return done;
+  if (auto done = state_.set_routes(wanted); !done) return done;
   choose_next_hops();
   return {};
 }
 
-Result<void> ManagedDevice::add_addresses(unsigned index) {
-  for (const auto& address : settings_.addresses6) {
-    if (auto done = netlink_.add_address(index, address); !done) return done;
+/// With `local any` and no route to remote there is nothing to make a link-local address of: then
+/// it follows in refresh(). One that was there stays until there is another.
+DeviceState ManagedDevice::wanted_state(const EngineStatus& status) {
+  std::vector<proto::Ipv4Address> locals;
+  locals.reserve(status.tunnels.size());
+  for (std::size_t i = 0; i < status.tunnels.size(); ++i) {
+    proto::Ipv4Address& known = tunnels_.at(i).local;
+    if (!status.tunnels[i].local.is_unspecified()) known = status.tunnels[i].local;
+    locals.push_back(known);
   }
-  for (const auto& address : settings_.addresses4) {
-    if (auto done = netlink_.add_address(index, address); !done) return done;
+  return state_of(settings_, locals);
+}
+
+Result<void> ManagedDevice::change(DeviceSettings next) {
+  next.config.log = settings_.config.log;
+  DeviceSettings before = settings_;
+  if (auto taken = take(std::move(next)); !taken) return taken;
+  auto done = follow();
+  if (done) return done;
+  // What was there is known to fit; what it cannot be given back is logged.
+  auto undone = take(std::move(before));
+  if (undone) undone = follow();
+  if (!undone) log(LogLevel::error, "not as it was before: " + undone.error().message());
+  return done;
+}
+
+/// Gives the engine other settings. What is known of a tunnel that stays is kept.
+Result<void> ManagedDevice::take(DeviceSettings next) {
+  if (next.config.tunnels != settings_.config.tunnels || next.config.mtu != settings_.config.mtu) {
+    if (auto applied = engine_->apply(next.config); !applied) return applied;
   }
+  std::unordered_map<std::string_view, std::size_t> before;
+  const auto& old = settings_.config.tunnels;
+  for (std::size_t i = 0; i < old.size(); ++i) before.emplace(old[i].name, i);
+  std::vector<KnownOfTunnel> tunnels(next.config.tunnels.size());
+  for (std::size_t i = 0; i < tunnels.size(); ++i) {
+    const TunnelConfig& tunnel = next.config.tunnels[i];
+    const auto found = before.find(tunnel.name);
+    if (found != before.end() && has_same_path(old[found->second], tunnel))
+      tunnels[i] = tunnels_[found->second];
+  }
+  tunnels_ = std::move(tunnels);
+  settings_ = std::move(next);
   return {};
 }
 
-Result<void> ManagedDevice::add_routes(unsigned index) {
-  for (const auto& route : settings_.routes6) {
-    if (auto done = netlink_.add_route(index, route); !done) return done;
+/// Brings the kernel to what the settings say.
+Result<void> ManagedDevice::follow() {
+  const EngineStatus status = engine_->status();
+  if (status.mtu_bytes != mtu_bytes_) {
+    if (auto done = netlink_.set_mtu(status.device_index, status.mtu_bytes); !done) return done;
+    mtu_bytes_ = status.mtu_bytes;
   }
-  for (const auto& route : settings_.routes4) {
-    if (auto done = netlink_.add_route(index, route); !done) return done;
+  const DeviceState wanted = wanted_state(status);
+  if (auto done = state_.set_addresses(wanted); !done) return done;
+  if (auto done = state_.set_routes(wanted); !done) return done;
+  NextHopFinder finder{netlink_};
+  for (std::size_t i = 0; i < tunnels_.size(); ++i) {
+    if (!tunnels_[i].is_chosen) choose_next_hop(i, finder);
   }
   return {};
-}
-
-/// RFC 4213 3.7. With `local any` and no route to remote yet there is nothing to make it of: then
-/// it follows in refresh().
-Result<void> ManagedDevice::add_link_local(const EngineStatus& status) {
-  if (has_link_local_ || status.tunnels.empty()) return {};
-  const proto::Ipv4Address local = status.tunnels.front().local;
-  if (local.is_unspecified()) return {};
-  const proto::Ipv6Prefix address{proto::tunnel_link_local(local), 64};
-  // The same address may be among those that were asked for.
-  for (const auto& asked_for : settings_.addresses6) {
-    if (asked_for.address == address.address) return {};
-  }
-  auto added = netlink_.add_address(status.device_index, address);
-  has_link_local_ = added.has_value();
-  return added;
 }
 
 /// With `send auto` packets take no shorter way than the one that the user has furnished.
 void ManagedDevice::choose_next_hops() {
-  const Config& config = settings_.config;
-  in_output_path_ = config.send == SendChoice::automatic
+  in_output_path_ = settings_.config.send == SendChoice::automatic
                         ? find_in_output_path(engine_->status().receive == "raw")
                         : std::nullopt;
-  neighbors_.resize(config.tunnels.size());
-  for (std::size_t i = 0; i < config.tunnels.size(); ++i) choose_next_hop(i);
+  neighbors_.clear();
+  NextHopFinder finder{netlink_};
+  for (std::size_t i = 0; i < tunnels_.size(); ++i) choose_next_hop(i, finder);
 }
 
-void ManagedDevice::choose_next_hop(std::size_t tunnel) {
-  neighbors_[tunnel].reset();
+void ManagedDevice::choose_next_hop(std::size_t tunnel, NextHopFinder& finder) {
+  KnownOfTunnel& known = tunnels_[tunnel];
+  known.neighbor.reset();
+  known.is_chosen = true;
   const TunnelConfig& config = settings_.config.tunnels[tunnel];
+  if (config.remote.is_unspecified()) return engine_->set_next_hop(tunnel, {}, "remote any");
   const unsigned device = config.dev.empty() ? 0 : ::if_nametoindex(config.dev.c_str());
   if (!config.dev.empty() && device == 0)
     return engine_->set_next_hop(tunnel, {}, config.dev + " is gone");
-  auto found = find_next_hop(netlink_, config.remote, config.local, device);
+  auto found = finder.find(config.remote, config.local, device);
   if (!found) return engine_->set_next_hop(tunnel, {}, found.error().message());
-  neighbors_[tunnel] = found->neighbor;
+  known.neighbor = found->neighbor;
+  if (found->neighbor) neighbors_[*found->neighbor] = finder.find_neighbor(*found->neighbor);
   engine_->set_outer_interface(tunnel, found->hop.interface_index);
   if (in_output_path_)
     found = NextHopFound{.hop = {}, .reason = "would pass by " + *in_output_path_, .neighbor = {}};
   engine_->set_next_hop(tunnel, found->hop, std::move(found->reason));
 }
 
+/// Many tunnels may share a neighbor whose state changes every few seconds: they are looked at only
+/// if packets would go elsewhere.
 void ManagedDevice::neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed) {
-  for (std::size_t i = 0; i < neighbors_.size(); ++i) {
-    const bool concerns_it =
-        neighbors_[i] &&
-        (!changed || std::find(changed->begin(), changed->end(), *neighbors_[i]) != changed->end());
-    if (concerns_it) choose_next_hop(i);
+  NextHopFinder finder{netlink_};
+  std::set<NeighborKey> other;
+  for (const auto& [key, address] : neighbors_) {
+    const bool is_asked =
+        !changed || std::find(changed->begin(), changed->end(), key) != changed->end();
+    if (is_asked && finder.find_neighbor(key) != address) other.insert(key);
+  }
+  if (other.empty()) return;
+  for (std::size_t i = 0; i < tunnels_.size(); ++i) {
+    if (tunnels_[i].neighbor && other.contains(*tunnels_[i].neighbor)) choose_next_hop(i, finder);
   }
 }
 
 void ManagedDevice::refresh() {
   engine_->refresh();
   choose_next_hops();
-  if (has_link_local_) return;
-  if (auto added = add_link_local(engine_->status()); !added) {
-    log(LogLevel::warning, added.error().message());
-  }
+  if (auto done = state_.set_addresses(wanted_state(engine_->status())); !done)
+    log(LogLevel::warning, done.error().message());
 }
 
 void ManagedDevice::log(LogLevel level, std::string_view line) const {

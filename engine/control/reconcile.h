@@ -4,11 +4,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/control/device_state.h"
 #include "engine/control/netlink.h"
 #include "engine/control/next_hop.h"
 #include "engine/control/settings.h"
@@ -27,6 +29,10 @@ class ManagedDevice {
                                                                        Netlink& netlink,
                                                                        const OpenEngine& open);
 
+  /// Other settings for the same device, while it forwards: tunnels that stay as they are notice
+  /// nothing. They have been checked (check_change(), HostChecker). On failure all is as before.
+  [[nodiscard]] Result<void> change(DeviceSettings next);
+
   /// After links, addresses, routes, or what stands in the output path have changed.
   void refresh();
   /// After these neighbors have changed; nothing: any may have.
@@ -39,30 +45,38 @@ class ManagedDevice {
 
  private:
   ManagedDevice(DeviceSettings settings, Netlink& netlink, std::unique_ptr<Engine> engine)
-      : settings_(std::move(settings)), netlink_(netlink), engine_(std::move(engine)) {}
+      : settings_(std::move(settings)),
+        netlink_(netlink),
+        engine_(std::move(engine)),
+        state_(netlink, engine_->status().device_index),
+        tunnels_(settings_.config.tunnels.size()) {}
   Result<void> configure();
-  Result<void> add_addresses(unsigned index);
-  Result<void> add_routes(unsigned index);
-  Result<void> add_link_local(const EngineStatus& status);
+  Result<void> take(DeviceSettings next);
+  Result<void> follow();
+  [[nodiscard]] DeviceState wanted_state(const EngineStatus& status);
   void choose_next_hops();
-  void choose_next_hop(std::size_t tunnel);
+  void choose_next_hop(std::size_t tunnel, NextHopFinder& finder);
   void log(LogLevel level, std::string_view line) const;
 
   DeviceSettings settings_;
   Netlink& netlink_;
   std::unique_ptr<Engine> engine_;
-  bool has_link_local_ = false;
+  DeviceStateKeeper state_;
+  std::uint16_t mtu_bytes_ = 0;
   std::optional<std::string> in_output_path_;  ///< why `send auto` means raw
-  /// By tunnel: a change of which changes its next hop.
-  std::vector<std::optional<NeighborKey>> neighbors_;
+
+  struct KnownOfTunnel {
+    proto::Ipv4Address local;             ///< in use, or the last that was
+    std::optional<NeighborKey> neighbor;  ///< a change of which changes its next hop
+    bool is_chosen = false;  ///< the engine has been told a next hop, or that it has none
+  };
+  std::vector<KnownOfTunnel> tunnels_;  ///< as settings_.config.tunnels
+  /// Where packets to the next hops went when they were looked up.
+  std::map<NeighborKey, std::optional<io::EthernetAddress>> neighbors_;
 };
 
-/// Checks what the words say against this host: `local` is one of its addresses, `dev` one of its
-/// interfaces, and no route leads the outer packets into the tunnel.
-[[nodiscard]] Result<void> check_against_host(const DeviceSettings& settings, Netlink& netlink);
-
 /// "culvert: he-ipv6 is up: sit 192.0.2.1 -> 198.51.100.1, mtu 1480, io uring, receive packet, send
-/// packet, 1 worker"
+/// packet, 1 worker"; of several tunnels how many there are
 [[nodiscard]] std::string up_line(const Config& config, const EngineStatus& status);
 
 }  // namespace culvert::control

@@ -16,7 +16,7 @@ namespace culvert::control {
 
 /// What a test sees of the engines that were opened, also after they are gone.
 struct FakeEngineLog {
-  int opened = 0, started = 0, refreshed = 0, stopped = 0, alive = 0;
+  int opened = 0, started = 0, applied = 0, refreshed = 0, stopped = 0, alive = 0;
 };
 
 class FakeEngine final : public Engine {
@@ -27,18 +27,10 @@ class FakeEngine final : public Engine {
     ++log_.alive;
     status_.device = tun_.name;
     status_.device_index = tun_.index;
-    status_.mtu_bytes = config.mtu.value_or(1480);
     status_.io = "uring";
     status_.receive = "packet";
     status_.workers = config.workers;
-    for (const TunnelConfig& tunnel : config.tunnels) {
-      status_.tunnels.push_back({.config = tunnel,
-                                 .local = tunnel.local.value_or(proto::Ipv4Address{}),
-                                 .mtu_bytes = status_.mtu_bytes,
-                                 .send = "raw",
-                                 .send_reason = "not told",
-                                 .totals = {}});
-    }
+    take(config);
   }
   ~FakeEngine() override { --log_.alive; }
 
@@ -47,7 +39,13 @@ class FakeEngine final : public Engine {
     status_.running = true;
     return {};
   }
-  Result<void> apply(const Config&) override { return {}; }
+  Result<void> apply(const Config& config) override {
+    if (const auto valid = validate(config); !valid) return valid;
+    if (refuses_to_apply) return Unexpected{Error{0, "apply", config.device, "as the test says"}};
+    ++log_.applied;
+    take(config);
+    return {};
+  }
   void refresh() override {
     ++log_.refreshed;
     if (on_refresh) on_refresh(status_);
@@ -78,8 +76,22 @@ class FakeEngine final : public Engine {
   std::vector<io::NextHop> next_hops;      ///< by tunnel, as told last
   std::vector<unsigned> outer_interfaces;  ///< the same
   std::vector<FlowStatus> flow_list;       ///< what flows() gives, whatever the limit
+  bool refuses_to_apply = false;
 
  private:
+  void take(const Config& config) {
+    status_.mtu_bytes = config.mtu.value_or(1480);
+    status_.tunnels.clear();
+    for (const TunnelConfig& tunnel : config.tunnels) {
+      status_.tunnels.push_back({.config = tunnel,
+                                 .local = tunnel.local.value_or(proto::Ipv4Address{}),
+                                 .mtu_bytes = status_.mtu_bytes,
+                                 .send = "raw",
+                                 .send_reason = "not told",
+                                 .totals = {}});
+    }
+  }
+
   io::Tun tun_;
   io::Fd failure_;
   FakeEngineLog& log_;

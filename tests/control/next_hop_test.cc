@@ -34,7 +34,7 @@ struct Rig {
 
   NextHopFound find(const char* remote, const char* local = nullptr, unsigned device_index = 0) {
     const auto from = local != nullptr ? Ipv4Address::from_text(local) : std::nullopt;
-    auto found = find_next_hop(*netlink, v4(remote), from, device_index);
+    auto found = NextHopFinder{*netlink}.find(v4(remote), from, device_index);
     EXPECT_TRUE(found) << found.error().message();
     return found ? *found : NextHopFound{};
   }

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "engine/control/command_line.h"
+#include "engine/control/host_check.h"
 #include "tests/control/fake_engine.h"
 #include "tests/control/in_namespace.h"
 
@@ -50,7 +51,7 @@ TEST(CheckAgainstHost, TakesWhatFits) {
                               "mode sit remote 192.0.2.1 local any dev eth9",
                               "mode sit remote 192.0.2.1 local 127.0.0.1",
                               "mode gre remote 192.0.2.1 route 198.51.100.0/24 route ::/0"}) {
-      const auto checked = check_against_host(settings(words), *host.netlink);
+      const auto checked = HostChecker{*host.netlink}.check(settings(words));
       EXPECT_TRUE(checked) << words << checked.error().message();
     }
   });
@@ -60,7 +61,7 @@ TEST(CheckAgainstHost, SaysWhichLocalAddressWorksBehindANat) {
   in_namespace([] {
     Host host;
     const auto checked =
-        check_against_host(settings("mode sit remote 192.0.2.1 local 203.0.113.9"), *host.netlink);
+        HostChecker{*host.netlink}.check(settings("mode sit remote 192.0.2.1 local 203.0.113.9"));
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code, EADDRNOTAVAIL);
     EXPECT_EQ(checked.error().object, "tun1, word 'local', value '203.0.113.9'");
@@ -73,7 +74,7 @@ TEST(CheckAgainstHost, SaysThatThereIsNoRouteEither) {
   in_namespace([] {
     auto netlink = Netlink::open();
     const auto checked =
-        check_against_host(settings("mode sit remote 192.0.2.1 local 203.0.113.9"), *netlink);
+        HostChecker{*netlink}.check(settings("mode sit remote 192.0.2.1 local 203.0.113.9"));
     ASSERT_FALSE(checked);
     EXPECT_THAT(checked.error().advice, HasSubstr("no route to remote 192.0.2.1"));
   });
@@ -83,7 +84,7 @@ TEST(CheckAgainstHost, NamesTheInterfacesThatThereAre) {
   in_namespace([] {
     Host host;
     const auto checked =
-        check_against_host(settings("mode sit remote 192.0.2.1 dev eth5"), *host.netlink);
+        HostChecker{*host.netlink}.check(settings("mode sit remote 192.0.2.1 dev eth5"));
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code, ENODEV);
     EXPECT_THAT(checked.error().object, HasSubstr("word 'dev', value 'eth5'"));
@@ -97,18 +98,18 @@ TEST(CheckAgainstHost, RefusesARouteThatCoversTheRemoteEnd) {
     Host host;
     const std::string words = "mode gre remote 192.0.2.1 route ";
     for (const char* route : {"0.0.0.0/0", "192.0.0.0/8", "192.0.2.1/32"}) {
-      const auto checked = check_against_host(settings(words + route), *host.netlink);
+      const auto checked = HostChecker{*host.netlink}.check(settings(words + route));
       ASSERT_FALSE(checked) << route;
       EXPECT_EQ(checked.error().code, ELOOP);
       EXPECT_THAT(checked.error().object, HasSubstr(std::string{"word 'route', value '"} + route));
       EXPECT_THAT(checked.error().advice, HasSubstr("`ip route add 192.0.2.1/32 dev eth9`"));
     }
-    EXPECT_TRUE(check_against_host(settings(words + "0.0.0.0/0 dev eth9"), *host.netlink));
+    EXPECT_TRUE(HostChecker{*host.netlink}.check(settings(words + "0.0.0.0/0 dev eth9")));
     // With a route of its own the remote end stays outside of what is more general.
     ASSERT_TRUE(host.netlink->add_route(host.outer->index, *Ipv4Prefix::from_text("192.0.2.0/24")));
-    EXPECT_TRUE(check_against_host(settings(words + "192.0.0.0/8"), *host.netlink));
-    EXPECT_FALSE(check_against_host(settings(words + "192.0.2.0/24"), *host.netlink));
-    EXPECT_FALSE(check_against_host(settings(words + "192.0.2.0/25"), *host.netlink));
+    EXPECT_TRUE(HostChecker{*host.netlink}.check(settings(words + "192.0.0.0/8")));
+    EXPECT_FALSE(HostChecker{*host.netlink}.check(settings(words + "192.0.2.0/24")));
+    EXPECT_FALSE(HostChecker{*host.netlink}.check(settings(words + "192.0.2.0/25")));
   });
 }
 
