@@ -13,12 +13,6 @@ bool is_word(const Word& word) {
   return word.kind != Word::Kind::option && word.kind != Word::Kind::key;
 }
 
-Error to_error(const Complaint& complaint) {
-  std::string object = quoted(complaint.word);
-  if (!complaint.value.empty()) object += ", value " + quoted(complaint.value);
-  return {.code = 0, .operation = "word", .object = object, .advice = complaint.text};
-}
-
 Unexpected<Error> refuse(std::string_view word, std::string_view value, std::string text) {
   return Unexpected{to_error({std::string{word}, std::string{value}, 0, std::move(text)})};
 }
@@ -69,7 +63,8 @@ Result<void> set_option(Draft& draft, const OptionGiven& option) {
 }
 
 /// Takes one word, and its value if it has one, from the front of `rest`.
-Result<void> take_word(Draft& draft, std::span<const std::string>& rest) {
+Result<void> take_word(Draft& draft, std::span<const std::string>& rest,
+                       std::optional<Word::Scope> only) {
   const std::string& text = rest.front();
   rest = rest.subspan(1);
   const auto [word, is_negated] = find_on_command_line(text);
@@ -79,6 +74,9 @@ Result<void> take_word(Draft& draft, std::span<const std::string>& rest) {
       return refuse(text, "", "is an option: write " + option_name(text));
     }
     return refuse(text, "", suggest(text));
+  }
+  if (only && word->scope != *only) {
+    return refuse(text, "", "is a word of the device, and this is about one of its tunnels");
   }
   Given given;
   if (word->kind == Word::Kind::flag) {
@@ -98,13 +96,25 @@ Result<void> take_word(Draft& draft, std::span<const std::string>& rest) {
 
 }  // namespace
 
+Error to_error(const Complaint& complaint) {
+  std::string object = quoted(complaint.word);
+  if (!complaint.value.empty()) object += ", value " + quoted(complaint.value);
+  return {.code = 0, .operation = "word", .object = object, .advice = complaint.text};
+}
+
+Result<void> set_words(Draft& draft, std::span<const std::string> words,
+                       std::optional<Word::Scope> only) {
+  while (!words.empty()) {
+    if (auto taken = take_word(draft, words, only); !taken) return taken;
+  }
+  return {};
+}
+
 Result<DeviceSettings> parse_command_line(std::string_view device,
                                           std::span<const std::string> arguments,
                                           std::span<const OptionGiven> options) {
   Draft draft{device};
-  while (!arguments.empty()) {
-    if (const auto taken = take_word(draft, arguments); !taken) return Unexpected{taken.error()};
-  }
+  if (const auto set = set_words(draft, arguments); !set) return Unexpected{set.error()};
   for (const OptionGiven& option : options) {
     if (const auto set = set_option(draft, option); !set) return Unexpected{set.error()};
   }

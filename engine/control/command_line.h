@@ -1,11 +1,13 @@
 // The words of `culvert run NAME …`, as people know them from `ip tunnel add`. Any thread.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/control/draft.h"
 #include "engine/control/settings.h"
 
 namespace culvert::control {
@@ -21,6 +23,12 @@ struct OptionGiven {
 [[nodiscard]] Result<DeviceSettings> parse_command_line(std::string_view device,
                                                         std::span<const std::string> arguments,
                                                         std::span<const OptionGiven> options);
+
+/// Sets words one after the other, with their values. `only`: others are refused.
+[[nodiscard]] Result<void> set_words(Draft& draft, std::span<const std::string> words,
+                                     std::optional<Word::Scope> only = {});
+
+[[nodiscard]] Error to_error(const Complaint& complaint);
 
 /// Sets options on a device that came from a file: what the command line says wins.
 [[nodiscard]] Result<void> override_options(DeviceSettings& settings,

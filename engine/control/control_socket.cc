@@ -26,22 +26,20 @@ constexpr int kBacklog = 16;
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Protocol::socket socket, std::shared_ptr<const ControlServer::Answer> answer,
-          std::shared_ptr<std::size_t> count)
+          std::shared_ptr<std::size_t> count, std::chrono::milliseconds timeout)
       : socket_(std::move(socket)),
         deadline_(socket_.get_executor()),
         answer_(std::move(answer)),
-        count_(std::move(count)) {
+        count_(std::move(count)),
+        timeout_(timeout) {
     ++*count_;
   }
   ~Session() { --*count_; }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void start(std::chrono::milliseconds timeout) {
-    deadline_.expires_after(timeout);
-    deadline_.async_wait([self = shared_from_this()](ErrorCode error) {
-      if (!error) self->close();
-    });
+  void start() {
+    set_deadline();
     asio::async_read_until(socket_, asio::dynamic_buffer(line_, kLongestRequestBytes), '\n',
                            [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
                              if (error) return self->close();
@@ -50,8 +48,16 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
+  void set_deadline() {
+    deadline_.expires_after(timeout_);
+    deadline_.async_wait([self = shared_from_this()](ErrorCode error) {
+      if (!error) self->close();
+    });
+  }
+
   void reply(std::size_t line_bytes) {
     line_ = (*answer_)(std::string_view{line_}.substr(0, line_bytes - 1)) + "\n";
+    set_deadline();  // what the answer has taken is not the client's time
     asio::async_write(socket_, asio::buffer(line_),
                       [self = shared_from_this()](ErrorCode, std::size_t) { self->close(); });
   }
@@ -66,6 +72,7 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::steady_timer deadline_;
   std::shared_ptr<const ControlServer::Answer> answer_;
   std::shared_ptr<std::size_t> count_;
+  std::chrono::milliseconds timeout_;
   std::string line_;
 };
 
@@ -94,7 +101,7 @@ class Server final : public ControlServer {
       if (error) return accept_later();
       // More clients than that at one time are nobody's habit: they are turned away.
       if (*sessions_ < kMostSessions) {
-        std::make_shared<Session>(std::move(socket), answer_, sessions_)->start(timeout_);
+        std::make_shared<Session>(std::move(socket), answer_, sessions_, timeout_)->start();
       }
       accept();
     });

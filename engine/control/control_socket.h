@@ -23,8 +23,8 @@ inline constexpr std::string_view kControlDirectory = "/run/culvert";
 /// /run/culvert/NAME.sock
 [[nodiscard]] std::string default_control_path(std::string_view device);
 
-/// Longest request; a longer one is not read.
-inline constexpr std::size_t kLongestRequestBytes = 4096;
+/// Longest request; a longer one is not read. A tunnel with a thousand prefixes has its place.
+inline constexpr std::size_t kLongestRequestBytes = 65'536;
 
 class ControlServer {
  public:

@@ -32,13 +32,21 @@ Json drops_of(const Totals& totals) {
   return drops;
 }
 
+Json prefixes_of(const TunnelConfig& tunnel) {
+  Json prefixes = Json::array();
+  for (const auto& prefix : tunnel.prefixes6) prefixes.push_back(prefix.to_text());
+  for (const auto& prefix : tunnel.prefixes4) prefixes.push_back(prefix.to_text());
+  return prefixes;
+}
+
 Json tunnel_json(const TunnelStatus& tunnel) {
   const Totals& totals = tunnel.totals;
   Json json;
   json["name"] = tunnel.config.name;
   json["mode"] = encapsulation_name(tunnel.config.mode);
   json["local"] = tunnel.local.is_unspecified() ? "any" : tunnel.local.to_text();
-  json["remote"] = tunnel.config.remote.to_text();
+  const auto& remote = tunnel.config.remote;
+  json["remote"] = remote.is_unspecified() ? "any" : remote.to_text();
   json["mtu"] = tunnel.mtu_bytes;
   json["in_packets"] = totals.in_packets;
   json["in_bytes"] = totals.in_bytes;
@@ -56,6 +64,8 @@ Json tunnel_json(const TunnelStatus& tunnel) {
   json["too_big_sent"] = totals.too_big_sent;
   json["too_big_suppressed"] = totals.too_big_suppressed;
   json["ecn_anomalies"] = totals.ecn_anomalies;
+  json["up"] = tunnel.config.up;
+  json["prefixes"] = prefixes_of(tunnel.config);
   return json;
 }
 
@@ -155,12 +165,24 @@ std::string with_reason(const std::string& choice, const std::string& reason) {
   return reason.empty() ? choice : choice + " (" + reason + ")";
 }
 
+/// "prefix A, B, ... and 7 more"; nothing if there is none.
+std::string prefix_row(const Json& tunnel) {
+  constexpr std::size_t kMost = 4;  // the rest is in --json
+  const Json prefixes = tunnel.value("prefixes", Json::array());
+  if (prefixes.empty()) return "";
+  std::string row = "\n    prefix";
+  for (std::size_t i = 0; i < std::min(prefixes.size(), kMost); ++i)
+    row += (i == 0 ? " " : ", ") + printable(prefixes[i].get<std::string>());
+  if (prefixes.size() > kMost) row += " and " + std::to_string(prefixes.size() - kMost) + " more";
+  return row;
+}
+
 std::string tunnel_rows(const Json& tunnel) {
   std::string rows{"  tunnel "};
   rows += text(tunnel, "name") + ": " + text(tunnel, "mode") + " " + text(tunnel, "local") +
           " -> " + text(tunnel, "remote") + ", mtu " + std::to_string(count(tunnel, "mtu")) +
-          "\n    send " + with_reason(text(tunnel, "send"), text(tunnel, "send_reason")) +
-          "\n    " + left("", 5);
+          (tunnel.value("up", true) ? "" : ", down") + prefix_row(tunnel) + "\n    send " +
+          with_reason(text(tunnel, "send"), text(tunnel, "send_reason")) + "\n    " + left("", 5);
   for (const char* title : {"packets", "bytes", "dropped", "held"})
     rows += right(title, kCountWidth);
   rows += "\n" + direction_row(tunnel, "in", Direction::inbound) +
@@ -213,12 +235,6 @@ std::string report_json(std::span<const EngineStatus> devices) {
   return dump(json);
 }
 
-std::string error_json(std::string_view what) {
-  Json json;
-  json["error"] = what;
-  return dump(json);
-}
-
 Result<std::string> merge_reports(std::span<const std::string> answers, std::string_view device) {
   std::vector<Json> all;
   for (const std::string& answer : answers) {
@@ -245,15 +261,6 @@ Result<std::string> report_table(std::string_view json) {
   } catch (const Json::exception&) {
     return unreadable("lacks fields: it runs another version of culvert");
   }
-}
-
-std::string answer_request(std::string_view line, std::span<const EngineStatus> devices) {
-  const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object() || !json.contains("request") || !json["request"].is_string()) {
-    return error_json("a request is one line of JSON: {\"request\":\"show\"}");
-  }
-  if (json["request"] != "show") return error_json("unknown request: there is \"show\"");
-  return report_json(devices);
 }
 
 }  // namespace culvert::control

@@ -14,9 +14,6 @@ namespace culvert::control {
 /// {"devices":[…]} on one line. `drops` has the reasons that are not 0.
 [[nodiscard]] std::string report_json(std::span<const EngineStatus> devices);
 
-/// {"error":"…"} on one line: the answer to a request that is refused.
-[[nodiscard]] std::string error_json(std::string_view what);
-
 /// The devices of several reports in one, sorted by name. `device`: only that one; empty: all.
 /// Fails if an answer is an error, or no report at all.
 [[nodiscard]] Result<std::string> merge_reports(std::span<const std::string> answers,
@@ -24,9 +21,5 @@ namespace culvert::control {
 
 /// A report for people.
 [[nodiscard]] Result<std::string> report_table(std::string_view json);
-
-/// Answers one request line of the control socket: {"request":"show"}.
-[[nodiscard]] std::string answer_request(std::string_view line,
-                                         std::span<const EngineStatus> devices);
 
 }  // namespace culvert::control

@@ -1,8 +1,8 @@
 #include "engine/control/supervisor.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -13,14 +13,17 @@
 #include <csignal>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "engine/control/control_socket.h"
+#include "engine/control/device_set.h"
 #include "engine/control/next_hop.h"
 #include "engine/control/output_path.h"
 #include "engine/control/report.h"
+#include "engine/control/requests.h"
 
 namespace culvert::control {
 namespace {
@@ -33,24 +36,11 @@ using asio::posix::stream_descriptor;
 constexpr std::chrono::milliseconds kSettleTime{100};
 constexpr std::chrono::seconds kSilentChangePeriod{5};
 
-constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP};
+/// A look at the network takes at most a tenth of the time, however many tunnels it is for.
+constexpr int kSettleTimesLook = 9;
 
-/// While it lives, threads that are started do not take these signals: the main thread does.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t ending;
-    sigemptyset(&ending);
-    for (const int signal : kEndingSignals) sigaddset(&ending, signal);
-    pthread_sigmask(SIG_BLOCK, &ending, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
+/// SIGHUP ends it too if there is no file to read again.
+constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
 
 /// Started by nohup, SIGHUP is ignored, and stays so.
 bool is_ignored(int signal) {
@@ -60,27 +50,31 @@ bool is_ignored(int signal) {
 
 class Supervisor {
  public:
-  explicit Supervisor(RunOptions options) : options_(std::move(options)), signals_(context_) {}
+  explicit Supervisor(RunOptions options)
+      : options_(std::move(options)),
+        devices_(options_.open_engine,
+                 {.came = [this](const ManagedDevice& device) { return watch_for_failure(device); },
+                  .goes = [this](const std::string& name) { failures_.erase(name); }}),
+        signals_(context_) {}
 
   Result<void> run();
 
  private:
   Result<void> start();
-  Result<void> start_device(DeviceSettings settings);
   Result<void> open_control_socket();
   Result<void> watch_network();
   Result<void> watch_for_failure(const ManagedDevice& device);
   void await_signal();
+  void take_signal(int signal);
+  Result<std::string> reload();
   Result<void> watch(int fd, std::function<void()> on_change);
   void await(stream_descriptor& descriptor, std::function<void()> on_change);
   void await_silent_change();
   void refresh_soon();
-  [[nodiscard]] std::vector<EngineStatus> statuses() const;
 
   // The handlers refer to what stands above them: the order of destruction is the reverse.
   RunOptions options_;
-  std::optional<Netlink> netlink_;
-  std::vector<std::unique_ptr<ManagedDevice>> devices_;
+  DeviceSet devices_;
   std::optional<Error> failure_;
   asio::io_context context_{1};
   asio::signal_set signals_;
@@ -91,7 +85,8 @@ class Supervisor {
   asio::steady_timer settle_{context_};
   asio::steady_timer silent_{context_};
   bool is_settling_ = false;
-  std::vector<stream_descriptor> failure_descriptors_;
+  std::chrono::steady_clock::duration last_look_{0};
+  std::map<std::string, stream_descriptor> failures_;  ///< by device
   std::unique_ptr<ControlServer> server_;
 };
 
@@ -101,8 +96,8 @@ Result<void> Supervisor::run() {
   if (auto started = start(); !started) return started;
   context_.run();
   server_.reset();
-  for (const auto& device : devices_) device->stop();
-  const std::string totals = report_json(statuses());
+  devices_.stop();
+  const std::string totals = report_json(devices_.statuses());
   devices_.clear();  // and with them all that was made for them
   if (const auto table = report_table(totals)) options_.print(*table);
   if (failure_) return Unexpected{*failure_};
@@ -110,27 +105,12 @@ Result<void> Supervisor::run() {
 }
 
 Result<void> Supervisor::start() {
-  auto netlink = Netlink::open();
-  if (!netlink) return Unexpected{netlink.error()};
-  netlink_.emplace(std::move(*netlink));
   // First what costs nothing: a second process for the same device stops here.
   if (auto opened = open_control_socket(); !opened) return opened;
-  for (DeviceSettings& settings : options_.settings.devices) {
-    if (auto started = start_device(std::move(settings)); !started) return started;
-  }
+  if (auto started = devices_.start(std::move(options_.settings)); !started) return started;
   if (auto watched = watch_network(); !watched) return watched;
-  for (const auto& device : devices_) {
-    options_.print(up_line(device->settings().config, device->status()) + "\n");
-  }
+  for (const std::string& line : devices_.up_lines()) options_.print(line + "\n");
   return {};
-}
-
-Result<void> Supervisor::start_device(DeviceSettings settings) {
-  const SignalsBlocked blocked;
-  auto device = ManagedDevice::bring_up(std::move(settings), *netlink_, options_.open_engine);
-  if (!device) return Unexpected{device.error()};
-  devices_.push_back(std::move(*device));
-  return watch_for_failure(*devices_.back());
 }
 
 Result<void> Supervisor::open_control_socket() {
@@ -139,21 +119,55 @@ Result<void> Supervisor::open_control_socket() {
     options_.control_path = default_control_path(
         devices.empty() ? "ndp-" + ndp.front().interface : devices.front().config.device);
   }
-  auto server = ControlServer::open(context_, options_.control_path, [this](std::string_view line) {
-    return answer_request(line, statuses());
-  });
+  RequestHandlers handlers{
+      .statuses = [this] { return devices_.statuses(); },
+      .reload = [this] { return reload(); },
+      .change_tunnel = [this](const TunnelCommand& command) { return devices_.change(command); }};
+  auto server = ControlServer::open(context_, options_.control_path,
+                                    [handlers = std::move(handlers)](std::string_view line) {
+                                      return answer_request(line, handlers);
+                                    });
   if (!server) return Unexpected{server.error()};
   server_ = std::move(*server);
   return {};
 }
 
 void Supervisor::await_signal() {
-  for (const int signal : kEndingSignals) {
-    if (signal != SIGHUP || !is_ignored(signal)) signals_.add(signal);
+  for (const int signal : kSignals) {
+    if (signal != SIGHUP || options_.load || !is_ignored(signal)) signals_.add(signal);
   }
-  signals_.async_wait([this](ErrorCode error, int) {
-    if (!error) context_.stop();
+  take_signal(0);
+}
+
+void Supervisor::take_signal(int signal) {
+  if (signal == SIGHUP && options_.load) {
+    if (const auto changed = reload(); !changed) {
+      options_.complain(changed.error().message() + "; all goes on as before");
+    }
+  } else if (signal != 0) {
+    return context_.stop();
+  }
+  signals_.async_wait([this](ErrorCode error, int next) {
+    if (!error) take_signal(next);
   });
+}
+
+/// Reads the file again. If anything in it is wrong nothing is changed.
+Result<std::string> Supervisor::reload() {
+  if (!options_.load) {
+    return Unexpected{Error{.code = 0,
+                            .operation = "reload",
+                            .object = "the settings",
+                            .advice = "this culvert was started without --config: there is no file "
+                                      "to read again"}};
+  }
+  auto settings = options_.load();
+  if (!settings) return Unexpected{settings.error()};
+  auto changes = devices_.reload(std::move(*settings));
+  if (!changes) return Unexpected{changes.error()};
+  const std::string text = changes->to_text();
+  options_.print("culvert: reloaded: " + text + "\n");
+  return text;
 }
 
 Result<void> Supervisor::watch_network() {
@@ -169,8 +183,7 @@ Result<void> Supervisor::watch_network() {
   if (!neighbors) return Unexpected{neighbors.error()};
   neighbor_watch_.emplace(std::move(*neighbors));
   watched = watch(neighbor_watch_->fd(), [this] {  // at once: frames may go to a host that left
-    const auto changed = neighbor_watch_->changed();
-    for (const auto& device : devices_) device->neighbors_changed(changed);
+    devices_.neighbors_changed(neighbor_watch_->changed());
   });
   if (!watched) return watched;
   output_path_watch_.emplace(OutputPathWatch::open());
@@ -220,11 +233,14 @@ void Supervisor::await_silent_change() {
 
 void Supervisor::refresh_soon() {
   if (std::exchange(is_settling_, true)) return;
-  settle_.expires_after(kSettleTime);
+  using Clock = std::chrono::steady_clock;
+  settle_.expires_after(std::max<Clock::duration>(kSettleTime, kSettleTimesLook * last_look_));
   settle_.async_wait([this](ErrorCode error) {
     is_settling_ = false;
     if (error) return;
-    for (const auto& device : devices_) device->refresh();
+    const auto start = Clock::now();
+    devices_.refresh();
+    last_look_ = Clock::now() - start;
   });
 }
 
@@ -233,9 +249,8 @@ Result<void> Supervisor::watch_for_failure(const ManagedDevice& device) {
   const std::string name = device.settings().config.device;
   if (fd < 0)
     return Unexpected{Error{.code = errno, .operation = "watch", .object = name, .advice = {}}};
-  failure_descriptors_.emplace_back(context_, fd);
-  failure_descriptors_.back().async_wait(stream_descriptor::wait_read, [this,
-                                                                        name](ErrorCode error) {
+  const auto watched = failures_.emplace(name, stream_descriptor{context_, fd}).first;
+  watched->second.async_wait(stream_descriptor::wait_read, [this, name](ErrorCode error) {
     if (error) return;
     failure_ = Error{.code = 0,
                      .operation = "forward packets of",
@@ -244,13 +259,6 @@ Result<void> Supervisor::watch_for_failure(const ManagedDevice& device) {
     context_.stop();
   });
   return {};
-}
-
-std::vector<EngineStatus> Supervisor::statuses() const {
-  std::vector<EngineStatus> all;
-  all.reserve(devices_.size());
-  for (const auto& device : devices_) all.push_back(device->status());
-  return all;
 }
 
 }  // namespace

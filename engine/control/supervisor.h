@@ -16,9 +16,13 @@ struct RunOptions {
                                                 ///< ndp-IFACE of the first interface
   OpenEngine open_engine;                       ///< empty: Engine::open
   std::function<void(std::string_view)> print;  ///< lines and tables for stdout, newline included
+  /// Reads the settings again: SIGHUP and `culvert reload` ask for it. Empty: there is no file, and
+  /// SIGHUP ends the process.
+  std::function<Result<Settings>()> load;
+  std::function<void(std::string_view)> complain;  ///< a sentence for stderr
 };
 
-/// Returns after SIGINT, SIGTERM or SIGHUP, or with the error that kept a device from starting or
+/// Returns after SIGINT or SIGTERM, or with the error that kept a device from starting or
 /// stopped one. In every case the devices and the control socket are gone.
 [[nodiscard]] Result<void> run_devices(RunOptions options);
 

@@ -122,7 +122,7 @@ TEST(MergeReports, RefusesWhatIsNoReport) {
     EXPECT_FALSE(merge_reports(std::vector<std::string>{answer}, "")) << answer;
     EXPECT_FALSE(report_table(answer)) << answer;
   }
-  EXPECT_THAT(report_table(error_json("not today")).error().message(), HasSubstr("not today"));
+  EXPECT_THAT(report_table(R"({"error":"not today"})").error().message(), HasSubstr("not today"));
   EXPECT_FALSE(report_table(R"({"devices":[{"name":"a"}]})"));
 }
 
@@ -163,22 +163,28 @@ TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
           "before culvert saw them: it receives too slowly\n");
 }
 
+TEST(ReportTable, SaysWhatIsBehindATunnelAndThatItIsDown) {
+  EngineStatus status = example();
+  TunnelConfig& tunnel = status.tunnels[0].config;
+  tunnel.up = false;
+  for (const char* prefix : {"2001:db8:1::/48", "2001:db8:2::/48", "2001:db8:3::/48"})
+    tunnel.prefixes6.push_back(*proto::Ipv6Prefix::from_text(prefix));
+  tunnel.prefixes4 = {*proto::Ipv4Prefix::from_text("10.0.0.0/8")};
+  EXPECT_THAT(*report_table(report_json({&status, 1})),
+              HasSubstr("mtu 1472, down\n    prefix 2001:db8:1::/48, 2001:db8:2::/48, "
+                        "2001:db8:3::/48, 10.0.0.0/8\n    send"));
+  tunnel.prefixes4.push_back(*proto::Ipv4Prefix::from_text("11.0.0.0/8"));
+  const std::string text = report_json({&status, 1});
+  EXPECT_THAT(*report_table(text), HasSubstr(", 10.0.0.0/8 and 1 more\n"));
+  EXPECT_EQ(json::parse(text)["devices"][0]["tunnels"][0]["prefixes"].size(), 5u);
+}
+
 TEST(ReportTable, HasAReasonThatANewerProcessKnows) {
   json report = json::parse(report_json(std::vector<EngineStatus>{example()}));
   report["devices"][0]["tunnels"][0]["drops"]["bad_weather"] = 1;
   const auto table = report_table(report.dump());
   ASSERT_TRUE(table);
   EXPECT_THAT(*table, HasSubstr("1  bad_weather"));
-}
-
-TEST(AnswerRequest, AnswersShowAndRefusesTheRest) {
-  const std::vector<EngineStatus> devices{example()};
-  EXPECT_EQ(answer_request(R"({"request":"show"})", devices), report_json(devices));
-  for (const char* line : {"", "show", "{}", R"({"request":1})", R"({"request":"stop"})", "[[[["}) {
-    const json answer = json::parse(answer_request(line, devices));
-    EXPECT_TRUE(answer.contains("error")) << line;
-    EXPECT_FALSE(answer.contains("devices")) << line;
-  }
 }
 
 }  // namespace

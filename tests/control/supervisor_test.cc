@@ -51,6 +51,7 @@ struct Rig {
       return engine;
     };
     options.print = [this](std::string_view text) { printed += text; };
+    options.complain = [this](std::string_view text) { complained += text; };
   }
   ~Rig() { std::filesystem::remove_all(folder); }
 
@@ -82,7 +83,7 @@ struct Rig {
   std::string folder;
   FakeEngineLog log;
   FakeEngine* last = nullptr;
-  std::string printed;
+  std::string printed, complained;
   RunOptions options;
 };
 
@@ -178,6 +179,133 @@ TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
       std::this_thread::sleep_for(300ms);
       EXPECT_GE(refreshed, before + 2);  // each of the two devices
       EXPECT_LE(refreshed, before + 8);  // not each of the changes
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+  });
+}
+
+/// The same with other words for the first device's tunnel, or without the second device.
+Settings changed(const std::string& from, const std::string& to) {
+  std::string text = kTwoDevices;
+  text.replace(text.find(from), from.size(), to);
+  return *parse_config(text, "test");
+}
+
+nlohmann::json request(const Rig& rig, const std::string& line) {
+  const auto answer = ask(rig.options.control_path, line);
+  EXPECT_TRUE(answer) << answer.error().message();
+  return answer ? nlohmann::json::parse(*answer) : nlohmann::json{};
+}
+
+TEST(Supervisor, ReadsTheFileAgainWhenItIsAsked) {
+  in_namespace([] {
+    Rig rig;
+    std::optional<Settings> file;
+    rig.options.load = [&]() -> Result<Settings> {
+      if (file) return *file;
+      return Unexpected{Error{0, "read", "test, line 9", "is wrong"}};
+    };
+    const auto result = rig.run([&](const std::string&) {
+      EXPECT_THAT(request(rig, R"({"request":"reload"})")["error"], HasSubstr("line 9"));
+      file = changed("remote = \"192.0.2.1\"", "remote = \"192.0.2.1\"\nttl = 9");
+      EXPECT_EQ(request(rig, R"({"request":"reload"})")["done"], "1 tunnel changed");
+      EXPECT_EQ(rig.log.applied, 1);
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+    rig.expect_nothing_left();
+  });
+}
+
+TEST(Supervisor, BringsDevicesUpAndDownWithTheFile) {
+  in_namespace([] {
+    Rig rig;
+    Settings file = *parse_config(kTwoDevices, "test");
+    rig.options.load = [&]() -> Result<Settings> { return file; };
+    const auto result = rig.run([&](const std::string&) {
+      std::string text = kTwoDevices;
+      text.replace(text.find("[device.tun2]"), 13, "[device.tun3]");
+      text.replace(text.find("device.tun2.tunnel"), 18, "device.tun3.tunnel");
+      file = *parse_config(text, "test");  // with the route of the one that goes
+      EXPECT_EQ(request(rig, R"({"request":"reload"})")["done"], "1 device added, 1 removed");
+      EXPECT_EQ(::if_nametoindex("tun2"), 0u);
+      EXPECT_NE(::if_nametoindex("tun3"), 0u);
+      EXPECT_EQ(request(rig, R"({"request":"devices"})")["names"],
+                nlohmann::json({"tun1", "tun3"}));
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+    EXPECT_EQ(::if_nametoindex("tun3"), 0u);
+    rig.expect_nothing_left();
+  });
+}
+
+TEST(Supervisor, ChangesNothingIfTheKernelRefusesAPartOfTheFile) {
+  in_namespace([] {
+    Rig rig;
+    Settings file;
+    rig.options.load = [&]() -> Result<Settings> { return file; };
+    const auto result = rig.run([&](const std::string&) {
+      auto netlink = Netlink::open();
+      const unsigned lo = ::if_nametoindex("lo");
+      EXPECT_TRUE(netlink->add_route(lo, *proto::Ipv6Prefix::from_text("2001:db8:7::/48")));
+      file = changed("\"2001:db8:9::/48\"", "\"2001:db8:6::/48\", \"2001:db8:7::/48\"");
+      const auto answer = request(rig, R"({"request":"reload"})");
+      EXPECT_THAT(answer["error"], HasSubstr("a route to 2001:db8:7::/48 by lo"));
+      // The next change starts from what was there.
+      file = changed("\"2001:db8:9::/48\"", "\"2001:db8:9::/48\", \"2001:db8:5::/48\"");
+      EXPECT_EQ(request(rig, R"({"request":"reload"})")["done"], "1 device changed");
+      file = changed("address", "workers = 2\naddress");
+      EXPECT_THAT(request(rig, R"({"request":"reload"})")["error"], HasSubstr("word 'workers'"));
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+    rig.expect_nothing_left();
+  });
+}
+
+TEST(Supervisor, ReadsTheFileAgainBySighup) {
+  in_namespace([] {
+    Rig rig;
+    std::atomic<int> loaded = 0;
+    rig.options.load = [&]() -> Result<Settings> {
+      if (++loaded == 2) return Unexpected{Error{0, "read", "test, line 9", "is wrong"}};
+      return *parse_config(kTwoDevices, "test");
+    };
+    const auto result = rig.run([&](const std::string&) {
+      for (const int times : {1, 2, 3}) {
+        ::kill(::getpid(), SIGHUP);
+        for (int i = 0; i < 500 && loaded < times; ++i) std::this_thread::sleep_for(10ms);
+      }
+      EXPECT_EQ(request(rig, R"({"request":"devices"})")["names"].size(), 2u);
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+    EXPECT_EQ(loaded, 3);
+    EXPECT_THAT(rig.printed, HasSubstr("culvert: reloaded: nothing has changed\n"));
+    EXPECT_EQ(rig.complained, "read test, line 9: is wrong; all goes on as before");
+    rig.expect_nothing_left();
+  });
+}
+
+TEST(Supervisor, ChangesATunnelThatRuns) {
+  in_namespace([] {
+    Rig rig;
+    const auto result = rig.run([&](const std::string&) {
+      const auto set = [&](const std::string& words) {
+        return request(rig, R"({"request":"tunnel","action":"set","device":"tun2","tunnel":"tun2",)"
+                            R"("words":[)" +
+                                words + "]}");
+      };
+      EXPECT_EQ(set(R"("down","key","7")")["done"], "tunnel tun2 of tun2: changed");
+      EXPECT_EQ(rig.last->status().tunnels[0].config.up, false);
+      EXPECT_EQ(std::get<proto::Gre::Parameters>(rig.last->status().tunnels[0].config.mode).ikey,
+                7);
+      EXPECT_THAT(set(R"("kee","7")")["error"], HasSubstr("is 'key' meant?"));
+      EXPECT_THAT(set(R"("mtu","1400")")["error"], HasSubstr("is a word of the device"));
+      EXPECT_THAT(set("")["error"], HasSubstr("says no word"));
+      EXPECT_THAT(request(rig, R"({"request":"reload"})")["error"], HasSubstr("without --config"));
       return SIGTERM;
     });
     EXPECT_TRUE(result);

@@ -9,6 +9,7 @@
 #include "engine/control/config_file.h"
 #include "engine/control/ndp_words.h"
 #include "engine/control/report.h"
+#include "engine/control/requests.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {
@@ -53,6 +54,17 @@ void read_words(const std::string& text) {
   require_sense(*settings);
 }
 
+/// A process without a device, which refuses what it is asked to change.
+const RequestHandlers kHandlers{.statuses = [] { return std::vector<EngineStatus>{}; },
+                                .reload = []() -> Result<std::string> {
+                                  return Unexpected{Error{1, "reload", "", "no"}};
+                                },
+                                .change_tunnel = [](const TunnelCommand& command) -> Result<void> {
+                                  auto changed = apply_command(DeviceSettings{}, command);
+                                  if (!changed) return Unexpected{changed.error()};
+                                  return {};
+                                }};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -66,7 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       read_words(text);
       break;
     case 2:
-      require(!answer_request(text, {}).empty(), "every request is answered");
+      require(!answer_request(text, kHandlers).empty(), "every request is answered");
       break;
     case 3:
       if (const auto table = report_table(text); !table) require_sentence(table.error());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/control/command_line.h"
+#include "engine/control/tunnel_command.h"
 #include "io/result.h"
 #include "tools/culvert/bench/plan.h"
 #include "tools/culvert/bench/server/plan.h"
@@ -29,6 +30,7 @@ struct RunArguments {
 
 struct ShowArguments {
   std::string device;
+  std::string tunnel;
   std::string control_path;
   bool json = false;
 };
@@ -40,6 +42,18 @@ struct ImportArguments {
   bool lossy = false;
 };
 [[nodiscard]] int import_file(const ImportArguments& arguments);
+
+struct ReloadArguments {
+  std::string device;
+  std::string control_path;
+};
+[[nodiscard]] int reload(const ReloadArguments& arguments);
+
+struct TunnelArguments {
+  control::TunnelCommand what;
+  std::string control_path;
+};
+[[nodiscard]] int change_tunnel(const TunnelArguments& arguments);
 
 struct BenchArguments {
   bench::Arguments what;

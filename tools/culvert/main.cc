@@ -37,6 +37,9 @@ The same in a file, for one or more devices:
   local = "192.168.12.2"
   ttl = 255
 
+Many tunnels of one device each have a name and a prefix; see README.md, "A tunnel server".
+SIGHUP, or `culvert reload`, reads the file again.
+
 It runs until SIGINT or SIGTERM, then removes what it made and prints totals.
 Exit status: 0 after a signal, 1 if the system refuses, 2 if the words make no sense.
 )";
@@ -48,7 +51,32 @@ inner packets. received = packets + dropped + held, in each direction.
 Examples:
   culvert show
   culvert show he-ipv6
+  culvert show broker alice
   culvert show --json | jq '.devices[].tunnels[].drops'
+)";
+
+constexpr const char* kReloadNotes = R"(
+The same as SIGHUP. All of the file is checked first: if anything is wrong, nothing is changed, and
+the sentence that says so is printed here; exit status 1. Tunnels that stay as they are lose no
+packet and keep their counters. What cannot change while a device runs (workers, io, receive, send,
+busy_poll, pinning, flows) is refused. What `culvert tunnel` has changed is forgotten: the file wins.
+
+In a unit of systemd:
+  ExecReload=culvert reload --control /run/culvert/NAME.sock
+)";
+
+constexpr const char* kTunnelNotes = R"(
+The words of `culvert run` that are about a tunnel: mode, remote, local, key, prefix, accept, ...
+`set` changes those that are named and leaves the rest; a list (prefix, accept) is replaced. Other
+tunnels lose no packet and keep their counters. It holds until the process ends or reads its file
+again, for then the file wins: write there what is to stay.
+
+Examples:
+  culvert tunnel add broker carol mode sit local 198.51.100.1 remote 203.0.113.11 \
+      prefix 2001:db8:0:1::4/128
+  culvert tunnel set broker carol down
+  culvert tunnel set broker carol remote 203.0.113.12 up
+  culvert tunnel del broker carol
 )";
 
 constexpr const char* kBenchNotes = R"(
@@ -125,6 +153,7 @@ CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) 
 CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
   CLI::App* show = app.add_subcommand("show", "Print devices, tunnels, counters and drop reasons");
   show->add_option("NAME", arguments.device, "only this device")->option_text(" ");
+  show->add_option("TUNNEL", arguments.tunnel, "only this one of its tunnels")->option_text(" ");
   show->add_flag("--json", arguments.json, "one line of JSON instead of a table");
   show->add_option("--control", arguments.control_path,
                    "ask this socket only; default: all below /run/culvert")
@@ -153,6 +182,29 @@ CLI::App* add_import(CLI::App& app, ImportArguments& arguments) {
   import->allow_extras();
   import->footer(kImportNotes);
   return import;
+}
+
+CLI::App* add_reload(CLI::App& app, ReloadArguments& arguments) {
+  CLI::App* reload = app.add_subcommand("reload", "Read the file of a running culvert again");
+  reload->add_option("NAME", arguments.device, "a device of the process that is meant")
+      ->option_text(" ");
+  reload->add_option("--control", arguments.control_path, "ask this socket")->option_text("PATH");
+  reload->allow_extras();
+  reload->footer(kReloadNotes);
+  return reload;
+}
+
+CLI::App* add_tunnel(CLI::App& app, TunnelArguments& arguments) {
+  CLI::App* tunnel = app.add_subcommand("tunnel", "Add, remove or change a tunnel that runs");
+  control::TunnelCommand& what = arguments.what;
+  tunnel->add_option("ACTION", what.action, "add, del or set")->option_text(" ");
+  tunnel->add_option("DEVICE", what.device, "that runs")->option_text(" ");
+  tunnel->add_option("NAME", what.tunnel, "of the tunnel")->option_text(" ");
+  tunnel->add_option("WORDS", what.words, "of a tunnel, as of `culvert run`")->option_text(" ");
+  tunnel->add_option("--control", arguments.control_path, "ask this socket")->option_text("PATH");
+  tunnel->allow_extras();
+  tunnel->footer(kTunnelNotes);
+  return tunnel;
 }
 
 /// What --workers 1,2 and its like say.
@@ -243,12 +295,16 @@ int run_command(int argc, char** argv) {
   RunArguments run_arguments;
   ShowArguments show_arguments;
   ImportArguments import_arguments;
+  ReloadArguments reload_arguments;
+  TunnelArguments tunnel_arguments;
   BenchArguments bench_arguments;
   OptionTexts options;
   OptionLists option_lists;
   CLI::App* run_app = add_run(app, run_arguments, options);
   CLI::App* show_app = add_show(app, show_arguments);
   CLI::App* import_app = add_import(app, import_arguments);
+  CLI::App* reload_app = add_reload(app, reload_arguments);
+  CLI::App* tunnel_app = add_tunnel(app, tunnel_arguments);
   CLI::App* bench_app = add_bench(app, bench_arguments, option_lists);
   app.require_subcommand(0, 1);
   app.allow_extras();
@@ -259,7 +315,8 @@ int run_command(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return complain_parse(app, error);
   }
-  for (const CLI::App* each : {&app, run_app, show_app, import_app, bench_app}) {
+  for (const CLI::App* each :
+       {&app, run_app, show_app, reload_app, tunnel_app, import_app, bench_app}) {
     const auto unknown = each->remaining();
     if (!unknown.empty()) return complain_unknown(*each, unknown.front());
   }
@@ -271,6 +328,8 @@ int run_command(int argc, char** argv) {
   }
   if (show_app->parsed()) return show(show_arguments);
   if (import_app->parsed()) return import_file(import_arguments);
+  if (reload_app->parsed()) return reload(reload_arguments);
+  if (tunnel_app->parsed()) return change_tunnel(tunnel_arguments);
   if (bench_app->parsed()) {
     for (const auto& [name, values] : option_lists) {
       if (!values.empty()) bench_arguments.what.options.push_back({name, values});

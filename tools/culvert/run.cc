@@ -41,6 +41,16 @@ Result<Settings> settings_from_words(const RunArguments& arguments) {
   return Settings{.devices = {std::move(*device)}, .ndp = {}};
 }
 
+Result<Settings> settings_of(const RunArguments& arguments, LogLevel log_level) {
+  auto settings = arguments.config_path.empty() ? settings_from_words(arguments)
+                                                : settings_from_file(arguments);
+  if (!settings) return settings;
+  for (DeviceSettings& device : settings->devices) {
+    device.config.log = control::log_to_stderr(log_level, device.config.device);
+  }
+  return settings;
+}
+
 }  // namespace
 
 int run(const RunArguments& arguments) {
@@ -50,19 +60,21 @@ int run(const RunArguments& arguments) {
                         "': must be debug, info, warning or error",
                     kUsageError);
   }
-  auto settings = arguments.config_path.empty() ? settings_from_words(arguments)
-                                                : settings_from_file(arguments);
+  auto settings = settings_of(arguments, *log_level);
   if (!settings) {
     const Error& error = settings.error();
     return complain(error.message(), error.code != 0 ? kSystemError : kUsageError);
   }
-  for (DeviceSettings& device : settings->devices) {
-    device.config.log = control::log_to_stderr(*log_level, device.config.device);
-  }
-  const auto done = control::run_devices({.settings = std::move(*settings),
-                                          .control_path = arguments.control_path,
-                                          .open_engine = {},
-                                          .print = print});
+  control::RunOptions options{
+      .settings = std::move(*settings),
+      .control_path = arguments.control_path,
+      .open_engine = {},
+      .print = print,
+      .load = {},
+      .complain = [](std::string_view text) { (void)complain(text, kSystemError); }};
+  if (!arguments.config_path.empty())
+    options.load = [&] { return settings_of(arguments, *log_level); };
+  const auto done = control::run_devices(std::move(options));
   return done ? kOk : complain(done.error().message(), kSystemError);
 }
 

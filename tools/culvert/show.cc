@@ -4,12 +4,11 @@
 
 #include "engine/control/control_socket.h"
 #include "engine/control/report.h"
+#include "engine/control/requests.h"
 #include "tools/culvert/commands.h"
 
 namespace culvert::tool {
 namespace {
-
-constexpr std::string_view kRequest = R"({"request":"show"})";
 
 /// What the processes answered, and whether one that runs did not.
 struct Answers {
@@ -17,10 +16,10 @@ struct Answers {
   bool has_failed = false;
 };
 
-Answers ask_all() {
+Answers ask_all(const std::string& request) {
   Answers answers;
   for (const std::string& path : control::find_control_sockets()) {
-    auto answer = control::ask(path, kRequest);
+    auto answer = control::ask(path, request);
     if (answer) {
       answers.reports.push_back(std::move(*answer));
       continue;
@@ -34,6 +33,12 @@ Answers ask_all() {
 }
 
 int complain_nobody(const ShowArguments& arguments, bool anybody_runs) {
+  if (anybody_runs && !arguments.tunnel.empty()) {
+    return complain("no running culvert has a tunnel '" + arguments.tunnel + "' of device '" +
+                        arguments.device + "': `culvert show " + arguments.device +
+                        "` lists those that there are",
+                    kSystemError);
+  }
   if (anybody_runs) {
     return complain("no running culvert has a device '" + arguments.device +
                         "': `culvert show` lists those that there are",
@@ -49,12 +54,13 @@ int complain_nobody(const ShowArguments& arguments, bool anybody_runs) {
 }  // namespace
 
 int show(const ShowArguments& arguments) {
+  const std::string request = control::request_line("show", arguments.tunnel);
   Answers answers;
   if (arguments.control_path.empty()) {
-    answers = ask_all();
+    answers = ask_all(request);
     if (answers.reports.empty() && answers.has_failed) return kSystemError;
   } else {
-    auto answer = control::ask(arguments.control_path, kRequest);
+    auto answer = control::ask(arguments.control_path, request);
     if (!answer) return complain(answer.error().message(), kSystemError);
     answers.reports.push_back(std::move(*answer));
   }

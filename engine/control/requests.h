@@ -1,0 +1,42 @@
+// What the control socket is asked, and how it answers: one line of JSON each way. Any thread; what
+// the handlers do is theirs.
+//
+//     {"request":"show"}                       {"devices":[…]}, report.h; also "tunnel":"NAME"
+//     {"request":"devices"}                    {"names":["NAME",…]}
+//     {"request":"reload"}                     {"done":"1 tunnel added"}
+//     {"request":"tunnel","action":"add","device":"D","tunnel":"T","words":["mode","sit",…]}
+//                                              {"done":"added"}
+//
+// What is refused is answered with {"error":"sentence","code":ERRNO}, code 0 where the words alone
+// make no sense.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/control/tunnel_command.h"
+#include "engine/engine.h"
+
+namespace culvert::control {
+
+struct RequestHandlers {
+  std::function<std::vector<EngineStatus>()> statuses;
+  std::function<Result<std::string>()> reload;  ///< returns what has changed
+  std::function<Result<void>(const TunnelCommand&)> change_tunnel;
+};
+
+/// The answer to one line.
+[[nodiscard]] std::string answer_request(std::string_view line, const RequestHandlers& handlers);
+
+/// `tunnel`: of "show", only this one; empty: all.
+[[nodiscard]] std::string request_line(std::string_view request, std::string_view tunnel = {});
+[[nodiscard]] std::string request_line(const TunnelCommand& command);
+
+/// "done" of an answer, or the error that it holds.
+[[nodiscard]] Result<std::string> read_done(std::string_view answer);
+/// The names in an answer to "devices".
+[[nodiscard]] std::vector<std::string> read_names(std::string_view answer);
+
+}  // namespace culvert::control
