@@ -152,6 +152,36 @@ def measures_the_limit():
     expect_nothing_left(before)
 
 
+def figures_of(report):
+    return {(each["work"], each["figure"]): each["value"] for each in report["figures"]}
+
+
+@scenario(limit=60)
+def measures_a_server():
+    before = world()
+    bench = start("--server", "--work", "flows", "--rounds", "1", "--seconds", "1", "--json")
+    out, err = bench.communicate(timeout=50)
+    expect_equal(bench.returncode, 0, f"status; stderr: {err}")
+    report = json.loads(out)
+    expect_equal(report["failed"], [], "failures")
+    figures = figures_of(report)
+    expect(figures["flows", "few_packets_per_second"] > 100, f"{figures}")
+    expect(figures["flows", "ratio"] > 0, f"{figures}")
+    expect_nothing_left(before)
+
+
+@scenario()
+def is_interrupted_while_it_measures_a_server():
+    before = world()
+    bench = start("--server", "--work", "flows", "--rounds", "100")
+    wait_until(lambda: children() >= 6, "two servers, their clients and a load", 20, 0.02)
+    bench.send_signal(signal.SIGINT)
+    out, err = bench.communicate(timeout=20)
+    expect_equal((bench.returncode, out), (130, ""), f"status; stderr: {err}")
+    expect("SIGINT" in err, f"stderr: {err}")
+    expect_nothing_left(before)
+
+
 @scenario()
 def says_what_is_wrong():
     for words, status, sentence in ((["--tunnels", "culvert-sitt"], 2, "is 'culvert-sit' meant?"),
@@ -160,6 +190,10 @@ def says_what_is_wrong():
                                     (["--seconds", "0"], 2, "--seconds"),
                                     (["--json", "--csv"], 2, "--csv"),
                                     (["--disturb"], 2, "--soak"),
+                                    (["--server", "--work", "npd"], 2, "is 'ndp' meant?"),
+                                    (["--server", "--count", "1"], 2, "--count"),
+                                    (["--count", "2"], 2, "--server"),
+                                    (["--server", "--soak", "5"], 2, "--server"),
                                     (["--soak", "5", "--tunnels", "socat"], 1, "is for culvert")):
         bench = start(*words)
         out, err = bench.communicate(timeout=20)

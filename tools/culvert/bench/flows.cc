@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "tools/culvert/bench/error.h"
+#include "tools/culvert/bench/rig.h"
 #include "tools/culvert/bench/stop.h"
 
 namespace culvert::bench {
@@ -48,8 +49,11 @@ Result<void> receive(const FlowsWanted& wanted, const sockaddr_in6& at, Flow& fl
   return {};
 }
 
-Result<void> send(const FlowsWanted& wanted, const sockaddr_in6& to, Flow& flow) {
+Result<void> send(const FlowsWanted& wanted, const sockaddr_in6& from, const sockaddr_in6& to,
+                  Flow& flow) {
   ::alarm(kLongestSeconds);
+  if (wanted.datagrams.spread)
+    return send_spread({.device = kTunnelDevice, .from = from, .to = to}, wanted.datagrams, flow);
   if (wanted.kind == Work::Kind::udp) return send_datagrams(to, wanted.datagrams, flow);
   return send_stream(to, Clock::time_point::max(), flow);
 }
@@ -70,7 +74,9 @@ Result<Flows> Flows::start(Path& path, const FlowsWanted& wanted) {
 
 Result<void> Flows::start_one(Path& path, Flow& flow) {
   const std::size_t receiver = 1 - wanted_.sender;
-  const auto to = with_port(path.address(receiver), next_port());
+  const std::uint16_t port = next_port();
+  const auto from = with_port(path.address(wanted_.sender), port);
+  const auto to = with_port(path.address(receiver), port);
   auto receiving = Process::start(path.end(receiver), "receiver through " + path.name(),
                                   Process::Body{[&] { return receive(wanted_, to, flow); }});
   if (!receiving) return Unexpected{receiving.error()};
@@ -79,7 +85,7 @@ Result<void> Flows::start_one(Path& path, Flow& flow) {
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
   }
   auto sending = Process::start(path.end(wanted_.sender), "sender through " + path.name(),
-                                Process::Body{[&] { return send(wanted_, to, flow); }});
+                                Process::Body{[&] { return send(wanted_, from, to, flow); }});
   if (!sending) return Unexpected{sending.error()};
   pairs_.push_back({std::move(*receiving), std::move(*sending)});
   return {};

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "io/fd.h"
 #include "io/result.h"
@@ -70,6 +71,18 @@ struct Datagrams {
   std::chrono::nanoseconds interval{0};  ///< between batches of 64; 0: as fast as one CPU can
   std::optional<Spread> spread{};        ///< nothing: all to one, by a connected socket
 };
+
+/// From where a spread goes, and around what.
+struct SpreadEnds {
+  std::string device;  ///< of the calling thread's namespace, one without link-layer addresses
+  sockaddr_in6 from;
+  sockaddr_in6 to;
+};
+
+/// Numbered datagrams to many, put straight into the queue of a device: the kernel's own way to
+/// another address each time costs more than a tunnel does, and would hide it. One that the queue
+/// has no room for counts as sent, and is lost.
+[[nodiscard]] Result<void> send_spread(const SpreadEnds& ends, const Datagrams& wanted, Flow& flow);
 
 /// Numbered datagrams, 64 a call, until it is stopped.
 [[nodiscard]] Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& wanted,

@@ -16,8 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr milliseconds kWarmUp{100};   ///< TCP's slow start, and queues that fill
-constexpr milliseconds kCalmDown{30};  ///< queues that empty, before the next one's turn
 constexpr milliseconds kEchoInterval{20}, kEchoPatience{900};
 
 CpuMeter meter_for(const Tunnel& tunnel) {

@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "io/socket_options.h"
@@ -32,38 +31,6 @@ struct Batch {
   std::array<mmsghdr, kBatch> messages{};
 };
 
-/// Where each datagram of a batch goes.
-class Destinations {
- public:
-  Destinations(const sockaddr_in6& first, Batch& batch)
-      : batch_(batch),
-        first_network_(ntohs(first.sin6_addr.s6_addr16[3])),
-        first_host_(ntohl(first.sin6_addr.s6_addr32[3])) {
-    addresses_.fill(first);
-  }
-
-  /// Anew, at random.
-  void choose(const Spread& spread) noexcept {
-    for (std::size_t i = 0; i < kBatch; ++i) {
-      const std::uint64_t random = random_();
-      const auto network = static_cast<std::uint16_t>(random % spread.networks);
-      const auto host = static_cast<std::uint32_t>((random >> 32) % spread.hosts);
-      in6_addr& address = addresses_[i].sin6_addr;
-      address.s6_addr16[3] = htons(static_cast<std::uint16_t>(first_network_ + network));
-      address.s6_addr32[3] = htonl(first_host_ + host);
-      batch_.messages[i].msg_hdr.msg_name = &addresses_[i];
-      batch_.messages[i].msg_hdr.msg_namelen = sizeof addresses_[i];
-    }
-  }
-
- private:
-  Batch& batch_;
-  std::array<sockaddr_in6, kBatch> addresses_{};
-  std::uint16_t first_network_;
-  std::uint32_t first_host_;
-  std::mt19937_64 random_;  // the same for everybody
-};
-
 /// Finds datagrams whose number is not above all before: overtaken on the way, or copies.
 class Order {
  public:
@@ -84,17 +51,15 @@ class Order {
 Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& wanted, Flow& flow) {
   const auto socket = open_load_socket(SOCK_DGRAM);
   if (!socket) return Unexpected{socket.error()};
-  if (!wanted.spread && ::connect(socket->get(), as_sockaddr(to), sizeof to) != 0)
+  if (::connect(socket->get(), as_sockaddr(to), sizeof to) != 0)
     return fail(errno, "connect", "UDP");
   Batch batch(wanted.payload_bytes);
-  Destinations destinations(to, batch);
   constexpr timespec kHeld{0, 1'000'000};
   for (std::uint64_t sent = 0; !flow.stopped();) {
     if (flow.hold.load(std::memory_order_relaxed)) {
       ::nanosleep(&kHeld, nullptr);
       continue;
     }
-    if (wanted.spread) destinations.choose(*wanted.spread);
     for (std::uint64_t i = 0; i < kBatch; ++i) {
       const std::uint64_t number = sent + i;
       std::memcpy(batch.pieces[i].iov_base, &number, sizeof number);

@@ -86,6 +86,11 @@ constexpr FigureKind kFlows[] = {
 
 constexpr auto kWorks = std::to_array<WorkKind>({
     {"ndp", "Neighbor discovery", kNdp, measure_ndp},
+    {"storm", "Storm of solicitations for random targets", kStorm, measure_storm},
+    {"load", "Load of a file with many tunnels", kLoad, measure_load},
+    {"tunnels", "Forwarding with many tunnels", kTunnels, measure_tunnels},
+    {"add", "Adding a tunnel to many, under load", kAdd, measure_add},
+    {"flows", "Forwarding of many flows", kFlows, measure_flows},
 });
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "tools/culvert/bench/error.h"
 #include "tools/culvert/bench/links.h"
 #include "tools/culvert/bench/load.h"
+#include "tools/culvert/bench/measure.h"
 #include "tools/culvert/bench/offloads.h"
 #include "tools/culvert/bench/stop.h"
 
@@ -16,7 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kReady{15};
-constexpr milliseconds kWarmUp{100}, kCalmDown{30}, kTurn{1000};
 constexpr std::uint16_t kMtuBytes = 1500;
 /// Asker and answerer have a CPU each, if there are two.
 constexpr std::size_t kAnswererCpu = 0, kAskerCpu = 1;
@@ -142,7 +142,7 @@ Result<Segment::Answers> Segment::measure(std::size_t outstanding) {
   if (auto paused = pause(kWarmUp); !paused) return Unexpected{paused.error()};
   const std::uint64_t answered = asking.answered, unanswered = asking.unanswered;
   const auto start = Clock::now();
-  if (auto paused = pause(kTurn); !paused) return Unexpected{paused.error()};
+  if (auto paused = pause(kLoadTurn); !paused) return Unexpected{paused.error()};
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const Answers answers{.per_second = static_cast<double>(asking.answered - answered) / seconds,
                         .unanswered = static_cast<double>(asking.unanswered - unanswered)};

@@ -11,5 +11,10 @@ namespace culvert::bench::server {
 
 // Each opens what it needs, and closes it.
 [[nodiscard]] Result<void> measure_ndp(Session& session);
+[[nodiscard]] Result<void> measure_storm(Session& session);
+[[nodiscard]] Result<void> measure_load(Session& session);
+[[nodiscard]] Result<void> measure_tunnels(Session& session);
+[[nodiscard]] Result<void> measure_add(Session& session);
+[[nodiscard]] Result<void> measure_flows(Session& session);
 
 }  // namespace culvert::bench::server

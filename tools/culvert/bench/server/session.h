@@ -30,8 +30,18 @@ class Session {
     for (unsigned round = 1; round <= plan().rounds; ++round) {
       for (unsigned turn = 1; turn <= plan().seconds; ++turn) {
         if (auto done = body(Place{round, turn}); !done) return done;
-        progress_.step_done();
+        step_done();
       }
+    }
+    return {};
+  }
+
+  /// Does it once in each round, until it fails.
+  template <class Body>
+  Result<void> for_each_round(Body body) {
+    for (unsigned round = 1; round <= plan().rounds; ++round) {
+      if (auto done = body(Place{round, 1}); !done) return done;
+      step_done(plan().seconds);
     }
     return {};
   }
@@ -52,6 +62,10 @@ class Session {
   }
 
  private:
+  void step_done(unsigned steps = 1) {
+    for (; steps > 0; --steps) progress_.step_done();
+  }
+
   Report& report_;
   Progress& progress_;
   std::string work_;
