@@ -37,7 +37,29 @@ Result<void> DeviceSet::start(Settings settings) {
   for (DeviceSettings& device : settings.devices) {
     if (auto done = bring_up(std::move(device)); !done) return done;
   }
+  ndp_ = std::move(settings.ndp);
+  if (auto done = forwarding_.set(wish()); !done) return done;
+  warn_about_forwarding();
   return {};
+}
+
+void DeviceSet::clear() {
+  forwarding_.restore();
+  devices_.clear();
+}
+
+ForwardingWish DeviceSet::wish() const {
+  std::vector<const DeviceSettings*> devices;
+  for (const auto& device : devices_) devices.push_back(&device->settings());
+  return forwarding_wish(devices, ndp_);
+}
+
+void DeviceSet::warn_about_forwarding() const {
+  for (const auto& device : devices_) {
+    const std::string why = why_not_forwarded(device->settings());
+    const Log& log = device->settings().config.log;
+    if (!why.empty() && log) log(LogLevel::warning, why);
+  }
 }
 
 Result<void> DeviceSet::bring_up(DeviceSettings settings) {
@@ -61,7 +83,7 @@ ManagedDevice* DeviceSet::find(std::string_view name) {
 }
 
 Settings DeviceSet::settings() const {
-  Settings all;
+  Settings all{.devices = {}, .ndp = ndp_};
   for (const auto& device : devices_) all.devices.push_back(device->settings());
   return all;
 }
@@ -92,7 +114,8 @@ Result<void> DeviceSet::bring_to(const Settings& next) {
     auto done = device == nullptr ? bring_up(settings) : device->change(settings);
     if (!done) return done;
   }
-  return {};
+  ndp_ = next.ndp;
+  return forwarding_.set(wish());
 }
 
 Result<Changes> DeviceSet::reload(Settings next) {
@@ -125,6 +148,11 @@ Result<void> DeviceSet::change(const TunnelCommand& command) {
 
 void DeviceSet::refresh() {
   for (const auto& device : devices_) device->refresh();
+  // A default route may have come by another interface.
+  if (auto done = forwarding_.widen(wish()); !done && !devices_.empty()) {
+    const Log& log = devices_.front()->settings().config.log;
+    if (log) log(LogLevel::warning, done.error().message());
+  }
 }
 
 void DeviceSet::neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/control/changes.h"
+#include "engine/control/forwarding.h"
 #include "engine/control/reconcile.h"
 #include "engine/control/tunnel_command.h"
 
@@ -35,7 +36,7 @@ class DeviceSet {
   void refresh();
   void neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed);
   void stop();
-  void clear() { devices_.clear(); }
+  void clear();
 
   [[nodiscard]] std::vector<EngineStatus> statuses() const;
   [[nodiscard]] std::vector<std::string> up_lines() const;
@@ -49,10 +50,15 @@ class DeviceSet {
   [[nodiscard]] Result<void> check(const Settings& before, const Settings& next);
   [[nodiscard]] Result<void> bring_to(const Settings& next);
 
+  [[nodiscard]] ForwardingWish wish() const;
+  void warn_about_forwarding() const;
+
   OpenEngine open_;
   Events events_;
   std::optional<Netlink> netlink_;
+  std::vector<NdpConfig> ndp_;
   Devices devices_;
+  ForwardingGuard forwarding_;
 };
 
 }  // namespace culvert::control

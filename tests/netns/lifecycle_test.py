@@ -101,6 +101,35 @@ def memory_is_bounded():
     pair.stop()
 
 
+def forwarding_of(namespace):
+    return namespace.run(["sh", "-c", "sysctl -a 2>/dev/null | grep -E 'conf\\.(all|default|lo|to_b)\\..*"
+                                      "(forwarding|accept_ra) ='"]).stdout
+
+
+@parametrize([("at rest", True), ("during start", False)])
+def forwarding_is_given_back(waits):
+    """`forwarding` is on as long as it runs, and as it was afterwards, whenever the signal comes."""
+    pair = Pair("mode sit", "prefix 2001:db8:2::/64 forwarding", start=False)
+    pair.a.ip("-6 route add default dev to_b")
+    pair.a.sysctl("net.ipv6.conf.to_b.accept_ra", 1)
+    before = forwarding_of(pair.a)
+    culvert = Culvert(pair.a, pair.words_a, wait=waits)
+    if waits:
+        during = forwarding_of(pair.a)
+        expect("net.ipv6.conf.to_b.forwarding = 1" in during and "net.ipv6.conf.to_b.accept_ra = 2" in during,
+               f"while it runs: {during}")
+        expect("forward" not in culvert.process.stderr(), f"stderr: {culvert.process.stderr()}")
+    else:
+        wait_until(lambda: os.path.exists(culvert.control) or not culvert.process.alive(), "the start", 5, 0.001)
+    os.kill(culvert.process.pid, signal.SIGINT)
+    expect_equal(culvert.process.wait(5).status, 0, "exit status")
+    expect_equal(forwarding_of(pair.a), before, "sysctls after the end")
+    without = Culvert(pair.a, pair.words_a.replace(" forwarding", ""))
+    said = without.process.stderr()
+    expect("net.ipv6.conf.all.forwarding=1" in said and len(said.splitlines()) == 1, f"stderr: {said}")
+    without.stop()
+
+
 @scenario()
 def two_signals_in_a_row():
     pair = Pair("mode sit")
