@@ -306,7 +306,7 @@ EngineStatus EngineImplementation::status() const {
                                              (is_cut_there ? ", super-packets cut there" : ""),
                               .totals = totals_of(tunnel.index)});
   }
-  status.flows = status_of(flow_table_.get(), flow_tick());
+  status.flows = flow_table_status(flow_table_.get(), flow_tick());
   return status;
 }
 

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "engine/flow_key.h"
 #include "engine/flow_life.h"
@@ -138,7 +139,9 @@ struct FlowImage {
   }
 
  private:
-  static constexpr int kCreatedShift = 8;
+  static constexpr int kCreatedShift = 8, kInterfaceShift = 16;
+  static constexpr std::uint32_t kMaxInterfaceIndex = 0xff'ffff;
+  static constexpr int kReadAttempts = 64;
 };
 
 /// Takes an entry whose word 6 was `seen`. False: somebody else has written meanwhile.
@@ -156,6 +159,55 @@ inline void give_back(FlowEntry& entry, std::uint64_t seen, std::uint64_t pin_wo
   const std::uint64_t sequence = (seen & ~kPinMask) + 2 * FlowEntry::kSequenceOne;
   entry.word(FlowEntry::kPinWord)
       .store(sequence | (pin_word & kPinMask), std::memory_order_release);
+}
+
+// ---- in line: what is on every packet's way -----------------------------------------------------
+
+inline FlowImage FlowImage::of(const FlowKey& key, const FlowPin& pin, FlowPulse pulse,
+                               FlowTick created) noexcept {
+  FlowImage image;
+  std::memcpy(&image.words[0], key.far.bytes.data(), sizeof key.far);
+  std::memcpy(&image.words[2], key.near.bytes.data(), sizeof key.near);
+  image.words[4] = std::uint64_t{key.word} << 32 | std::uint64_t{created.value()} << kCreatedShift |
+                   key.protocol;
+  image.words[5] = std::uint64_t{pin.local.host()} << 32 | pin.remote.host();
+  const std::uint64_t interface =
+      pin.interface_index <= kMaxInterfaceIndex ? pin.interface_index : 0;
+  image.words[6] = interface << kInterfaceShift | pin.slot;
+  image.words[7] = pulse.word();
+  return image;
+}
+
+/// The acquire of word 6 pairs with the release in give_back(): what was written before is seen.
+/// The acquires of the others keep the second look at word 6 behind them, and pair with the
+/// releases of who writes them: if one is of a later writer, so is word 6 then.
+inline bool FlowImage::read(FlowEntry& entry) noexcept {
+  const auto pin_word = entry.word(FlowEntry::kPinWord);
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    words[6] = pin_word.load(std::memory_order_acquire);
+    if (FlowEntry::is_taken(words[6])) continue;
+    for (const std::size_t i : {0, 1, 2, 3, 4, 5, 7})
+      words[i] = entry.word(i).load(std::memory_order_acquire);
+    if (pin_word.load(std::memory_order_relaxed) == words[6]) return true;
+  }
+  return false;
+}
+
+inline FlowPin FlowImage::pin() const noexcept {
+  return {.slot = static_cast<std::uint16_t>(words[6]),
+          .local = proto::Ipv4Address::from_host(static_cast<std::uint32_t>(words[5] >> 32)),
+          .remote = proto::Ipv4Address::from_host(static_cast<std::uint32_t>(words[5])),
+          .interface_index =
+              static_cast<std::uint32_t>(words[6] >> kInterfaceShift) & kMaxInterfaceIndex};
+}
+
+inline FlowKey FlowImage::key() const noexcept {
+  FlowKey key;
+  std::memcpy(key.far.bytes.data(), &words[0], sizeof key.far);
+  std::memcpy(key.near.bytes.data(), &words[2], sizeof key.near);
+  key.word = static_cast<std::uint32_t>(words[4] >> 32);
+  key.protocol = protocol();
+  return key;
 }
 
 }  // namespace culvert

@@ -28,7 +28,7 @@ std::vector<FlowRecord> latest_flows(FlowTable& table, FlowTick now, std::size_t
   return flows;
 }
 
-FlowTableStatus status_of(FlowTable* table, FlowTick now) {
+FlowTableStatus flow_table_status(FlowTable* table, FlowTick now) {
   if (table == nullptr) return {};
   FlowTableStatus status{.is_pinning = true, .limit = table->capacity(), .counts = table->counts()};
   table->for_each(now, [&](const FlowRecord&) { ++status.flows; });

@@ -29,6 +29,6 @@ struct FlowTableStatus {
 [[nodiscard]] std::vector<FlowRecord> latest_flows(FlowTable& table, FlowTick now,
                                                    std::size_t limit);
 /// `table` may be null. Walks the whole table.
-[[nodiscard]] FlowTableStatus status_of(FlowTable* table, FlowTick now);
+[[nodiscard]] FlowTableStatus flow_table_status(FlowTable* table, FlowTick now);
 
 }  // namespace culvert

@@ -120,12 +120,12 @@ FlowTable::Found FlowTable::look_up(const FlowKey& key, std::uint64_t hash, Flow
     const std::uint64_t group_tags = tags(group).load(std::memory_order_acquire);
     for (auto left = matches(group_tags, tag_of(hash)); left != 0; left &= left - 1) {
       const std::size_t index = group * kGroupEntries + first_of(left);
-      FlowImage image;
-      if (!image.read(entries_[index])) {
-        if (found.kind == Found::Kind::absent) found.kind = Found::Kind::busy;
-      } else if (image.is_of(wanted) && image.pulse().life.state != FlowState::none) {
-        found = {image.is_over(now) ? Found::Kind::over : Found::Kind::live, index, image};
-        if (found.kind == Found::Kind::live) return found;
+      if (!found.image.read(entries_[index])) {
+        found.kind = Found::Kind::busy;
+      } else if (found.image.is_of(wanted) && found.image.pulse().life.state != FlowState::none) {
+        found.kind = found.image.is_over(now) ? Found::Kind::over : Found::Kind::live;
+        found.index = index;
+        return found;
       }
     }
   }

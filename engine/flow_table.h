@@ -124,7 +124,7 @@ class FlowTable {
     enum class Kind : std::uint8_t { absent, live, over, busy };
     Kind kind = Kind::absent;  ///< busy: an entry that may be it is being written
     std::size_t index = 0;     ///< of the entry
-    FlowImage image{};
+    FlowImage image;           ///< of it, if one was found
   };
   /// Where a new flow may go.
   struct Place {

@@ -32,13 +32,13 @@ TEST(FlowList, TellsHowFullTheTableIs) {
     rig.in(FlowRig::key(i), 1);
     rig.now += std::chrono::seconds{1};
   }
-  const auto status = status_of(&rig.table(), rig.table().tick(rig.now));
+  const auto status = flow_table_status(&rig.table(), rig.table().tick(rig.now));
   EXPECT_TRUE(status.is_pinning);
   EXPECT_EQ(status.limit, 8u);
   EXPECT_EQ(status.flows, 8u);
   EXPECT_EQ(status.counts.created, 9u);
   EXPECT_EQ(status.counts.displaced, 1u);
-  EXPECT_FALSE(status_of(nullptr, {}).is_pinning);
+  EXPECT_FALSE(flow_table_status(nullptr, {}).is_pinning);
 }
 
 }  // namespace
