@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -167,16 +168,17 @@ class Way {
         worker_(make_queues(traffic, tunnel), tables,
                 {.index = reader,
                  .sizes = {.tun_packets = traffic.batch_packets,
-                           .tunnel_packets = traffic.batch_packets}}) {}
+                           .tunnel_packets = traffic.batch_packets}}) {
+    if (!worker_.prepare(0)) std::abort();
+  }
 
   void round() noexcept {
     const auto done = worker_.round(std::chrono::nanoseconds{0}, now_);
     benchmark::DoNotOptimize(done.has_value());
   }
   [[nodiscard]] std::uint64_t forwarded() const noexcept {
-    const auto& counters = worker_.counters(0);
-    return traffic_.source == io::Source::tun ? counters.out_packets.value()
-                                              : counters.in_packets.value();
+    const Totals totals = worker_.totals(0);
+    return traffic_.source == io::Source::tun ? totals.out_packets : totals.in_packets;
   }
 
  private:

@@ -1,5 +1,8 @@
 #include "engine/config.h"
 
+#include <string>
+#include <utility>
+
 #include "engine/clash.h"
 #include "engine/interface_name.h"
 #include "proto/ipv4.h"
@@ -30,8 +33,6 @@ Result<void> check_mtu(const Config& config, const TunnelConfig& tunnel) {
 Result<void> check_endpoints(const TunnelConfig& tunnel) {
   const auto& remote = tunnel.remote;
   const std::string word = "remote " + remote.to_text();
-  if (remote.is_unspecified())
-    return refuse(word, "a tunnel needs the IPv4 address of its other end");
   if (remote.is_multicast())
     return refuse(word, "is a multicast address; a tunnel has one other end");
   if (remote.is_reserved()) return refuse(word, "is a reserved or broadcast address");
@@ -58,6 +59,71 @@ Result<void> check_outer_fields(const TunnelConfig& tunnel) {
   return {};
 }
 
+/// `remote any`: who sends may be anybody, so the packets are known by what they are sent to.
+Result<void> check_remote_any(const Config& config, const TunnelConfig& tunnel) {
+  if (!tunnel.remote.is_unspecified()) return {};
+  const auto has_key = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
+    return encapsulation.key_in(parameters).has_value();
+  });
+  if (!tunnel.local && !has_key)
+    return refuse("remote any",
+                  "needs local, or a key: else it would take the packets of all tunnels to this "
+                  "host");
+  const auto is_ordered = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
+    return encapsulation.sends_sequence(parameters) || encapsulation.wants_sequence(parameters);
+  });
+  if (is_ordered)
+    return refuse("seq",
+                  "numbers the packets between two ends, and with remote any there are more");
+  if (!config.pinning)
+    return refuse("remote any",
+                  "is sent to only where a flow came from: it needs pinning, which is off");
+  return {};
+}
+
+template <class Prefix>
+Result<void> check_host_bits(const char* word, const std::vector<Prefix>& prefixes) {
+  for (const Prefix& prefix : prefixes) {
+    if (!prefix.has_host_bits()) continue;
+    return refuse(word + (" " + prefix.to_text()),
+                  "has bits set behind its length; write " + prefix.network().to_text());
+  }
+  return {};
+}
+
+Result<void> check_prefixes(const TunnelConfig& tunnel) {
+  const bool carries_ipv4 = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
+    return encapsulation.carries(proto::kProtocolTypeIpv4);
+  });
+  const auto& accept4 = tunnel.accept4;
+  const bool has_prefix4 = !tunnel.prefixes4.empty();
+  if (!carries_ipv4 && (has_prefix4 || (accept4 && !accept4->empty()))) {
+    const auto& prefix = has_prefix4 ? tunnel.prefixes4.front() : accept4->front();
+    return refuse((has_prefix4 ? "prefix " : "accept ") + prefix.to_text(),
+                  "is IPv4, which " + std::string{encapsulation_name(tunnel.mode)} +
+                      " does not carry; gre does");
+  }
+  if (tunnel.weight == std::uint16_t{0})
+    return refuse("weight 0", "would take no flow; say 1 to 65535, or up = false");
+  auto checked = check_host_bits("prefix", tunnel.prefixes6);
+  if (checked) checked = check_host_bits("prefix", tunnel.prefixes4);
+  if (checked && tunnel.accept6) checked = check_host_bits("accept", *tunnel.accept6);
+  if (checked && accept4) checked = check_host_bits("accept", *accept4);
+  return checked;
+}
+
+Result<void> check_tunnel(const Config& config, const TunnelConfig& tunnel) {
+  auto checked = check_endpoints(tunnel);
+  if (checked) checked = check_remote_any(config, tunnel);
+  if (checked) checked = check_outer_fields(tunnel);
+  if (checked) checked = check_mtu(config, tunnel);
+  if (checked) checked = check_prefixes(tunnel);
+  if (checked || config.tunnels.size() == 1) return checked;
+  Error error = checked.error();
+  error.object = tunnel.name + ", " + error.object;
+  return Unexpected{std::move(error)};
+}
+
 Result<void> check_clashes(const std::vector<TunnelConfig>& tunnels) {
   const auto clash = find_clash(tunnels);
   if (!clash) return {};
@@ -80,14 +146,12 @@ Result<void> validate(const Config& config) {
   }
   if (config.tunnels.empty()) return refuse("device " + config.device, "has no tunnel");
   if (config.tunnels.size() > kMaxTunnels) {
-    return refuse("device " + config.device,
-                  "has " + std::to_string(config.tunnels.size()) +
-                      " tunnels; a device carries one: give each its own device");
+    return refuse("device " + config.device, "has " + std::to_string(config.tunnels.size()) +
+                                                 " tunnels; a device carries at most " +
+                                                 std::to_string(kMaxTunnels));
   }
   for (const TunnelConfig& tunnel : config.tunnels) {
-    if (auto endpoints = check_endpoints(tunnel); !endpoints) return endpoints;
-    if (auto fields = check_outer_fields(tunnel); !fields) return fields;
-    if (auto mtu = check_mtu(config, tunnel); !mtu) return mtu;
+    if (auto checked = check_tunnel(config, tunnel); !checked) return checked;
   }
   return check_clashes(config.tunnels);
 }

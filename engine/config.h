@@ -64,6 +64,9 @@ struct TunnelConfig {
   /// The outer interface; empty: any.
   std::string dev{};
 
+  [[nodiscard]] bool takes_everything() const noexcept {
+    return prefixes6.empty() && prefixes4.empty();
+  }
   friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
 };
 
@@ -100,7 +103,7 @@ struct Config {
 inline constexpr unsigned kMaxWorkers = 64;
 inline constexpr std::chrono::microseconds kMaxBusyPoll{100'000};
 /// Tunnels of one device.
-inline constexpr std::size_t kMaxTunnels = 1;  // until the tables are there
+inline constexpr std::size_t kMaxTunnels = 10'000;
 inline constexpr std::size_t kMinFlows = 1'024, kMaxFlows = 16'777'216;
 
 /// Checks what can be checked without the kernel. The error's object is the word that is wrong

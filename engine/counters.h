@@ -19,6 +19,10 @@ class Counter {
   void add(std::uint64_t count) noexcept {
     value_.store(value_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
   }
+  /// Only while its writer is not at work. Does not write where it is 0 already.
+  void clear() noexcept {
+    if (value() != 0) value_.store(0, std::memory_order_relaxed);
+  }
   [[nodiscard]] std::uint64_t value() const noexcept {
     return value_.load(std::memory_order_relaxed);
   }
@@ -27,20 +31,25 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-/// What one worker counts of one tunnel.
-struct alignas(io::kCacheLineBytes) WorkerCounters {
+/// What packets that are forwarded move.
+struct FrequentCounters {
   Counter out_received, out_packets, out_bytes;  ///< taken from TUN; sent
   Counter in_received, in_packets, in_bytes;     ///< taken from the socket; written to TUN
-  Counter errors_received, errors_relayed;       ///< ICMPv4 errors about our outer packets
-  Counter too_big_sent,
-      too_big_suppressed;  ///< Packet Too Big and fragmentation needed; rate limited
-  Counter ecn_anomalies;   ///< RFC 6040 4.2: forwarded, but counted
-  std::array<Counter, kDropReasonCount> drops;
-
-  void drop(DropReason reason, std::uint64_t packets) noexcept {
-    drops[static_cast<std::size_t>(reason)].add(packets);
-  }
 };
+
+/// The others; behind them come the drops, one for each reason.
+enum class RareCounter : std::uint8_t {
+  errors_received,  ///< ICMPv4 errors about our outer packets
+  errors_relayed,
+  too_big_sent,  ///< Packet Too Big and fragmentation needed
+  too_big_suppressed,
+  unreachable_sent,  ///< destination unreachable
+  unreachable_suppressed,
+  ecn_anomalies,  ///< RFC 6040 4.2: forwarded, but counted
+  count_,         ///< no counter: how many there are
+};
+inline constexpr std::size_t kRareCounterCount =
+    static_cast<std::size_t>(RareCounter::count_) + kDropReasonCount;
 
 /// The sum over workers, as plain numbers.
 struct Totals {
@@ -48,14 +57,55 @@ struct Totals {
   std::uint64_t in_received = 0, in_packets = 0, in_bytes = 0;
   std::uint64_t errors_received = 0, errors_relayed = 0;
   std::uint64_t too_big_sent = 0, too_big_suppressed = 0;
+  std::uint64_t unreachable_sent = 0, unreachable_suppressed = 0;
   std::uint64_t ecn_anomalies = 0;
   std::array<std::uint64_t, kDropReasonCount> drops{};
 
-  Totals& operator+=(const WorkerCounters& counters) noexcept;
   Totals& operator+=(const Totals& totals) noexcept;
+  [[nodiscard]] std::uint64_t dropped(DropReason reason) const noexcept {
+    return drops[static_cast<std::size_t>(reason)];
+  }
   [[nodiscard]] std::uint64_t dropped(Direction direction) const noexcept;
   /// in - out - dropped: what is being worked on at this moment. 0 after stop.
   [[nodiscard]] std::uint64_t held(Direction direction) const noexcept;
+};
+
+/// `rare`: the first of kRareCounterCount, `stride` from one to the next.
+[[nodiscard]] Totals read_counters(const FrequentCounters& frequent, const Counter* rare,
+                                   std::size_t stride) noexcept;
+
+/// One set of counters, wherever they lie: for the worker that counts.
+class CounterSet {
+ public:
+  CounterSet(FrequentCounters& frequent, Counter* rare, std::size_t stride) noexcept
+      : frequent_(&frequent), rare_(rare), stride_(stride) {}
+
+  FrequentCounters* operator->() const noexcept { return frequent_; }
+  void add(RareCounter counter, std::uint64_t count = 1) const noexcept {
+    rare_[static_cast<std::size_t>(counter) * stride_].add(count);
+  }
+  void drop(DropReason reason, std::uint64_t packets) const noexcept {
+    const auto counter =
+        static_cast<std::size_t>(RareCounter::count_) + static_cast<std::size_t>(reason);
+    rare_[counter * stride_].add(packets);
+  }
+  void clear() const noexcept;
+
+ private:
+  FrequentCounters* frequent_;
+  Counter* rare_;
+  std::size_t stride_;
+};
+
+/// A set by itself: of what belongs to no tunnel.
+class alignas(io::kCacheLineBytes) DeviceCounters {
+ public:
+  [[nodiscard]] CounterSet counters() noexcept { return {frequent_, rare_.data(), 1}; }
+  [[nodiscard]] Totals totals() const noexcept { return read_counters(frequent_, rare_.data(), 1); }
+
+ private:
+  FrequentCounters frequent_;
+  std::array<Counter, kRareCounterCount> rare_;
 };
 
 }  // namespace culvert

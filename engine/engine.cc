@@ -8,10 +8,12 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "engine/opening.h"
 #include "engine/path.h"
 #include "engine/snapshot.h"
+#include "engine/tunnel_plan.h"
 #include "engine/worker.h"
 #include "io/interface_features.h"
 #include "io/poller.h"
@@ -24,30 +26,6 @@ namespace {
 
 constexpr const char* kNoNextHop = "no next hop is known yet";
 
-/// Device MTU where none is asked for: static 1280 (RFC 4213 3.2.1), dynamic what fits the route.
-std::uint16_t default_mtu(const Tunnel& tunnel) {
-  if (!tunnel.config.pmtudisc) return proto::kIpv6MinimumMtu;
-  const int room = tunnel.path->route_mtu.load() - tunnel.overhead_bytes();
-  return static_cast<std::uint16_t>(
-      std::clamp(room, int{proto::kIpv6MinimumMtu}, 65'535 - tunnel.overhead_bytes()));
-}
-
-Tunnel make_tunnel(const Config& config, std::uint32_t index, std::shared_ptr<Path> path) {
-  Tunnel tunnel{.config = config.tunnels[index],
-                .index = index,
-                .icmp_source = config.icmp_source,
-                .path = std::move(path)};
-  dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
-    tunnel.ip_protocol = encapsulation.kIpProtocol;
-    tunnel.encapsulation_bytes =
-        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-    tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
-  });
-  refresh_path(tunnel, std::chrono::steady_clock::now());
-  tunnel.device_mtu = config.mtu.value_or(default_mtu(tunnel));
-  return tunnel;
-}
-
 io::TakenEndpoints endpoints_of(const Tunnel& tunnel) {
   const auto key = dispatch(tunnel.config.mode, [](auto encapsulation, const auto& parameters) {
     return encapsulation.key_in(parameters);
@@ -59,22 +37,36 @@ io::TakenEndpoints endpoints_of(const Tunnel& tunnel) {
           .has_key = key ? 1u : 0u};
 }
 
+/// Whoever sends to a tunnel with `remote any` is not known beforehand.
+bool is_taken(const Tunnel& tunnel) { return !tunnel.config.remote.is_unspecified(); }
+
+/// None, if they cannot be read: then only the address that a tunnel sends from is its own.
+OwnAddresses own_addresses() {
+  auto own = io::own_ipv4_addresses();
+  return own ? std::move(*own) : OwnAddresses{};
+}
+
 class EngineImplementation final : public Engine {
  public:
-  EngineImplementation(Config config, Opened opened, Chosen chosen, std::unique_ptr<Tables> tables,
-                       io::Fd failure_event)
+  /// `config`: without its tunnels, which are in `plan`.
+  EngineImplementation(Config config, unsigned asked_workers, Opened opened, Chosen chosen,
+                       TunnelPlan plan, io::Fd failure_event)
       : log_(config.log),
         pins_workers_(config.pin_workers && config.workers > 1),
+        asked_workers_(asked_workers),
         config_(std::move(config)),
         opened_(std::move(opened)),
         chosen_(std::move(chosen)),
-        tables_(std::move(tables), opened_.workers.size()),
+        by_position_(std::move(plan.by_position)),
+        device_mtu_(plan.device_mtu),
+        tables_(std::make_unique<Tables>(std::move(plan.slots), own_addresses()),
+                opened_.workers.size()),
         failure_event_(std::move(failure_event)) {}
   ~EngineImplementation() override { stop(); }
 
   /// None without pinning.
   Result<void> open_flow_table();
-  /// Opens the queues of each worker.
+  /// Opens the queues of each worker, and its records of the tunnels.
   Result<void> open_workers();
 
   Result<void> start() override;
@@ -93,24 +85,35 @@ class EngineImplementation final : public Engine {
   }
   void run_worker(std::size_t index);
   void stop_workers();
+  void publish(std::unique_ptr<const Tables> tables);
+  [[nodiscard]] Result<void> check_change(const Config& config) const;
+  [[nodiscard]] Result<void> prepare(std::uint32_t slot);
+  void take_all();
   [[nodiscard]] bool kernel_cuts_at(unsigned interface_index);
-  [[nodiscard]] std::string send_reason_of(std::size_t tunnel) const;
-  [[nodiscard]] Totals totals_of(std::size_t tunnel) const;
+  [[nodiscard]] std::string send_reason_of(const Tunnel& tunnel) const;
+  [[nodiscard]] TunnelStatus status_of(const Tunnel& tunnel) const;
+  [[nodiscard]] Totals totals_of(std::uint32_t slot) const;
   [[nodiscard]] FlowTick flow_tick() const {
     return flow_table_ ? flow_table_->tick(std::chrono::steady_clock::now()) : FlowTick{};
   }
 
   const Log log_;            ///< the workers' threads read these two,
   const bool pins_workers_;  ///< and config_ changes
-  Config config_;
+  const unsigned asked_workers_;
+  Config config_;  ///< without tunnels: those are in tables_
   Opened opened_;
   Chosen chosen_;
   mutable std::mutex mutex_;  ///< status() may come at any time; no worker ever takes it
-  std::unique_ptr<FlowTable> flow_table_;  ///< of all workers
+  std::unique_ptr<FlowTable> flow_table_;   ///< of all workers
+  std::vector<std::uint32_t> by_position_;  ///< slots, in the order of Config::tunnels
+  std::uint16_t device_mtu_;
+  Totals removed_;  ///< of tunnels that are no more
   Snapshot<Tables> tables_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
-  std::vector<std::string> send_reasons_;  ///< by tunnel
+  /// By slot; many tunnels have the same, so they share it. Null: none has been told.
+  std::vector<std::shared_ptr<const std::string>> send_reasons_;
+  std::shared_ptr<const std::string> last_send_reason_;
   io::Fd failure_event_;
 };
 
@@ -143,6 +146,16 @@ Result<void> EngineImplementation::open_workers() {
     };
     workers_.push_back(std::make_unique<Worker>(std::move(*queues), tables_, std::move(options)));
   }
+  for (const std::uint32_t slot : by_position_)
+    if (auto prepared = prepare(slot); !prepared) return prepared;
+  take_all();
+  return {};
+}
+
+Result<void> EngineImplementation::prepare(std::uint32_t slot) {
+  for (auto& worker : workers_)
+    if (auto prepared = worker->prepare(slot); !prepared) return prepared;
+  if (slot < send_reasons_.size()) send_reasons_[slot].reset();
   return {};
 }
 
@@ -173,71 +186,112 @@ Result<void> EngineImplementation::start() {
   return {};
 }
 
-Result<void> EngineImplementation::apply(const Config& config) {
-  if (auto valid = validate(config); !valid) return valid;
-  const std::lock_guard lock(mutex_);
-  const auto refuse = [&](std::string word) {
-    return Unexpected{Error{.code = 0,
-                            .operation = "apply",
-                            .object = std::move(word),
-                            .advice = "cannot change while the device is open"}};
+/// What apply() cannot do.
+Result<void> EngineImplementation::check_change(const Config& config) const {
+  const auto refuse = [&](std::string word, const char* advice =
+                                                "cannot change while the device "
+                                                "is open") {
+    return Unexpected{
+        Error{.code = 0, .operation = "apply", .object = std::move(word), .advice = advice}};
   };
   if (config.device != config_.device) return refuse("device " + config.device);
-  if (config.workers != config_.workers) return refuse("workers");
+  if (config.workers != config_.workers && config.workers != asked_workers_)
+    return refuse("workers");
   if (config.io != config_.io) return refuse("io");
   if (config.busy_poll != config_.busy_poll) return refuse("busy_poll");
   if (config.pinning != config_.pinning) return refuse("pinning");
   if (config.flows != config_.flows) return refuse("flows");
   if (config.receive != config_.receive) return refuse("receive");
   if (config.send != config_.send) return refuse("send");
-  if (ip_protocols(config) != ip_protocols(config_)) return refuse("mode");
-  std::vector<Tunnel> tunnels;
-  for (std::uint32_t i = 0; i < config.tunnels.size(); ++i) {
-    const TunnelConfig& before = config_.tunnels[i];
-    const TunnelConfig& after = config.tunnels[i];
-    if (after.name != before.name) return refuse("tunnel " + after.name);
-    if (after.dev != before.dev) return refuse("dev " + after.dev);
-    if (workers_.size() > 1 && wants_order_across_workers(after))
-      return refuse("seq with more than one worker");
-    const bool is_same_path = after.remote == before.remote && after.local == before.local;
-    tunnels.push_back(make_tunnel(
-        config, i, is_same_path ? tables_.current().tunnels()[i].path : std::make_shared<Path>()));
-    if (!is_same_path && i < send_reasons_.size()) send_reasons_[i] = kNoNextHop;
+  const auto& received = opened_.protocols;
+  for (const TunnelConfig& tunnel : config.tunnels) {
+    const auto protocol = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
+      return std::uint8_t{encapsulation.kIpProtocol};
+    });
+    const std::string name = tunnel.name + ", ";
+    if (std::find(received.begin(), received.end(), protocol) == received.end())
+      return refuse(name + "mode " + std::string{encapsulation_name(tunnel.mode)},
+                    "the device was opened without a tunnel of this mode: restart it");
+    if (workers_.size() > 1 && wants_order_across_workers(tunnel))
+      return refuse(name + "seq", "with more than one worker: restart the device");
   }
-  config_ = config;
-  tables_.publish(std::make_unique<Tables>(std::move(tunnels)), [this] {
+  return {};
+}
+
+Result<void> EngineImplementation::apply(const Config& config) {
+  if (auto valid = validate(config); !valid) return valid;
+  const std::lock_guard lock(mutex_);
+  if (auto possible = check_change(config); !possible) return possible;
+  auto plan =
+      plan_tunnels(tables_.current().slots(), config.tunnels,
+                   {.mtu = config.mtu.value_or(device_mtu_), .icmp_source = config.icmp_source});
+  for (const std::uint32_t slot : plan.added)
+    if (auto prepared = prepare(slot); !prepared) return prepared;
+  for (const std::uint32_t slot : plan.with_new_path)
+    if (slot < send_reasons_.size()) send_reasons_[slot].reset();
+  publish(std::make_unique<Tables>(std::move(plan.slots), own_addresses()));
+  // No worker counts there any more.
+  for (const std::uint32_t slot : plan.removed) {
+    removed_ += totals_of(slot);
+    if (flow_table_) flow_table_->forget(static_cast<std::uint16_t>(slot));
+  }
+  by_position_ = std::move(plan.by_position);
+  device_mtu_ = plan.device_mtu;
+  config_.mtu = config.mtu;
+  config_.icmp_source = config.icmp_source;
+  take_all();
+  return {};
+}
+
+void EngineImplementation::publish(std::unique_ptr<const Tables> tables) {
+  tables_.publish(std::move(tables), [this] {
     for (auto& worker : workers_) worker->wake();
   });
-  return {};
 }
 
 void EngineImplementation::refresh() {
   const std::lock_guard lock(mutex_);
+  auto own = own_addresses();
+  if (own != tables_.current().own_addresses())
+    publish(std::make_unique<Tables>(tables_.current(), std::move(own)));
   if (!threads_.empty()) return workers_.front()->request_refresh();
-  for (const Tunnel& tunnel : tables_.current().tunnels())
-    refresh_path(tunnel, std::chrono::steady_clock::now());
+  io::RouteProbe probe;
+  for (const auto& tunnel : tables_.current().slots())
+    if (tunnel)
+      refresh_path(tunnel->config, *tunnel->path, probe, std::chrono::steady_clock::now());
 }
 
 void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop,
                                         std::string reason) {
   const std::lock_guard lock(mutex_);
-  const auto& tunnels = tables_.current().tunnels();
-  if (tunnel >= tunnels.size() || !chosen_.send_reason.empty()) return;
+  if (tunnel >= by_position_.size() || !chosen_.send_reason.empty()) return;
+  const std::uint32_t slot = by_position_[tunnel];
   next_hop.cuts = next_hop && kernel_cuts_at(next_hop.interface_index);
-  io::AtomicNextHop& current = tunnels[tunnel].path->next_hop;
+  io::AtomicNextHop& current = tables_.current().tunnel(slot).path->next_hop;
   if (current.load() != next_hop) current.store(next_hop);
-  send_reasons_.resize(tunnels.size());
-  send_reasons_[tunnel] = std::move(reason);
+  if (!last_send_reason_ || *last_send_reason_ != reason)
+    last_send_reason_ = std::make_shared<const std::string>(std::move(reason));
+  if (slot >= send_reasons_.size()) send_reasons_.resize(tables_.current().slots().size());
+  send_reasons_[slot] = last_send_reason_;
 }
 
 void EngineImplementation::set_outer_interface(std::size_t tunnel, unsigned interface_index) {
   const std::lock_guard lock(mutex_);
-  const auto& tunnels = tables_.current().tunnels();
-  if (!opened_.take || tunnel >= tunnels.size() || interface_index == 0) return;
+  if (!opened_.take || tunnel >= by_position_.size() || interface_index == 0) return;
+  const Tunnel& asked = tables_.current().tunnel(by_position_[tunnel]);
+  // Its local address may have changed since, with the route.
+  if (is_taken(asked) && !opened_.take->takes(endpoints_of(asked))) take_all();
+  const auto attached = opened_.take->attach(interface_index);
+  if (!attached)
+    log(LogLevel::debug, "packets go up the stack as well: " + attached.error().message());
+}
+
+void EngineImplementation::take_all() {
+  if (!opened_.take) return;
   std::vector<io::TakenEndpoints> endpoints;
-  for (const Tunnel& each : tunnels) endpoints.push_back(endpoints_of(each));
-  auto taken = opened_.take->take(endpoints);
-  if (taken) taken = opened_.take->attach(interface_index);
+  for (const auto& tunnel : tables_.current().slots())
+    if (tunnel && is_taken(*tunnel)) endpoints.push_back(endpoints_of(*tunnel));
+  const auto taken = opened_.take->take(std::move(endpoints));
   if (!taken) log(LogLevel::debug, "packets go up the stack as well: " + taken.error().message());
 }
 
@@ -268,15 +322,28 @@ void EngineImplementation::stop_workers() {
   threads_.clear();
 }
 
-std::string EngineImplementation::send_reason_of(std::size_t tunnel) const {
+std::string EngineImplementation::send_reason_of(const Tunnel& tunnel) const {
   if (!chosen_.send_reason.empty()) return chosen_.send_reason;
-  return tunnel < send_reasons_.size() ? send_reasons_[tunnel] : kNoNextHop;
+  const bool is_told = tunnel.index < send_reasons_.size() && send_reasons_[tunnel.index];
+  const bool is_cut_there = tunnel.path->next_hop.load().cuts && tunnel.has_constant_header;
+  std::string reason = is_told ? *send_reasons_[tunnel.index] : kNoNextHop;
+  if (is_cut_there) reason += ", super-packets cut there";
+  return reason;
 }
 
-Totals EngineImplementation::totals_of(std::size_t tunnel) const {
+Totals EngineImplementation::totals_of(std::uint32_t slot) const {
   Totals totals;
-  for (const auto& worker : workers_) totals += worker->counters(tunnel);
+  for (const auto& worker : workers_) totals += worker->totals(slot);
   return totals;
+}
+
+TunnelStatus EngineImplementation::status_of(const Tunnel& tunnel) const {
+  return {.config = tunnel.config,
+          .local = tunnel.path->local.load(std::memory_order_relaxed),
+          .mtu_bytes = fit_ipv6(tunnel).mtu_bytes,
+          .send = tunnel.path->next_hop.load() ? "packet" : "raw",
+          .send_reason = send_reason_of(tunnel),
+          .totals = totals_of(tunnel.index)};
 }
 
 EngineStatus EngineImplementation::status() const {
@@ -290,22 +357,15 @@ EngineStatus EngineImplementation::status() const {
   status.receive_reason = chosen_.receive_reason;
   status.workers = static_cast<unsigned>(workers_.size());
   status.running = !threads_.empty();
+  status.mtu_bytes = device_mtu_;
+  status.totals = removed_;
   for (const auto& worker : workers_) {
-    status.totals += worker->device_counters();
+    status.totals += worker->device_totals();
     status.receive_queue_full += worker->receive_queue_full();
   }
-  for (const Tunnel& tunnel : tables_.current().tunnels()) {
-    const io::NextHop hop = tunnel.path->next_hop.load();
-    const bool is_cut_there = hop.cuts && tunnel.has_constant_header;
-    status.mtu_bytes = tunnel.device_mtu;
-    status.tunnels.push_back({.config = tunnel.config,
-                              .local = tunnel.path->local.load(std::memory_order_relaxed),
-                              .mtu_bytes = fit_ipv6(tunnel).mtu_bytes,
-                              .send = hop ? "packet" : "raw",
-                              .send_reason = send_reason_of(tunnel.index) +
-                                             (is_cut_there ? ", super-packets cut there" : ""),
-                              .totals = totals_of(tunnel.index)});
-  }
+  status.tunnels.reserve(by_position_.size());
+  for (const std::uint32_t slot : by_position_)
+    status.tunnels.push_back(status_of(tables_.current().tunnel(slot)));
   status.flows = flow_table_status(flow_table_.get(), flow_tick());
   return status;
 }
@@ -314,10 +374,10 @@ std::vector<FlowStatus> EngineImplementation::flows(std::size_t limit) const {
   std::vector<FlowStatus> flows;
   if (!flow_table_) return flows;
   const std::lock_guard lock(mutex_);
-  const auto& tunnels = tables_.current().tunnels();
+  const auto& slots = tables_.current().slots();
   for (const FlowRecord& flow : latest_flows(*flow_table_, flow_tick(), limit)) {
-    const bool is_there = flow.pin.slot < tunnels.size();
-    flows.push_back({flow, is_there ? tunnels[flow.pin.slot].config.name : ""});
+    const bool is_there = flow.pin.slot < slots.size() && slots[flow.pin.slot];
+    flows.push_back({flow, is_there ? slots[flow.pin.slot]->config.name : ""});
   }
   return flows;
 }
@@ -326,21 +386,20 @@ std::vector<FlowStatus> EngineImplementation::flows(std::size_t limit) const {
 
 Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors injected) {
   if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
+  const unsigned asked_workers = config.workers;
   Opened opened;
   Chosen chosen;
   if (auto done = open_all(config, std::move(injected), opened, chosen); !done)
     return Unexpected{done.error()};
-  std::vector<Tunnel> tunnels;
-  for (std::uint32_t i = 0; i < config.tunnels.size(); ++i) {
-    tunnels.push_back(make_tunnel(config, i, std::make_shared<Path>()));
-  }
+  auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}),
+                           {.mtu = config.mtu, .icmp_source = config.icmp_source});
   io::Fd failure_event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   if (!failure_event)
     return Unexpected{
         Error{.code = errno, .operation = "open eventfd", .object = config.device, .advice = ""}};
-  auto engine = std::make_unique<EngineImplementation>(
-      std::move(config), std::move(opened), std::move(chosen),
-      std::make_unique<Tables>(std::move(tunnels)), std::move(failure_event));
+  auto engine = std::make_unique<EngineImplementation>(std::move(config), asked_workers,
+                                                       std::move(opened), std::move(chosen),
+                                                       std::move(plan), std::move(failure_event));
   if (auto table = engine->open_flow_table(); !table) return Unexpected{table.error()};
   if (auto workers = engine->open_workers(); !workers) return Unexpected{workers.error()};
   return std::unique_ptr<Engine>{std::move(engine)};

@@ -47,9 +47,11 @@ struct EngineStatus {
   std::string receive_reason;
   unsigned workers = 0;
   bool running = false;
-  Totals totals;                         ///< of packets that belong to no tunnel
+  /// Of packets that belong to no tunnel, and of tunnels that have been removed: with those of
+  /// `tunnels` it is everything that the device has ever counted.
+  Totals totals;
   std::uint64_t receive_queue_full = 0;  ///< packets that the kernel dropped before us
-  std::vector<TunnelStatus> tunnels;
+  std::vector<TunnelStatus> tunnels;     ///< in the order of Config::tunnels
   FlowTableStatus flows;
 };
 
@@ -69,13 +71,19 @@ class Engine {
 
   /// Starts the workers.
   [[nodiscard]] virtual Result<void> start() = 0;
-  /// Changes tunnels and their settings while packets flow; unchanged tunnels keep their counters.
-  /// Device name, workers, io, receive, send and busy_poll cannot change: refused.
+  /// Adds, changes and removes tunnels while packets flow. A tunnel is known by its name: as long
+  /// as that is there it keeps its counters and sequence numbers, and its path and next hop as long
+  /// as remote, local and dev stay the same. No packet of another tunnel is lost. Without `mtu` the
+  /// device keeps the one that it has. Device name, workers, io, receive, send and busy_poll cannot
+  /// change, nor can an encapsulation come that the device was opened without: refused, with
+  /// nothing changed.
   [[nodiscard]] virtual Result<void> apply(const Config& config) = 0;
-  /// Looks up routes to the remotes again: for the owner to call when netlink says that routes or
-  /// addresses changed. The workers do it each second by themselves.
+  /// Looks up addresses of this host and routes to the remotes again: for the owner to call when
+  /// netlink says that they changed. The workers look up routes by themselves too, 512 a second and
+  /// each once a second if they are no more than 64.
   virtual void refresh() = 0;
-  /// Tells the next hop of a tunnel's outer packets, by index: from then on they are sent to it by
+  /// Tells the next hop of a tunnel's outer packets, by its place in the last Config::tunnels, as
+  /// everywhere here: from then on they are sent to it by
   /// packet sockets, and TCP super-packets are cut by the kernel where it can. Nothing (the state
   /// at start): they go by the kernel's route through raw sockets. `reason` is for status(). The
   /// owner is to follow what netlink says of route, neighbor and link. Without effect with

@@ -32,14 +32,18 @@ struct Message {
   std::uint16_t mtu_bytes = 0;
 };
 
-Bytes build(ErrorBuffer& buffer, const Tunnel& tunnel, const proto::Ipv6Packet& offending,
-            const Message& message) noexcept {
-  const auto source = error_source(tunnel, offending.destination);
+Bytes build(ErrorBuffer& buffer, const proto::Ipv6Address& source,
+            const proto::Ipv6Packet& offending, const Message& message) noexcept {
   if (source.is_unspecified()) return {};
   if (!proto::may_answer_with_icmpv6_error(offending, message.type)) return {};
   return Bytes{buffer}.first(proto::build_icmpv6_error(buffer, source, offending.source,
                                                        message.type, message.code,
                                                        message.mtu_bytes, offending.bytes));
+}
+
+Bytes build(ErrorBuffer& buffer, const Tunnel& tunnel, const proto::Ipv6Packet& offending,
+            const Message& message) noexcept {
+  return build(buffer, error_source(tunnel, offending.destination), offending, message);
 }
 
 Bytes build(ErrorBuffer& buffer, const proto::Ipv4Packet& offending,
@@ -69,11 +73,11 @@ proto::Parsed<proto::Payload> quoted_payload(const proto::Ipv4Packet& outer) noe
 
 /// The tunnel whose packet is quoted: as it sends them, as far as that can be seen. Null: none of
 /// ours.
-const Tunnel* find_sender(const TunnelTable& tunnels, const proto::Ipv4Packet& outer,
+const Tunnel* find_sender(const Tables& tables, const proto::Ipv4Packet& outer,
                           const proto::Parsed<proto::Payload>& payload) noexcept {
   if (!payload && payload.error() != proto::Malformed::truncated) return nullptr;
-  const auto key = payload ? payload->key : std::nullopt;
-  const Tunnel* tunnel = tunnels.find_sender(outer.protocol, outer.source, outer.destination, key);
+  const auto key = payload ? std::optional{payload->key} : std::nullopt;
+  const Tunnel* tunnel = tables.find_sender(outer.protocol, outer.source, outer.destination, key);
   if (tunnel == nullptr || !payload) return tunnel;
   const auto header_bytes = payload->packet.data() - outer.payload.data();
   return header_bytes == tunnel->encapsulation_bytes ? tunnel : nullptr;
@@ -158,7 +162,35 @@ std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const Tunnel& tun
                 std::max(mtu_bytes, kIpv4MinimumMtu)});
 }
 
-Relay relay_error(ErrorBuffer& buffer, const TunnelTable& tunnels, Bytes message) noexcept {
+std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {
+  switch (reason) {
+    case DropReason::no_tunnel_for_destination:
+    case DropReason::tunnel_down:
+      return Unreachable{proto::kIcmpv6CodeNoRoute, proto::kIcmpv4CodeNet};
+    case DropReason::remote_unknown:
+      return Unreachable{proto::kIcmpv6CodeAddressUnreachable, proto::kIcmpv4CodeHost};
+    default:
+      return std::nullopt;
+  }
+}
+
+std::span<const std::byte> answer_unreachable(ErrorBuffer& buffer,
+                                              const std::optional<proto::Ipv6Address>& source,
+                                              Bytes inner,
+                                              const Unreachable& unreachable) noexcept {
+  if (inner.empty()) return {};
+  if (proto::load_u8(inner, 0) >> 4 == 6) {
+    const auto ipv6 = proto::parse_ipv6(inner);
+    if (!ipv6 || ipv6->destination.is_multicast()) return {};
+    return build(buffer, source.value_or(ipv6->destination), *ipv6,
+                 {proto::kIcmpv6DestinationUnreachable, unreachable.icmpv6_code, 0});
+  }
+  const auto ipv4 = proto::parse_ipv4(inner);
+  if (!ipv4) return {};
+  return build(buffer, *ipv4, {proto::kIcmpv4DestinationUnreachable, unreachable.icmpv4_code, 0});
+}
+
+Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noexcept {
   const auto drop = [](DropReason reason, const Tunnel* tunnel = nullptr) {
     return Relay{.reason = reason, .tunnel = tunnel};
   };
@@ -171,7 +203,7 @@ Relay relay_error(ErrorBuffer& buffer, const TunnelTable& tunnels, Bytes message
   const auto outer = proto::parse_quoted_ipv4(error->quoted);
   if (!outer) return drop(DropReason::icmp_error_malformed);
   const auto payload = quoted_payload(*outer);
-  const Tunnel* tunnel = find_sender(tunnels, *outer, payload);
+  const Tunnel* tunnel = find_sender(tables, *outer, payload);
   if (tunnel == nullptr) return drop(DropReason::icmp_error_not_ours);
   if (!concerns_inner_source(*error)) return drop(DropReason::icmp_error_not_relayed, tunnel);
 
@@ -182,7 +214,10 @@ Relay relay_error(ErrorBuffer& buffer, const TunnelTable& tunnels, Bytes message
     const auto told = told_path_mtu(*error, proto::load_be16(outer->bytes, 2));
     if (told == 0) return drop(DropReason::icmp_error_not_relayed, tunnel);
     // An error must not raise the estimate (RFC 1191 3): this one is of a larger packet before.
-    if (told < path_mtu) relay.learned_path_mtu = path_mtu = told;
+    if (told < path_mtu) {
+      path_mtu = told;
+      if (!tunnel->config.remote.is_unspecified()) relay.learned_path_mtu = told;
+    }
   }
   const auto relayed = !payload ? Relayed{DropReason::icmp_error_quotes_too_little, {}}
                        : payload->protocol_type == proto::kProtocolTypeIpv6

@@ -9,9 +9,9 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/tables.h"
 #include "engine/token_bucket.h"
 #include "engine/tunnel.h"
-#include "engine/tunnel_table.h"
 #include "engine/verdict.h"
 
 namespace culvert {
@@ -39,6 +39,21 @@ using ErrorBuffer = std::array<std::byte, 1280>;
                                                         std::span<const std::byte> inner,
                                                         std::uint16_t mtu_bytes) noexcept;
 
+/// What to say of a packet that was not sent for `reason`: no route to its destination where no
+/// tunnel is for it, address unreachable where the tunnel knows no remote. Nothing: it is not
+/// answered. RFC 4443 3.1, RFC 792.
+struct Unreachable {
+  std::uint8_t icmpv6_code = 0;
+  std::uint8_t icmpv4_code = 0;
+};
+[[nodiscard]] std::optional<Unreachable> unreachable_for(DropReason reason) noexcept;
+
+/// Tells the sender of `inner`, as answer_too_big() does. `source`: as Tunnel::icmp_source. Empty
+/// also for what went to a multicast address (RFC 4443 2.4(e.3)).
+[[nodiscard]] std::span<const std::byte> answer_unreachable(
+    ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source,
+    std::span<const std::byte> inner, const Unreachable& unreachable) noexcept;
+
 /// What an ICMPv4 error about one of our outer packets means for us and for the inner source.
 struct Relay {
   DropReason reason = DropReason::none;  ///< set: nothing is sent inward
@@ -53,10 +68,11 @@ struct Relay {
 /// one we could have sent: protocol and address pair of a tunnel (its GRE key, if the quote reaches
 /// that far). Fragmentation needed: path MTU of the message, or the next plateau below the quoted
 /// total length where it says 0; ignored if it is not smaller than what was sent (RFC 1191 4; an
-/// attacker's or stale), never below 68. Relayed if enough of the inner packet is quoted: as Packet
-/// Too Big or fragmentation needed with what the tunnel MTU becomes; everything else as ICMPv6
-/// destination unreachable code 3, or ICMPv4 host unreachable.
-[[nodiscard]] Relay relay_error(ErrorBuffer& buffer, const TunnelTable& tunnels,
+/// attacker's or stale), never below 68; nothing is learned of a tunnel with `remote any`, which
+/// has many paths. Relayed if enough of the inner packet is quoted: as Packet Too Big or
+/// fragmentation needed with what the tunnel MTU becomes; everything else as ICMPv6 destination
+/// unreachable code 3, or ICMPv4 host unreachable.
+[[nodiscard]] Relay relay_error(ErrorBuffer& buffer, const Tables& tables,
                                 std::span<const std::byte> message) noexcept;
 
 }  // namespace culvert

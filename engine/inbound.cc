@@ -19,6 +19,24 @@ Verdict drop(Stage stage, Malformed malformed, const Tunnel* tunnel = nullptr) n
   return drop(drop_reason(stage, malformed), tunnel);
 }
 
+/// Why a tunnel takes no packet of this outer source, or none at all; none: it does.
+DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
+                       const OwnAddresses& own) noexcept {
+  if (!tunnel.config.up) return DropReason::from_tunnel_that_is_down;
+  if (!tunnel.config.remote.is_unspecified()) return DropReason::none;
+  const auto source = outer.source;
+  const bool is_nobodys = source.is_multicast() || source.is_reserved() || source.is_loopback() ||
+                          source.host() >> 24 == 0 || source == outer.destination ||
+                          contains(own, source);
+  return is_nobodys ? DropReason::outer_source_forbidden : DropReason::none;
+}
+
+/// A tunnel with `dev` has packets of this interface alone, where the socket tells which it was.
+bool came_by_its_interface(const Tunnel& tunnel, const io::Packet& packet) noexcept {
+  const auto wanted = tunnel.path->interface_index.load(std::memory_order_relaxed);
+  return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted;
+}
+
 /// Tries one encapsulation of the list after the other.
 template <class E, class... Others>
 proto::Parsed<proto::Payload> decapsulate_as(std::uint8_t ip_protocol,
@@ -122,6 +140,8 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
   }
   if (!is_permitted_source(*inner, packet.bytes()))
     return drop(DropReason::inner_source_forbidden, &tunnel);
+  if (!accepts_source(tunnel, *inner, packet.bytes()))
+    return drop(DropReason::inner_source_not_accepted, &tunnel);
   if (goes_to_encapsulator(*inner, packet.bytes(), outer)) {
     return drop(DropReason::inner_destination_is_encapsulator, &tunnel);
   }
@@ -141,7 +161,7 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
 }  // namespace
 
 // outer header > encapsulation > tunnel > its fields > the inner packet
-Verdict inbound(io::Packet& packet, const Tables& tables, std::span<TunnelState> states,
+Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
                 io::ReceiveKind receive) noexcept {
   if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tunnel_offload_malformed);
@@ -156,9 +176,12 @@ Verdict inbound(io::Packet& packet, const Tables& tables, std::span<TunnelState>
   const auto [payload, must_be_coalesced] = decapsulate(packet, *outer, receive);
   if (!payload) return drop(Stage::tunnel_header, payload.error());
   const Tunnel* tunnel =
-      tables.by_outer().find(outer->protocol, outer->source, outer->destination, payload->key);
-  if (tunnel == nullptr) return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
-  const auto reason = check_fields(*tunnel, *payload, states[tunnel->index]);
+      tables.find(outer->protocol, outer->source, outer->destination, payload->key);
+  if (tunnel == nullptr || !came_by_its_interface(*tunnel, packet))
+    return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
+  auto reason = check_outer(*tunnel, *outer, tables.own_addresses());
+  if (reason == DropReason::none)
+    reason = check_fields(*tunnel, *payload, records.state(tunnel->index));
   if (reason != DropReason::none) return drop(reason, tunnel);
   if (!is_of_protocol_type(payload->packet, payload->protocol_type))
     return drop(Stage::inner_header, Malformed::bad_version, tunnel);

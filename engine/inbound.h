@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/tables.h"
+#include "engine/tunnel_records.h"
 #include "engine/verdict.h"
 #include "io/packet.h"
 #include "io/sockets.h"
@@ -14,9 +15,9 @@ namespace culvert {
 
 /// The inbound way. `packet`: from the tunnel, from its outer header on; with the verdict to_tun it
 /// has become the inner packet, or super-packet, and its offload says what is still to be done to
-/// it. `states`: this worker's, by tunnel index. `receive`: how it was received; a raw socket gives
+/// it. `records`: this worker's. `receive`: how it was received; a raw socket gives
 /// super-packets without a word, which are found and repaired here.
-[[nodiscard]] Verdict inbound(io::Packet& packet, const Tables& tables,
-                              std::span<TunnelState> states, io::ReceiveKind receive) noexcept;
+[[nodiscard]] Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
+                              io::ReceiveKind receive) noexcept;
 
 }  // namespace culvert

@@ -1,11 +1,13 @@
 #include "engine/opening.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "io/packet_socket.h"
 #include "io/raw_socket.h"
 #include "io/ring.h"
+#include "io/routes.h"
 #include "io/steering.h"
 #include "io/tun.h"
 
@@ -31,12 +33,12 @@ std::vector<std::uint8_t> ip_protocols(const Config& config) {
 
 namespace {
 
-Result<void> open_receive(const Config& config, io::ReceiveKind kind, Opened& opened) {
-  const auto protocols = ip_protocols(config);
-  const std::string& device = config.tunnels.front().dev;
+/// Sockets tell by which interface a packet came, and each tunnel looks for itself.
+Result<void> open_receive(io::ReceiveKind kind, Opened& opened) {
+  const auto& protocols = opened.protocols;
   if (kind == io::ReceiveKind::packet) {
-    auto sockets = io::open_packet_sockets({.protocols = protocols, .interface = device},
-                                           opened.workers.size());
+    auto sockets =
+        io::open_packet_sockets({.protocols = protocols, .interface = {}}, opened.workers.size());
     if (!sockets) return Unexpected{sockets.error()};
     for (std::size_t i = 0; i < opened.workers.size(); ++i) {
       opened.workers[i].receive.push_back(std::move((*sockets)[i]));
@@ -49,7 +51,7 @@ Result<void> open_receive(const Config& config, io::ReceiveKind kind, Opened& op
     opened.guards.push_back(std::move(*guard));
     if (kind == io::ReceiveKind::packet) continue;
     // Each raw socket gets a copy of every packet, so the first worker has the only one.
-    auto socket = io::open_raw_receive_socket(protocol, device);
+    auto socket = io::open_raw_receive_socket(protocol, "");
     if (!socket) return Unexpected{socket.error()};
     opened.workers.front().receive.push_back(std::move(*socket));
   }
@@ -61,9 +63,9 @@ Result<void> choose_receive(const Config& config, Opened& opened, Chosen& chosen
   if (config.receive == ReceiveChoice::raw) {
     chosen.receive = io::ReceiveKind::raw;
     chosen.receive_reason = "asked for";
-    return open_receive(config, io::ReceiveKind::raw, opened);
+    return open_receive(io::ReceiveKind::raw, opened);
   }
-  auto packet = open_receive(config, io::ReceiveKind::packet, opened);
+  auto packet = open_receive(io::ReceiveKind::packet, opened);
   if (packet || config.receive == ReceiveChoice::packet) {
     chosen.receive_reason = config.receive == ReceiveChoice::packet ? "asked for" : "available";
     return packet;
@@ -72,12 +74,28 @@ Result<void> choose_receive(const Config& config, Opened& opened, Chosen& chosen
   opened.guards.clear();
   chosen.receive = io::ReceiveKind::raw;
   chosen.receive_reason = packet.error().message();
-  return open_receive(config, io::ReceiveKind::raw, opened);
+  return open_receive(io::ReceiveKind::raw, opened);
+}
+
+/// Each datagram names its interface; that there is such a one is better known now.
+Result<void> check_devices(const Config& config) {
+  const std::string* last = nullptr;
+  for (const TunnelConfig& tunnel : config.tunnels) {
+    if (tunnel.dev.empty() || (last != nullptr && *last == tunnel.dev)) continue;
+    last = &tunnel.dev;
+    if (io::interface_index(tunnel.dev) != 0) continue;
+    return Unexpected{Error{.code = ENODEV,
+                            .operation = "send by",
+                            .object = "interface " + tunnel.dev,
+                            .advice = "there is no such interface"}};
+  }
+  return {};
 }
 
 Result<void> open_send(const Config& config, Opened& opened) {
+  if (auto devices = check_devices(config); !devices) return devices;
   for (auto& worker : opened.workers) {
-    auto send = io::open_raw_send_socket(config.tunnels.front().dev);
+    auto send = io::open_raw_send_socket("");
     if (!send) return Unexpected{send.error()};
     worker.send = std::move(*send);
   }
@@ -184,6 +202,7 @@ void limit_workers(Config& config) {
 Result<void> take_injected(InjectedDescriptors injected, Config& config, Opened& opened,
                            Chosen& chosen) {
   opened.device = config.device;
+  opened.protocols = ip_protocols(config);
   opened.workers = std::move(injected);
   config.workers = static_cast<unsigned>(opened.workers.size());
   chosen.receive = opened.workers.front().receive_kind;
@@ -196,6 +215,7 @@ Result<void> take_injected(InjectedDescriptors injected, Config& config, Opened&
 
 Result<void> open_descriptors(const Config& config, Opened& opened, Chosen& chosen) {
   opened.workers.resize(config.workers);
+  opened.protocols = ip_protocols(config);
   if (auto tun = open_tun_queues(config, opened); !tun) return tun;
   if (auto receive = choose_receive(config, opened, chosen); !receive) return receive;
   if (chosen.receive == io::ReceiveKind::packet) open_take(config, opened);

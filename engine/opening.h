@@ -31,7 +31,8 @@ struct Opened {
   unsigned device_index = 0;
   bool tun_takes_udp = true;
   std::vector<io::WorkerDescriptors> workers;
-  std::vector<io::Fd> guards;  ///< keep the kernel from answering protocol unreachable
+  std::vector<std::uint8_t> protocols;  ///< IP protocols that are received
+  std::vector<io::Fd> guards;           ///< keep the kernel from answering protocol unreachable
   std::optional<io::EncapsulatorProgram> encapsulator;  ///< nothing: BPF is forbidden
   std::optional<io::TakeProgram> take;                  ///< the same, or raw sockets receive
 };

@@ -66,7 +66,8 @@ class Encapsulator {
         state_(state),
         batch_(batch),
         protocol_type_(inner.protocol_type),
-        next_hop_(tunnel.path->next_hop.load()) {
+        next_hop_(tunnel.path->next_hop.load()),
+        interface_index_(tunnel.path->interface_index.load(std::memory_order_relaxed)) {
     outer_.source = tunnel.path->local.load(std::memory_order_relaxed);
     outer_.destination = tunnel.config.remote;
     outer_.protocol = tunnel.ip_protocol;
@@ -111,6 +112,7 @@ class Encapsulator {
                               .tail = {},
                               .destination = outer_.destination,
                               .next_hop = next_hop_,
+                              .interface_index = interface_index_,
                               .offload = packet.offload,
                               .encapsulation_bytes = tunnel_.overhead_bytes()},
                  .tunnel = tunnel_.index,
@@ -227,7 +229,8 @@ class Encapsulator {
     batch_.push({.datagram = {.head = head,
                               .tail = tail,
                               .destination = outer_.destination,
-                              .next_hop = next_hop_},
+                              .next_hop = next_hop_,
+                              .interface_index = interface_index_},
                  .tunnel = tunnel_.index,
                  .packets = static_cast<std::uint32_t>(packets),
                  .inner_bytes = static_cast<std::uint32_t>(inner_bytes)});
@@ -239,6 +242,7 @@ class Encapsulator {
   OutboundBatch& batch_;
   std::uint16_t protocol_type_;
   io::NextHop next_hop_;
+  std::uint32_t interface_index_;
   proto::Ipv4Fields outer_;
 };
 
@@ -284,25 +288,27 @@ Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunn
 }  // namespace
 
 // inner header > tunnel > loop > MSS > segments or checksum > fit > encapsulation > datagrams
-Verdict outbound(io::Packet& packet, const Tables& tables, std::span<TunnelState> states,
+Verdict outbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
                  OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
   const auto inner = parse_inner(packet.bytes());
   if (!inner) return drop(DropReason::tun_packet_malformed);
   if (!packet.offload.is_super_packet()) packet.trim_to(inner->size_bytes);
-  const Tunnel* tunnel = tables.route(*inner);
-  if (tunnel == nullptr) return drop(DropReason::payload_unsupported);
+  const auto [tunnel, is_up] = tables.routes().find(*inner, packet.bytes());
+  if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
+  if (!is_up) return drop(DropReason::tunnel_down, tunnel);
   if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
   if (is_routing_loop(*inner, packet.bytes(), *tunnel))
     return drop(DropReason::routing_loop, tunnel);
+  if (tunnel->config.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
   if (tunnel->path->local.load(std::memory_order_relaxed).is_unspecified()) {
     return drop(DropReason::local_address_unknown, tunnel);
   }
   const Fit fit = inner->is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
-  Encapsulator encapsulator(*tunnel, *inner, fit, states[tunnel->index], batch);
+  Encapsulator encapsulator(*tunnel, *inner, fit, records.state(tunnel->index), batch);
   if (packet.offload.is_super_packet())
     return outbound_super_packet(packet, *inner, *tunnel, fit, encapsulator);
   return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "engine/tables.h"
+#include "engine/tunnel_records.h"
 #include "engine/verdict.h"
 #include "io/cache_line.h"
 #include "io/packet.h"
@@ -60,9 +61,9 @@ class OutboundBatch {
 };
 
 /// The outbound way. `packet`: from TUN, an inner packet or super-packet; it is changed (MSS,
-/// checksum, an outer header in front) and must stay until the batch is flushed. `states`: this
-/// worker's, by tunnel index.
-[[nodiscard]] Verdict outbound(io::Packet& packet, const Tables& tables,
-                               std::span<TunnelState> states, OutboundBatch& batch) noexcept;
+/// checksum, an outer header in front) and must stay until the batch is flushed. `records`:
+/// this worker's.
+[[nodiscard]] Verdict outbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
+                               OutboundBatch& batch) noexcept;
 
 }  // namespace culvert

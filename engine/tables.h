@@ -2,35 +2,64 @@
 #pragma once
 
 #include <memory>
-#include <utility>
+#include <optional>
+#include <span>
 #include <vector>
 
+#include "engine/route_table.h"
 #include "engine/tunnel.h"
 #include "engine/tunnel_table.h"
 
 namespace culvert {
 
-struct InnerPacket;
-
 class Tables {
  public:
-  explicit Tables(std::vector<Tunnel> tunnels)
-      : tunnels_(std::move(tunnels)), by_outer_(tunnels_) {}
-  Tables(const Tables&) = delete;  // the table points into the vector
+  /// Each tunnel in its slot, in which its index names it. `own`: sorted.
+  explicit Tables(TunnelSlots slots, OwnAddresses own = {});
+  /// Tunnels that are there from 0 on.
+  explicit Tables(std::vector<Tunnel> tunnels);
+  /// The tunnels of `other`, and other addresses of this host.
+  Tables(const Tables& other, OwnAddresses own);
+  Tables(const Tables&) = delete;
   Tables& operator=(const Tables&) = delete;
 
-  [[nodiscard]] const std::vector<Tunnel>& tunnels() const noexcept { return tunnels_; }
-  [[nodiscard]] const TunnelTable& by_outer() const noexcept { return by_outer_; }
+  /// By slot; null where one is free.
+  [[nodiscard]] const TunnelSlots& slots() const noexcept { return tunnels_->slots; }
+  /// Of a slot that is in use.
+  [[nodiscard]] const Tunnel& tunnel(std::uint32_t slot) const noexcept {
+    return *tunnels_->slots[slot];
+  }
+  [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return own_; }
+  [[nodiscard]] const RouteTable& routes() const noexcept { return tunnels_->routes; }
+  /// The device's, which all tunnels have: source of errors that we originate.
+  [[nodiscard]] const std::optional<proto::Ipv6Address>& icmp_source() const noexcept {
+    return tunnels_->icmp_source;
+  }
 
-  /// The tunnel that an inner packet from TUN takes. A device has one tunnel, so it is that one; a
-  /// table of inner prefixes has its place here.
-  [[nodiscard]] const Tunnel* route(const InnerPacket&) const noexcept {
-    return tunnels_.empty() ? nullptr : &tunnels_.front();
+  /// TunnelTable::find() and find_sender(), with this host's addresses.
+  [[nodiscard]] const Tunnel* find(std::uint8_t ip_protocol, proto::Ipv4Address source,
+                                   proto::Ipv4Address destination,
+                                   const proto::OptionalWord& key) const noexcept {
+    return tunnels_->by_outer.find(ip_protocol, source, destination, key, own_);
+  }
+  [[nodiscard]] const Tunnel* find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
+                                          proto::Ipv4Address destination,
+                                          std::optional<proto::OptionalWord> key) const noexcept {
+    return tunnels_->by_outer.find_sender(ip_protocol, source, destination, key, own_);
   }
 
  private:
-  std::vector<Tunnel> tunnels_;
-  TunnelTable by_outer_;
+  /// Kept when only an address of this host changes.
+  struct Tunnels {
+    explicit Tunnels(TunnelSlots all);
+    TunnelSlots slots;
+    TunnelTable by_outer;
+    RouteTable routes;
+    std::optional<proto::Ipv6Address> icmp_source;
+  };
+
+  std::shared_ptr<const Tunnels> tunnels_;
+  OwnAddresses own_;
 };
 
 }  // namespace culvert

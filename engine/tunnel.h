@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "engine/config.h"
-#include "io/cache_line.h"
+#include "engine/source_filter.h"
 #include "io/next_hop.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
@@ -39,12 +39,16 @@ class AtomicIpv4Address {
   std::atomic<std::uint32_t> value_{0};
 };
 
-/// What is known of the way to a remote endpoint. Relaxed throughout: the values stand alone.
-struct alignas(io::kCacheLineBytes) Path {
+/// What is known of the way to a remote endpoint. Relaxed throughout: the values stand alone. All
+/// read it for each packet, so it is written only where something changes.
+struct Path {
   AtomicIpv4Address local;                     ///< source of outer packets; 0.0.0.0: none, no route
   std::atomic<std::uint16_t> route_mtu{1500};  ///< bytes, as the kernel's route says
   std::atomic<std::uint16_t> learned_mtu{
       0};  ///< bytes, from fragmentation needed (RFC 1191); 0: nothing
+  /// Of `dev`, as it was when last seen: outer packets leave by it, and come by it alone. 0: there
+  /// is no `dev`.
+  std::atomic<std::uint32_t> interface_index{0};
   std::atomic<Time::rep> learned_until{0};  ///< RFC 1191 6.3: forgotten after ten minutes
   io::AtomicNextHop next_hop;               ///< nothing: packets go by the kernel's route
 
@@ -56,7 +60,8 @@ struct alignas(io::kCacheLineBytes) Path {
   }
 };
 
-/// One tunnel. Its index is its place in Tables::tunnels and in each worker's state and counters.
+/// One tunnel. Its index is its slot: its place in Tables::slots() and in each worker's records, as
+/// long as its name lives.
 struct Tunnel {
   TunnelConfig config{};
   std::uint32_t index = 0;
@@ -66,6 +71,7 @@ struct Tunnel {
   bool has_constant_header = false;  ///< of the encapsulation: the same for all segments
   std::optional<proto::Ipv6Address> icmp_source{};
   std::shared_ptr<Path> path{};
+  std::shared_ptr<const SourceTables> sources{};  ///< what accepts_source() looks into
 
   /// Everything in front of the payload packet: outer header and encapsulation.
   [[nodiscard]] std::uint16_t overhead_bytes() const noexcept {

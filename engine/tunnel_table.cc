@@ -1,11 +1,10 @@
 #include "engine/tunnel_table.h"
 
+#include <algorithm>
+
+#include "engine/prefix_table.h"
+
 namespace culvert {
-
-TunnelTable::TunnelTable(const std::vector<Tunnel>& tunnels) {
-  for (const Tunnel& tunnel : tunnels) tunnels_.push_back(&tunnel);
-}
-
 namespace {
 
 std::optional<std::uint32_t> key_in(const Tunnel& tunnel) noexcept {
@@ -20,34 +19,96 @@ std::optional<std::uint32_t> key_out(const Tunnel& tunnel) noexcept {
   });
 }
 
-proto::Ipv4Address local_of(const Tunnel& tunnel) noexcept {
-  return tunnel.path->local.load(std::memory_order_relaxed);
+/// `address` may be the local end of a tunnel with `local any`.
+bool is_local_end(const Tunnel& tunnel, proto::Ipv4Address address,
+                  const OwnAddresses& own) noexcept {
+  return tunnel.path->local.load(std::memory_order_relaxed) == address || contains(own, address);
 }
 
 }  // namespace
 
-const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address source,
-                                proto::Ipv4Address destination,
-                                const proto::OptionalWord& key) const noexcept {
-  for (const Tunnel* tunnel : tunnels_) {
-    if (tunnel->config.remote == source && tunnel->ip_protocol == ip_protocol &&
-        local_of(*tunnel) == destination && key_in(*tunnel) == key) {
-      return tunnel;
-    }
+bool contains(const OwnAddresses& own, proto::Ipv4Address address) noexcept {
+  return std::binary_search(own.begin(), own.end(), address);
+}
+
+TunnelTable::TunnelTable(const TunnelSlots& tunnels)
+    : tunnels_(tunnels),
+      by_key_in_(tunnels.size()),
+      by_key_out_(tunnels.size()),
+      by_ends_(tunnels.size()) {
+  for (std::uint32_t i = 0; i < tunnels.size(); ++i) {
+    if (!tunnels[i]) continue;
+    const Tunnel& tunnel = *tunnels[i];
+    Ends ends{.remote = tunnel.config.remote,
+              .local = tunnel.config.local.value_or(proto::Ipv4Address{}),
+              .ip_protocol = tunnel.ip_protocol,
+              .key = key_in(tunnel)};
+    by_key_in_.put(hash_of(ends), i);
+    ends.key = key_out(tunnel);
+    by_key_out_.put(hash_of(ends), i);
+    ends.key.reset();
+    ends.matches_any_key = true;
+    if (look_up(by_ends_, key_out, ends) == nullptr) by_ends_.put(hash_of(ends), i);
+    const bool has_local = tunnel.config.local.has_value();
+    const bool has_remote = !tunnel.config.remote.is_unspecified();
+    kinds_.local_any |= has_remote && !has_local;
+    kinds_.remote_any |= has_local && !has_remote;
+    kinds_.both_any |= !has_local && !has_remote;
   }
-  return nullptr;
+}
+
+std::uint64_t TunnelTable::hash_of(const Ends& ends) noexcept {
+  return detail::spread({std::uint64_t{ends.remote.host()} << 32 | ends.local.host(),
+                         std::uint64_t{ends.key.value_or(0)} << 9 |
+                             std::uint64_t{ends.key.has_value()} << 8 | ends.ip_protocol});
+}
+
+const Tunnel* TunnelTable::look_up(const IndexTable& table, KeyOf key_of,
+                                   const Ends& ends) const noexcept {
+  const auto index = table.find(hash_of(ends), [&](std::uint32_t i) {
+    const Tunnel& tunnel = *tunnels_[i];
+    return tunnel.config.remote == ends.remote && tunnel.ip_protocol == ends.ip_protocol &&
+           tunnel.config.local.value_or(proto::Ipv4Address{}) == ends.local &&
+           (ends.matches_any_key || key_of(tunnel) == ends.key);
+  });
+  return index ? tunnels_[*index].get() : nullptr;
+}
+
+const Tunnel* TunnelTable::look_up_each(const IndexTable& table, KeyOf key_of, const Ends& ends,
+                                        const OwnAddresses& own) const noexcept {
+  if (const Tunnel* exact = look_up(table, key_of, ends)) return exact;
+  const auto look_up_any = [&](bool exists, bool local, bool remote) -> const Tunnel* {
+    if (!exists) return nullptr;
+    Ends any = ends;
+    if (local) any.local = {};
+    if (remote) any.remote = {};
+    const Tunnel* tunnel = look_up(table, key_of, any);
+    return tunnel == nullptr || !local || is_local_end(*tunnel, ends.local, own) ? tunnel : nullptr;
+  };
+  if (const Tunnel* found = look_up_any(kinds_.local_any, true, false)) return found;
+  if (const Tunnel* found = look_up_any(kinds_.remote_any, false, true)) return found;
+  return look_up_any(kinds_.both_any, true, true);
+}
+
+const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address source,
+                                proto::Ipv4Address destination, const proto::OptionalWord& key,
+                                const OwnAddresses& own) const noexcept {
+  // An address of 0.0.0.0 would be looked up as `any`.
+  if (source.is_unspecified() || destination.is_unspecified()) return nullptr;
+  Ends ends{.remote = source, .local = destination, .ip_protocol = ip_protocol};
+  if (key) ends.key = *key;
+  return look_up_each(by_key_in_, key_in, ends, own);
 }
 
 const Tunnel* TunnelTable::find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                        proto::Ipv4Address destination,
-                                       std::optional<std::uint32_t> key) const noexcept {
-  for (const Tunnel* tunnel : tunnels_) {
-    if (tunnel->config.remote == destination && tunnel->ip_protocol == ip_protocol &&
-        local_of(*tunnel) == source && (!key || key_out(*tunnel) == key)) {
-      return tunnel;
-    }
-  }
-  return nullptr;
+                                       std::optional<proto::OptionalWord> key,
+                                       const OwnAddresses& own) const noexcept {
+  if (source.is_unspecified() || destination.is_unspecified()) return nullptr;
+  Ends ends{
+      .remote = destination, .local = source, .ip_protocol = ip_protocol, .matches_any_key = !key};
+  if (key) ends.key = *key;
+  return look_up_each(key ? by_key_out_ : by_ends_, key_out, ends, own);
 }
 
 }  // namespace culvert

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cerrno>
 #include <random>
+#include <utility>
 
 #include "engine/path.h"
 #include "engine/segment.h"
@@ -11,6 +12,8 @@ namespace culvert {
 namespace {
 
 constexpr auto kTick = std::chrono::seconds{1};
+/// Between look-ups of kHouseChunk routes, where there are more tunnels than that.
+constexpr auto kLookUpInterval = std::chrono::milliseconds{125};
 constexpr std::size_t kErrorBuffers = 32;  // errors that one round may originate
 
 DropReason send_reason(int error) noexcept {
@@ -59,24 +62,29 @@ Worker::Worker(std::unique_ptr<io::Queues> queues, Snapshot<Tables>& tables, Wor
     : queues_(std::move(queues)),
       snapshot_(tables),
       options_(std::move(options)),
-      states_(kMaxTunnels),
-      counters_(kMaxTunnels + 1),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
       coalescer_(options_.sizes.tunnel_packets, options_.tun_takes_udp),
       error_buffers_(kErrorBuffers) {
   pending_writes_.reserve(options_.sizes.batch_writes);
   if (!options_.tun_has_virtio_header)
     cut_headers_.resize(options_.sizes.batch_writes * kMaxInnerHeaderBytes);
-  // RFC 6864 does not ask for it, but an observer should not learn a restart from identifications.
-  std::random_device random;
-  for (auto& state : states_) state.next_identification = static_cast<std::uint16_t>(random());
+  too_big_.reserve(kHouseChunk);
 }
 
 Worker::~Worker() = default;
 
+Result<void> Worker::prepare(std::uint32_t slot) {
+  // RFC 6864 does not ask for it, but an observer should not learn a restart from identifications.
+  return records_.prepare(slot, static_cast<std::uint16_t>(std::random_device{}()));
+}
+
 void Worker::run() noexcept {
   while (!stop_.load(std::memory_order_relaxed)) {
-    const auto done = round(kTick, std::chrono::steady_clock::now());
+    std::chrono::nanoseconds idle = kTick;
+    if (options_.keeps_house && tables_ != nullptr && tables_->slots().size() > kHouseChunk)
+      idle = kLookUpInterval;
+    if (look_ups_asked_for_ != 0) idle = {};
+    const auto done = round(idle, std::chrono::steady_clock::now());
     if (!done) {
       options_.on_failure(done.error());
       break;
@@ -104,20 +112,20 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
 
 void Worker::from_tun(io::Packet& packet, Time now) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = outbound(packet, *tables_, states_, *batch_);
-  WorkerCounters& counters = counters_of(verdict.tunnel);
-  counters.out_received.add(packets);
+  const Verdict verdict = outbound(packet, *tables_, records_, *batch_);
+  const CounterSet counters = counters_of(verdict.tunnel);
+  counters->out_received.add(packets);
   if (verdict.action != Verdict::Action::drop) return;  // counted when it has been sent
   counters.drop(verdict.reason, packets);
-  if (verdict.too_big_mtu != 0) answer_too_big(packet, verdict, now);
+  answer(packet, verdict, now);
 }
 
 void Worker::from_tunnel(io::Packet& packet) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = inbound(packet, *tables_, states_, options_.receive);
-  WorkerCounters& counters = counters_of(verdict.tunnel);
-  counters.in_received.add(packets);
-  if (verdict.ecn_is_anomalous) counters.ecn_anomalies.add(packets);
+  const Verdict verdict = inbound(packet, *tables_, records_, options_.receive);
+  const CounterSet counters = counters_of(verdict.tunnel);
+  counters->in_received.add(packets);
+  if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
   if (verdict.action == Verdict::Action::drop) return counters.drop(verdict.reason, packets);
   const std::uint32_t tunnel = verdict.tunnel->index;
   if (!cut_headers_.empty()) {
@@ -131,10 +139,9 @@ void Worker::from_tunnel(io::Packet& packet) noexcept {
 void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
   ErrorBuffer* buffer = error_buffer();
   ErrorBuffer unused;
-  Relay relay =
-      relay_error(buffer != nullptr ? *buffer : unused, tables_->by_outer(), packet.bytes());
-  WorkerCounters& counters = counters_of(relay.tunnel);
-  counters.errors_received.add(1);
+  Relay relay = relay_error(buffer != nullptr ? *buffer : unused, *tables_, packet.bytes());
+  const CounterSet counters = counters_of(relay.tunnel);
+  counters.add(RareCounter::errors_received);
   if (relay.learned_path_mtu != 0) learn_path_mtu(*relay.tunnel, relay.learned_path_mtu, now);
   if (relay.reason == DropReason::none && (buffer == nullptr || !limiter_.allow(now))) {
     relay.reason = DropReason::icmp_error_rate_limited;
@@ -144,15 +151,24 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
         {.tunnel = relay.tunnel->index, .packets = 1, .is_relayed_error = true});
 }
 
-void Worker::answer_too_big(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
+/// Tells the sender of a packet that was not forwarded, where that is due.
+void Worker::answer(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
+  const bool is_too_big = verdict.too_big_mtu != 0;
+  const auto unreachable = unreachable_for(verdict.reason);
+  if (!is_too_big && !unreachable) return;
+  const CounterSet counters = counters_of(verdict.tunnel);
+  const auto suppressed =
+      is_too_big ? RareCounter::too_big_suppressed : RareCounter::unreachable_suppressed;
   ErrorBuffer* buffer = error_buffer();
-  if (buffer == nullptr) return counters_of(verdict.tunnel).too_big_suppressed.add(1);
+  if (buffer == nullptr) return counters.add(suppressed);
   const auto error =
-      culvert::answer_too_big(*buffer, *verdict.tunnel, packet.bytes(), verdict.too_big_mtu);
+      is_too_big
+          ? answer_too_big(*buffer, *verdict.tunnel, packet.bytes(), verdict.too_big_mtu)
+          : answer_unreachable(*buffer, tables_->icmp_source(), packet.bytes(), *unreachable);
   if (error.empty()) return;  // RFC 4443 2.4(e)
-  if (!limiter_.allow(now)) return counters_of(verdict.tunnel).too_big_suppressed.add(1);
-  counters_of(verdict.tunnel).too_big_sent.add(1);
-  write({.head = error, .slices = {}, .offload = {}}, {.tunnel = verdict.tunnel->index});
+  if (!limiter_.allow(now)) return counters.add(suppressed);
+  counters.add(is_too_big ? RareCounter::too_big_sent : RareCounter::unreachable_sent);
+  write({.head = error, .slices = {}, .offload = {}}, {});
 }
 
 void Worker::write_coalesced() noexcept {
@@ -173,13 +189,15 @@ void Worker::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
 void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept {
   if (!packet.offload.is_super_packet()) {
     if (packet.offload.needs_checksum && !complete_checksum(packet)) {
-      return counters_[pending.tunnel].drop(DropReason::tunnel_offload_malformed, pending.packets);
+      return records_.counters(pending.tunnel)
+          .drop(DropReason::tunnel_offload_malformed, pending.packets);
     }
     return write({.head = packet.bytes(), .slices = {}, .offload = {}}, pending);
   }
   auto segmenter = Segmenter::start(packet);
   if (!segmenter || segmenter->segment_count() != pending.packets) {
-    return counters_[pending.tunnel].drop(DropReason::tunnel_offload_malformed, pending.packets);
+    return records_.counters(pending.tunnel)
+        .drop(DropReason::tunnel_offload_malformed, pending.packets);
   }
   for (std::size_t i = 0; i < segmenter->segment_count(); ++i) {
     if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
@@ -221,19 +239,21 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
   assert(datagrams.size() == results.size());
   for (std::size_t i = 0; i < datagrams.size(); ++i) {
     const OutboundDatagram& datagram = datagrams[i];
-    WorkerCounters& counters = counters_[datagram.tunnel];
+    const CounterSet counters = records_.counters(datagram.tunnel);
     if (results[i] == 0) {
-      counters.out_packets.add(datagram.packets);
-      counters.out_bytes.add(datagram.inner_bytes);
+      counters->out_packets.add(datagram.packets);
+      counters->out_bytes.add(datagram.inner_bytes);
       continue;
     }
     counters.drop(send_reason(results[i]), datagram.packets);
-    // The route has changed under us: its MTU is looked up again before the next round.
-    if (results[i] == EMSGSIZE) refresh_.store(true, std::memory_order_relaxed);
+    // The route has changed under us: its MTU is looked up again before the next round. What finds
+    // no place here is refused again, and finds one then.
+    if (results[i] == EMSGSIZE && too_big_.size() < kHouseChunk)
+      too_big_.push_back(datagram.tunnel);
     // Or its interface is gone: what comes next goes by the kernel's route until a next hop is
     // told.
     if (send_reason(results[i]) == DropReason::send_no_route && datagram.datagram.next_hop)
-      tables_->tunnels()[datagram.tunnel].path->next_hop.clear(datagram.datagram.next_hop);
+      tables_->tunnel(datagram.tunnel).path->next_hop.clear(datagram.datagram.next_hop);
   }
 }
 
@@ -241,14 +261,15 @@ void Worker::count_writes(std::span<const int> results) noexcept {
   assert(pending_writes_.size() == results.size());
   for (std::size_t i = 0; i < pending_writes_.size(); ++i) {
     const PendingWrite& pending = pending_writes_[i];
-    WorkerCounters& counters = counters_[pending.tunnel];
+    if (pending.packets == 0) continue;
+    const CounterSet counters = records_.counters(pending.tunnel);
     const bool is_written = results[i] == 0;
     if (pending.is_relayed_error) {
-      is_written ? counters.errors_relayed.add(1)
+      is_written ? counters.add(RareCounter::errors_relayed)
                  : counters.drop(DropReason::icmp_error_write_failed, 1);
     } else if (is_written) {
-      counters.in_packets.add(pending.packets);
-      counters.in_bytes.add(pending.bytes);
+      counters->in_packets.add(pending.packets);
+      counters->in_bytes.add(pending.bytes);
     } else {
       counters.drop(write_reason(results[i]), pending.packets);
     }
@@ -256,19 +277,45 @@ void Worker::count_writes(std::span<const int> results) noexcept {
 }
 
 void Worker::keep_house(Time now) noexcept {
+  look_up_too_big(now);
   // Only who has been asked writes: a read-modify-write in every round would cost more.
   const bool is_asked = refresh_.load(std::memory_order_relaxed) &&
                         refresh_.exchange(false, std::memory_order_relaxed);
-  if (!is_asked && now < next_house_keeping_) return;
-  next_house_keeping_ = now + kTick;
-  if (is_asked || options_.keeps_house) {
-    for (const Tunnel& tunnel : tables_->tunnels()) refresh_path(tunnel, now);
-  }
+  const std::size_t slots = tables_->slots().size();
+  if (is_asked) look_ups_asked_for_ = slots;
+  if (look_ups_asked_for_ == 0 && now < next_house_keeping_) return;
+  const bool is_due = now >= next_house_keeping_;
+  if (look_ups_asked_for_ != 0 || options_.keeps_house) look_up_some(now);
+  if (!is_due) return;
+  next_house_keeping_ = now + (slots > kHouseChunk ? Time::duration{kLookUpInterval} : kTick);
   receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
 }
 
-WorkerCounters& Worker::counters_of(const Tunnel* tunnel) noexcept {
-  return tunnel != nullptr ? counters_[tunnel->index] : counters_.back();
+/// The routes of the next slots, round and round.
+void Worker::look_up_some(Time now) noexcept {
+  const auto& slots = tables_->slots();
+  const std::size_t count = std::min(slots.size(), kHouseChunk);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (next_look_up_ >= slots.size()) next_look_up_ = 0;
+    if (const Tunnel* tunnel = slots[next_look_up_++].get())
+      refresh_path(tunnel->config, *tunnel->path, probe_, now);
+  }
+  look_ups_asked_for_ -= std::min(look_ups_asked_for_, count);
+}
+
+void Worker::look_up_too_big(Time now) noexcept {
+  std::uint32_t last = UINT32_MAX;
+  for (const std::uint32_t slot : too_big_) {
+    if (std::exchange(last, slot) == slot) continue;
+    // The tables may be others by now.
+    const Tunnel* tunnel = slot < tables_->slots().size() ? tables_->slots()[slot].get() : nullptr;
+    if (tunnel != nullptr) refresh_path(tunnel->config, *tunnel->path, probe_, now);
+  }
+  too_big_.clear();
+}
+
+CounterSet Worker::counters_of(const Tunnel* tunnel) noexcept {
+  return tunnel != nullptr ? records_.counters(tunnel->index) : device_.counters();
 }
 
 ErrorBuffer* Worker::error_buffer() noexcept {

@@ -15,8 +15,10 @@
 #include "engine/outbound.h"
 #include "engine/snapshot.h"
 #include "engine/tables.h"
+#include "engine/tunnel_records.h"
 #include "io/cache_line.h"
 #include "io/queue.h"
+#include "io/routes.h"
 
 namespace culvert {
 
@@ -28,13 +30,16 @@ struct WorkerOptions {
   bool tun_has_virtio_header =
       true;  ///< false: super-packets are cut and checksums completed before they are written
   bool tun_takes_udp = true;  ///< USO: UDP may be coalesced
-  bool keeps_house = false;   ///< the one worker that looks up routes each second
+  bool keeps_house = false;   ///< the one worker that looks up routes, some each second
   std::function<void(const Error&)> on_failure = [](const Error&) {
   };  ///< the device is gone; called once, on the worker's thread
 };
 
 class alignas(io::kCacheLineBytes) Worker {
  public:
+  /// Routes that are looked up before one round, at the most: a packet waits no longer for it.
+  static constexpr std::size_t kHouseChunk = 64;
+
   /// `tables` outlives the worker, which reads it as reader number options.index.
   Worker(std::unique_ptr<io::Queues> queues, Snapshot<Tables>& tables, WorkerOptions options);
   ~Worker();
@@ -50,18 +55,19 @@ class alignas(io::kCacheLineBytes) Worker {
     wake();
   }
   void wake() noexcept { queues_->wake(); }
-  /// Looks up the routes before the next round. Any thread.
+  /// Looks up all routes again, kHouseChunk of them before each of the next rounds. Any thread.
   void request_refresh() noexcept {
     refresh_.store(true, std::memory_order_relaxed);
     wake();
   }
 
-  /// Counters of a tunnel, by index; any thread.
-  [[nodiscard]] const WorkerCounters& counters(std::size_t tunnel) const noexcept {
-    return counters_[tunnel];
-  }
-  /// Of packets that belong to no tunnel.
-  [[nodiscard]] const WorkerCounters& device_counters() const noexcept { return counters_.back(); }
+  /// Makes a slot of the tables fit for use, before they are published. The owner's thread.
+  [[nodiscard]] Result<void> prepare(std::uint32_t slot);
+
+  /// Of a tunnel, by its slot. The owner's thread.
+  [[nodiscard]] Totals totals(std::uint32_t slot) const noexcept { return records_.totals(slot); }
+  /// Of packets that belong to no tunnel; any thread.
+  [[nodiscard]] Totals device_totals() const noexcept { return device_.totals(); }
   [[nodiscard]] std::uint64_t receive_queue_full() const noexcept {
     return receive_queue_full_.value();
   }
@@ -80,7 +86,7 @@ class alignas(io::kCacheLineBytes) Worker {
   void from_tun(io::Packet& packet, Time now) noexcept;
   void from_tunnel(io::Packet& packet) noexcept;
   void from_icmp(io::Packet& packet, Time now) noexcept;
-  void answer_too_big(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
+  void answer(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
   void write_coalesced() noexcept;
   void write(const io::TunPacket& packet, PendingWrite pending) noexcept;
   void write_cut(io::Packet& packet, const PendingWrite& pending) noexcept;
@@ -90,15 +96,17 @@ class alignas(io::kCacheLineBytes) Worker {
                    std::span<const int> results) noexcept;
   void count_writes(std::span<const int> results) noexcept;
   void keep_house(Time now) noexcept;
-  [[nodiscard]] WorkerCounters& counters_of(const Tunnel* tunnel) noexcept;
+  void look_up_some(Time now) noexcept;
+  void look_up_too_big(Time now) noexcept;
+  [[nodiscard]] CounterSet counters_of(const Tunnel* tunnel) noexcept;
   [[nodiscard]] ErrorBuffer* error_buffer() noexcept;
 
   std::unique_ptr<io::Queues> queues_;
   Snapshot<Tables>& snapshot_;
   WorkerOptions options_;
-  const Tables* tables_ = nullptr;           ///< of this round
-  io::LineVector<TunnelState> states_;       ///< by tunnel index
-  io::LineVector<WorkerCounters> counters_;  ///< by tunnel index, the device's last
+  const Tables* tables_ = nullptr;  ///< of this round
+  TunnelRecords records_;
+  DeviceCounters device_;
   Counter receive_queue_full_;
   std::unique_ptr<Batch> batch_;
   Coalescer coalescer_;
@@ -108,7 +116,11 @@ class alignas(io::kCacheLineBytes) Worker {
   io::LineVector<std::byte>
       cut_headers_;  ///< blocks for write_cut(); empty where the device takes super-packets
   ErrorLimiter limiter_;
+  io::RouteProbe probe_;
   Time next_house_keeping_{};
+  std::uint32_t next_look_up_ = 0;         ///< slot
+  std::size_t look_ups_asked_for_ = 0;     ///< slots that are still to be looked at
+  io::LineVector<std::uint32_t> too_big_;  ///< slots of which an outer packet was refused as such
   std::atomic<bool> stop_{false};
   std::atomic<bool> refresh_{false};
 };

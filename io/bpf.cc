@@ -115,6 +115,7 @@ Result<Fd> create_set(std::uint32_t key_bytes, std::uint32_t entries, std::strin
   attributes.key_size = key_bytes;
   attributes.value_size = 1;
   attributes.max_entries = entries;
+  attributes.map_flags = BPF_F_NO_PREALLOC;  // memory for what is in it
   set_name(attributes.map_name, name);
   Fd map{static_cast<int>(bpf_call(BPF_MAP_CREATE, attributes))};
   if (!map) return fail(errno, "create BPF map", name, advice_on(errno));

@@ -4,10 +4,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "io/socket_options.h"
 #include "proto/ipv4.h"
@@ -17,14 +15,6 @@ namespace {
 
 SocketName raw_name(std::uint8_t protocol) {
   return {"raw socket", "for protocol " + std::to_string(protocol)};
-}
-
-sockaddr_in socket_address(proto::Ipv4Address address, std::uint16_t port) noexcept {
-  sockaddr_in result{};
-  result.sin_family = AF_INET;
-  result.sin_port = proto::swap_if_little(port);
-  std::memcpy(&result.sin_addr, address.bytes.data(), sizeof result.sin_addr);
-  return result;
 }
 
 }  // namespace
@@ -78,40 +68,6 @@ Result<Fd> open_icmp_socket() {
   if (auto allowed = allow(*socket, kQuotesTunnel, name); !allowed)
     return Unexpected{allowed.error()};
   return socket;
-}
-
-// ---- routes -------------------------------------------------------------------------------------
-
-Result<RouteProbe> RouteProbe::open(const std::string& device) { return RouteProbe{device}; }
-
-std::optional<RouteFacts> RouteProbe::look_up(proto::Ipv4Address remote,
-                                              std::optional<proto::Ipv4Address> source) noexcept {
-  const Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  if (!socket) return std::nullopt;
-  if (!device_.empty() && ::setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, device_.data(),
-                                       static_cast<socklen_t>(device_.size())) != 0)
-    return std::nullopt;
-  sockaddr_in address{};
-  const auto call = [&](auto function) {
-    return function(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  };
-  if (source) {
-    address = socket_address(*source, 0);
-    if (!call(::bind)) return std::nullopt;
-  }
-  constexpr std::uint16_t kDiscardPort = 9;  // any port: nothing is sent
-  address = socket_address(remote, kDiscardPort);
-  if (!call(::connect)) return std::nullopt;
-  socklen_t size = sizeof address;
-  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    return std::nullopt;
-  int mtu = 0;
-  size = sizeof mtu;
-  if (::getsockopt(socket.get(), IPPROTO_IP, IP_MTU, &mtu, &size) != 0) return std::nullopt;
-  RouteFacts facts;
-  facts.mtu_bytes = static_cast<std::uint16_t>(std::min(mtu, 0xffff));
-  std::memcpy(facts.source.bytes.data(), &address.sin_addr, sizeof address.sin_addr);
-  return facts;
 }
 
 }  // namespace culvert::io

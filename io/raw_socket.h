@@ -3,12 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "io/fd.h"
 #include "io/result.h"
-#include "proto/address.h"
 
 namespace culvert::io {
 
@@ -31,26 +29,5 @@ namespace culvert::io {
 /// A socket that receives ICMPv4 errors (types 3, 11, 12) that quote a packet of one of 41 and 47,
 /// and nothing else (ICMP_FILTER and a classic BPF filter).
 [[nodiscard]] Result<Fd> open_icmp_socket();
-
-/// The route to a remote endpoint as the kernel sees it now.
-struct RouteFacts {
-  proto::Ipv4Address source;    ///< the local address that the route uses
-  std::uint16_t mtu_bytes = 0;  ///< of the route: interface MTU or learned path MTU
-};
-
-/// Asks the kernel for the route to `remote` by connecting an unbound UDP socket, which sends
-/// nothing.
-class RouteProbe {
- public:
-  [[nodiscard]] static Result<RouteProbe> open(const std::string& device);
-  /// `source`: the address that packets will have, if fixed: policy routing may look at it.
-  /// Nothing: there is no route now (or the address is not ours).
-  [[nodiscard]] std::optional<RouteFacts> look_up(
-      proto::Ipv4Address remote, std::optional<proto::Ipv4Address> source) noexcept;
-
- private:
-  explicit RouteProbe(std::string device) : device_(std::move(device)) {}
-  std::string device_;
-};
 
 }  // namespace culvert::io

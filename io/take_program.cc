@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -129,17 +130,26 @@ Result<void> TakeProgram::attach(unsigned interface_index) {
   return links_.attach(program_, interface_index);
 }
 
-Result<void> TakeProgram::take(const std::vector<TakenEndpoints>& endpoints) {
-  if (endpoints == taken_) return {};  // as after most changes of the network
-  for (const TakenEndpoints& each : endpoints) {
+Result<void> TakeProgram::take(std::vector<TakenEndpoints> endpoints) {
+  std::sort(endpoints.begin(), endpoints.end());
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  std::vector<TakenEndpoints> changed;
+  std::set_difference(endpoints.begin(), endpoints.end(), taken_.begin(), taken_.end(),
+                      std::back_inserter(changed));
+  for (const TakenEndpoints& each : changed) {
     if (auto added = add_key(set_, bytes_of(each)); !added) return added;
   }
-  for (const TakenEndpoints& each : taken_) {
-    if (std::find(endpoints.begin(), endpoints.end(), each) == endpoints.end())
-      remove_key(set_, bytes_of(each));
-  }
-  taken_ = endpoints;
+  changed.clear();
+  std::set_difference(taken_.begin(), taken_.end(), endpoints.begin(), endpoints.end(),
+                      std::back_inserter(changed));
+  for (const TakenEndpoints& each : changed) remove_key(set_, bytes_of(each));
+  endpoints.shrink_to_fit();
+  taken_ = std::move(endpoints);
   return {};
+}
+
+bool TakeProgram::takes(const TakenEndpoints& endpoints) const noexcept {
+  return std::binary_search(taken_.begin(), taken_.end(), endpoints);
 }
 
 }  // namespace culvert::io

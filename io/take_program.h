@@ -9,6 +9,7 @@
 // all others, outer fragments among them, go the ordinary way. Set-up; one thread.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct TakenEndpoints {
   std::uint32_t protocol = 0;  ///< of IPv4: 41 or 47
   std::uint32_t key = 0;       ///< of GRE, host byte order; 0 without has_key
   std::uint32_t has_key = 0;   ///< 1: the K bit has to be set; 0: it must not be
-  friend bool operator==(const TakenEndpoints&, const TakenEndpoints&) = default;
+  friend auto operator<=>(const TakenEndpoints&, const TakenEndpoints&) = default;
 };
 static_assert(sizeof(TakenEndpoints) == 20);
 
@@ -41,14 +42,15 @@ class TakeProgram {
   /// Attaches it to an interface, if it is not there yet. Fails with EINVAL before Linux 6.6.
   [[nodiscard]] Result<void> attach(unsigned interface_index);
   /// Takes the packets of these and no others.
-  [[nodiscard]] Result<void> take(const std::vector<TakenEndpoints>& endpoints);
+  [[nodiscard]] Result<void> take(std::vector<TakenEndpoints> endpoints);
+  [[nodiscard]] bool takes(const TakenEndpoints& endpoints) const noexcept;
 
  private:
   TakeProgram() = default;
 
   Fd set_;
   Fd program_;
-  std::vector<TakenEndpoints> taken_;
+  std::vector<TakenEndpoints> taken_;  ///< sorted
   TcxLinks links_{TcxHook::ingress};
 };
 

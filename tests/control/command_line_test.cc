@@ -203,7 +203,7 @@ const Refused kRefused[] = {
     {"mode sit remote 2001:db8::1", "remote", "2001:db8::1", "outer header is IPv4"},
     {"mode sit remote 192.0.2", "remote", "192.0.2", "four decimal numbers"},
     {"mode sit remote 224.0.0.1", "remote", "224.0.0.1", "multicast"},
-    {"mode sit remote 0.0.0.0", "remote", "0.0.0.0", "other end"},
+    {"mode sit remote 0.0.0.0", "remote", "0.0.0.0", "needs local, or a key"},
     {"mode sit remote 255.255.255.255", "remote", "255.255.255.255", "broadcast"},
     {kSit + "local 192.0.2.1/24", "local", "192.0.2.1/24", "write 192.0.2.1"},
     {kSit + "local eth0", "local", "eth0", "or write any"},

@@ -45,7 +45,8 @@ int main() {
   const auto a = *proto::Ipv4Address::from_text("192.0.2.1"),
              b = *proto::Ipv4Address::from_text("198.51.100.1");
   const Tables near(std::vector{tunnel_end(a, b)}), far(std::vector{tunnel_end(b, a)});
-  std::vector<TunnelState> near_states(1), far_states(1);
+  TunnelRecords near_records, far_records;
+  if (!near_records.prepare(0, 1) || !far_records.prepare(0, 1)) return 1;
 
   std::vector<std::byte> buffer(io::kHeadroomBytes + 1280);
   const std::span inner = std::span{buffer}.subspan(io::kHeadroomBytes);
@@ -59,12 +60,13 @@ int main() {
 
   Wire wire;
   io::Packet packet(buffer, io::kHeadroomBytes, original.size());
-  if (outbound(packet, near, near_states, wire).action != Verdict::Action::to_tunnel) return 1;
+  if (outbound(packet, near, near_records, wire).action != Verdict::Action::to_tunnel) return 1;
   wire.flush_and_clear();
   if (wire.packets.size() != 1 || wire.packets[0].size() != 20 + original.size()) return 1;
 
   io::Packet received(wire.packets[0], 0, wire.packets[0].size());
-  if (inbound(received, far, far_states, io::ReceiveKind::packet).action != Verdict::Action::to_tun)
+  if (inbound(received, far, far_records, io::ReceiveKind::packet).action !=
+      Verdict::Action::to_tun)
     return 1;
   if (received.size() != original.size() ||
       std::memcmp(received.bytes().data(), original.data(), original.size()) != 0)
@@ -72,7 +74,7 @@ int main() {
 
   // The near end does not take its own packet back: it is not from its remote.
   io::Packet reflected(wire.packets[0], 0, wire.packets[0].size());
-  if (inbound(reflected, near, near_states, io::ReceiveKind::packet).reason !=
+  if (inbound(reflected, near, near_records, io::ReceiveKind::packet).reason !=
       DropReason::tunnel_unknown)
     return 1;
   std::puts("in memory: ok");

@@ -96,9 +96,9 @@ class For {
 
 constexpr std::size_t kLineBytes = io::kCacheLineBytes;
 // What lies side by side in one array or is made by make_shared(). Buffers for packets are mapped,
-// so whole pages.
-static_assert(alignof(Worker) == kLineBytes && alignof(WorkerCounters) == kLineBytes);
-static_assert(alignof(Path) == kLineBytes && alignof(io::EncapsulatorSlot) == kLineBytes);
+// so whole pages, as are a worker's records of tunnels.
+static_assert(alignof(Worker) == kLineBytes && alignof(DeviceCounters) == kLineBytes);
+static_assert(alignof(io::EncapsulatorSlot) == kLineBytes);
 
 using Lines = std::set<std::uintptr_t>;
 
@@ -184,6 +184,7 @@ class Core {
     worker_ = std::make_unique<Worker>(
         std::move(*queues), tables,
         WorkerOptions{.index = index, .sizes = sizes, .receive = io::ReceiveKind::raw});
+    EXPECT_TRUE(worker_->prepare(0));
   }
 
   [[nodiscard]] bool is_open() const { return worker_ != nullptr; }

@@ -22,6 +22,50 @@ Config good() {
   return config;
 }
 
+proto::Ipv6Prefix prefix(const char* text) { return proto::Ipv6Prefix::from_text(text).value(); }
+
+/// A second tunnel, with all that it needs beside the first, which has 2001:db8:1::/48.
+TunnelConfig& second(Config& config) {
+  config.tunnels[0].prefixes6 = {prefix("2001:db8:1::/48")};
+  TunnelConfig other = config.tunnels[0];
+  other.name = "other";
+  other.remote = address("198.51.100.2");
+  other.prefixes6 = {prefix("2001:db8:2::/48")};
+  return config.tunnels.emplace_back(other);
+}
+
+TEST(ValidateConfig, AcceptsTunnelsThatCanBeToldApart) {
+  Config config = good();
+  TunnelConfig& other = second(config);
+  EXPECT_TRUE(validate(config));
+  other.remote = config.tunnels[0].remote;
+  other.local = address("192.0.2.2");
+  EXPECT_TRUE(validate(config)) << "by local";
+  other.local = config.tunnels[0].local;
+  other.mode = proto::Gre::Parameters{};
+  EXPECT_TRUE(validate(config)) << "by protocol";
+  config.tunnels[0].mode = proto::Gre::Parameters{.ikey = 0};
+  EXPECT_TRUE(validate(config)) << "by key: none and 0 differ";  // RFC 2890 2.1
+}
+
+TEST(ValidateConfig, AcceptsAPrefixOfSeveralThatAreRanked) {
+  Config config = good();
+  TunnelConfig& other = second(config);
+  other.prefixes6 = config.tunnels[0].prefixes6;
+  other.metric = 1;
+  config.tunnels[0].weight = std::uint16_t{3};
+  EXPECT_TRUE(validate(config));
+}
+
+TEST(ValidateConfig, AcceptsRemoteAnyThatIsKnownByItsLocalOrKey) {
+  Config config = good();
+  config.tunnels[0].remote = {};
+  EXPECT_TRUE(validate(config));
+  config.tunnels[0].local.reset();
+  config.tunnels[0].mode = proto::Gre::Parameters{.ikey = 7};
+  EXPECT_TRUE(validate(config));
+}
+
 TEST(ValidateConfig, AcceptsATunnel) { EXPECT_TRUE(validate(good())); }
 
 struct Bad {
@@ -54,14 +98,54 @@ const Bad kBad[] = {
     {"EndlessBusyPoll", [](Config& c) { c.busy_poll = std::chrono::seconds{1}; },
      "busy_poll 1000000", "to 100000"},
     {"NoTunnel", [](Config& c) { c.tunnels.clear(); }, "tun-he", "no tunnel"},
-    {"PrefixTwice",
+    {"TooManyTunnels", [](Config& c) { c.tunnels.resize(kMaxTunnels + 1, c.tunnels[0]); }, "tun-he",
+     "at most 10000"},
+    {"TwoOfOneName", [](Config& c) { second(c).name = "broker"; }, "broker, name broker",
+     "name of its own"},
+    {"NoName", [](Config& c) { second(c).name = ""; }, "name", "is missing"},
+    {"NoPrefixBesideOthers", [](Config& c) { second(c).prefixes6.clear(); }, "other, prefix",
+     "is missing"},
+    {"SameOnTheWire", [](Config& c) { second(c).remote = c.tunnels[0].remote; },
+     "other, remote 198.51.100.1", "told apart"},
+    {"SamePrefix", [](Config& c) { second(c).prefixes6.push_back(prefix("2001:db8:1::/48")); },
+     "other, prefix 2001:db8:1::/48", "metric or a weight"},
+    {"PrefixTwice", [](Config& c) { c.tunnels[0].prefixes6.assign(2, prefix("2001:db8:1::/48")); },
+     "prefix 2001:db8:1::/48", "twice"},
+    {"ProblemOfOneOfSeveral", [](Config& c) { second(c).ttl = std::uint8_t{0}; }, "other, ttl 0",
+     "inherit"},
+    {"HostBits", [](Config& c) { c.tunnels[0].prefixes6.push_back(prefix("2001:db8::1/64")); },
+     "prefix 2001:db8::1/64", "write 2001:db8::/64"},
+    {"HostBitsInAccept", [](Config& c) { c.tunnels[0].accept6 = {prefix("2001:db8::1/64")}; },
+     "accept 2001:db8::1/64", "write 2001:db8::/64"},
+    {"Ipv4PrefixInSit",
      [](Config& c) {
-       c.tunnels[0].prefixes6.assign(2, *proto::Ipv6Prefix::from_text("2001:db8::/32"));
+       c.tunnels[0].prefixes4.push_back({address("10.0.0.0"), 8});
      },
-     "prefix 2001:db8::/32", "is given twice: remove one of them"},
-    {"TwoTunnels", [](Config& c) { c.tunnels.push_back(c.tunnels[0]); }, "tun-he",
-     "its own device"},
-    {"NoRemote", [](Config& c) { c.tunnels[0].remote = {}; }, "remote 0.0.0.0", "other end"},
+     "prefix 10.0.0.0/8", "sit does not carry"},
+    {"Ipv4AcceptInSit",
+     [](Config& c) {
+       c.tunnels[0].accept4 = {{address("10.0.0.0"), 8}};
+     },
+     "accept 10.0.0.0/8", "sit does not carry"},
+    {"NoWeight", [](Config& c) { c.tunnels[0].weight = std::uint16_t{0}; }, "weight 0", "up"},
+    {"AnyToAny",
+     [](Config& c) {
+       c.tunnels[0].remote = {};
+       c.tunnels[0].local.reset();
+     },
+     "remote any", "needs local, or a key"},
+    {"AnyWithoutPinning",
+     [](Config& c) {
+       c.tunnels[0].remote = {};
+       c.pinning = false;
+     },
+     "remote any", "needs pinning"},
+    {"AnyInSequence",
+     [](Config& c) {
+       c.tunnels[0].remote = {};
+       c.tunnels[0].mode = proto::Gre::Parameters{.iseq = true};
+     },
+     "seq", "remote any"},
     {"MulticastRemote", [](Config& c) { c.tunnels[0].remote = address("224.0.0.1"); },
      "remote 224.0.0.1", "multicast"},
     {"BroadcastRemote", [](Config& c) { c.tunnels[0].remote = address("255.255.255.255"); },

@@ -62,13 +62,82 @@ TEST_F(Outbound, LargerThanTheTunnelMtu) {
   take(ipv6(kHost, kServer) / udp(1, 2) / payload(1480 - 48 + 1));
   expect_only_drop(rig, DropReason::packet_too_big);
   ASSERT_EQ(rig.queues().written.size(), 1u);  // Packet Too Big, RFC 4213 3.2
-  EXPECT_EQ(rig.tunnel().too_big_sent.value(), 1u);
+  EXPECT_EQ(rig.tunnel().too_big_sent, 1u);
 }
 
 TEST_F(Outbound, NoLocalAddress) {
   rig.path().local = proto::Ipv4Address{};
   take(inner());
   expect_only_drop(rig, DropReason::local_address_unknown);
+}
+
+TunnelConfig with_prefix(const char* prefix) {
+  TunnelConfig config = sit_config();
+  config.prefixes6 = {proto::Ipv6Prefix::from_text(prefix).value()};
+  return config;
+}
+
+TEST(OutboundRoute, NoTunnelForItsDestination) {  // RFC 4443 3.1
+  TunnelRig rig{with_prefix("2001:db8:ffff::/48")};
+  rig.queues().put(io::Source::tun, inner());
+  rig.round();
+  expect_only_drop(rig, DropReason::no_tunnel_for_destination);
+  ASSERT_EQ(rig.queues().written.size(), 1u);
+  const Bytes& answer = rig.queues().written[0].bytes;
+  EXPECT_EQ(answer.at(40), std::byte{1});  // destination unreachable
+  EXPECT_EQ(answer.at(41), std::byte{0});  // no route
+  EXPECT_EQ(rig.device().unreachable_sent, 1u);
+}
+
+TEST(OutboundRoute, NoTunnelForItsIpv4Destination) {  // RFC 792
+  TunnelRig rig{with_prefix("2001:db8:ffff::/48")};
+  rig.queues().put(io::Source::tun, ipv4("10.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8));
+  rig.round();
+  expect_only_drop(rig, DropReason::no_tunnel_for_destination);
+  ASSERT_EQ(rig.queues().written.size(), 1u);
+  EXPECT_EQ(rig.queues().written[0].bytes.at(20), std::byte{3});
+  EXPECT_EQ(rig.queues().written[0].bytes.at(21), std::byte{0});  // net unreachable
+}
+
+TEST(OutboundRoute, MulticastThatNoTunnelHasIsNotAnswered) {  // RFC 4443 2.4(e.3)
+  TunnelRig rig{with_prefix("2001:db8:ffff::/48")};
+  rig.queues().put(io::Source::tun, ipv6(kHost, "ff02::2") / udp(1, 2) / payload(8));
+  rig.round();
+  expect_only_drop(rig, DropReason::no_tunnel_for_destination);
+  EXPECT_TRUE(rig.queues().written.empty());
+}
+
+TEST(OutboundRoute, UnreachableIsLimited) {  // RFC 4443 2.4(f)
+  TunnelRig rig{with_prefix("2001:db8:ffff::/48")};
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    rig.queues().put(io::Source::tun, inner());
+    rig.round();
+  }
+  expect_only_drop(rig, DropReason::no_tunnel_for_destination, 200);
+  EXPECT_EQ(rig.device().unreachable_sent, ErrorLimiter::kBurst);
+  EXPECT_EQ(rig.device().unreachable_suppressed, 200 - ErrorLimiter::kBurst);
+}
+
+TEST(OutboundRoute, TunnelThatIsDown) {
+  auto config = sit_config();
+  config.up = false;
+  TunnelRig rig{config};
+  rig.queues().put(io::Source::tun, inner());
+  rig.round();
+  expect_only_drop(rig, DropReason::tunnel_down);
+  EXPECT_EQ(rig.tunnel().dropped(DropReason::tunnel_down), 1u);
+  EXPECT_EQ(rig.queues().written.size(), 1u);
+}
+
+TEST(OutboundRoute, RemoteThatNobodyKnows) {
+  auto config = sit_config();
+  config.remote = {};
+  TunnelRig rig{config};
+  rig.queues().put(io::Source::tun, inner());
+  rig.round();
+  expect_only_drop(rig, DropReason::remote_unknown);
+  ASSERT_EQ(rig.queues().written.size(), 1u);
+  EXPECT_EQ(rig.queues().written[0].bytes.at(41), std::byte{3});  // address unreachable
 }
 
 TEST(OutboundGre, ItsOwnOuterPacket) {  // RFC 2784 3.1
@@ -194,6 +263,71 @@ std::vector<Arrival> arrivals() {
 INSTANTIATE_TEST_SUITE_P(All, Inbound, ::testing::ValuesIn(arrivals()),
                          [](const auto& test) { return test.param.name; });
 
+TEST(InboundTunnel, ThatIsDown) {
+  auto config = sit_config();
+  config.up = false;
+  TunnelRig rig{config};
+  rig.queues().put(io::Source::tunnel, sit(inner()));
+  rig.round();
+  expect_only_drop(rig, DropReason::from_tunnel_that_is_down);
+}
+
+TEST(InboundTunnel, WithRemoteAnyTakesNobodysPackets) {
+  auto config = sit_config();
+  config.remote = {};
+  for (const auto* source :
+       {"224.0.0.9", "240.0.0.1", "127.0.0.1", "0.1.2.3", kLocalText, "203.0.113.99"}) {
+    TunnelRig rig{std::vector{config}, {*proto::Ipv4Address::from_text("203.0.113.99")}};
+    rig.queues().put(io::Source::tunnel, ipv4(source, kLocalText) / inner());
+    rig.round();
+    expect_only_drop(rig, DropReason::outer_source_forbidden);
+  }
+  TunnelRig rig{config};
+  rig.queues().put(io::Source::tunnel, ipv4("203.0.113.7", kLocalText) / inner());
+  rig.round();
+  EXPECT_EQ(rig.tunnel().in_packets, 1u);
+  expect_conserved(rig);
+}
+
+TEST(InboundTunnel, WithDevTakesNoOtherInterfacesPackets) {
+  TunnelRig rig{sit_config()};
+  rig.path().interface_index = 7;
+  rig.queues().put(io::Source::tunnel, sit(inner())).interface_index = 8;
+  rig.queues().put(io::Source::tunnel, sit(inner())).interface_index = 7;
+  rig.queues().put(io::Source::tunnel, sit(inner())).interface_index = 0;  // a raw socket's
+  rig.round();
+  expect_only_drop(rig, DropReason::tunnel_unknown);
+  EXPECT_EQ(rig.tunnel().in_packets, 2u);
+}
+
+TEST(InboundSource, NotAmongTheTunnelsPrefixes) {
+  TunnelRig rig{with_prefix("2001:db8::/64")};
+  for (const auto* source : {"2001:db8::1", "fe80::1", "::"})  // its own, a neighbor's, DAD's
+    rig.queues().put(io::Source::tunnel, sit(inner_of(source)));
+  rig.queues().put(io::Source::tunnel, sit(inner_of("2001:db8:0:1::1")));
+  rig.round();
+  expect_only_drop(rig, DropReason::inner_source_not_accepted);
+  EXPECT_EQ(rig.tunnel().in_packets, 3u);
+}
+
+TEST(InboundSource, AsAcceptSaysAndNoOther) {
+  for (const std::size_t others : {0u, 100u}) {  // walked over, and in a table
+    auto config = with_prefix("2001:db8::/64");
+    config.accept6 = {proto::Ipv6Prefix::from_text("2001:db8:5::/48").value()};
+    for (std::size_t i = 0; i < others; ++i) {
+      auto more = proto::Ipv6Prefix::from_text("2001:db8:6::/64").value();
+      more.address.bytes[7] = std::byte(i);
+      config.accept6->push_back(more);
+    }
+    TunnelRig rig{config};
+    for (const auto* source : {"2001:db8:5::1", "2001:db8::1", "fe80::1"})
+      rig.queues().put(io::Source::tunnel, sit(inner_of(source)));
+    rig.round();
+    expect_only_drop(rig, DropReason::inner_source_not_accepted, 2);
+    EXPECT_EQ(rig.tunnel().in_packets, 1u);
+  }
+}
+
 TEST(InboundPacket, LargerThanABuffer) {
   TunnelRig rig{sit_config()};
   rig.queues().put(io::Source::tunnel, sit(inner())).truncated = true;
@@ -216,7 +350,7 @@ TEST(InboundSequence, OlderThanTheLast) {  // RFC 2890 2.2
   }
   rig.round();
   expect_only_drop(rig, DropReason::sequence_old, 2);
-  EXPECT_EQ(rig.tunnel().in_packets.value(), 2u);
+  EXPECT_EQ(rig.tunnel().in_packets, 2u);
 }
 
 TEST(InboundRaw, CoalescedWithoutASegmentSize) {
@@ -286,7 +420,7 @@ TEST(ErrorsRelayed, AreLimited) {  // RFC 4443 2.4(f)
     rig.queues().put(io::Source::icmp, icmp_error(3, 1, sent_packet()));
     rig.round();
   }
-  EXPECT_EQ(rig.tunnel().errors_relayed.value(), ErrorLimiter::kBurst);
+  EXPECT_EQ(rig.tunnel().errors_relayed, ErrorLimiter::kBurst);
   expect_only_drop(rig, DropReason::icmp_error_rate_limited, kMessages - ErrorLimiter::kBurst);
 }
 

@@ -8,6 +8,7 @@
 #include <linux/if_packet.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -165,6 +166,59 @@ TEST_P(Engines, ChangeTheirTunnelWhilePacketsFlow) {
   EXPECT_EQ(all(near_->status()).out_packets, 500u);  // and the counters go on
 }
 
+/// Tunnels beside the one that carries the traffic, in turns more and fewer of them.
+std::vector<TunnelConfig> others_of(const TunnelConfig& carrying, unsigned turn) {
+  std::vector<TunnelConfig> tunnels;
+  for (unsigned i = 0; i < 200; ++i) {
+    if ((i + turn) % 3 == 0) continue;
+    TunnelConfig other = carrying;
+    other.name = "other" + std::to_string(i);
+    other.remote = proto::Ipv4Address::from_host(0x7f000200 + i + turn % 2);
+    auto prefix = proto::Ipv6Prefix::from_text("2001:db8:ff::/64").value();
+    prefix.address.bytes[7] = std::byte(i);
+    other.prefixes6 = {prefix};
+    tunnels.push_back(other);
+  }
+  return tunnels;
+}
+
+TEST_P(Engines, LoseNothingWhileOtherTunnelsComeAndGo) {
+  open(proto::SixInFour::Parameters{});
+  ASSERT_TRUE(near_ && far_);
+  auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
+  config.workers = GetParam().workers;
+  config.io = GetParam().io;
+  config.tunnels[0].prefixes6 = {proto::Ipv6Prefix::from_text("2001:db8::/48").value()};
+  const TunnelConfig carrying = config.tunnels[0];
+  DeviceSocket in("near"), out("far");
+  std::atomic<bool> stop{false};
+  std::thread changer([&] {
+    for (unsigned turn = 0; !stop; ++turn) {
+      config.tunnels = others_of(carrying, turn);
+      const auto place = config.tunnels.size() * (turn % 5) / 4;
+      config.tunnels.insert(config.tunnels.begin() + static_cast<std::ptrdiff_t>(place), carrying);
+      const auto applied = near_->apply(config);
+      EXPECT_TRUE(applied) << (applied ? "" : applied.error().message());
+      EXPECT_EQ(near_->status().tunnels.at(place).config, carrying);
+    }
+  });
+  std::uint32_t received = 0;
+  for (std::uint32_t number = 0; number < 300; ++number) {
+    in.send(numbered(1, number));
+    received += !out.receive().empty();
+  }
+  stop = true;
+  changer.join();
+  EXPECT_EQ(received, 300u);
+  near_->stop();
+  const auto status = near_->status();
+  const auto place = std::find_if(status.tunnels.begin(), status.tunnels.end(),
+                                  [](const auto& each) { return each.config.name == "near"; });
+  ASSERT_NE(place, status.tunnels.end());
+  EXPECT_EQ(place->totals.out_packets, 300u);
+  EXPECT_EQ(all(status).held(Direction::outbound), 0u);
+}
+
 TEST_P(Engines, LeaveNoDeviceBehind) {
   open(proto::SixInFour::Parameters{});
   near_.reset();
@@ -208,10 +262,62 @@ TEST_F(OneEngine, RefusesWhatCannotChange) {
   EXPECT_TRUE(refused([](Config& c) { c.busy_poll = std::chrono::microseconds{50}; }));
   EXPECT_TRUE(refused([](Config& c) { c.pinning = !c.pinning; }));
   EXPECT_TRUE(refused([](Config& c) { c.flows = 2'048; }));
-  EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].name = "other"; }));
+  EXPECT_TRUE(refused([](Config& c) { c.tunnels.clear(); }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].mode = proto::Gre::Parameters{}; }));
   EXPECT_TRUE(refused([](Config& c) { c.tunnels[0].ttl = std::uint8_t{0}; }));
   EXPECT_FALSE(refused([](Config& c) { c.tunnels[0].ttl = std::uint8_t{9}; }));
+}
+
+TEST_F(OneEngine, CountsWhatRemovedTunnelsHaveCounted) {
+  auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
+  config.tunnels[0].prefixes6 = {proto::Ipv6Prefix::from_text("2001:db8::/48").value()};
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine) << engine.error().message();
+  ASSERT_TRUE((*engine)->start());
+  io::ip("link set near up");
+  DeviceSocket("near").send(numbered(1, 1));
+  const auto sent = [&] { return all((*engine)->status()).out_packets; };
+  for (int i = 0; i < 200 && sent() == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  ASSERT_EQ(sent(), 1u);
+  config.tunnels[0].name = "renamed";
+  ASSERT_TRUE((*engine)->apply(config));
+  EXPECT_EQ((*engine)->status().tunnels.at(0).totals.out_packets, 0u);
+  EXPECT_EQ((*engine)->status().totals.out_packets, 1u);
+  (*engine)->stop();
+  EXPECT_EQ(all((*engine)->status()).held(Direction::outbound), 0u);
+}
+
+TEST_F(OneEngine, KeepsSequenceNumbersOnOneWorkerAsTunnelsCome) {  // RFC 2890 2.2
+  auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::Gre::Parameters{});
+  config.workers = 2;
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine);
+  config.tunnels[0].mode = proto::Gre::Parameters{.iseq = true};
+  const auto applied = (*engine)->apply(config);
+  ASSERT_FALSE(applied);
+  EXPECT_THAT(applied.error().message(), HasSubstr("near, seq"));
+}
+
+TEST_F(OneEngine, HasTheSmallestMtuOfItsTunnelsAndKeepsIt) {
+  auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
+  config.mtu.reset();
+  io::ip("link set lo mtu 1500");
+  config.tunnels[0].prefixes6 = {proto::Ipv6Prefix::from_text("2001:db8::/48").value()};
+  TunnelConfig gre = config.tunnels[0];
+  gre.name = "gre";
+  gre.mode = proto::Gre::Parameters{.ikey = 1, .okey = 1};
+  gre.prefixes6 = {proto::Ipv6Prefix::from_text("2001:db8:1::/48").value()};
+  config.tunnels.push_back(gre);
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine) << engine.error().message();
+  EXPECT_EQ((*engine)->status().mtu_bytes, 1500 - 28);
+  config.tunnels.pop_back();
+  ASSERT_TRUE((*engine)->apply(config));
+  EXPECT_EQ((*engine)->status().mtu_bytes, 1500 - 28);
+  config.mtu = std::uint16_t{1400};
+  ASSERT_TRUE((*engine)->apply(config));
+  EXPECT_EQ((*engine)->status().mtu_bytes, 1400);
 }
 
 TEST_F(OneEngine, KeepsSequenceNumbersOnOneWorker) {  // RFC 2890 2.2
@@ -223,6 +329,7 @@ TEST_F(OneEngine, KeepsSequenceNumbersOnOneWorker) {  // RFC 2890 2.2
   auto engine = Engine::open(config);
   ASSERT_TRUE(engine);
   EXPECT_EQ((*engine)->status().workers, 1u);
+  EXPECT_TRUE((*engine)->apply(config)) << "what was asked for has not changed";
   EXPECT_THAT(said, HasSubstr("seq"));
 }
 

@@ -57,11 +57,11 @@ struct Relayed {
 class Relaying {
  public:
   explicit Relaying(const Parameters& mode = proto::SixInFour::Parameters{})
-      : tunnels_{make_tunnel(mode)}, table_(tunnels_) {}
+      : tables_(std::vector{make_tunnel(mode)}) {}
 
   Relayed relay(const Bytes& message) const {
     ErrorBuffer buffer;
-    const Relay relay = relay_error(buffer, table_, message);
+    const Relay relay = relay_error(buffer, tables_, message);
     return {relay.reason,
             relay.tunnel,
             relay.learned_path_mtu,
@@ -73,12 +73,11 @@ class Relaying {
   }
   DropReason reason(Kind kind, const Bytes& quoted) const { return relay(kind, 0, quoted).reason; }
 
-  [[nodiscard]] const Tunnel* tunnel() const { return &tunnels_[0]; }
-  [[nodiscard]] Path& path() const { return *tunnels_[0].path; }
+  [[nodiscard]] const Tunnel* tunnel() const { return &tables_.tunnel(0); }
+  [[nodiscard]] Path& path() const { return *tables_.tunnel(0).path; }
 
  private:
-  std::vector<Tunnel> tunnels_;
-  TunnelTable table_;
+  Tables tables_;
 };
 
 Bytes first(const Bytes& bytes, std::size_t count) {

@@ -61,7 +61,7 @@ int main() {
   unsigned path_mtu = 0;
   while (std::cin >> mode >> path_mtu >> message) {
     const auto tunnels = tunnel_of(mode, path_mtu);
-    const TunnelTable table(tunnels);
+    const Tables table(tunnels);
     ErrorBuffer buffer;
     const Relay relay = relay_error(buffer, table, from_hex(message));
     std::cout << facts(relay.reason).name << ' ' << relay.learned_path_mtu << ' '

@@ -19,13 +19,13 @@ TEST(DropReasons, TableFollowsTheEnum) {
 }
 
 TEST(Totals, HoldWhatIsNeitherForwardedNorDropped) {
-  WorkerCounters counters;
-  counters.in_received.add(10);
-  counters.in_packets.add(6);
+  DeviceCounters device;
+  const CounterSet counters = device.counters();
+  counters->in_received.add(10);
+  counters->in_packets.add(6);
   counters.drop(DropReason::tunnel_unknown, 1);
   counters.drop(DropReason::packet_too_big, 100);  // of the other direction
-  Totals totals;
-  totals += counters;
+  const Totals totals = device.totals();
   EXPECT_EQ(totals.dropped(Direction::inbound), 1u);
   EXPECT_EQ(totals.held(Direction::inbound), 3u);
   Totals twice = totals;

@@ -42,8 +42,8 @@ TEST(WorkerOutbound, PutsOneIpv4HeaderInFront) {  // RFC 4213 3.5
   EXPECT_EQ(parsed->source, kLocal);
   EXPECT_EQ(parsed->destination, kRemote);
   EXPECT_EQ(behind(outer, 20), inner);  // not a byte more
-  EXPECT_EQ(rig.tunnel().out_packets.value(), 1u);
-  EXPECT_EQ(rig.tunnel().out_bytes.value(), 100u);
+  EXPECT_EQ(rig.tunnel().out_packets, 1u);
+  EXPECT_EQ(rig.tunnel().out_bytes, 100u);
   expect_conserved(rig);
 }
 
@@ -95,8 +95,8 @@ TEST(WorkerOutbound, ClearsDfBelowThePathMtuOf1300) {
   ASSERT_EQ(rig.queues().sent.size(), 2u);  // the first one's two fragments
   EXPECT_EQ(flags_and_offset(rig.queues().sent[0].bytes), kMf);
   EXPECT_EQ(flags_and_offset(rig.queues().sent[1].bytes) & (kDf | kMf), 0);
-  EXPECT_EQ(rig.tunnel().out_packets.value(), 1u);
-  EXPECT_EQ(rig.tunnel().out_bytes.value(), 1280u);
+  EXPECT_EQ(rig.tunnel().out_packets, 1u);
+  EXPECT_EQ(rig.tunnel().out_bytes, 1280u);
   expect_only_drop(rig, DropReason::packet_too_big);
   const Bytes& error = rig.queues().written.at(0).bytes;
   EXPECT_EQ(error.at(40), std::byte{2});
@@ -126,7 +126,7 @@ TEST(WorkerOutbound, NeverSetsDfWithAStaticMtu) {  // RFC 4213 3.2.1
   };
   EXPECT_EQ(identification(1), identification(2));
   EXPECT_NE(identification(0), identification(1));  // RFC 6864 4.3
-  EXPECT_EQ(rig.tunnel().out_packets.value(), 2u);
+  EXPECT_EQ(rig.tunnel().out_packets, 2u);
   expect_conserved(rig);
 }
 
@@ -142,7 +142,7 @@ TEST(WorkerOutbound, CutsAnIpv4PacketThatMayBeFragmented) {
     EXPECT_EQ(flags_and_offset(sent.bytes), kDf);  // the outer packet is whole
     EXPECT_TRUE(proto::parse_ipv4(behind(sent.bytes, 24))->is_fragment());
   }
-  EXPECT_EQ(rig.tunnel().out_packets.value(), 1u);
+  EXPECT_EQ(rig.tunnel().out_packets, 1u);
   expect_conserved(rig);
 }
 
@@ -171,7 +171,7 @@ TEST(WorkerOutbound, CutsSegmentsThatMayBeFragmented) {
                                                *proto::Ipv4Address::from_text("10.0.0.2"), 6, 1420);
   EXPECT_EQ(first_segment.size(), 1420u);
   EXPECT_TRUE(proto::verifies(pseudo + proto::sum(first_segment)));
-  EXPECT_EQ(rig.tunnel().out_packets.value(), 3u);
+  EXPECT_EQ(rig.tunnel().out_packets, 3u);
   expect_conserved(rig);
 }
 
@@ -201,9 +201,9 @@ TEST(WorkerOutbound, CutsASuperPacketAndCountsItsSegments) {
   ASSERT_EQ(rig.queues().sent.size(), 3u);
   EXPECT_EQ(rig.queues().sent[0].bytes.size(), 20u + 60 + 1400);
   EXPECT_EQ(rig.queues().sent[2].bytes.size(), 20u + 60 + 200);
-  EXPECT_EQ(rig.tunnel().out_received.value(), 3u);
-  EXPECT_EQ(rig.tunnel().out_packets.value(), 3u);
-  EXPECT_EQ(rig.tunnel().out_bytes.value(), 3u * 60 + 3000);
+  EXPECT_EQ(rig.tunnel().out_received, 3u);
+  EXPECT_EQ(rig.tunnel().out_packets, 3u);
+  EXPECT_EQ(rig.tunnel().out_bytes, 3u * 60 + 3000);
   expect_conserved(rig);
 }
 
@@ -215,7 +215,7 @@ TEST(WorkerOutbound, FlushesAFullBatch) {
   rig.round();
   EXPECT_EQ(rig.queues().sent.size(), 7u);
   EXPECT_EQ(rig.queues().submits, 4u);
-  EXPECT_EQ(rig.tunnel().out_packets.value(), 7u);
+  EXPECT_EQ(rig.tunnel().out_packets, 7u);
 }
 
 TEST(WorkerOutbound, KeepsSegmentsWholeAcrossAFlush) {
@@ -253,8 +253,8 @@ TEST(WorkerInbound, RemovesHeaderAndPadding) {  // RFC 4213 3.6
   Bytes all;
   for (const auto& written : rig.queues().written)
     all.insert(all.end(), written.bytes.begin(), written.bytes.end());
-  EXPECT_EQ(rig.tunnel().in_packets.value(), 3u);
-  EXPECT_EQ(rig.tunnel().in_bytes.value(), 300u);
+  EXPECT_EQ(rig.tunnel().in_packets, 3u);
+  EXPECT_EQ(rig.tunnel().in_bytes, 300u);
   EXPECT_EQ(rig.queues().written.at(0).bytes.size() % 4, 0u);
   expect_conserved(rig);
 }
@@ -268,7 +268,7 @@ TEST(WorkerInbound, TakesSourcesOfTransitionPrefixes) {
     rig.queues().put(io::Source::tunnel, ipv4(kRemoteText, kLocalText) / ipv6(source, kServer) /
                                              udp(1, 2) / payload(8));
     rig.round();
-    EXPECT_EQ(rig.tunnel().in_packets.value(), 1u) << source;
+    EXPECT_EQ(rig.tunnel().in_packets, 1u) << source;
     expect_conserved(rig);
   }
 }
@@ -314,7 +314,7 @@ TEST(WorkerInbound, PassesASuperPacketOnAsItIs) {
   EXPECT_EQ(rig.queues().written[0].bytes, inner);
   EXPECT_EQ(rig.queues().written[0].offload.checksum_start, 40);
   EXPECT_EQ(rig.queues().written[0].offload.segment_bytes, 1400);
-  EXPECT_EQ(rig.tunnel().in_packets.value(), 10u);
+  EXPECT_EQ(rig.tunnel().in_packets, 10u);
   expect_conserved(rig);
 }
 
@@ -339,7 +339,7 @@ TEST(WorkerInbound, CutsASuperPacketForADeviceWithoutOffload) {
     EXPECT_TRUE(proto::verifies(pseudo + proto::sum(packet->payload)));
     EXPECT_EQ(written.offload, io::Offload{});
   }
-  EXPECT_EQ(rig.tunnel().in_packets.value(), 3u);
+  EXPECT_EQ(rig.tunnel().in_packets, 3u);
   expect_conserved(rig);
 }
 
@@ -427,12 +427,56 @@ TEST(WorkerErrors, LearnThePathMtu) {  // RFC 4213 3.4, RFC 1191
       ipv4("203.0.113.1", kLocalText, {.protocol = proto::kProtocolIcmp}) / payload(message));
   rig.round();
   EXPECT_EQ(rig.path().mtu(), 1400);
-  EXPECT_EQ(rig.tunnel().errors_relayed.value(), 1u);
+  EXPECT_EQ(rig.tunnel().errors_relayed, 1u);
   const Bytes& relayed =
       rig.queues().written.at(0).bytes;  // at once, not only with the next packet
   EXPECT_EQ(relayed.at(40), std::byte{2});
   EXPECT_EQ(proto::load_be32(relayed, 44), 1380u);
   expect_conserved(rig);
+}
+
+// Tunnels with `local any` to the loopback network: a look-up gives each its local address.
+TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
+  constexpr std::uint32_t kTunnels = 3 * Worker::kHouseChunk + 5;
+  std::vector<TunnelConfig> configs(kTunnels, sit_config());
+  for (std::uint32_t i = 0; i < kTunnels; ++i) {
+    configs[i].remote = proto::Ipv4Address::from_host(0x7f000100 + i);
+    configs[i].local.reset();
+    if (i != 0) configs[i].prefixes6 = {proto::Ipv6Prefix{{}, 128}};
+  }
+  TunnelRig rig{configs};
+  const auto looked_up = [&] {
+    std::size_t count = 0;
+    for (std::uint32_t i = 0; i < kTunnels; ++i)
+      count += rig.path(i).local.load(std::memory_order_relaxed) != kLocal;
+    return count;
+  };
+  rig.round();
+  EXPECT_EQ(looked_up(), 0u);
+  rig.worker().request_refresh();
+  for (std::size_t round = 1; round <= 4; ++round) {
+    rig.queues().put(io::Source::tun, udp_packet(64));
+    rig.round();
+    EXPECT_EQ(looked_up(), std::min<std::size_t>(round * Worker::kHouseChunk, kTunnels));
+    EXPECT_EQ(rig.tunnel().out_packets, round);
+  }
+  expect_conserved(rig);
+}
+
+TEST(Worker, LooksUpTheRouteOfATunnelThatIsRefusedAsTooBig) {
+  std::vector<TunnelConfig> configs(200, sit_config());
+  for (std::uint32_t i = 0; i < configs.size(); ++i) {
+    configs[i].remote = proto::Ipv4Address::from_host(0x7f000100 + i);
+    configs[i].local.reset();
+    configs[i].prefixes6 = {proto::Ipv6Prefix{{}, static_cast<std::uint8_t>(i == 150 ? 0 : 128)}};
+  }
+  TunnelRig rig{configs};
+  rig.queues().send_error = EMSGSIZE;
+  rig.queues().put(io::Source::tun, udp_packet(64));
+  rig.round();
+  rig.round();
+  for (std::uint32_t i = 0; i < configs.size(); ++i)
+    EXPECT_EQ(rig.path(i).local.load(std::memory_order_relaxed) != kLocal, i == 150) << i;
 }
 
 TEST(Worker, StopsWhenItsDeviceIsGone) {

@@ -55,9 +55,9 @@ TEST_F(WorkerWhole, TakesATcpSuperPacketWhole) {
     ASSERT_TRUE(outer);
     EXPECT_TRUE(outer->dont_fragment);
     // What is counted are the segments, each with its headers.
-    EXPECT_EQ(rig->tunnel().out_received.value(), 3u);
-    EXPECT_EQ(rig->tunnel().out_packets.value(), 3u);
-    EXPECT_EQ(rig->tunnel().out_bytes.value(), 3u * 60 + 3000);
+    EXPECT_EQ(rig->tunnel().out_received, 3u);
+    EXPECT_EQ(rig->tunnel().out_packets, 3u);
+    EXPECT_EQ(rig->tunnel().out_bytes, 3u * 60 + 3000);
   }
 }
 

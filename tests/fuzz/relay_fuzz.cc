@@ -72,10 +72,9 @@ void require_sound(std::span<const std::byte> packet) {
 }
 
 void try_relay(std::span<const std::byte> message) {
-  static const std::vector<Tunnel> tunnels = make_tunnels();
-  static const TunnelTable table(tunnels);
+  static const Tables tables(make_tunnels());
   static ErrorBuffer buffer;
-  const Relay relay = relay_error(buffer, table, message);
+  const Relay relay = relay_error(buffer, tables, message);
   require(relay.packet.empty() == (relay.reason != DropReason::none), "relayed or dropped");
   require(relay.reason == DropReason::none || facts(relay.reason).direction == Direction::errors,
           "for a reason of this direction");

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
+#include "io/routes.h"
 #include "tests/io/rig.h"
 #include "tests/support/packet_matchers.h"
 
@@ -122,13 +123,11 @@ TEST_F(RawSocket, GuardKeepsTheKernelFromAnswering) {
 
 class RouteLookUp : public NamespaceTest {
  protected:
-  static std::optional<RouteFacts> look_up(const char* remote,
-                                           std::optional<Ipv4Address> source = {},
-                                           const char* device = "") {
-    auto probe = RouteProbe::open(device);
-    EXPECT_TRUE(probe);
-    return probe->look_up(address(remote), source);
+  std::optional<RouteFacts> look_up(const char* remote, std::optional<Ipv4Address> source = {},
+                                    const char* device = "") {
+    return probe_.look_up(device, address(remote), source);
   }
+  RouteProbe probe_;
 };
 
 TEST_F(RouteLookUp, TellsSourceAndMtu) {

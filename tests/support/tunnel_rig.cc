@@ -29,24 +29,35 @@ Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu, std::ui
   tunnel.path = std::make_shared<Path>();
   tunnel.path->local = config.local.value_or(kLocal);
   tunnel.path->route_mtu = path_mtu;
+  tunnel.sources = make_source_tables(config);
   return tunnel;
 }
 
-TunnelRig::TunnelRig(const TunnelConfig& config, std::uint16_t path_mtu, WorkerOptions options) {
-  Tunnel tunnel = make_tunnel(config, 1480, path_mtu);
-  tunnel.device_mtu = static_cast<std::uint16_t>(1500 - tunnel.overhead_bytes());
-  path_ = tunnel.path;
-  tables_ = std::make_unique<Snapshot<Tables>>(std::make_unique<Tables>(std::vector{tunnel}), 1);
+TunnelRig::TunnelRig(const TunnelConfig& config, std::uint16_t path_mtu, WorkerOptions options)
+    : TunnelRig(std::vector{config}, {}, path_mtu, std::move(options)) {}
+
+TunnelRig::TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own,
+                     std::uint16_t path_mtu, WorkerOptions options) {
+  TunnelSlots slots;
+  for (const TunnelConfig& config : configs) {
+    Tunnel tunnel = make_tunnel(config, 1480, path_mtu);
+    tunnel.device_mtu = static_cast<std::uint16_t>(1500 - tunnel.overhead_bytes());
+    tunnel.index = static_cast<std::uint32_t>(slots.size());
+    slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
+  }
+  tables_ = std::make_unique<Snapshot<Tables>>(
+      std::make_unique<Tables>(std::move(slots), std::move(own)), 1);
   auto queues =
       std::make_unique<MemoryQueues>(options.sizes.batch_sends, options.sizes.batch_writes);
   queues_ = queues.get();
   worker_ = std::make_unique<Worker>(std::move(queues), *tables_, std::move(options));
+  for (std::uint32_t slot = 0; slot < configs.size(); ++slot) EXPECT_TRUE(worker_->prepare(slot));
 }
 
 Totals TunnelRig::totals() const {
-  Totals totals;
-  totals += tunnel();
-  totals += device();
+  Totals totals = device();
+  for (std::uint32_t slot = 0; slot < tables_->current().slots().size(); ++slot)
+    totals += tunnel(slot);
   return totals;
 }
 

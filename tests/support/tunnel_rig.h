@@ -1,5 +1,5 @@
-// TunnelRig: one worker over MemoryQueues with one tunnel, and the counters of both. What the tests
-// of the two ways stand on.
+// TunnelRig: one worker over MemoryQueues with one tunnel or several, and the counters of both.
+// What the tests of the two ways stand on.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,22 +25,28 @@ class TunnelRig {
  public:
   explicit TunnelRig(const TunnelConfig& config, std::uint16_t path_mtu = 1500,
                      WorkerOptions options = {});
+  /// `own`: addresses of this host, sorted.
+  explicit TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own = {},
+                     std::uint16_t path_mtu = 1500, WorkerOptions options = {});
 
   /// Runs one round over what has been put in the queues.
   void round() { ASSERT_TRUE(worker_->round(std::chrono::nanoseconds{0}, now)); }
 
   [[nodiscard]] MemoryQueues& queues() noexcept { return *queues_; }
   [[nodiscard]] Worker& worker() noexcept { return *worker_; }
-  [[nodiscard]] Path& path() noexcept { return *path_; }
-  [[nodiscard]] const WorkerCounters& tunnel() const noexcept { return worker_->counters(0); }
-  [[nodiscard]] const WorkerCounters& device() const noexcept { return worker_->device_counters(); }
-  /// The tunnel's and the device's together.
+  [[nodiscard]] Path& path(std::uint32_t slot = 0) noexcept {
+    return *tables_->current().tunnel(slot).path;
+  }
+  [[nodiscard]] Totals tunnel(std::uint32_t slot = 0) const noexcept {
+    return worker_->totals(slot);
+  }
+  [[nodiscard]] Totals device() const noexcept { return worker_->device_totals(); }
+  /// The tunnels' and the device's together.
   [[nodiscard]] Totals totals() const;
 
   Time now{std::chrono::hours{1}};
 
  private:
-  std::shared_ptr<Path> path_;
   std::unique_ptr<Snapshot<Tables>> tables_;
   MemoryQueues* queues_ = nullptr;
   std::unique_ptr<Worker> worker_;

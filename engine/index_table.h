@@ -1,0 +1,53 @@
+// A hash table of indices: what they are of, and when two are the same, is the user's to say. Eight
+// bytes a place, at most two thirds full. Built once, then read by any thread.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace culvert {
+
+class IndexTable {
+ public:
+  IndexTable() = default;
+  /// Room for `count` indices.
+  explicit IndexTable(std::size_t count) : places_(std::bit_ceil(count + count / 2 + 1)) {}
+
+  /// Hashes are to be spread over all 64 bits. An index is below 2^32 - 1.
+  void put(std::uint64_t hash, std::uint32_t index) noexcept {
+    std::size_t i = first(hash);
+    while (places_[i].index_plus_one != 0) i = after(i);
+    places_[i] = {static_cast<std::uint32_t>(hash), index + 1};
+  }
+
+  /// The first index that was put with this hash and of which `is_it(index)` says yes.
+  template <class IsIt>
+  [[nodiscard]] std::optional<std::uint32_t> find(std::uint64_t hash, IsIt is_it) const noexcept {
+    if (places_.empty()) return std::nullopt;
+    for (std::size_t i = first(hash); places_[i].index_plus_one != 0; i = after(i)) {
+      const std::uint32_t index = places_[i].index_plus_one - 1;
+      if (places_[i].tag == static_cast<std::uint32_t>(hash) && is_it(index)) return index;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Place {
+    std::uint32_t tag = 0;  ///< low bits of the hash, so that few others are looked at
+    std::uint32_t index_plus_one = 0;
+  };
+
+  [[nodiscard]] std::size_t first(std::uint64_t hash) const noexcept {
+    return (hash >> 32) & (places_.size() - 1);
+  }
+  [[nodiscard]] std::size_t after(std::size_t i) const noexcept {
+    return (i + 1) & (places_.size() - 1);
+  }
+
+  std::vector<Place> places_;
+};
+
+}  // namespace culvert

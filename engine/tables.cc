@@ -1,0 +1,33 @@
+#include "engine/tables.h"
+
+#include <utility>
+
+namespace culvert {
+namespace {
+
+TunnelSlots slots_of(std::vector<Tunnel> tunnels) {
+  TunnelSlots slots;
+  slots.reserve(tunnels.size());
+  for (Tunnel& tunnel : tunnels) {
+    tunnel.index = static_cast<std::uint32_t>(slots.size());
+    slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
+  }
+  return slots;
+}
+
+}  // namespace
+
+Tables::Tunnels::Tunnels(TunnelSlots all) : slots(std::move(all)), by_outer(slots), routes(slots) {
+  for (const auto& tunnel : slots)
+    if (tunnel) icmp_source = tunnel->icmp_source;
+}
+
+Tables::Tables(TunnelSlots slots, OwnAddresses own)
+    : tunnels_(std::make_shared<const Tunnels>(std::move(slots))), own_(std::move(own)) {}
+
+Tables::Tables(std::vector<Tunnel> tunnels) : Tables(slots_of(std::move(tunnels))) {}
+
+Tables::Tables(const Tables& other, OwnAddresses own)
+    : tunnels_(other.tunnels_), own_(std::move(own)) {}
+
+}  // namespace culvert

@@ -1,0 +1,117 @@
+#include "engine/tunnel_plan.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "engine/path.h"
+
+namespace culvert {
+namespace {
+
+std::uint16_t default_mtu(const Tunnel& tunnel) {
+  if (!tunnel.config.pmtudisc) return proto::kIpv6MinimumMtu;
+  const int room = tunnel.path->route_mtu.load() - tunnel.overhead_bytes();
+  return static_cast<std::uint16_t>(
+      std::clamp(room, int{proto::kIpv6MinimumMtu}, 65'535 - tunnel.overhead_bytes()));
+}
+
+Tunnel make_tunnel(TunnelConfig config, std::uint32_t slot, std::shared_ptr<Path> path) {
+  Tunnel tunnel{.config = std::move(config), .index = slot, .path = std::move(path)};
+  dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
+    tunnel.ip_protocol = encapsulation.kIpProtocol;
+    tunnel.encapsulation_bytes =
+        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
+    tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
+  });
+  tunnel.sources = make_source_tables(tunnel.config);
+  return tunnel;
+}
+
+/// The tunnels that there are, by name.
+class Names {
+ public:
+  explicit Names(const TunnelSlots& slots) {
+    for (const auto& tunnel : slots)
+      if (tunnel) sorted_.emplace_back(tunnel->config.name, tunnel.get());
+    std::sort(sorted_.begin(), sorted_.end());
+  }
+  [[nodiscard]] const Tunnel* find(std::string_view name) const {
+    const auto found = std::lower_bound(sorted_.begin(), sorted_.end(), name,
+                                        [](const auto& a, auto b) { return a.first < b; });
+    return found != sorted_.end() && found->first == name ? found->second : nullptr;
+  }
+
+ private:
+  std::vector<std::pair<std::string_view, const Tunnel*>> sorted_;
+};
+
+/// Slots that nobody has, the lowest first.
+class FreeSlots {
+ public:
+  explicit FreeSlots(const TunnelSlots& slots) : slots_(slots) {}
+  [[nodiscard]] std::uint32_t take() {
+    while (next_ < slots_.size() && slots_[next_]) ++next_;
+    return next_++;
+  }
+
+ private:
+  const TunnelSlots& slots_;
+  std::uint32_t next_ = 0;
+};
+
+bool is_same_path(const TunnelConfig& a, const TunnelConfig& b) {
+  return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
+}
+
+/// Made of the same settings.
+bool is_same(const Tunnel& a, const Tunnel& b) {
+  return a.config == b.config && a.path == b.path && a.device_mtu == b.device_mtu &&
+         a.icmp_source == b.icmp_source;
+}
+
+}  // namespace
+
+TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
+                        const DeviceSettings& settings) {
+  const Names names(current);
+  FreeSlots free(current);
+  io::RouteProbe probe;
+  const auto now = std::chrono::steady_clock::now();
+  TunnelPlan plan;
+  plan.slots.resize(current.size());
+  std::vector<Tunnel> made;
+  made.reserve(tunnels.size());
+  std::uint16_t smallest_mtu = UINT16_MAX;
+  for (TunnelConfig& config : tunnels) {
+    const Tunnel* before = names.find(config.name);
+    const std::uint32_t slot = before != nullptr ? before->index : free.take();
+    const bool keeps_path = before != nullptr && is_same_path(config, before->config);
+    const auto path = keeps_path ? before->path : std::make_shared<Path>();
+    if (before == nullptr) plan.added.push_back(slot);
+    if (!keeps_path) {
+      plan.with_new_path.push_back(slot);
+      refresh_path(config, *path, probe, now);
+    }
+    plan.by_position.push_back(slot);
+    made.push_back(make_tunnel(std::move(config), slot, path));
+    smallest_mtu = std::min(smallest_mtu, default_mtu(made.back()));
+  }
+  plan.device_mtu = settings.mtu.value_or(smallest_mtu);
+  for (Tunnel& tunnel : made) {
+    tunnel.device_mtu = plan.device_mtu;
+    tunnel.icmp_source = settings.icmp_source;
+    const std::uint32_t slot = tunnel.index;
+    if (slot >= plan.slots.size()) plan.slots.resize(slot + 1);
+    const auto before = slot < current.size() ? current[slot] : nullptr;
+    plan.slots[slot] = before && is_same(*before, tunnel)
+                           ? before
+                           : std::make_shared<const Tunnel>(std::move(tunnel));
+  }
+  for (std::uint32_t slot = 0; slot < current.size(); ++slot)
+    if (current[slot] && !plan.slots[slot]) plan.removed.push_back(slot);
+  return plan;
+}
+
+}  // namespace culvert

@@ -1,0 +1,38 @@
+// What a configuration makes of the tunnels that there are: which keep their slot, which come and
+// which go. A tunnel is known by its name, and one that has not changed is the same object in the
+// tables before and after. Part of engine.cc; not for others. One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/tunnel_table.h"
+
+namespace culvert {
+
+/// What all tunnels of a device have in common.
+struct DeviceSettings {
+  /// Nothing: the smallest MTU that suits one of them, static 1280 (RFC 4213 3.2.1), dynamic what
+  /// fits the route.
+  std::optional<std::uint16_t> mtu;
+  std::optional<proto::Ipv6Address> icmp_source;
+};
+
+struct TunnelPlan {
+  TunnelSlots slots;
+  std::uint16_t device_mtu = 0;
+  std::vector<std::uint32_t> by_position;    ///< slot, by the place in Config::tunnels
+  std::vector<std::uint32_t> added;          ///< slots of names that were not there
+  std::vector<std::uint32_t> with_new_path;  ///< slots of those, and of others whose ends changed
+  std::vector<std::uint32_t> removed;        ///< slots in `current` whose names are gone
+};
+
+/// `tunnels`: valid. Slots that `current` has in use are not given to others, not even if their
+/// tunnel is removed: workers may be counting there until the plan's tables are published. Routes
+/// of new paths are looked up.
+[[nodiscard]] TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
+                                      const DeviceSettings& settings);
+
+}  // namespace culvert
