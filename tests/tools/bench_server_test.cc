@@ -31,7 +31,7 @@ Report example() {
     report.samples.push_back({"ndp", "culvert_64_answers_per_second", 1, turn, 250'000 * speed});
     report.samples.push_back({"ndp", "ndppd_64_answers_per_second", 1, turn, 100'000 * speed});
   }
-  report.samples.push_back({"add", "adding_lost", 1, 1, 0});
+  for (const double lost : {0, 2, 0}) report.samples.push_back({"add", "adding_lost", 1, 1, lost});
   report.failed = {{"storm", {}, "no such section"}};
   return report;
 }
@@ -85,6 +85,12 @@ TEST(ServerFigures, AskAtLeastOrAtMost) {
   EXPECT_TRUE(none.is_met_by(-1));
 }
 
+// A packet that was lost in one turn of many was lost.
+TEST(ServerReport, AddsUpWhatWasLost) {
+  const Report report = example();
+  EXPECT_EQ(value_of(report, report.plan.works[1], figure_of("add", "adding_lost")), 2);
+}
+
 // The machine's speed changes from turn to turn, for both.
 TEST(ServerReport, ComparesTurnsThatFollowedEachOther) {
   const Report report = example();
@@ -99,7 +105,7 @@ TEST(ServerReport, HasWhatIsAskedBesideWhatWasMeasured) {
   const std::string text = to_table(example());
   EXPECT_THAT(text, HasSubstr("64 outstanding: culvert, answers/s   500,000                 \n"));
   EXPECT_THAT(text, HasSubstr("64 outstanding: culvert to ndppd        2.50  at least 3   no\n"));
-  EXPECT_THAT(text, HasSubstr("lost of them                                0  at most 0  yes\n"));
+  EXPECT_THAT(text, HasSubstr("lost of those                               2  at most 0   no\n"));
   EXPECT_THAT(text, HasSubstr("failed: storm: no such section\n"));
   EXPECT_THAT(text, Not(HasSubstr("one at a time")));  // there was no turn of it
   EXPECT_EQ(one_line(example(), example().plan.works[0]), "ndp: ratio_64 2.50 (at least 3)");
@@ -108,7 +114,7 @@ TEST(ServerReport, HasWhatIsAskedBesideWhatWasMeasured) {
 TEST(ServerReport, IsJson) {
   const json report = json::parse(to_json(example()));
   EXPECT_EQ(report["settings"]["tunnels"], 20);
-  ASSERT_EQ(report["samples"].size(), 7U);
+  ASSERT_EQ(report["samples"].size(), 9U);
   EXPECT_EQ(report["samples"][2]["figure"], "culvert_64_answers_per_second");
   EXPECT_EQ(report["samples"][2]["turn"], 2);
   ASSERT_EQ(report["figures"].size(), 4U);

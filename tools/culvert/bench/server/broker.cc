@@ -77,6 +77,8 @@ Result<void> prepare_outer(const Rig& rig) {
   if (!routed) return routed;
   return rig.ends[1].inside([&]() -> Result<void> {
     if (auto made = make_local(clients); !made) return made;
+    // Sockets may be bound to an address that is local by a route alone.
+    if (auto set = set_net_setting("ipv6/ip_nonlocal_bind", "1"); !set) return set;
     return make_local(*proto::Ipv6Prefix::from_text(kOf[0].clients));
   });
 }

@@ -65,12 +65,12 @@ constexpr FigureKind kTunnels[] = {
 };
 
 constexpr FigureKind kAdd[] = {
-    {"calm_packets", "packets while nothing is added"},
-    {"calm_lost", "lost of them"},
-    {"adding_packets", "packets while tunnels are added and removed"},
-    {"adding_lost", "lost of them", 0, at_most(0)},
-    {"changes", "tunnels added and removed"},
-    {"add_milliseconds", "`culvert tunnel add` takes, ms", 1},
+    {.name = "calm_packets", .title = "packets while nothing is added", .is_sum = true},
+    {.name = "calm_lost", .title = "lost of them", .is_sum = true},
+    {.name = "adding_packets", .title = "packets while a tunnel comes and goes", .is_sum = true},
+    {.name = "adding_lost", .title = "lost of those", .asked = at_most(0), .is_sum = true},
+    {.name = "changes", .title = "times that it came or went", .is_sum = true},
+    {.name = "add_milliseconds", .title = "`culvert tunnel add` takes, ms", .decimals = 1},
 };
 
 constexpr FigureKind kFlows[] = {

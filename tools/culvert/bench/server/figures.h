@@ -29,6 +29,7 @@ struct FigureKind {
   /// Of a ratio: the figures whose turns it compares; otherwise empty.
   std::string_view over{};
   std::string_view under{};
+  bool is_sum = false;  ///< of all samples; otherwise their median: what was lost once counts
 };
 
 class Session;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "tools/culvert/bench/results.h"
 #include "tools/culvert/bench/text.h"
@@ -124,6 +125,7 @@ std::optional<double> value_of(const Report& report, const WorkKind& work,
     values = ratios_of(report, work.name, figure);
   }
   if (values.empty()) return std::nullopt;
+  if (figure.is_sum) return std::accumulate(values.begin(), values.end(), 0.0);
   return median(std::move(values));
 }
 

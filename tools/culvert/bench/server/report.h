@@ -33,8 +33,8 @@ struct Report {
   std::vector<Missing> failed;
 };
 
-/// The median of a figure's samples; of a ratio that of the ratios of turns that followed each
-/// other; nothing: there are none.
+/// The median of a figure's samples, or their sum; of a ratio that of the ratios of turns that
+/// followed each other; nothing: there are none.
 [[nodiscard]] std::optional<double> value_of(const Report& report, const WorkKind& work,
                                              const FigureKind& figure);
 
