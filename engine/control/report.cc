@@ -1,15 +1,13 @@
 #include "engine/control/report.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "engine/control/values.h"
+#include "engine/control/ndp_report.h"
+#include "engine/control/report_text.h"
 
 namespace culvert::control {
 namespace {
-
-using Json = nlohmann::ordered_json;  // keys stay in the order that people read them in
 
 std::string dump(const Json& json) {
   // Names come from people and may be any bytes: what is no UTF-8 is replaced.
@@ -88,12 +86,6 @@ Json device_json(const EngineStatus& device) {
 }
 
 // ---- the table ----------------------------------------------------------------------------------
-/// A terminal would obey control characters in a name.
-std::string text(const Json& json, const char* key) {
-  return printable(json.at(key).get<std::string>(), 300);
-}
-std::uint64_t count(const Json& json, const char* key) { return json.at(key).get<std::uint64_t>(); }
-
 /// The direction and meaning of a reason; null for one that a newer process knows.
 const DropReasonFacts* find_reason(std::string_view name) {
   const auto found = std::find_if(kDropReasons.begin(), kDropReasons.end(),
@@ -108,15 +100,6 @@ std::uint64_t dropped(const Json& drops, Direction direction) {
     if (reason != nullptr && reason->direction == direction) sum += packets.get<std::uint64_t>();
   }
   return sum;
-}
-
-std::string right(std::string cell, std::size_t width) {
-  if (cell.size() < width) cell.insert(0, width - cell.size(), ' ');
-  return cell;
-}
-std::string left(std::string cell, std::size_t width) {
-  if (cell.size() < width) cell.append(width - cell.size(), ' ');
-  return cell;
 }
 
 constexpr std::size_t kCountWidth = 16;
@@ -136,8 +119,8 @@ std::string drop_rows(const Json& drops) {
   std::string rows;
   for (const auto& [name, packets] : drops.items()) {
     const DropReasonFacts* reason = find_reason(name);
-    rows += "    dropped " + right(std::to_string(packets.get<std::uint64_t>()), 13) + "  " +
-            left(name, 28) + (reason ? std::string{reason->meaning} : "") + "\n";
+    rows += counted_row("dropped", packets.get<std::uint64_t>(), name,
+                        reason ? reason->meaning : std::string_view{});
   }
   return rows;
 }
@@ -155,8 +138,7 @@ std::string event_rows(const Json& tunnel) {
   for (const auto& [key, meaning] : kEvents) {
     const std::uint64_t value = count(tunnel, key);
     if (value == 0) continue;
-    rows += "    " + left("counted", 8) + right(std::to_string(value), 13) + "  " + left(key, 28) +
-            meaning + "\n";
+    rows += counted_row("counted", value, key, meaning);
   }
   return rows;
 }
@@ -202,61 +184,80 @@ std::string device_rows(const Json& device) {
   const Json& drops = device.at("drops");
   if (!drops.empty() || lost != 0) rows += "  of no tunnel\n" + drop_rows(drops);
   if (lost != 0) {
-    rows += "    dropped " + right(std::to_string(lost), 13) + "  " +
-            left("receive_queue_full", 28) +
-            "dropped by the kernel before culvert saw them: it receives too slowly\n";
+    rows += counted_row("dropped", lost, "receive_queue_full",
+                        "dropped by the kernel before culvert saw them: it receives too slowly");
   }
   return rows;
 }
 
-/// The devices of one answer.
-Result<Json> devices_of(std::string_view answer) {
-  const Json json = Json::parse(answer, nullptr, false);
+/// True for a list of objects each of which has a name.
+bool is_list_of(const Json& list, const char* name) {
+  return list.is_array() && std::all_of(list.begin(), list.end(), [&](const Json& each) {
+           return each.is_object() && each.contains(name) && each[name].is_string();
+         });
+}
+
+/// One answer: its devices, and its NDP proxies if it has any.
+Result<Json> parse_report(std::string_view answer) {
+  Json json = Json::parse(answer, nullptr, false);
   if (json.is_object() && json.contains("error")) {
     return unreadable(json["error"].is_string() ? text(json, "error") : "is an error");
   }
   if (!json.is_object() || !json.contains("devices") || !json["devices"].is_array()) {
     return unreadable("is no report: it runs another version of culvert");
   }
-  for (const Json& device : json["devices"]) {
-    if (!device.is_object() || !device.contains("name") || !device["name"].is_string()) {
-      return unreadable("names no device: it runs another version of culvert");
-    }
+  if (!json.contains("ndp")) json["ndp"] = Json::array();
+  if (!is_list_of(json["devices"], "name") || !is_list_of(json["ndp"], "interface")) {
+    return unreadable("names no device: it runs another version of culvert");
   }
-  return json["devices"];
+  return json;
+}
+
+/// Moves what is called `name` (empty: all) to the end of `to`.
+void take_named(std::vector<Json>& to, Json& list, const char* key, std::string_view name) {
+  for (Json& each : list) {
+    if (name.empty() || text(each, key) == name) to.push_back(std::move(each));
+  }
+}
+
+void sort_by(std::vector<Json>& list, const char* key) {
+  std::stable_sort(list.begin(), list.end(),
+                   [&](const Json& a, const Json& b) { return text(a, key) < text(b, key); });
 }
 
 }  // namespace
 
-std::string report_json(std::span<const EngineStatus> devices) {
+std::string report_json(std::span<const EngineStatus> devices, std::span<const NdpReport> ndp) {
   Json json;
   json["devices"] = Json::array();
   for (const EngineStatus& device : devices) json["devices"].push_back(device_json(device));
+  for (const NdpReport& each : ndp) json["ndp"].push_back(ndp_json(each));
   return dump(json);
 }
 
-Result<std::string> merge_reports(std::span<const std::string> answers, std::string_view device) {
-  std::vector<Json> all;
+Result<std::string> merge_reports(std::span<const std::string> answers, std::string_view name) {
+  std::vector<Json> devices, ndp;
   for (const std::string& answer : answers) {
-    auto devices = devices_of(answer);
-    if (!devices) return Unexpected{devices.error()};
-    for (Json& each : *devices) {
-      if (device.empty() || text(each, "name") == device) all.push_back(std::move(each));
-    }
+    auto report = parse_report(answer);
+    if (!report) return Unexpected{report.error()};
+    take_named(devices, (*report)["devices"], "name", name);
+    take_named(ndp, (*report)["ndp"], "interface", name);
   }
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Json& a, const Json& b) { return text(a, "name") < text(b, "name"); });
+  sort_by(devices, "name");
+  sort_by(ndp, "interface");
   Json merged;
-  merged["devices"] = all;
+  merged["devices"] = devices;
+  if (!ndp.empty()) merged["ndp"] = ndp;
   return dump(merged);
 }
 
 Result<std::string> report_table(std::string_view json) {
-  const auto devices = devices_of(json);
-  if (!devices) return Unexpected{devices.error()};
+  const auto report = parse_report(json);
+  if (!report) return Unexpected{report.error()};
   try {
     std::string table;
-    for (const Json& device : *devices) table += device_rows(device);
+    for (const Json& device : report->at("devices")) table += device_rows(device);
+    for (const Json& ndp : report->at("ndp")) table += ndp_rows(ndp);
     return table;
   } catch (const Json::exception&) {
     return unreadable("lacks fields: it runs another version of culvert");

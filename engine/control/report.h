@@ -7,17 +7,20 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/control/ndp.h"
 #include "engine/engine.h"
 
 namespace culvert::control {
 
-/// {"devices":[…]} on one line. `drops` has the reasons that are not 0.
-[[nodiscard]] std::string report_json(std::span<const EngineStatus> devices);
+/// {"devices":[…],"ndp":[…]} on one line; without `ndp` if there is none. `drops` and `ignored`
+/// have the reasons that are not 0.
+[[nodiscard]] std::string report_json(std::span<const EngineStatus> devices,
+                                      std::span<const NdpReport> ndp = {});
 
-/// The devices of several reports in one, sorted by name. `device`: only that one; empty: all.
+/// Several reports in one, sorted by name. `name`: only that device or interface; empty: all.
 /// Fails if an answer is an error, or no report at all.
 [[nodiscard]] Result<std::string> merge_reports(std::span<const std::string> answers,
-                                                std::string_view device);
+                                                std::string_view name);
 
 /// A report for people.
 [[nodiscard]] Result<std::string> report_table(std::string_view json);

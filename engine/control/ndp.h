@@ -1,0 +1,74 @@
+// One NDP proxy kept in step with the kernel: it starts when its interface is there, follows the
+// interface's addresses, and waits when it goes. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/control/ndp_link.h"
+#include "engine/engine.h"
+#include "engine/ndp_proxy.h"
+
+namespace culvert::control {
+
+/// NdpProxy::open, or what a test puts in its place.
+using OpenNdp = std::function<Result<std::unique_ptr<NdpProxy>>(NdpConfig)>;
+/// Takes a line for stdout, newline included.
+using Say = std::function<void(std::string_view)>;
+
+/// What `show` has of one proxy.
+struct NdpReport {
+  NdpStatus status;
+  std::string waits_because;  ///< empty: it answers
+};
+
+class ManagedNdp {
+ public:
+  /// Opens the proxy and starts its thread. An interface that is not there is no error: it says
+  /// so and waits. `netlink` outlives the proxy.
+  [[nodiscard]] static Result<std::unique_ptr<ManagedNdp>> start(NdpConfig config, Netlink& netlink,
+                                                                 const OpenNdp& open, Say say);
+
+  /// After links or IPv6 addresses have changed.
+  void link_changed();
+  /// After neighbors have changed.
+  void neighbors_changed();
+  void tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes);
+  /// Other settings for the same interface, in place. Fails where the proxy has to be made anew.
+  [[nodiscard]] Result<void> apply(const NdpConfig& config);
+  void stop() { proxy_->stop(); }
+
+  [[nodiscard]] const std::string& interface() const noexcept { return config_.interface; }
+  [[nodiscard]] NdpReport report() const { return {proxy_->status(), waits_because_}; }
+
+ private:
+  ManagedNdp(NdpConfig config, Netlink& netlink, std::unique_ptr<NdpProxy> proxy, Say say)
+      : config_(std::move(config)),
+        netlink_(netlink),
+        proxy_(std::move(proxy)),
+        say_(std::move(say)) {}
+  void take_link(const NdpLinkFound& found);
+  void say_state() const;
+  void warn(const Error& error) const;
+
+  NdpConfig config_;
+  Netlink& netlink_;
+  std::unique_ptr<NdpProxy> proxy_;
+  Say say_;
+  NdpLinkFound link_{.interface = {}, .why_not = "nobody has looked yet"};
+  std::string waits_because_ = link_.why_not;
+  std::vector<proto::Ipv6Address> on_link_;
+};
+
+/// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto), all-multicast: …", or what it waits
+/// for.
+[[nodiscard]] std::string ndp_line(const NdpReport& report);
+
+/// The prefixes behind all tunnels of these devices. A tunnel without prefixes has all there are.
+[[nodiscard]] std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devices);
+
+}  // namespace culvert::control
