@@ -1,9 +1,11 @@
 #include "engine/control/changes.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <unordered_map>
 
+#include "engine/control/ndp_words.h"
 #include "engine/control/words.h"
 
 namespace culvert::control {
@@ -24,6 +26,24 @@ Changes::Counts compare_tunnels(const std::vector<TunnelConfig>& before,
     by_name.erase(found);
   }
   counts.removed = by_name.size();
+  return counts;
+}
+
+Changes::Counts compare_ndp(const std::vector<NdpConfig>& before,
+                            const std::vector<NdpConfig>& after) {
+  std::map<std::string_view, std::string> by_interface;
+  for (const NdpConfig& section : before) by_interface[section.interface] = ndp_toml(section);
+  Changes::Counts counts;
+  for (const NdpConfig& section : after) {
+    const auto found = by_interface.find(section.interface);
+    if (found == by_interface.end()) {
+      ++counts.added;
+      continue;
+    }
+    if (found->second != ndp_toml(section)) ++counts.changed;
+    by_interface.erase(found);
+  }
+  counts.removed = by_interface.size();
   return counts;
 }
 
@@ -55,10 +75,12 @@ const DeviceSettings* find_device(const Settings& settings, std::string_view nam
 }
 
 std::string Changes::to_text() const {
-  const std::string of_devices = describe(devices, "device"),
-                    of_tunnels = describe(tunnels, "tunnel");
-  if (of_devices.empty() && of_tunnels.empty()) return "nothing has changed";
-  return of_devices + (of_devices.empty() || of_tunnels.empty() ? "" : "; ") + of_tunnels;
+  std::string text;
+  for (const std::string& part :
+       {describe(devices, "device"), describe(tunnels, "tunnel"), describe(ndp, "ndp section")}) {
+    text += (text.empty() || part.empty() ? "" : "; ") + part;
+  }
+  return text.empty() ? "nothing has changed" : text;
 }
 
 Changes find_changes(const Settings& before, const Settings& after) {
@@ -78,6 +100,7 @@ Changes find_changes(const Settings& before, const Settings& after) {
   for (const DeviceSettings& device : before.devices) {
     if (find_device(after, device.config.device) == nullptr) ++changes.devices.removed;
   }
+  changes.ndp = compare_ndp(before.ndp, after.ndp);
   return changes;
 }
 

@@ -17,13 +17,15 @@ struct Changes {
   /// Tunnels of devices that come or go are not counted one by one. A device has changed if more
   /// than its tunnels has.
   Counts devices, tunnels;
+  Counts ndp;  ///< sections
   friend bool operator==(const Changes&, const Changes&) = default;
 
-  /// "1 tunnel added, 2 changed, 1 removed"; with devices: "1 device added; 1 tunnel changed".
+  /// "1 tunnel added, 2 changed, 1 removed"; of several kinds: "1 device added; 1 tunnel changed; 1
+  /// ndp section removed".
   [[nodiscard]] std::string to_text() const;
 };
 
-/// Devices are matched by name, and so are the tunnels of one.
+/// Devices are matched by name, and so are the tunnels of one; ndp sections by interface.
 [[nodiscard]] Changes find_changes(const Settings& before, const Settings& after);
 
 /// Refuses what cannot change in a device that runs: the error names it and says to restart.

@@ -1,35 +1,12 @@
 #include "engine/control/device_set.h"
 
-#include <pthread.h>
-
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "engine/control/host_check.h"
+#include "engine/control/signals_blocked.h"
 
 namespace culvert::control {
-namespace {
-
-/// While it lives, threads that are started take no signals: the main thread does.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t ours;
-    sigemptyset(&ours);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ours, signal);
-    pthread_sigmask(SIG_BLOCK, &ours, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
-}  // namespace
-
 Result<void> DeviceSet::start(Settings settings) {
   auto netlink = Netlink::open();
   if (!netlink) return Unexpected{netlink.error()};

@@ -6,13 +6,15 @@
 
 namespace culvert::control {
 
-Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(NdpConfig config, Netlink& netlink,
-                                                      const OpenNdp& open, Say say) {
+Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(
+    NdpConfig config, Netlink& netlink, const OpenNdp& open, Say say,
+    const std::vector<NdpTunnelPrefix>& prefixes) {
   auto proxy = open(config);
   if (!proxy) return Unexpected{proxy.error()};
   if (auto started = (*proxy)->start(); !started) return Unexpected{started.error()};
   std::unique_ptr<ManagedNdp> managed{
       new ManagedNdp{std::move(config), netlink, std::move(*proxy), std::move(say)}};
+  managed->tunnels_changed(prefixes);
   managed->link_changed();
   return managed;
 }
@@ -69,14 +71,12 @@ std::string ndp_line(const NdpReport& report) {
   const auto& [status, waits_because] = report;
   const std::string name = "culvert: ndp " + status.config.interface;
   if (!waits_because.empty()) return name + " waits: " + waits_because;
-  std::string line = name + " answers for ";
+  std::string rules;
   for (const NdpRule& rule : status.config.rules) {
-    line += rule.prefix.to_text() + " (" + std::string{answer_word(rule.answer)} + "), ";
+    rules += (rules.empty() ? "" : ", ") + rule.prefix.to_text() + " (" +
+             std::string{answer_word(rule.answer)} + ")";
   }
-  line += status.all_multicast
-              ? "all-multicast"
-              : std::to_string(status.groups) + (status.groups == 1 ? " group" : " groups");
-  return status.membership.empty() ? line : line + ": " + status.membership;
+  return name + " answers for " + rules + "; " + status.membership;
 }
 
 std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devices) {

@@ -30,8 +30,9 @@ class ManagedNdp {
  public:
   /// Opens the proxy and starts its thread. An interface that is not there is no error: it says
   /// so and waits. `netlink` outlives the proxy.
-  [[nodiscard]] static Result<std::unique_ptr<ManagedNdp>> start(NdpConfig config, Netlink& netlink,
-                                                                 const OpenNdp& open, Say say);
+  [[nodiscard]] static Result<std::unique_ptr<ManagedNdp>> start(
+      NdpConfig config, Netlink& netlink, const OpenNdp& open, Say say,
+      const std::vector<NdpTunnelPrefix>& prefixes);
 
   /// After links or IPv6 addresses have changed.
   void link_changed();
@@ -42,6 +43,7 @@ class ManagedNdp {
   [[nodiscard]] Result<void> apply(const NdpConfig& config);
   void stop() { proxy_->stop(); }
 
+  [[nodiscard]] const NdpConfig& config() const noexcept { return config_; }
   [[nodiscard]] const std::string& interface() const noexcept { return config_.interface; }
   [[nodiscard]] NdpReport report() const { return {proxy_->status(), waits_because_}; }
 
@@ -64,8 +66,8 @@ class ManagedNdp {
   std::vector<proto::Ipv6Address> on_link_;
 };
 
-/// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto), all-multicast: …", or what it waits
-/// for.
+/// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto); all-multicast, since …", or what it
+/// waits for.
 [[nodiscard]] std::string ndp_line(const NdpReport& report);
 
 /// The prefixes behind all tunnels of these devices. A tunnel without prefixes has all there are.

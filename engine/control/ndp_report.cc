@@ -77,13 +77,7 @@ std::string ndp_rows(const Json& ndp) {
   for (const Json& rule : ndp.at("rules")) {
     rows += "  rule " + text(rule, "prefix") + " " + text(rule, "answer") + "\n";
   }
-  const std::string membership = text(ndp, "membership");
-  if (waits.empty()) {
-    const std::string heard_by = ndp.at("all_multicast").get<bool>()
-                                     ? "all-multicast"
-                                     : std::to_string(count(ndp, "groups")) + " groups";
-    rows += "  hears " + heard_by + (membership.empty() ? "" : " (" + membership + ")") + "\n";
-  }
+  if (waits.empty()) rows += "  hears " + text(ndp, "membership") + "\n";
   const Json& cache = ndp.at("cache");
   rows += "  knows " + std::to_string(count(ndp, "on_link")) +
           " on the link; probed: " + std::to_string(count(cache, "alive")) + " alive, " +

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "engine/control/signals_blocked.h"
+
 namespace culvert::control {
 namespace {
 
@@ -18,8 +20,10 @@ constexpr std::chrono::milliseconds kNeighborSettleTime{1000};
 
 }  // namespace
 
-Result<void> NdpSet::start(const std::vector<NdpConfig>& sections, Netlink& netlink) {
-  netlink_ = &netlink;
+Result<void> NdpSet::start(const std::vector<NdpConfig>& sections) {
+  auto netlink = Netlink::open();
+  if (!netlink) return Unexpected{netlink.error()};
+  netlink_.emplace(std::move(*netlink));
   for (const NdpConfig& section : sections) {
     if (auto started = start_one(section); !started) {
       stop();
@@ -30,14 +34,25 @@ Result<void> NdpSet::start(const std::vector<NdpConfig>& sections, Netlink& netl
 }
 
 Result<void> NdpSet::start_one(const NdpConfig& section) {
-  auto proxy = ManagedNdp::start(section, *netlink_, open_, say_);
+  const SignalsBlocked blocked;
+  auto proxy = ManagedNdp::start(section, *netlink_, open_, say_, prefixes_);
   if (!proxy) return Unexpected{proxy.error()};
-  (*proxy)->tunnels_changed(prefixes_);
   proxies_.push_back(std::move(*proxy));
   return {};
 }
 
 Result<void> NdpSet::apply(const std::vector<NdpConfig>& sections) {
+  const std::vector<NdpConfig> before = this->sections();
+  auto done = bring_to(sections);
+  if (done) return done;
+  Error error = done.error();
+  if (auto undone = bring_to(before); !undone) {
+    error.advice += "; and not all is as it was before: " + undone.error().message();
+  }
+  return Unexpected{std::move(error)};
+}
+
+Result<void> NdpSet::bring_to(const std::vector<NdpConfig>& sections) {
   for (const NdpConfig& section : sections) {
     if (auto applied = apply_one(section); !applied) return applied;
   }
@@ -76,6 +91,12 @@ void NdpSet::stop() {
 std::vector<NdpReport> NdpSet::reports() const {
   std::vector<NdpReport> all;
   for (const auto& proxy : proxies_) all.push_back(proxy->report());
+  return all;
+}
+
+std::vector<NdpConfig> NdpSet::sections() const {
+  std::vector<NdpConfig> all;
+  for (const auto& proxy : proxies_) all.push_back(proxy->config());
   return all;
 }
 

@@ -23,15 +23,17 @@ class NdpSet {
       : context_(context), open_(std::move(open)), say_(std::move(say)) {}
 
   /// Starts one proxy for each section. On failure none is left.
-  [[nodiscard]] Result<void> start(const std::vector<NdpConfig>& sections, Netlink& netlink);
+  [[nodiscard]] Result<void> start(const std::vector<NdpConfig>& sections);
   /// What the file says now: sections that are there still are changed in place where they can be.
-  /// On failure those that were stay as they were, as far as they could be kept.
+  /// On failure all is as it was before, or the error says that it is not.
   [[nodiscard]] Result<void> apply(const std::vector<NdpConfig>& sections);
   /// After a tunnel was added, removed or changed, or a device brought up: all there are now.
   void tunnels_changed(std::span<const EngineStatus> devices);
   void stop();
 
   [[nodiscard]] std::vector<NdpReport> reports() const;
+  [[nodiscard]] std::vector<NdpConfig> sections() const;
+  [[nodiscard]] bool is_empty() const noexcept { return proxies_.empty(); }
 
  private:
   /// One look after a burst of changes.
@@ -43,6 +45,7 @@ class NdpSet {
     boost::asio::steady_timer settle;
   };
   Result<void> start_one(const NdpConfig& section);
+  Result<void> bring_to(const std::vector<NdpConfig>& sections);
   Result<void> apply_one(const NdpConfig& section);
   Result<void> watch_network();
   Result<void> watch(NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
@@ -52,7 +55,7 @@ class NdpSet {
   boost::asio::io_context& context_;
   OpenNdp open_;
   Say say_;
-  Netlink* netlink_ = nullptr;
+  std::optional<Netlink> netlink_;
   std::vector<NdpTunnelPrefix> prefixes_;
   std::list<Watched> watched_;
   std::list<std::unique_ptr<ManagedNdp>> proxies_;

@@ -34,14 +34,16 @@ std::string text(const Json& json, const char* key) {
 
 std::string answer_show(const Json& json, const RequestHandlers& handlers) {
   auto statuses = handlers.statuses();
+  std::vector<NdpReport> ndp = handlers.ndp();
   if (const std::string name = text(json, "tunnel"); !name.empty()) {
+    ndp.clear();
     for (EngineStatus& device : statuses) {
       std::erase_if(device.tunnels,
                     [&](const TunnelStatus& tunnel) { return tunnel.config.name != name; });
     }
     std::erase_if(statuses, [](const EngineStatus& device) { return device.tunnels.empty(); });
   }
-  return report_json(statuses);
+  return report_json(statuses, ndp);
 }
 
 std::string answer_devices(const Json&, const RequestHandlers& handlers) {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/control/ndp.h"
 #include "engine/control/tunnel_command.h"
 #include "engine/engine.h"
 
@@ -25,6 +26,7 @@ struct RequestHandlers {
   std::function<std::vector<EngineStatus>()> statuses;
   std::function<Result<std::string>()> reload;  ///< returns what has changed
   std::function<Result<void>(const TunnelCommand&)> change_tunnel;
+  std::function<std::vector<NdpReport>()> ndp = [] { return std::vector<NdpReport>{}; };
 };
 
 /// The answer to one line.

@@ -20,6 +20,7 @@
 
 #include "engine/control/control_socket.h"
 #include "engine/control/device_set.h"
+#include "engine/control/ndp_set.h"
 #include "engine/control/next_hop.h"
 #include "engine/control/output_path.h"
 #include "engine/control/report.h"
@@ -55,7 +56,8 @@ class Supervisor {
         devices_(options_.open_engine,
                  {.came = [this](const ManagedDevice& device) { return watch_for_failure(device); },
                   .goes = [this](const std::string& name) { failures_.erase(name); }}),
-        signals_(context_) {}
+        signals_(context_),
+        ndp_(context_, options_.open_ndp, options_.print) {}
 
   Result<void> run();
 
@@ -67,6 +69,8 @@ class Supervisor {
   void await_signal();
   void take_signal(int signal);
   Result<std::string> reload();
+  Result<void> change_tunnel(const TunnelCommand& command);
+  void tell_ndp_of_tunnels();
   Result<void> watch(int fd, std::function<void()> on_change);
   void await(stream_descriptor& descriptor, std::function<void()> on_change);
   void await_silent_change();
@@ -82,6 +86,7 @@ class Supervisor {
   std::optional<NeighborWatch> neighbor_watch_;
   std::optional<OutputPathWatch> output_path_watch_;
   std::list<stream_descriptor> watched_;
+  NdpSet ndp_;
   asio::steady_timer settle_{context_};
   asio::steady_timer silent_{context_};
   bool is_settling_ = false;
@@ -96,8 +101,9 @@ Result<void> Supervisor::run() {
   if (auto started = start(); !started) return started;
   context_.run();
   server_.reset();
+  ndp_.stop();
   devices_.stop();
-  const std::string totals = report_json(devices_.statuses());
+  const std::string totals = report_json(devices_.statuses(), ndp_.reports());
   devices_.clear();  // and with them all that was made for them
   if (const auto table = report_table(totals)) options_.print(*table);
   if (failure_) return Unexpected{*failure_};
@@ -107,10 +113,12 @@ Result<void> Supervisor::run() {
 Result<void> Supervisor::start() {
   // First what costs nothing: a second process for the same device stops here.
   if (auto opened = open_control_socket(); !opened) return opened;
+  const std::vector<NdpConfig> ndp = std::move(options_.settings.ndp);
   if (auto started = devices_.start(std::move(options_.settings)); !started) return started;
   if (auto watched = watch_network(); !watched) return watched;
   for (const std::string& line : devices_.up_lines()) options_.print(line + "\n");
-  return {};
+  if (!ndp.empty()) ndp_.tunnels_changed(devices_.statuses());
+  return ndp_.start(ndp);
 }
 
 Result<void> Supervisor::open_control_socket() {
@@ -122,7 +130,8 @@ Result<void> Supervisor::open_control_socket() {
   RequestHandlers handlers{
       .statuses = [this] { return devices_.statuses(); },
       .reload = [this] { return reload(); },
-      .change_tunnel = [this](const TunnelCommand& command) { return devices_.change(command); }};
+      .change_tunnel = [this](const TunnelCommand& command) { return change_tunnel(command); },
+      .ndp = [this] { return ndp_.reports(); }};
   auto server = ControlServer::open(context_, options_.control_path,
                                     [handlers = std::move(handlers)](std::string_view line) {
                                       return answer_request(line, handlers);
@@ -163,11 +172,31 @@ Result<std::string> Supervisor::reload() {
   }
   auto settings = options_.load();
   if (!settings) return Unexpected{settings.error()};
+  const Settings before{.devices = {}, .ndp = ndp_.sections()};
+  const Settings after{.devices = {}, .ndp = settings->ndp};
+  if (auto applied = ndp_.apply(after.ndp); !applied) return Unexpected{applied.error()};
   auto changes = devices_.reload(std::move(*settings));
-  if (!changes) return Unexpected{changes.error()};
+  if (!changes) {
+    Error error = changes.error();
+    if (auto undone = ndp_.apply(before.ndp); !undone) error.advice += undone.error().message();
+    return Unexpected{std::move(error)};
+  }
+  changes->ndp = find_changes(before, after).ndp;
+  tell_ndp_of_tunnels();
   const std::string text = changes->to_text();
   options_.print("culvert: reloaded: " + text + "\n");
   return text;
+}
+
+Result<void> Supervisor::change_tunnel(const TunnelCommand& command) {
+  auto changed = devices_.change(command);
+  if (changed) tell_ndp_of_tunnels();
+  return changed;
+}
+
+/// Rules with `auto` go by what tunnels there are, and which are up.
+void Supervisor::tell_ndp_of_tunnels() {
+  if (!ndp_.is_empty()) ndp_.tunnels_changed(devices_.statuses());
 }
 
 Result<void> Supervisor::watch_network() {
@@ -267,6 +296,7 @@ Result<void> run_devices(RunOptions options) {
   if (!options.open_engine) {
     options.open_engine = [](const Config& config) { return Engine::open(config); };
   }
+  if (!options.open_ndp) options.open_ndp = NdpProxy::open;
   try {
     Supervisor supervisor{std::move(options)};
     return supervisor.run();

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/control/ndp.h"
 #include "engine/control/reconcile.h"
 
 namespace culvert::control {
@@ -15,6 +16,7 @@ struct RunOptions {
   std::string control_path;                     ///< empty: the default of the first device, or
                                                 ///< ndp-IFACE of the first interface
   OpenEngine open_engine;                       ///< empty: Engine::open
+  OpenNdp open_ndp;                             ///< empty: NdpProxy::open
   std::function<void(std::string_view)> print;  ///< lines and tables for stdout, newline included
   /// Reads the settings again: SIGHUP and `culvert reload` ask for it. Empty: there is no file, and
   /// SIGHUP ends the process.

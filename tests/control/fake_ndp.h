@@ -23,7 +23,7 @@ class FakeNdp final : public NdpProxy {
   FakeNdp(NdpConfig config, FakeNdpLog& log) : log_(log) {
     status_.config = std::move(config);
     status_.all_multicast = true;
-    status_.membership = "a prefix is too large";
+    status_.membership = "all-multicast, since a prefix is too large";
     ++log_.opened;
     ++log_.alive;
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/control/changes.h"
 #include "engine/control/ndp_set.h"
 #include "engine/control/report.h"
 #include "tests/control/fake_ndp.h"
@@ -32,13 +33,8 @@ NdpConfig section(std::string interface) {
 
 /// Proxies on interfaces of a namespace that is this process's own.
 struct Rig {
-  Rig() {
-    auto opened = Netlink::open();
-    EXPECT_TRUE(opened);
-    netlink.emplace(std::move(*opened));
-  }
   void start(const std::vector<NdpConfig>& sections) {
-    const auto started = set.start(sections, *netlink);
+    const auto started = set.start(sections);
     ASSERT_TRUE(started) << started.error().message();
   }
   /// Runs handlers until it holds; bounded.
@@ -54,7 +50,6 @@ struct Rig {
 
   FakeNdpLog log;
   std::string said;
-  std::optional<Netlink> netlink;
   boost::asio::io_context context;
   NdpSet set{context, [this](NdpConfig config) { return open_fake(std::move(config), log); },
              [this](std::string_view line) { said += line; }};
@@ -85,9 +80,10 @@ TEST(ManagedNdp, StartsOnAnInterfaceThatIsThere) {
     EXPECT_EQ(rig.last().mtu_bytes, 1500);
     EXPECT_TRUE(has_own(rig.last(), "2001:db8:0:1::1"));
     EXPECT_TRUE(has_own(rig.last(), "fe80::ff:fe00:1"));
-    EXPECT_THAT(rig.said,
-                HasSubstr("culvert: ndp eth7 answers for 2001:db8:0:1::/64 (auto), all-multicast: "
-                          "a prefix is too large\n"));
+    EXPECT_THAT(
+        rig.said,
+        HasSubstr("culvert: ndp eth7 answers for 2001:db8:0:1::/64 (auto); all-multicast, since "
+                  "a prefix is too large\n"));
   });
 }
 
@@ -233,12 +229,23 @@ TEST(NdpSet, TakesATunnelWithoutPrefixesForAll) {
   EXPECT_TRUE(tunnel_prefixes({&device, 1}).empty());  // IPv4 alone is behind it
 }
 
+TEST(NdpSet, HasItsChangesCounted) {
+  NdpConfig other = section("eth7");
+  other.delay = 5ms;
+  const Settings before{.devices = {}, .ndp = {section("eth7"), section("eth8"), section("eth9")}};
+  const Settings after{.devices = {}, .ndp = {other, section("eth9"), section("eth1")}};
+  const Changes changes = find_changes(before, after);
+  EXPECT_EQ(changes.ndp, (Changes::Counts{.added = 1, .changed = 1, .removed = 1}));
+  EXPECT_EQ(changes.to_text(), "1 ndp section added, 1 changed, 1 removed");
+  EXPECT_EQ(find_changes(after, after).to_text(), "nothing has changed");
+}
+
 NdpReport example() {
   NdpReport report;
   report.status.config = section("eth7");
   report.status.config.interface = "eth7";
   report.status.groups = 3;
-  report.status.membership = "three targets";
+  report.status.membership = "joined 3 groups";
   report.status.totals.received = 12;
   report.status.totals.answers = 7;
   report.status.totals.duplicate_answers = 2;
@@ -258,7 +265,7 @@ TEST(NdpReports, AreJsonAndRows) {
   const auto table = report_table(text);
   ASSERT_TRUE(table);
   EXPECT_THAT(*table, HasSubstr("ndp eth7: serving\n  rule 2001:db8:0:1::/64 auto\n"));
-  EXPECT_THAT(*table, HasSubstr("hears 3 groups (three targets)"));
+  EXPECT_THAT(*table, HasSubstr("  hears joined 3 groups\n"));
   EXPECT_THAT(*table, testing::ContainsRegex("counted +7  answers "));
   EXPECT_THAT(*table, testing::ContainsRegex("counted +2  duplicate_answers "));
   EXPECT_THAT(*table, testing::ContainsRegex("ignored +5  no_rule +[a-z]"));

@@ -48,6 +48,9 @@ Result<Settings> settings_of(const RunArguments& arguments, LogLevel log_level) 
   for (DeviceSettings& device : settings->devices) {
     device.config.log = control::log_to_stderr(log_level, device.config.device);
   }
+  for (NdpConfig& ndp : settings->ndp) {
+    ndp.log = control::log_to_stderr(log_level, ndp.interface);
+  }
   return settings;
 }
 
@@ -69,6 +72,7 @@ int run(const RunArguments& arguments) {
       .settings = std::move(*settings),
       .control_path = arguments.control_path,
       .open_engine = {},
+      .open_ndp = {},
       .print = print,
       .load = {},
       .complain = [](std::string_view text) { (void)complain(text, kSystemError); }};
