@@ -108,11 +108,13 @@ class PrefixTable {
     bool is_used = false;
   };
 
-  /// The prefixes of one length, in an open-addressing table that is at most half full, so that
-  /// each search ends at an unused slot.
+  /// The prefixes of one length, in an open-addressing table that is at most two thirds full, so
+  /// that each search ends at an unused slot.
   struct Level {
     Level(std::uint8_t length, std::size_t count)
-        : mask(detail::mask_of(length)), length_bits(length), slots(std::bit_ceil(2 * count)) {
+        : mask(detail::mask_of(length)),
+          length_bits(length),
+          slots(std::bit_ceil(count + count / 2 + 1)) {
       shift = static_cast<std::uint8_t>(64 - std::countr_zero(slots.size()));
     }
 

@@ -65,10 +65,11 @@ bool is_same_path(const TunnelConfig& a, const TunnelConfig& b) {
   return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
 }
 
-/// Made of the same settings.
-bool is_same(const Tunnel& a, const Tunnel& b) {
-  return a.config == b.config && a.path == b.path && a.device_mtu == b.device_mtu &&
-         a.icmp_source == b.icmp_source;
+/// Whether a tunnel with this configuration would be the one that is there.
+bool is_unchanged(const Tunnel* before, const TunnelConfig& config,
+                  const DeviceSettings& settings) {
+  return before != nullptr && before->config == config && before->device_mtu == settings.mtu &&
+         before->icmp_source == settings.icmp_source;
 }
 
 }  // namespace
@@ -81,12 +82,18 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
   const auto now = std::chrono::steady_clock::now();
   TunnelPlan plan;
   plan.slots.resize(current.size());
-  std::vector<Tunnel> made;
-  made.reserve(tunnels.size());
+  plan.by_position.reserve(tunnels.size());
+  std::vector<std::shared_ptr<Tunnel>> made;
   std::uint16_t smallest_mtu = UINT16_MAX;
   for (TunnelConfig& config : tunnels) {
     const Tunnel* before = names.find(config.name);
     const std::uint32_t slot = before != nullptr ? before->index : free.take();
+    plan.by_position.push_back(slot);
+    if (slot >= plan.slots.size()) plan.slots.resize(slot + 1);
+    if (is_unchanged(before, config, settings)) {
+      plan.slots[slot] = current[slot];
+      continue;
+    }
     const bool keeps_path = before != nullptr && is_same_path(config, before->config);
     const auto path = keeps_path ? before->path : std::make_shared<Path>();
     if (before == nullptr) plan.added.push_back(slot);
@@ -94,20 +101,15 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
       plan.with_new_path.push_back(slot);
       refresh_path(config, *path, probe, now);
     }
-    plan.by_position.push_back(slot);
-    made.push_back(make_tunnel(std::move(config), slot, path));
-    smallest_mtu = std::min(smallest_mtu, default_mtu(made.back()));
+    made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), slot, path)));
+    smallest_mtu = std::min(smallest_mtu, default_mtu(*made.back()));
   }
   plan.device_mtu = settings.mtu.value_or(smallest_mtu);
-  for (Tunnel& tunnel : made) {
-    tunnel.device_mtu = plan.device_mtu;
-    tunnel.icmp_source = settings.icmp_source;
-    const std::uint32_t slot = tunnel.index;
-    if (slot >= plan.slots.size()) plan.slots.resize(slot + 1);
-    const auto before = slot < current.size() ? current[slot] : nullptr;
-    plan.slots[slot] = before && is_same(*before, tunnel)
-                           ? before
-                           : std::make_shared<const Tunnel>(std::move(tunnel));
+  for (auto& tunnel : made) {
+    tunnel->device_mtu = plan.device_mtu;
+    tunnel->icmp_source = settings.icmp_source;
+    const std::uint32_t slot = tunnel->index;
+    plan.slots[slot] = std::move(tunnel);
   }
   for (std::uint32_t slot = 0; slot < current.size(); ++slot)
     if (current[slot] && !plan.slots[slot]) plan.removed.push_back(slot);
