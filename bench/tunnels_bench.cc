@@ -1,0 +1,153 @@
+// The whole way of a packet in memory, as in ways_bench, on a device of many tunnels: each packet
+// takes another one of them, in random order. Its tunnel is found by inner prefix outbound and by
+// outer addresses inbound, and what a worker keeps of it is counted in.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "bench/way.h"
+
+namespace culvert {
+namespace {
+
+constexpr std::size_t kBatchPackets = 64, kSlotBytes = 2048, kInnerBytes = 64;
+constexpr std::size_t kInnerSource = 8, kInnerDestination = 24;
+
+/// Tunnel `i` has the remote 10.0.0.0 + i and the prefix 2001:db8:i::/64, i as 32 bits.
+Tunnel tunnel_of(std::uint32_t i) {
+  Tunnel tunnel = bench::make_tunnel(proto::SixInFour::Parameters{});
+  tunnel.index = i;
+  tunnel.config.name += std::to_string(i);
+  tunnel.config.remote = proto::Ipv4Address::from_host(0x0a00'0000 + i);
+  auto prefix = *proto::Ipv6Prefix::from_text("2001:db8::/64");
+  proto::store_be32(prefix.address.bytes, 4, i);
+  tunnel.config.prefixes6 = {prefix};
+  return tunnel;
+}
+
+std::unique_ptr<const Tables> tables_of(std::uint32_t count) {
+  TunnelSlots slots;
+  for (std::uint32_t i = 0; i < count; ++i)
+    slots.push_back(std::make_shared<const Tunnel>(tunnel_of(i)));
+  return std::make_unique<const Tables>(std::move(slots));
+}
+
+/// Packets of all tunnels, in an order that is shuffled once.
+class TunnelQueues final : public io::Queues {
+ public:
+  TunnelQueues(io::Source source, std::uint32_t tunnels)
+      : source_(source),
+        inner_(bench::inner_packet(kInnerBytes)),
+        order_(tunnels),
+        slots_(kBatchPackets * kSlotBytes),
+        results_(kBatchPackets, 0) {
+    std::iota(order_.begin(), order_.end(), 0u);
+    std::shuffle(order_.begin(), order_.end(), std::mt19937{1});
+    packets_.reserve(kBatchPackets);
+  }
+
+  Result<void> wait(std::chrono::nanoseconds) noexcept override {
+    packets_.clear();
+    for (std::size_t i = 0; i < kBatchPackets; ++i) {
+      const std::uint32_t tunnel = order_[next_];
+      if (++next_ == order_.size()) next_ = 0;
+      const auto slot = std::span{slots_}.subspan(i * kSlotBytes, kSlotBytes);
+      packets_.emplace_back(slot, io::kHeadroomBytes, write(slot, tunnel));
+    }
+    return {};
+  }
+  std::span<io::Packet> received(io::Source source) noexcept override {
+    return source == source_ ? std::span{packets_} : std::span<io::Packet>{};
+  }
+  bool send(const io::Datagram& datagram) noexcept override {
+    benchmark::DoNotOptimize(datagram.head.data());
+    ++sends_;
+    return true;
+  }
+  bool write(const io::TunPacket& packet) noexcept override {
+    benchmark::DoNotOptimize(packet.head.data());
+    ++writes_;
+    return true;
+  }
+  io::Submitted submit() noexcept override {
+    const std::span<const int> good{results_};
+    return {good.first(std::exchange(sends_, 0)), good.first(std::exchange(writes_, 0))};
+  }
+  void release() noexcept override {}
+  void wake() noexcept override {}
+  io::Losses losses() noexcept override { return {}; }
+
+ private:
+  /// Returns its bytes. Checksums of UDP are not looked at on either way.
+  std::size_t write(std::span<std::byte> slot, std::uint32_t tunnel) noexcept {
+    auto bytes = slot.subspan(io::kHeadroomBytes);
+    std::size_t outer_bytes = 0;
+    if (source_ == io::Source::tunnel) {
+      outer_bytes = proto::kIpv4HeaderBytes;
+      proto::build_ipv4(bytes.first<proto::kIpv4HeaderBytes>(),
+                        {.source = proto::Ipv4Address::from_host(0x0a00'0000 + tunnel),
+                         .destination = proto::Ipv4Address::from_host(0xc0000201),
+                         .protocol = proto::kProtocolIpv6,
+                         .ttl = 64,
+                         .total_bytes = static_cast<std::uint16_t>(20 + inner_.size())});
+    }
+    std::copy(inner_.begin(), inner_.end(), bytes.begin() + static_cast<long>(outer_bytes));
+    const std::size_t end = source_ == io::Source::tunnel ? kInnerSource : kInnerDestination;
+    proto::store_be32(bytes, outer_bytes + end, 0x2001'0db8);
+    proto::store_be32(bytes, outer_bytes + end + 4, tunnel);
+    return outer_bytes + inner_.size();
+  }
+
+  io::Source source_;
+  std::vector<std::byte> inner_;
+  std::vector<std::uint32_t> order_;
+  std::size_t next_ = 0;
+  io::LineVector<std::byte> slots_;
+  io::LineVector<int> results_;  ///< of a whole batch: all good
+  std::vector<io::Packet> packets_;
+  std::size_t sends_ = 0, writes_ = 0;
+};
+
+void run(benchmark::State& state, io::Source source) {
+  const auto tunnels = static_cast<std::uint32_t>(state.range(0));
+  Snapshot<Tables> tables(tables_of(tunnels), 1);
+  Worker worker(std::make_unique<TunnelQueues>(source, tunnels), tables,
+                {.sizes = {.tun_packets = kBatchPackets, .tunnel_packets = kBatchPackets}});
+  for (std::uint32_t slot = 0; slot < tunnels; ++slot)
+    if (!worker.prepare(slot)) std::abort();
+  const Time now = std::chrono::steady_clock::now();
+  for (auto _ : state) {
+    const auto done = worker.round(std::chrono::nanoseconds{0}, now);
+    benchmark::DoNotOptimize(done.has_value());
+  }
+  Totals totals;
+  for (std::uint32_t slot = 0; slot < tunnels; ++slot) totals += worker.totals(slot);
+  const auto packets = static_cast<std::uint64_t>(state.iterations()) * kBatchPackets;
+  if (totals.out_packets + totals.in_packets != packets)
+    state.SkipWithError("not every packet was forwarded");
+  state.SetItemsProcessed(static_cast<std::int64_t>(packets));
+  state.counters["time_per_packet"] = bench::time_of_each(static_cast<double>(packets));
+}
+
+void outbound_tunnels(benchmark::State& state) { run(state, io::Source::tun); }
+void inbound_tunnels(benchmark::State& state) { run(state, io::Source::tunnel); }
+BENCHMARK(outbound_tunnels)->ArgName("tunnels")->Arg(1)->Arg(100)->Arg(10'000);
+BENCHMARK(inbound_tunnels)->ArgName("tunnels")->Arg(1)->Arg(100)->Arg(10'000);
+
+/// New tables for a device of that many tunnels: what apply() costs its owner, but for look-ups.
+void build_tables(benchmark::State& state) {
+  const auto tables = tables_of(static_cast<std::uint32_t>(state.range(0)));
+  for (auto _ : state) {
+    const Tables built(tables->slots());
+    benchmark::DoNotOptimize(&built);
+  }
+}
+BENCHMARK(build_tables)->ArgName("tunnels")->Arg(1)->Arg(10'000)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace culvert
