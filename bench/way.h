@@ -28,6 +28,7 @@ struct Traffic {
   std::size_t batch_packets = 64;
   std::size_t inner_bytes = 1280;
   std::uint32_t flows = 64;
+  FlowTable* table = nullptr;  ///< none: nothing is pinned
 };
 
 /// Gives a batch of packets in each round, of one flow after the other, and forgets what it is
@@ -168,7 +169,8 @@ class Way {
         worker_(make_queues(traffic, tunnel), tables,
                 {.index = reader,
                  .sizes = {.tun_packets = traffic.batch_packets,
-                           .tunnel_packets = traffic.batch_packets}}) {
+                           .tunnel_packets = traffic.batch_packets},
+                 .flows = traffic.table}) {
     if (!worker_.prepare(0)) std::abort();
   }
 

@@ -138,6 +138,7 @@ Result<void> EngineImplementation::open_workers() {
                           .receive = chosen_.receive,
                           .tun_has_virtio_header = has_virtio_header,
                           .tun_takes_udp = opened_.tun_takes_udp,
+                          .flows = flow_table_.get(),
                           .keeps_house = i == 0};
     options.on_failure = [this](const Error& error) {
       log(LogLevel::error, error.message());
@@ -374,10 +375,9 @@ std::vector<FlowStatus> EngineImplementation::flows(std::size_t limit) const {
   std::vector<FlowStatus> flows;
   if (!flow_table_) return flows;
   const std::lock_guard lock(mutex_);
-  const auto& slots = tables_.current().slots();
   for (const FlowRecord& flow : latest_flows(*flow_table_, flow_tick(), limit)) {
-    const bool is_there = flow.pin.slot < slots.size() && slots[flow.pin.slot];
-    flows.push_back({flow, is_there ? slots[flow.pin.slot]->config.name : ""});
+    const Tunnel* tunnel = tables_.current().find(flow.pin.slot);
+    flows.push_back({flow, tunnel != nullptr ? tunnel->config.name : ""});
   }
   return flows;
 }

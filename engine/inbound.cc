@@ -124,9 +124,10 @@ bool offload_fits(const io::Packet& packet) noexcept {
   return std::size_t{offload.checksum_start} + offload.checksum_offset + 2 <= packet.size();
 }
 
-// inner header > source > ECN > MSS > TUN
+// inner header > source > ECN > MSS > flow > TUN
 Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv4Packet& outer,
-                      bool must_be_coalesced, io::ReceiveKind receive) noexcept {
+                      bool must_be_coalesced, FlowPinning& flows,
+                      io::ReceiveKind receive) noexcept {
   const auto inner = parse_inner(packet.bytes());
   if (!inner) return drop(Stage::inner_header, inner.error(), &tunnel);
   packet.trim_to(inner->size_bytes);  // RFC 4213 3.6: the length is that of the inner header
@@ -154,6 +155,11 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
     const Fit fit = inner->is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel);
     clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
   }
+  flows.arrived(*inner, packet.bytes(), packet_count(packet),
+                {.slot = static_cast<std::uint16_t>(tunnel.index),
+                 .local = outer.destination,
+                 .remote = outer.source,
+                 .interface_index = packet.interface_index});
   return {
       .action = Verdict::Action::to_tun, .ecn_is_anomalous = ecn->is_anomalous, .tunnel = &tunnel};
 }
@@ -162,7 +168,7 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
 
 // outer header > encapsulation > tunnel > its fields > the inner packet
 Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
-                io::ReceiveKind receive) noexcept {
+                FlowPinning& flows, io::ReceiveKind receive) noexcept {
   if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tunnel_offload_malformed);
   // Linux verified what it gives to raw sockets, and may then have written into a Record Route or
@@ -191,7 +197,7 @@ Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records
   if (payload->had_checksum) packet.offload.checksum_verified = false;
   packet.trim_to(outer->bytes.size());
   packet.trim_front(static_cast<std::size_t>(payload->packet.data() - packet.bytes().data()));
-  return inbound_inner(packet, *tunnel, *outer, must_be_coalesced, receive);
+  return inbound_inner(packet, *tunnel, *outer, must_be_coalesced, flows, receive);
 }
 
 }  // namespace culvert

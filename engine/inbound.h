@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/flow_pinning.h"
 #include "engine/tables.h"
 #include "engine/tunnel_records.h"
 #include "engine/verdict.h"
@@ -15,9 +16,9 @@ namespace culvert {
 
 /// The inbound way. `packet`: from the tunnel, from its outer header on; with the verdict to_tun it
 /// has become the inner packet, or super-packet, and its offload says what is still to be done to
-/// it. `records`: this worker's. `receive`: how it was received; a raw socket gives
+/// it. `records`, `flows`: this worker's. `receive`: how it was received; a raw socket gives
 /// super-packets without a word, which are found and repaired here.
 [[nodiscard]] Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
-                              io::ReceiveKind receive) noexcept;
+                              FlowPinning& flows, io::ReceiveKind receive) noexcept;
 
 }  // namespace culvert

@@ -6,6 +6,7 @@
 
 #include "engine/fragment.h"
 #include "engine/inner_packet.h"
+#include "engine/outbound_way.h"
 #include "engine/segment.h"
 #include "proto/ecn.h"
 #include "proto/ipv4.h"
@@ -35,9 +36,9 @@ Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
 
 /// The tunnel's own outer packet, come back as an inner one: RFC 2784 3.1, RFC 2473 7.
 bool is_routing_loop(const InnerPacket& inner, std::span<const std::byte> bytes,
-                     const Tunnel& tunnel) noexcept {
-  return !inner.is_ipv6() && inner.upper_protocol == tunnel.ip_protocol &&
-         proto::load<proto::Ipv4Address>(bytes, 16) == tunnel.config.remote;
+                     std::uint8_t ip_protocol, proto::Ipv4Address remote) noexcept {
+  return !inner.is_ipv6() && inner.upper_protocol == ip_protocol &&
+         proto::load<proto::Ipv4Address>(bytes, 16) == remote;
 }
 
 bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
@@ -59,17 +60,17 @@ std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept 
 /// for length, identification and the encapsulation's own fields.
 class Encapsulator {
  public:
-  Encapsulator(const Tunnel& tunnel, const InnerPacket& inner, const Fit& fit, TunnelState& state,
-               OutboundBatch& batch) noexcept
+  Encapsulator(const Tunnel& tunnel, const OuterEnds& ends, const InnerPacket& inner,
+               const Fit& fit, TunnelState& state, OutboundBatch& batch) noexcept
       : tunnel_(tunnel),
         fit_(fit),
         state_(state),
         batch_(batch),
         protocol_type_(inner.protocol_type),
-        next_hop_(tunnel.path->next_hop.load()),
-        interface_index_(tunnel.path->interface_index.load(std::memory_order_relaxed)) {
-    outer_.source = tunnel.path->local.load(std::memory_order_relaxed);
-    outer_.destination = tunnel.config.remote;
+        next_hop_(ends.next_hop),
+        interface_index_(ends.interface_index) {
+    outer_.source = ends.local;
+    outer_.destination = ends.remote;
     outer_.protocol = tunnel.ip_protocol;
     outer_.tos = outer_tos(tunnel, inner);
     outer_.ttl = outer_ttl(tunnel, inner);
@@ -287,28 +288,30 @@ Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunn
 
 }  // namespace
 
-// inner header > tunnel > loop > MSS > segments or checksum > fit > encapsulation > datagrams
-Verdict outbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
-                 OutboundBatch& batch) noexcept {
+// inner header > flow, else route > loop > MSS > segments or checksum > fit > encapsulation >
+// datagrams
+Verdict outbound(io::Packet& packet, const OutboundPacket& ahead, const Tables& tables,
+                 TunnelRecords& records, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
-  const auto inner = parse_inner(packet.bytes());
+  const auto& inner = ahead.inner;
   if (!inner) return drop(DropReason::tun_packet_malformed);
   if (!packet.offload.is_super_packet()) packet.trim_to(inner->size_bytes);
-  const auto [tunnel, is_up] = tables.routes().find(*inner, packet.bytes());
+  const OutboundWay way = find_way(packet, ahead, tables, flows);
+  const Tunnel* tunnel = way.tunnel;
   if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
-  if (!is_up) return drop(DropReason::tunnel_down, tunnel);
+  if (!way.is_up) return drop(DropReason::tunnel_down, tunnel);
   if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
-  if (is_routing_loop(*inner, packet.bytes(), *tunnel))
+  const OuterEnds ends = outer_ends(way, tables.own_addresses());
+  if (is_routing_loop(*inner, packet.bytes(), tunnel->ip_protocol, ends.remote))
     return drop(DropReason::routing_loop, tunnel);
-  if (tunnel->config.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
-  if (tunnel->path->local.load(std::memory_order_relaxed).is_unspecified()) {
-    return drop(DropReason::local_address_unknown, tunnel);
-  }
+  if (ends.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
+  if (ends.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
+  flows.sent(ahead, way.pin, way.is_placed);
   const Fit fit = inner->is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
-  Encapsulator encapsulator(*tunnel, *inner, fit, records.state(tunnel->index), batch);
+  Encapsulator encapsulator(*tunnel, ends, *inner, fit, records.state(tunnel->index), batch);
   if (packet.offload.is_super_packet())
     return outbound_super_packet(packet, *inner, *tunnel, fit, encapsulator);
   return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);

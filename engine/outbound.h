@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/flow_pinning.h"
 #include "engine/tables.h"
 #include "engine/tunnel_records.h"
 #include "engine/verdict.h"
@@ -61,9 +62,10 @@ class OutboundBatch {
 };
 
 /// The outbound way. `packet`: from TUN, an inner packet or super-packet; it is changed (MSS,
-/// checksum, an outer header in front) and must stay until the batch is flushed. `records`:
-/// this worker's.
-[[nodiscard]] Verdict outbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
+/// checksum, an outer header in front) and must stay until the batch is flushed. `ahead`: what
+/// `flows` has seen in it. `records`, `flows`: this worker's.
+[[nodiscard]] Verdict outbound(io::Packet& packet, const OutboundPacket& ahead,
+                               const Tables& tables, TunnelRecords& records, FlowPinning& flows,
                                OutboundBatch& batch) noexcept;
 
 }  // namespace culvert

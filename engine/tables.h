@@ -29,6 +29,10 @@ class Tables {
   [[nodiscard]] const Tunnel& tunnel(std::uint32_t slot) const noexcept {
     return *tunnels_->slots[slot];
   }
+  /// Null if it is free, or no slot of these tables.
+  [[nodiscard]] const Tunnel* find(std::uint32_t slot) const noexcept {
+    return slot < slots().size() ? slots()[slot].get() : nullptr;
+  }
   [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return own_; }
   [[nodiscard]] const RouteTable& routes() const noexcept { return tunnels_->routes; }
   /// The device's, which all tunnels have: source of errors that we originate.

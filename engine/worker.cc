@@ -62,6 +62,7 @@ Worker::Worker(std::unique_ptr<io::Queues> queues, Snapshot<Tables>& tables, Wor
     : queues_(std::move(queues)),
       snapshot_(tables),
       options_(std::move(options)),
+      flows_(options_.flows),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
       coalescer_(options_.sizes.tunnel_packets, options_.tun_takes_udp),
       error_buffers_(kErrorBuffers) {
@@ -99,7 +100,10 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   if (auto waited = queues_->wait(timeout); !waited) return waited;
   tables_ = &snapshot_.read(options_.index);
   keep_house(now);
-  for (auto& packet : queues_->received(io::Source::tun)) from_tun(packet, now);
+  flows_.begin(now);
+  const auto from_device = queues_->received(io::Source::tun);
+  for (std::size_t i = 0; i < from_device.size(); ++i)
+    from_tun(from_device[i], flows_.outbound(from_device, i), now);
   for (auto& packet : queues_->received(io::Source::tunnel)) from_tunnel(packet);
   for (auto& packet : queues_->received(io::Source::icmp)) from_icmp(packet, now);
   write_coalesced();
@@ -110,9 +114,9 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   return {};
 }
 
-void Worker::from_tun(io::Packet& packet, Time now) noexcept {
+void Worker::from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = outbound(packet, *tables_, records_, *batch_);
+  const Verdict verdict = outbound(packet, ahead, *tables_, records_, flows_, *batch_);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->out_received.add(packets);
   if (verdict.action != Verdict::Action::drop) return;  // counted when it has been sent
@@ -122,7 +126,7 @@ void Worker::from_tun(io::Packet& packet, Time now) noexcept {
 
 void Worker::from_tunnel(io::Packet& packet) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = inbound(packet, *tables_, records_, options_.receive);
+  const Verdict verdict = inbound(packet, *tables_, records_, flows_, options_.receive);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->in_received.add(packets);
   if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
@@ -228,6 +232,7 @@ void Worker::flush() noexcept {
 }
 
 void Worker::submit(std::span<const OutboundDatagram> sent) noexcept {
+  flows_.finish();
   const io::Submitted submitted = queues_->submit();
   count_sends(sent, submitted.sends);
   count_writes(submitted.writes);
@@ -250,6 +255,8 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
     // no place here is refused again, and finds one then.
     if (results[i] == EMSGSIZE && too_big_.size() < kHouseChunk)
       too_big_.push_back(datagram.tunnel);
+    if (send_reason(results[i]) == DropReason::send_no_route)
+      flows_.avoid(datagram.datagram.interface_index);
     // Or its interface is gone: what comes next goes by the kernel's route until a next hop is
     // told.
     if (send_reason(results[i]) == DropReason::send_no_route && datagram.datagram.next_hop)

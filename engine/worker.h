@@ -10,6 +10,7 @@
 
 #include "engine/coalesce.h"
 #include "engine/counters.h"
+#include "engine/flow_pinning.h"
 #include "engine/icmp_error.h"
 #include "engine/inbound.h"
 #include "engine/outbound.h"
@@ -29,8 +30,9 @@ struct WorkerOptions {
   io::ReceiveKind receive = io::ReceiveKind::packet;
   bool tun_has_virtio_header =
       true;  ///< false: super-packets are cut and checksums completed before they are written
-  bool tun_takes_udp = true;  ///< USO: UDP may be coalesced
-  bool keeps_house = false;   ///< the one worker that looks up routes, some each second
+  bool tun_takes_udp = true;   ///< USO: UDP may be coalesced
+  FlowTable* flows = nullptr;  ///< of all workers, which it outlives; none: nothing is pinned
+  bool keeps_house = false;    ///< the one worker that looks up routes, some each second
   std::function<void(const Error&)> on_failure = [](const Error&) {
   };  ///< the device is gone; called once, on the worker's thread
 };
@@ -83,7 +85,7 @@ class alignas(io::kCacheLineBytes) Worker {
     bool is_relayed_error = false;
   };
 
-  void from_tun(io::Packet& packet, Time now) noexcept;
+  void from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now) noexcept;
   void from_tunnel(io::Packet& packet) noexcept;
   void from_icmp(io::Packet& packet, Time now) noexcept;
   void answer(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
@@ -107,6 +109,7 @@ class alignas(io::kCacheLineBytes) Worker {
   const Tables* tables_ = nullptr;  ///< of this round
   TunnelRecords records_;
   DeviceCounters device_;
+  FlowPinning flows_;
   Counter receive_queue_full_;
   std::unique_ptr<Batch> batch_;
   Coalescer coalescer_;

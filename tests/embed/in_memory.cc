@@ -60,12 +60,17 @@ int main() {
 
   Wire wire;
   io::Packet packet(buffer, io::kHeadroomBytes, original.size());
-  if (outbound(packet, near, near_records, wire).action != Verdict::Action::to_tunnel) return 1;
+  FlowPinning unpinned;
+  OutboundPacket ahead;
+  ahead.parse(packet);
+  if (outbound(packet, ahead, near, near_records, unpinned, wire).action !=
+      Verdict::Action::to_tunnel)
+    return 1;
   wire.flush_and_clear();
   if (wire.packets.size() != 1 || wire.packets[0].size() != 20 + original.size()) return 1;
 
   io::Packet received(wire.packets[0], 0, wire.packets[0].size());
-  if (inbound(received, far, far_records, io::ReceiveKind::packet).action !=
+  if (inbound(received, far, far_records, unpinned, io::ReceiveKind::packet).action !=
       Verdict::Action::to_tun)
     return 1;
   if (received.size() != original.size() ||
@@ -74,7 +79,7 @@ int main() {
 
   // The near end does not take its own packet back: it is not from its remote.
   io::Packet reflected(wire.packets[0], 0, wire.packets[0].size());
-  if (inbound(reflected, near, near_records, io::ReceiveKind::packet).reason !=
+  if (inbound(reflected, near, near_records, unpinned, io::ReceiveKind::packet).reason !=
       DropReason::tunnel_unknown)
     return 1;
   std::puts("in memory: ok");
