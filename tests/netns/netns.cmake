@@ -38,6 +38,11 @@ foreach(name IN ITEMS culvert_to_culvert workers)
   culvert_netns_test(${name} epoll_raw_workers CULVERT_TEST_IO=epoll CULVERT_TEST_RECEIVE=raw CULVERT_TEST_SEND=raw
     CULVERT_TEST_WORKERS=2)
 endforeach()
+# The stories of a tunnel server: one and two workers, both back ends (auto and refused are with one worker).
+foreach(name IN ITEMS server_broker server_lan server_uplinks server_overlay)
+  culvert_netns_test(${name} workers CULVERT_TEST_WORKERS=2)
+  culvert_netns_test(${name} epoll_workers CULVERT_TEST_IO=epoll CULVERT_TEST_WORKERS=2)
+endforeach()
 
 # The ones that the sanitizer builds run too: each kind of packet, each way to stop.
 set_property(TEST netns_culvert_to_culvert_auto netns_coalesced_auto netns_inbound_drops_auto netns_icmp_errors_auto

@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+r"""Two uplinks, and two tunnels for one prefix: who asks by the second is answered by the second.
+
+                     +-- 198.18.1.1 (up1) --+
+    server 2001:db8::1                      internet --- (wan) 203.0.113.1, .2  site 2001:db8:f::1
+                     +-- 198.18.2.1 (up2) --+
+
+    first: 198.18.1.1 - 203.0.113.1, metric 1      second: 198.18.2.1 - 203.0.113.2, metric 2
+
+The server's default route points to up1. The site sends by the tunnel that the test chooses.
+"""
+
+import time
+
+from support import traffic
+from support.net import Namespace
+from support.server import Internet, ask, start_server
+from support.wire import Capture
+from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
+
+SERVER, SITE = "2001:db8::1", "2001:db8:f::1"
+TUNNELS = """
+[device.tun]
+address = ["{address}/128"]
+pinning = "{pinning}"
+[[device.tun.tunnel]]
+name = "first"
+mode = "sit"
+local = "{local1}"
+remote = "{remote1}"
+prefix = ["{prefix}"]
+metric = {metric1}
+[[device.tun.tunnel]]
+name = "second"
+mode = "sit"
+local = "{local2}"
+remote = "{remote2}"
+prefix = ["{prefix}"]
+metric = {metric2}
+"""
+
+
+def server_toml(pinning="on", metrics=(1, 2)):
+    return TUNNELS.format(address=SERVER, pinning=pinning, prefix="2001:db8:f::/48", local1="198.18.1.1",
+                          remote1="203.0.113.1", local2="198.18.2.1", remote2="203.0.113.2", metric1=metrics[0],
+                          metric2=metrics[1])
+
+
+def site_toml(metrics):
+    return TUNNELS.format(address=SITE, pinning="off", prefix="2001:db8::/48", local1="203.0.113.1",
+                          remote1="198.18.1.1", local2="203.0.113.2", remote2="198.18.2.1", metric1=metrics[0],
+                          metric2=metrics[1])
+
+
+class Uplinks:
+    def __init__(self, pinning="on", site_metrics=(2, 1)):
+        internet = Internet()
+        self.server, self.site = Namespace("server"), Namespace("site")
+        for scope in ("all", "default"):
+            self.server.sysctl(f"net.ipv4.conf.{scope}.rp_filter", 0)
+        internet.connect(self.server, "198.18.1", "up1", metric=10)
+        internet.connect(self.server, "198.18.2", "up2", metric=20)
+        internet.connect(self.site, "203.0.113", addresses=(1, 2))
+        self.culvert = start_server(self.server, server_toml(pinning))
+        self.culvert_site = start_server(self.site, site_toml(site_metrics))
+        self.seen = {name: Capture(self.server, name, keep=lambda frame: frame.outgoing and frame.ip[9] == 41)
+                     for name in ("up1", "up2")}
+
+    def point_default_to(self, interface):
+        """The other one stays, as what is taken if this one goes."""
+        for name, network in (("up1", "198.18.1"), ("up2", "198.18.2")):
+            for metric in (10, 20):
+                self.server.ip(f"route del default via {network}.254 dev {name} metric {metric}", check=False)
+        for name, network in (("up1", "198.18.1"), ("up2", "198.18.2")):
+            self.server.ip(f"route add default via {network}.254 dev {name} metric {10 if name == interface else 20}")
+
+    def sent_by(self):
+        """How many outer packets each tunnel has sent, by whatever uplink: the kernel's route decides that."""
+        time.sleep(0.3)  # the captures' threads
+        sources = [frame.ip[12:16] for capture in self.seen.values() for frame in list(capture.frames)]
+        return {name: sources.count(source) for name, source in
+                (("first", bytes([198, 18, 1, 1])), ("second", bytes([198, 18, 2, 1])))}
+
+    def left_by(self):
+        """How many outer packets left by each uplink, each from its own address."""
+        time.sleep(0.3)
+        frames = {name: list(capture.frames) for name, capture in self.seen.items()}
+        for name, wanted in (("up1", bytes([198, 18, 1, 1])), ("up2", bytes([198, 18, 2, 1]))):
+            sources = {frame.ip[12:16] for frame in frames[name]}
+            expect(sources <= {wanted}, f"outer sources by {name}: {sources}")
+        return {name: len(each) for name, each in frames.items()}
+
+    def stop(self):
+        for capture in self.seen.values():
+            capture.__exit__()
+        for end in (self.culvert, self.culvert_site):
+            end.expect_conserved()
+            end.stop()
+
+
+@scenario()
+def who_asks_by_the_second_is_answered_by_the_second():
+    rig = Uplinks()
+    traffic.ping(rig.site, SERVER, "56-80,1280")
+    traffic.tcp(rig.site, rig.server, SERVER, 10 << 20)
+    left = rig.left_by()
+    expect(left["up1"] == 0 and left["up2"] > 50, f"outer packets that left by each uplink: {left}")
+    rig.stop()
+
+
+@scenario()
+def without_pinning_they_leave_by_the_first():
+    """What the test above would see if there were no flow table."""
+    rig = Uplinks(pinning="off")
+    traffic.ping(rig.site, SERVER, "56-80")
+    left = rig.left_by()
+    expect(left["up2"] == 0 and left["up1"] >= 25, f"outer packets that left by each uplink: {left}")
+    rig.stop()
+
+
+@parametrize([("routes of the uplinks", False), ("metrics of the tunnels", True)])
+def a_transfer_goes_on_where_it_is_when_routes_are_swapped(swaps_metrics):
+    rig = Uplinks()
+    port = 5001
+    receiver = traffic.start(rig.server, "tcp-receive", bind="::", timeout=50, port=port)
+    sender = traffic.start(rig.site, "tcp-send", to=SERVER, bytes=256 << 20, timeout=50, port=port)
+    for turn in range(4):
+        time.sleep(0.3)
+        if swaps_metrics:
+            metrics = (2, 1) if turn % 2 == 0 else (1, 2)
+            with open("/run/work/server.toml", "w") as file:
+                file.write(server_toml(metrics=metrics))
+            ask(rig.culvert, "reload")
+        else:
+            rig.point_default_to("up2" if turn % 2 == 0 else "up1")
+    expect(sender.alive(), "the transfer ended before the routes were swapped")
+    sent, received = traffic.finish(sender, 50), traffic.finish(receiver, 50)
+    expect_equal(received["sha256"], sent["sha256"], "hash")
+    left = rig.left_by()
+    expect(left["up1"] == 0 and left["up2"] > 1000, f"outer packets that left by each uplink: {left}")
+    rig.stop()
+
+
+@scenario()
+def a_flow_that_the_server_began_stays_where_it_was_placed():
+    """It was placed by metric; the other tunnel's metric becomes better meanwhile. Then its tunnel is declared down."""
+    rig = Uplinks(site_metrics=(1, 2))
+    server = traffic.start(rig.site, "udp-receive", bind=SITE, port=7000, count=1 << 20, idle=60, timeout=60, answer=1)
+    wait_until(lambda: "listening" in server.stdout(), "the UDP receiver")
+    asking = {"to": SITE, "port": 7000, "from_port": 7700, "count": 50, "timeout": 5}
+    answers = traffic.finish(traffic.start(rig.server, "udp-ask", **asking))
+    expect_equal(answers["answered"], 50, "answers")
+    sent = rig.sent_by()
+    expect(sent["second"] == 0 and sent["first"] >= 50, f"placed by the lower metric: {sent}")
+    with open("/run/work/server.toml", "w") as file:
+        file.write(server_toml(metrics=(2, 1)))
+    ask(rig.culvert, "reload")
+    traffic.finish(traffic.start(rig.server, "udp-ask", **asking))
+    sent = rig.sent_by()
+    expect(sent["second"] == 0 and sent["first"] >= 100, f"it stays: {sent}")
+    ask(rig.culvert, "tunnel", "set", "tun", "first", "down")
+    ask(rig.culvert_site, "tunnel", "set", "tun", "first", "down")
+    traffic.finish(traffic.start(rig.server, "udp-ask", **asking))
+    moved = rig.sent_by()
+    expect(moved["first"] == sent["first"] and moved["second"] >= 50, f"its tunnel is down: {moved}")
+    server.kill()
+    rig.stop()
+
+
+run_all()

@@ -1,0 +1,68 @@
+"""What the stories of a tunnel server share: files, hosts that find each other by neighbor discovery only."""
+
+from .culvert import Culvert, program
+from .net import Namespace, veth
+from .world import WORK, expect, expect_equal, wait_until
+
+
+def start_server(namespace, toml, **how):
+    """`culvert run --config` with this text."""
+    path = f"{WORK}/{namespace.name}.toml"
+    with open(path, "w") as file:
+        file.write(toml)
+    return Culvert(namespace, ["--config", path], **how)
+
+
+def ask(culvert, *words, check=True):
+    """`culvert WORDS` to the running process."""
+    return culvert.namespace.run([program(), *words, "--control", culvert.control], name=words[0], check=check)
+
+
+class Internet:
+    """A router that knows IPv4 only. Each end gets a /24 of its own: end .1, router .254."""
+
+    def __init__(self):
+        self.namespace = Namespace("internet")
+        self.namespace.sysctl("net.ipv4.ip_forward", 1)
+        self.namespace.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+
+    def connect(self, end, network, interface="wan", metric=0, addresses=(1,)):
+        """`end` gets NETWORK.1 and so on; its default route leads here. Returns the first address."""
+        veth(end, self.namespace, [f"{network}.{last}/24" for last in addresses], f"{network}.254/24",
+             left_name=interface, right_name=f"to_{end.name}_{interface}"[:15])
+        end.ip(f"route add default via {network}.254 dev {interface} metric {metric}")
+        return f"{network}.{addresses[0]}"
+
+
+def link_layer_address(namespace, interface):
+    return namespace.ip_json(f"link show dev {interface}")[0]["address"]
+
+
+def neighbor(namespace, address):
+    """The link-layer address under which a namespace knows a neighbor; None: it does not."""
+    entries = namespace.ip_json(f"-6 neigh show {address}")
+    return entries[0].get("lladdr") if entries else None
+
+
+def forget_neighbors(namespace):
+    namespace.ip("-6 neigh flush all", check=False)
+
+
+def expect_resolved_to(namespace, address, wanted):
+    expect_equal(neighbor(namespace, address), wanted, f"who {address} is for {namespace.name}")
+
+
+def wait_for_link_local(namespace, interface):
+    wait_until(lambda: any(a["scope"] == "link" and not a.get("tentative") for a in
+                           namespace.ip_json(f"-6 addr show dev {interface}")[0]["addr_info"]),
+               f"{interface} of {namespace.name} to have a link-local address")
+
+
+def sysctl(namespace, name):
+    return namespace.run(["sysctl", "-n", name]).stdout.strip()
+
+
+def expect_unchanged(namespace, before):
+    """`before`: {sysctl: value}."""
+    now = {name: sysctl(namespace, name) for name in before}
+    expect(now == before, f"sysctls were {before}, and are {now}")
