@@ -21,6 +21,13 @@ bool wants_order_across_workers(const TunnelConfig& tunnel) {
 
 std::vector<std::uint8_t> ip_protocols(const Config& config) {
   std::vector<std::uint8_t> protocols;
+  const bool may_grow = std::any_of(config.tunnels.begin(), config.tunnels.end(),
+                                    [](const auto& tunnel) { return !tunnel.takes_everything(); });
+  if (may_grow) {
+    for_each_encapsulation(
+        [&](auto encapsulation) { protocols.push_back(encapsulation.kIpProtocol); });
+    return protocols;
+  }
   for (const TunnelConfig& tunnel : config.tunnels) {
     const auto protocol = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
       return std::uint8_t{encapsulation.kIpProtocol};

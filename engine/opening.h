@@ -40,7 +40,8 @@ struct Opened {
 /// Whether packets of one tunnel have to be sent or checked in one row.
 [[nodiscard]] bool wants_order_across_workers(const TunnelConfig& tunnel);
 
-/// The IP protocols of all tunnels, each once.
+/// The IP protocols that a device receives, each once: those of its tunnels; all that there are
+/// where tunnels have prefixes, since one of another mode may join them.
 [[nodiscard]] std::vector<std::uint8_t> ip_protocols(const Config& config);
 
 /// Opens all that `config` asks for, or takes what was injected (which decides about workers and
