@@ -113,7 +113,7 @@ Result<void> Supervisor::run() {
 Result<void> Supervisor::start() {
   // First what costs nothing: a second process for the same device stops here.
   if (auto opened = open_control_socket(); !opened) return opened;
-  const std::vector<NdpConfig> ndp = std::move(options_.settings.ndp);
+  const std::vector<NdpConfig> ndp = options_.settings.ndp;  // forwarding wants to know them too
   if (auto started = devices_.start(std::move(options_.settings)); !started) return started;
   if (auto watched = watch_network(); !watched) return watched;
   for (const std::string& line : devices_.up_lines()) options_.print(line + "\n");
