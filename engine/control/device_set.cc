@@ -140,6 +140,16 @@ void DeviceSet::stop() {
   for (const auto& device : devices_) device->stop();
 }
 
+std::vector<DeviceFlows> DeviceSet::flows(std::string_view name, std::size_t limit) const {
+  std::vector<DeviceFlows> all;
+  for (const auto& device : devices_) {
+    if (!name.empty() && device->settings().config.device != name) continue;
+    EngineStatus status = device->status();
+    all.push_back({std::move(status.device), status.flows, device->flows(limit)});
+  }
+  return all;
+}
+
 std::vector<EngineStatus> DeviceSet::statuses() const {
   std::vector<EngineStatus> all;
   all.reserve(devices_.size());

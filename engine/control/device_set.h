@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/control/changes.h"
+#include "engine/control/flow_report.h"
 #include "engine/control/forwarding.h"
 #include "engine/control/reconcile.h"
 #include "engine/control/tunnel_command.h"
@@ -39,6 +40,8 @@ class DeviceSet {
   void clear();
 
   [[nodiscard]] std::vector<EngineStatus> statuses() const;
+  /// `name`: empty: of all.
+  [[nodiscard]] std::vector<DeviceFlows> flows(std::string_view name, std::size_t limit) const;
   [[nodiscard]] std::vector<std::string> up_lines() const;
 
  private:

@@ -40,6 +40,9 @@ class ManagedDevice {
   void stop() { engine_->stop(); }
 
   [[nodiscard]] EngineStatus status() const { return engine_->status(); }
+  [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const {
+    return engine_->flows(limit);
+  }
   [[nodiscard]] int failure_fd() const noexcept { return engine_->failure_fd(); }
   [[nodiscard]] const DeviceSettings& settings() const noexcept { return settings_; }
 

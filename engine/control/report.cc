@@ -80,6 +80,10 @@ Json device_json(const EngineStatus& device) {
   json["out_received"] = device.totals.out_received;
   json["drops"] = drops_of(device.totals);
   json["receive_queue_full"] = device.receive_queue_full;
+  if (device.flows.is_pinning) {
+    json["flows"] = device.flows.flows;
+    json["flows_limit"] = device.flows.limit;
+  }
   json["tunnels"] = Json::array();
   for (const TunnelStatus& tunnel : device.tunnels) json["tunnels"].push_back(tunnel_json(tunnel));
   return json;
@@ -179,6 +183,10 @@ std::string device_rows(const Json& device) {
                      (workers == 1 ? " worker" : " workers") + "\n  io " +
                      with_reason(text(device, "io"), text(device, "io_reason")) + "\n  receive " +
                      with_reason(text(device, "receive"), text(device, "receive_reason")) + "\n";
+  if (device.contains("flows")) {
+    rows += "  flows " + std::to_string(count(device, "flows")) + " of " +
+            std::to_string(count(device, "flows_limit")) + "\n";
+  }
   for (const Json& tunnel : device.at("tunnels")) rows += tunnel_rows(tunnel);
   const std::uint64_t lost = count(device, "receive_queue_full");
   const Json& drops = device.at("drops");
@@ -251,17 +259,21 @@ Result<std::string> merge_reports(std::span<const std::string> answers, std::str
   return dump(merged);
 }
 
-Result<std::string> report_table(std::string_view json) {
+Result<std::string> table_of(std::string_view json, Rows rows_of_device, Rows rows_of_ndp) {
   const auto report = parse_report(json);
   if (!report) return Unexpected{report.error()};
   try {
     std::string table;
-    for (const Json& device : report->at("devices")) table += device_rows(device);
-    for (const Json& ndp : report->at("ndp")) table += ndp_rows(ndp);
+    for (const Json& device : report->at("devices")) table += rows_of_device(device);
+    for (const Json& ndp : report->at("ndp")) table += rows_of_ndp(ndp);
     return table;
   } catch (const Json::exception&) {
     return unreadable("lacks fields: it runs another version of culvert");
   }
+}
+
+Result<std::string> report_table(std::string_view json) {
+  return table_of(json, device_rows, ndp_rows);
 }
 
 }  // namespace culvert::control

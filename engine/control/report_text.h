@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "engine/control/values.h"
+#include "io/result.h"
 
 namespace culvert::control {
 
@@ -34,5 +36,10 @@ using Json = nlohmann::ordered_json;  // keys stay in the order that people read
   return "    " + left(what, 8) + right(std::to_string(packets), 13) + "  " + left(name, 28) +
          std::string{meaning} + "\n";
 }
+
+/// The table of a report: `device_rows` of each device, `ndp_rows` of each NDP proxy. Fails if it
+/// is an error, or of another version of culvert.
+using Rows = std::string (*)(const Json&);
+[[nodiscard]] Result<std::string> table_of(std::string_view json, Rows device_rows, Rows ndp_rows);
 
 }  // namespace culvert::control

@@ -74,8 +74,17 @@ std::string answer_tunnel(const Json& json, const RequestHandlers& handlers) {
                                          : "changed"));
 }
 
+std::string answer_flows(const Json& json, const RequestHandlers& handlers) {
+  const auto limit = json.find("limit");
+  if (limit != json.end() && !limit->is_number_unsigned())
+    return refusal("limit is a number of flows");
+  return flows_json(handlers.flows(text(json, "device"),
+                                   limit == json.end() ? kListedFlows : limit->get<std::size_t>()));
+}
+
 constexpr std::pair<std::string_view, std::string (*)(const Json&, const RequestHandlers&)>
     kRequests[] = {{"show", answer_show},
+                   {"flows", answer_flows},
                    {"devices", answer_devices},
                    {"reload", answer_reload},
                    {"tunnel", answer_tunnel}};
@@ -91,7 +100,7 @@ std::string answer_request(std::string_view line, const RequestHandlers& handler
   for (const auto& [name, answer] : kRequests) {
     if (name == wanted) return answer(json, handlers);
   }
-  return refusal("unknown request: there are show, devices, reload and tunnel");
+  return refusal("unknown request: there are show, flows, devices, reload and tunnel");
 }
 
 std::string request_line(std::string_view request, std::string_view tunnel) {
@@ -106,6 +115,12 @@ std::string request_line(const TunnelCommand& command) {
                    {"device", command.device},
                    {"tunnel", command.tunnel},
                    {"words", command.words}});
+}
+
+std::string flows_request(std::string_view device, std::size_t limit) {
+  Json json{{"request", "flows"}, {"limit", limit}};
+  if (!device.empty()) json["device"] = device;
+  return dump(json);
 }
 
 Result<std::string> read_done(std::string_view answer) {

@@ -2,6 +2,9 @@
 // the handlers do is theirs.
 //
 //     {"request":"show"}                       {"devices":[…]}, report.h; also "tunnel":"NAME"
+//     {"request":"flows","device":"D","limit":N}
+//                                              {"devices":[…]}, flow_report.h; of all devices
+//                                              without "device"
 //     {"request":"devices"}                    {"names":["NAME",…]}
 //     {"request":"reload"}                     {"done":"1 tunnel added"}
 //     {"request":"tunnel","action":"add","device":"D","tunnel":"T","words":["mode","sit",…]}
@@ -16,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/control/flow_report.h"
 #include "engine/control/ndp.h"
 #include "engine/control/tunnel_command.h"
 #include "engine/engine.h"
@@ -27,6 +31,9 @@ struct RequestHandlers {
   std::function<Result<std::string>()> reload;  ///< returns what has changed
   std::function<Result<void>(const TunnelCommand&)> change_tunnel;
   std::function<std::vector<NdpReport>()> ndp = [] { return std::vector<NdpReport>{}; };
+  /// Of this device, or of all where the name is empty; at most so many of each.
+  std::function<std::vector<DeviceFlows>(std::string_view device, std::size_t limit)> flows =
+      [](std::string_view, std::size_t) { return std::vector<DeviceFlows>{}; };
 };
 
 /// The answer to one line.
@@ -35,6 +42,8 @@ struct RequestHandlers {
 /// `tunnel`: of "show", only this one; empty: all.
 [[nodiscard]] std::string request_line(std::string_view request, std::string_view tunnel = {});
 [[nodiscard]] std::string request_line(const TunnelCommand& command);
+/// `device`: empty: all.
+[[nodiscard]] std::string flows_request(std::string_view device, std::size_t limit);
 
 /// "done" of an answer, or the error that it holds.
 [[nodiscard]] Result<std::string> read_done(std::string_view answer);

@@ -1,5 +1,6 @@
 #include "engine/control/supervisor.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +43,14 @@ constexpr int kSettleTimesLook = 9;
 
 /// SIGHUP ends it too if there is no file to read again.
 constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
+
+/// Reading a file of many tunnels, and each look at all of them, takes several times the memory that
+/// they need afterwards; glibc keeps what is freed in between, and this gives it back.
+void give_back_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
 
 /// Started by nohup, SIGHUP is ignored, and stays so.
 bool is_ignored(int signal) {
@@ -131,7 +140,9 @@ Result<void> Supervisor::open_control_socket() {
       .statuses = [this] { return devices_.statuses(); },
       .reload = [this] { return reload(); },
       .change_tunnel = [this](const TunnelCommand& command) { return change_tunnel(command); },
-      .ndp = [this] { return ndp_.reports(); }};
+      .ndp = [this] { return ndp_.reports(); },
+      .flows = [this](std::string_view device,
+                      std::size_t limit) { return devices_.flows(device, limit); }};
   auto server = ControlServer::open(context_, options_.control_path,
                                     [handlers = std::move(handlers)](std::string_view line) {
                                       return answer_request(line, handlers);
@@ -185,6 +196,7 @@ Result<std::string> Supervisor::reload() {
   tell_ndp_of_tunnels();
   const std::string text = changes->to_text();
   options_.print("culvert: reloaded: " + text + "\n");
+  give_back_memory();
   return text;
 }
 
@@ -269,6 +281,7 @@ void Supervisor::refresh_soon() {
     if (error) return;
     const auto start = Clock::now();
     devices_.refresh();
+    give_back_memory();
     last_look_ = Clock::now() - start;
   });
 }

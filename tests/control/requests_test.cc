@@ -100,5 +100,25 @@ TEST(ReadDone, SaysThatAnAnswerIsNone) {
   }
 }
 
+TEST(Requests, FlowsOfADevice) {
+  Rig rig;
+  std::string asked_device;
+  std::size_t asked_limit = 0;
+  rig.handlers.flows = [&](std::string_view device, std::size_t limit) {
+    asked_device = device;
+    asked_limit = limit;
+    return std::vector<DeviceFlows>{{.device = "b", .table = {}, .flows = {}}};
+  };
+  const auto answer = json::parse(answer_request(flows_request("b", 20), rig.handlers));
+  EXPECT_EQ(answer.at("devices").at(0).at("name"), "b");
+  EXPECT_EQ(asked_device, "b");
+  EXPECT_EQ(asked_limit, 20u);
+  (void)answer_request(R"({"request":"flows"})", rig.handlers);
+  EXPECT_EQ(asked_device, "");
+  EXPECT_EQ(asked_limit, kListedFlows);
+  EXPECT_THAT(answer_request(R"({"request":"flows","limit":-1})", rig.handlers),
+              HasSubstr("limit is a number"));
+}
+
 }  // namespace
 }  // namespace culvert::control

@@ -10,6 +10,7 @@ r"""Two uplinks, and two tunnels for one prefix: who asks by the second is answe
 The server's default route points to up1. The site sends by the tunnel that the test chooses.
 """
 
+import json
 import time
 
 from support import traffic
@@ -105,6 +106,11 @@ def who_asks_by_the_second_is_answered_by_the_second():
     traffic.tcp(rig.site, rig.server, SERVER, 10 << 20)
     left = rig.left_by()
     expect(left["up1"] == 0 and left["up2"] > 50, f"outer packets that left by each uplink: {left}")
+    flows = json.loads(ask(rig.culvert, "show", "flows", "tun", "--json").stdout)["devices"][0]["list"]
+    tcp = next(flow for flow in flows if flow["protocol"] == "tcp")
+    expect_equal([tcp[key] for key in ("far", "near", "near_port", "tunnel", "opened", "local", "remote", "interface")],
+                 [SITE, SERVER, 5001, "second", "in", "198.18.2.1", "203.0.113.2", "up2"], "the flow of the transfer")
+    expect("second" in ask(rig.culvert, "show", "flows").stdout, "`show flows` does not list it")
     rig.stop()
 
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/control/command_line.h"
+#include "engine/control/flow_report.h"
 #include "engine/control/tunnel_command.h"
 #include "io/result.h"
 #include "tools/culvert/bench/plan.h"
@@ -32,9 +33,10 @@ struct ShowArguments {
   std::string device;
   std::string tunnel;
   std::string control_path;
+  std::size_t limit = control::kListedFlows;  ///< of `show flows`, for each device
   bool json = false;
 };
-[[nodiscard]] int show(const ShowArguments& arguments);
+[[nodiscard]] int show(ShowArguments arguments);
 
 struct ImportArguments {
   std::string format;  ///< "ndppd"

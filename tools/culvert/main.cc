@@ -48,10 +48,14 @@ constexpr const char* kShowNotes =
     R"(in: from the tunnel to the device; out: from the device into the tunnel. Bytes are those of the
 inner packets. received = packets + dropped + held, in each direction.
 
+`culvert show flows [NAME]` lists the flows that are pinned, those with the latest packet first: far is
+the end behind the tunnel, near ours; opened in: the first packet came out of the tunnel.
+
 Examples:
   culvert show
   culvert show he-ipv6
   culvert show broker alice
+  culvert show flows broker --limit 50
   culvert show --json | jq '.devices[].tunnels[].drops'
 )";
 
@@ -154,6 +158,8 @@ CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
   CLI::App* show = app.add_subcommand("show", "Print devices, tunnels, counters and drop reasons");
   show->add_option("NAME", arguments.device, "only this device")->option_text(" ");
   show->add_option("TUNNEL", arguments.tunnel, "only this one of its tunnels")->option_text(" ");
+  show->add_option("--limit", arguments.limit, "flows of each device that are listed; default 1000")
+      ->option_text("N");
   show->add_flag("--json", arguments.json, "one line of JSON instead of a table");
   show->add_option("--control", arguments.control_path,
                    "ask this socket only; default: all below /run/culvert")

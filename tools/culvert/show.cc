@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/control/control_socket.h"
+#include "engine/control/flow_report.h"
 #include "engine/control/report.h"
 #include "engine/control/requests.h"
 #include "tools/culvert/commands.h"
@@ -53,8 +54,14 @@ int complain_nobody(const ShowArguments& arguments, bool anybody_runs) {
 
 }  // namespace
 
-int show(const ShowArguments& arguments) {
-  const std::string request = control::request_line("show", arguments.tunnel);
+/// `show flows [NAME]` is another report, of the device NAME or of all. A device that is called
+/// flows is shown by the socket that it has.
+int show(ShowArguments arguments) {
+  const bool wants_flows = arguments.device == "flows";
+  if (wants_flows) arguments.device = std::exchange(arguments.tunnel, {});
+  const std::string request = wants_flows
+                                  ? control::flows_request(arguments.device, arguments.limit)
+                                  : control::request_line("show", arguments.tunnel);
   Answers answers;
   if (arguments.control_path.empty()) {
     answers = ask_all(request);
@@ -66,7 +73,7 @@ int show(const ShowArguments& arguments) {
   }
   const auto report = control::merge_reports(answers.reports, arguments.device);
   if (!report) return complain(report.error().message(), kSystemError);
-  const auto table = control::report_table(*report);
+  const auto table = wants_flows ? control::flows_table(*report) : control::report_table(*report);
   if (!table) return complain(table.error().message(), kSystemError);
   if (table->empty()) return complain_nobody(arguments, !answers.reports.empty());
   print(arguments.json ? *report + "\n" : *table);
