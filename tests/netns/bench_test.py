@@ -8,6 +8,7 @@ a process, a mount, an interface or a file that was not there before.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -156,16 +157,27 @@ def figures_of(report):
     return {(each["work"], each["figure"]): each["value"] for each in report["figures"]}
 
 
-@scenario(limit=60)
+@scenario(limit=120)
 def measures_a_server():
     before = world()
-    bench = start("--server", "--work", "flows", "--rounds", "1", "--seconds", "1", "--json")
-    out, err = bench.communicate(timeout=50)
+    bench = start("--server", "--rounds", "1", "--seconds", "1", "--count", "20", "--solicitations", "30000", "--json")
+    out, err = bench.communicate(timeout=110)
     expect_equal(bench.returncode, 0, f"status; stderr: {err}")
     report = json.loads(out)
     expect_equal(report["failed"], [], "failures")
     figures = figures_of(report)
-    expect(figures["flows", "few_packets_per_second"] > 100, f"{figures}")
+    expect(figures["ndp", "culvert_64_answers_per_second"] > 100, f"{figures}")
+    expect(figures["ndp", "culvert_1_answers_per_second"] > 100, f"{figures}")
+    if shutil.which("ndppd", path="/usr/sbin:/sbin:" + os.environ["PATH"]):
+        expect(figures["ndp", "ratio_64"] > 0 and figures["ndp", "ratio_1"] > 0, f"{figures}")
+    else:
+        expect_equal([each["what"] for each in report["left_out"]], ["ndppd"], "what is left out")
+    expect(figures["storm", "solicitations"] >= 30000 and figures["storm", "answers_per_second"] > 1, f"{figures}")
+    expect(figures["storm", "storm_ratio"] > 0, f"{figures}")
+    expect(figures["load", "many_seconds"] > 0 and figures["load", "many_resident_kib"] > 1000, f"{figures}")
+    expect(figures["tunnels", "udp_ratio"] > 0 and figures["tunnels", "tcp_ratio"] > 0, f"{figures}")
+    expect(figures["add", "adding_packets"] > 1000 and figures["add", "changes"] >= 2, f"{figures}")
+    expect_equal(figures["add", "adding_lost"], 0, "packets lost while a tunnel came")
     expect(figures["flows", "ratio"] > 0, f"{figures}")
     expect_nothing_left(before)
 
@@ -173,7 +185,7 @@ def measures_a_server():
 @scenario()
 def is_interrupted_while_it_measures_a_server():
     before = world()
-    bench = start("--server", "--work", "flows", "--rounds", "100")
+    bench = start("--server", "--work", "tunnels", "--count", "20", "--rounds", "100")
     wait_until(lambda: children() >= 6, "two servers, their clients and a load", 20, 0.02)
     bench.send_signal(signal.SIGINT)
     out, err = bench.communicate(timeout=20)
