@@ -17,7 +17,7 @@ struct OutboundWay {
   bool is_up = false;
   bool is_placed = false;  ///< by its route: its flow had no pin, or one to a tunnel that is gone
                            ///< or down
-  FlowPin pin{};  ///< to that tunnel
+  FlowPin pin{};           ///< to that tunnel
 };
 /// `ahead`: of `packet`, parsed. Its flow counts the packet.
 [[nodiscard]] OutboundWay find_way(const io::Packet& packet, const OutboundPacket& ahead,

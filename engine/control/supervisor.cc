@@ -44,8 +44,8 @@ constexpr int kSettleTimesLook = 9;
 /// SIGHUP ends it too if there is no file to read again.
 constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
 
-/// Reading a file of many tunnels, and each look at all of them, takes several times the memory that
-/// they need afterwards; glibc keeps what is freed in between, and this gives it back.
+/// Reading a file of many tunnels, and each look at all of them, takes several times the memory
+/// that they need afterwards; glibc keeps what is freed in between, and this gives it back.
 void give_back_memory() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
