@@ -33,6 +33,13 @@ std::array<BrokerWanted, 2> one_and_all(const Session& session) {
           BrokerWanted{.name = "all tunnels", .tunnels = count_of(session)}};
 }
 
+/// As many destinations for one tunnel as for all, so that what differs is the tunnels alone: each
+/// destination is a flow in the flow table, and a line of it that is touched.
+FlowsWanted datagrams_of(const Session& session, std::size_t broker) {
+  const unsigned count = count_of(session);
+  return datagrams_to(broker == 0 ? Spread{.hosts = count} : Spread{.networks = count});
+}
+
 /// A name of its own for each of the two.
 struct Names {
   const char* of[2];
@@ -49,8 +56,7 @@ Result<void> load_once(Session& session, Place place) {
     Broker& broker = *(*pair)[i];
     session.record(seconds.of[i], place, broker.load_time().count());
     // Packets through all of them: what is only touched then belongs to them too.
-    const auto moved =
-        measure_turn(broker, datagrams_to({.networks = i == 0 ? 1 : count_of(session)}));
+    const auto moved = measure_turn(broker, datagrams_of(session, i));
     if (!moved) return Unexpected{moved.error()};
     kib[i] = static_cast<double>(broker.server().resident_kib());
     session.record(resident.of[i], place, kib[i]);
@@ -74,8 +80,7 @@ Result<void> measure_tunnels(Session& session) {
     for (std::size_t i = 0; i < pair->size(); ++i) {
       Broker& broker = *(*pair)[i];
       session.doing(place, "UDP, " + broker.name());
-      const auto packets =
-          measure_turn(broker, datagrams_to({.networks = i == 0 ? 1 : count_of(session)}));
+      const auto packets = measure_turn(broker, datagrams_of(session, i));
       if (!packets) return Unexpected{packets.error()};
       session.record(udp.of[i], place, *packets);
     }
