@@ -59,7 +59,9 @@ Result<std::unique_ptr<FlowTable>> FlowTable::open(std::size_t flows, SipKey key
                             .object = std::to_string(bytes) + " bytes",
                             .advice = "fewer flows need less"}};
   }
-  ::madvise(memory, bytes, MADV_HUGEPAGE);  // one that is refused costs time, no more
+  // Large pages spare a look-up the walk to its page; of a small table each would be half of it.
+  constexpr std::size_t kWorthLargePages = std::size_t{16} << 20;
+  if (bytes >= kWorthLargePages) ::madvise(memory, bytes, MADV_HUGEPAGE);
   // Zero as the kernel gives it, which is what an empty table looks like: not touched here.
   auto* const first = static_cast<FlowEntry*>(memory);
   auto* const tags = reinterpret_cast<std::uint64_t*>(first + entries);
