@@ -215,6 +215,10 @@ TEST(BenchSoak, PassesOnlyIfEverythingIsAsItShouldBe) {
   EXPECT_TRUE(fails_with([](Soak& soak) { soak.is_equal = false; }));
   EXPECT_TRUE(fails_with([](Soak& soak) { soak.ends[0].resident_kib.push_back(12'000); }));
   EXPECT_TRUE(fails_with([](Soak& soak) { soak.ends[0].resident_at_start_kib = 40'000; }));
+  EXPECT_FALSE(fails_with([](Soak& soak) {
+    soak.workers = 2;  // each has its own buffers
+    soak.ends[0].resident_at_start_kib = 40'000;
+  }));
 }
 
 // ---- CPU shares ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engine/control/control_socket.h"
+#include "engine/control/values.h"
 #include "tools/culvert/bench/disturbance.h"
 #include "tools/culvert/bench/error.h"
 #include "tools/culvert/bench/flows.h"
@@ -24,7 +25,9 @@ constexpr std::size_t kPayloadBytes = 64;
 /// About 100,000 packets/s. Without it nearly all of TCP's acknowledgments are lost in front of the
 /// tunnel, in the device's full queue, and the connection starves.
 constexpr std::chrono::microseconds kUdpInterval{500};
-constexpr std::uint64_t kMemoryLimitKib = 32 * 1024, kSpreadLimitKib = 1024;
+/// At start: of a process with one worker, and of each further one, which has its own buffers.
+constexpr std::uint64_t kMemoryLimitKib = 32 * 1024, kWorkerLimitKib = 16 * 1024;
+constexpr std::uint64_t kSpreadLimitKib = 1024;
 
 /// The child's /run is its own; its root leads there.
 Result<std::string> show(const Process& process) {
@@ -115,14 +118,24 @@ std::string counters_line(char name, const SoakEnd& end) {
          text(end.receive_queue_full) + " more lost in a full receive buffer\n";
 }
 
+/// As asked for; the plan has been checked.
+unsigned workers_of(const TunnelPlan& plan) {
+  for (const auto& [name, value] : plan.options) {
+    if (name != "workers") continue;
+    if (const auto workers = control::parse_number(value, 1, kMaxWorkers)) return *workers;
+  }
+  return 1;
+}
+
 }  // namespace
 
 bool Soak::has_passed() const {
-  return is_equal && std::all_of(ends.begin(), ends.end(), [](const SoakEnd& end) {
+  const std::uint64_t limit = kMemoryLimitKib + (workers - 1) * kWorkerLimitKib;
+  return is_equal && std::all_of(ends.begin(), ends.end(), [limit](const SoakEnd& end) {
            const auto [low, high] =
                std::minmax_element(end.resident_kib.begin(), end.resident_kib.end());
            return low != end.resident_kib.end() && *high - *low <= kSpreadLimitKib &&
-                  end.resident_at_start_kib <= kMemoryLimitKib && end.taken > 0 &&
+                  end.resident_at_start_kib <= limit && end.taken > 0 &&
                   end.taken == end.forwarded + end.dropped;
          });
 }
@@ -153,7 +166,7 @@ Result<Soak> soak(const TunnelPlan& plan, std::chrono::seconds duration, bool di
     return fail(0, "soak", plan.name, "is for culvert: give --tunnels culvert-sit or culvert-gre");
   auto tunnel = Tunnel::open(plan);
   if (!tunnel) return Unexpected{tunnel.error()};
-  Soak soak{.tunnel = plan.name, .duration = duration, .ends = {}};
+  Soak soak{.tunnel = plan.name, .workers = workers_of(plan), .duration = duration, .ends = {}};
   for (std::size_t i = 0; i < kEnds; ++i)
     soak.ends[i].resident_at_start_kib = (*tunnel)->process(i)->resident_kib();
   if (auto loaded = load_and_watch(**tunnel, disturb, soak); !loaded)

@@ -25,6 +25,7 @@ struct SoakEnd {
 
 struct Soak {
   std::string tunnel;
+  unsigned workers = 1;
   std::chrono::seconds duration{};
   double tcp_mbit = 0;
   std::uint64_t retransmissions = 0;
