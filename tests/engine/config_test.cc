@@ -105,7 +105,7 @@ const Bad kBad[] = {
     {"NoName", [](Config& c) { second(c).name = ""; }, "name", "is missing"},
     {"NoPrefixBesideOthers", [](Config& c) { second(c).prefixes6.clear(); }, "other, prefix",
      "is missing"},
-    {"SameOnTheWire", [](Config& c) { second(c).remote = c.tunnels[0].remote; },
+    {"SameOnTheWire", [](Config& c) { second(c).remote = address("198.51.100.1"); },
      "other, remote 198.51.100.1", "told apart"},
     {"SamePrefix", [](Config& c) { second(c).prefixes6.push_back(prefix("2001:db8:1::/48")); },
      "other, prefix 2001:db8:1::/48", "metric or a weight"},
