@@ -39,7 +39,7 @@ foreach(name IN ITEMS culvert_to_culvert workers)
     CULVERT_TEST_WORKERS=2)
 endforeach()
 # The stories of a tunnel server: one and two workers, both back ends (auto and refused are with one worker).
-foreach(name IN ITEMS server_broker server_lan server_uplinks server_overlay)
+foreach(name IN ITEMS server_broker server_lan server_uplinks server_overlay ndp reload)
   culvert_netns_test(${name} workers CULVERT_TEST_WORKERS=2)
   culvert_netns_test(${name} epoll_workers CULVERT_TEST_IO=epoll CULVERT_TEST_WORKERS=2)
 endforeach()
