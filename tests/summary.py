@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The end of tools/check: which tests failed, which were skipped and why, and one last line.
+"""The end of tools/check: which tests failed or were skipped, and why, and one last line.
 
 usage: summary.py FOLDER SECONDS, where FOLDER has a RUN.junit.xml of ctest for each run, and in
 gtest-RUN/ what the GoogleTest programs among them said case by case, which counts instead of the
 program. Stages that failed before there was a test are lines of FOLDER/failed-stages.
 """
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -19,13 +20,21 @@ def skip_reason(text):
     return (saying or lines or ["it gave no reason"])[-1]
 
 
+def failure_reason(text):
+    """The lines in which a failed test says what was wrong; its last ones if none looks so."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    saying = [line for line in lines if re.match(r"FAIL |[\w.]*(Failure|Error|Expired|Exception)\b.*: |==\d+==ERROR|"
+                                                 r"SUMMARY: |WARNING: ThreadSanitizer", line)]
+    return "".join(f"\n      {line[:400]}" for line in (saying or lines)[-8:])
+
+
 def gtest_cases(report):
     """(name, outcome, reason) for each case of one GoogleTest program."""
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
         skipped = case.find("skipped")
         if case.find("failure") is not None:
-            yield name, FAILED, ""
+            yield name, FAILED, failure_reason(case.find("failure").get("message"))
         elif skipped is not None:
             yield name, SKIPPED, skip_reason(skipped.get("message", "").partition("\n")[2])
         elif case.get("status") == "run":
@@ -47,7 +56,7 @@ def cases_of(folder, run):
         elif report.is_file() and any(o == FAILED for _, o, _ in gtest_cases(report)):
             yield from ((f"{name}: {inner}", *rest) for inner, *rest in gtest_cases(report))
         else:
-            yield name, FAILED, ""
+            yield name, FAILED, failure_reason(case.findtext("system-out"))
 
 
 def main():
