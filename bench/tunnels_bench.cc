@@ -15,7 +15,7 @@
 namespace culvert {
 namespace {
 
-constexpr std::size_t kBatchPackets = 64, kSlotBytes = 2048, kInnerBytes = 64;
+constexpr std::size_t kBatchPackets = 64, kInnerBytes = 64;
 constexpr std::size_t kInnerSource = 8, kInnerDestination = 24;
 
 /// Tunnel `i` has the remote 10.0.0.0 + i and the prefix 2001:db8:i::/64, i as 32 bits.
@@ -38,17 +38,14 @@ std::unique_ptr<const Tables> tables_of(std::uint32_t count) {
 }
 
 /// Packets of all tunnels, in an order that is shuffled once.
-class TunnelQueues final : public io::Queues {
+class TunnelQueues final : public bench::BatchQueues {
  public:
   TunnelQueues(io::Source source, std::uint32_t tunnels)
-      : source_(source),
+      : BatchQueues(source, kBatchPackets),
         inner_(bench::inner_packet(kInnerBytes)),
-        order_(tunnels),
-        slots_(kBatchPackets * kSlotBytes),
-        results_(kBatchPackets, 0) {
+        order_(tunnels) {
     std::iota(order_.begin(), order_.end(), 0u);
     std::shuffle(order_.begin(), order_.end(), std::mt19937{1});
-    packets_.reserve(kBatchPackets);
   }
 
   Result<void> wait(std::chrono::nanoseconds) noexcept override {
@@ -56,35 +53,14 @@ class TunnelQueues final : public io::Queues {
     for (std::size_t i = 0; i < kBatchPackets; ++i) {
       const std::uint32_t tunnel = order_[next_];
       if (++next_ == order_.size()) next_ = 0;
-      const auto slot = std::span{slots_}.subspan(i * kSlotBytes, kSlotBytes);
-      packets_.emplace_back(slot, io::kHeadroomBytes, write(slot, tunnel));
+      packets_.emplace_back(slot(i), io::kHeadroomBytes, draw(slot(i), tunnel));
     }
     return {};
   }
-  std::span<io::Packet> received(io::Source source) noexcept override {
-    return source == source_ ? std::span{packets_} : std::span<io::Packet>{};
-  }
-  bool send(const io::Datagram& datagram) noexcept override {
-    benchmark::DoNotOptimize(datagram.head.data());
-    ++sends_;
-    return true;
-  }
-  bool write(const io::TunPacket& packet) noexcept override {
-    benchmark::DoNotOptimize(packet.head.data());
-    ++writes_;
-    return true;
-  }
-  io::Submitted submit() noexcept override {
-    const std::span<const int> good{results_};
-    return {good.first(std::exchange(sends_, 0)), good.first(std::exchange(writes_, 0))};
-  }
-  void release() noexcept override {}
-  void wake() noexcept override {}
-  io::Losses losses() noexcept override { return {}; }
 
  private:
   /// Returns its bytes. Checksums of UDP are not looked at on either way.
-  std::size_t write(std::span<std::byte> slot, std::uint32_t tunnel) noexcept {
+  std::size_t draw(std::span<std::byte> slot, std::uint32_t tunnel) noexcept {
     auto bytes = slot.subspan(io::kHeadroomBytes);
     std::size_t outer_bytes = 0;
     if (source_ == io::Source::tunnel) {
@@ -103,14 +79,9 @@ class TunnelQueues final : public io::Queues {
     return outer_bytes + inner_.size();
   }
 
-  io::Source source_;
   std::vector<std::byte> inner_;
   std::vector<std::uint32_t> order_;
   std::size_t next_ = 0;
-  io::LineVector<std::byte> slots_;
-  io::LineVector<int> results_;  ///< of a whole batch: all good
-  std::vector<io::Packet> packets_;
-  std::size_t sends_ = 0, writes_ = 0;
 };
 
 void run(benchmark::State& state, io::Source source) {

@@ -31,37 +31,10 @@ struct Traffic {
   FlowTable* table = nullptr;  ///< none: nothing is pinned
 };
 
-/// Gives a batch of packets in each round, of one flow after the other, and forgets what it is
-/// given.
-class FlowQueues final : public io::Queues {
+/// Queues whose wait() fills the slots with a batch of packets of one source, and which forget what
+/// they are given: all of it is well sent.
+class BatchQueues : public io::Queues {
  public:
-  /// `packet`: the inner packet lies at `inner_offset` of it, from inner_packet().
-  FlowQueues(const Traffic& traffic, const std::vector<std::byte>& packet, std::size_t inner_offset)
-      : source_(traffic.source),
-        flows_(traffic.flows),
-        packet_(packet),
-        flow_offset_(inner_offset + kFlowOffset),
-        slots_(traffic.batch_packets * kSlotBytes),
-        results_(traffic.batch_packets, 0) {
-    for (std::size_t i = 0; i < traffic.batch_packets; ++i)
-      std::memcpy(&slots_[i * kSlotBytes + io::kHeadroomBytes], packet.data(), packet.size());
-    packets_.reserve(traffic.batch_packets);
-  }
-
-  /// Whatever a round may have changed is put right, and each packet gets its flow.
-  Result<void> wait(std::chrono::nanoseconds) noexcept override {
-    packets_.clear();
-    for (std::size_t i = 0; i < results_.size(); ++i) {
-      const auto slot = std::span{slots_}.subspan(i * kSlotBytes, kSlotBytes);
-      std::byte* const begin = slot.data() + io::kHeadroomBytes;
-      std::memcpy(begin, packet_.data(), std::min<std::size_t>(packet_.size(), 128));
-      const std::uint64_t flow = std::uint64_t{~next_flow_} << 32 | next_flow_;
-      std::memcpy(begin + flow_offset_, &flow, sizeof flow);
-      if (++next_flow_ == flows_) next_flow_ = 0;
-      packets_.emplace_back(slot, io::kHeadroomBytes, packet_.size());
-    }
-    return {};
-  }
   std::span<io::Packet> received(io::Source source) noexcept override {
     return source == source_ ? std::span{packets_} : std::span<io::Packet>{};
   }
@@ -83,22 +56,64 @@ class FlowQueues final : public io::Queues {
   void wake() noexcept override {}
   io::Losses losses() noexcept override { return {}; }
 
+ protected:
+  static constexpr std::size_t kSlotBytes = 2048;
+
+  BatchQueues(io::Source source, std::size_t batch_packets)
+      : source_(source), slots_(batch_packets * kSlotBytes), results_(batch_packets, 0) {
+    packets_.reserve(batch_packets);
+  }
+  [[nodiscard]] std::size_t batch_packets() const noexcept { return results_.size(); }
+  [[nodiscard]] std::span<std::byte> slot(std::size_t index) noexcept {
+    return std::span{slots_}.subspan(index * kSlotBytes, kSlotBytes);
+  }
+
+  const io::Source source_;
+  std::vector<io::Packet> packets_;
+
+ private:
+  io::LineVector<std::byte> slots_;
+  io::LineVector<int> results_;  ///< of a whole batch: all good
+  std::size_t sends_ = 0, writes_ = 0;
+};
+
+/// Gives a batch of packets in each round, of one flow after the other, and forgets what it is
+/// given.
+class FlowQueues final : public BatchQueues {
+ public:
+  /// `packet`: the inner packet lies at `inner_offset` of it, from inner_packet().
+  FlowQueues(const Traffic& traffic, const std::vector<std::byte>& packet, std::size_t inner_offset)
+      : BatchQueues(traffic.source, traffic.batch_packets),
+        flows_(traffic.flows),
+        packet_(packet),
+        flow_offset_(inner_offset + kFlowOffset) {
+    for (std::size_t i = 0; i < traffic.batch_packets; ++i)
+      std::memcpy(slot(i).data() + io::kHeadroomBytes, packet.data(), packet.size());
+  }
+
+  /// Whatever a round may have changed is put right, and each packet gets its flow.
+  Result<void> wait(std::chrono::nanoseconds) noexcept override {
+    packets_.clear();
+    for (std::size_t i = 0; i < batch_packets(); ++i) {
+      std::byte* const begin = slot(i).data() + io::kHeadroomBytes;
+      std::memcpy(begin, packet_.data(), std::min<std::size_t>(packet_.size(), 128));
+      const std::uint64_t flow = std::uint64_t{~next_flow_} << 32 | next_flow_;
+      std::memcpy(begin + flow_offset_, &flow, sizeof flow);
+      if (++next_flow_ == flows_) next_flow_ = 0;
+      packets_.emplace_back(slot(i), io::kHeadroomBytes, packet_.size());
+    }
+    return {};
+  }
+
   /// The last 8 bytes of the inner source address: a flow's number and its complement, so that the
   /// checksum is the same for all flows.
   static constexpr std::size_t kFlowOffset = 16;
 
  private:
-  static constexpr std::size_t kSlotBytes = 2048;
-
-  io::Source source_;
   std::uint32_t flows_;
   std::uint32_t next_flow_ = 0;
   std::vector<std::byte> packet_;
   std::size_t flow_offset_;
-  io::LineVector<std::byte> slots_;
-  io::LineVector<int> results_;  ///< of a whole batch: all good
-  std::vector<io::Packet> packets_;
-  std::size_t sends_ = 0, writes_ = 0;
 };
 
 /// Of flow 0.
