@@ -10,7 +10,7 @@ from support import traffic
 from support.culvert import Culvert
 from support.net import Namespace, veth
 from support.server import (Internet, ask, expect_resolved_to, forget_neighbors, link_layer_address, neighbor,
-                            start_server, wait_for_link_local)
+                            start_server, wait_for_link_local, write_config)
 from support.world import expect, expect_equal, run_all, scenario, wait_until
 
 SERVER = """
@@ -111,15 +111,13 @@ def what_is_excepted_is_not_answered_for():
 def a_client_in_the_file_comes_by_reload():
     overlay = Overlay()
     overlay.expect_absent(2)
-    with open("/run/work/server.toml", "a") as file:
-        file.write('[[device.overlay.tunnel]]\nname = "two"\nmode = "sit"\nlocal = "198.51.100.1"\n'
-                   'remote = "203.0.112.1"\nprefix = ["2001:db8:500:2::/64"]\n')
+    write_config(overlay.server, SERVER + '[[device.overlay.tunnel]]\nname = "two"\nmode = "sit"\n'
+                 'local = "198.51.100.1"\nremote = "203.0.112.1"\nprefix = ["2001:db8:500:2::/64"]\n')
     ask(overlay.culvert, "reload")
     overlay.expect_present(2)
     counted = {t["name"]: t["in_packets"] for t in overlay.culvert.show()["tunnels"]}
     expect(counted["two"] > 0, f"packets: {counted}")
-    with open("/run/work/server.toml", "w") as file:
-        file.write(SERVER)
+    write_config(overlay.server, SERVER)
     overlay.culvert.send_signal(1)  # SIGHUP
     wait_until(lambda: len(overlay.culvert.show()["tunnels"]) == 1, "the tunnel to go")
     overlay.expect_absent(2)

@@ -15,7 +15,7 @@ import time
 
 from support import traffic
 from support.net import Namespace
-from support.server import Internet, ask, start_server
+from support.server import Internet, ask, start_server, write_config
 from support.wire import Capture
 from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
@@ -134,8 +134,7 @@ def a_transfer_goes_on_where_it_is_when_routes_are_swapped(swaps_metrics):
         time.sleep(0.3)
         if swaps_metrics:
             metrics = (2, 1) if turn % 2 == 0 else (1, 2)
-            with open("/run/work/server.toml", "w") as file:
-                file.write(server_toml(metrics=metrics))
+            write_config(rig.server, server_toml(metrics=metrics))
             ask(rig.culvert, "reload")
         else:
             rig.point_default_to("up2" if turn % 2 == 0 else "up1")
@@ -158,8 +157,7 @@ def a_flow_that_the_server_began_stays_where_it_was_placed():
     expect_equal(answers["answered"], 50, "answers")
     sent = rig.sent_by()
     expect(sent["second"] == 0 and sent["first"] >= 50, f"placed by the lower metric: {sent}")
-    with open("/run/work/server.toml", "w") as file:
-        file.write(server_toml(metrics=(2, 1)))
+    write_config(rig.server, server_toml(metrics=(2, 1)))
     ask(rig.culvert, "reload")
     traffic.finish(traffic.start(rig.server, "udp-ask", **asking))
     sent = rig.sent_by()

@@ -5,12 +5,17 @@ from .net import Namespace, veth
 from .world import WORK, expect, expect_equal, wait_until
 
 
-def start_server(namespace, toml, **how):
-    """`culvert run --config` with this text."""
+def write_config(namespace, toml):
+    """The file of the culvert in this namespace; returns its path."""
     path = f"{WORK}/{namespace.name}.toml"
     with open(path, "w") as file:
         file.write(toml)
-    return Culvert(namespace, ["--config", path], **how)
+    return path
+
+
+def start_server(namespace, toml, **how):
+    """`culvert run --config` with this text."""
+    return Culvert(namespace, ["--config", write_config(namespace, toml)], **how)
 
 
 def ask(culvert, *words, check=True):
