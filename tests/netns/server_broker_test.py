@@ -13,7 +13,7 @@ The host on the segment has no route to alice or bob: it asks who they are, and 
 from support import traffic
 from support.culvert import Culvert
 from support.net import Namespace, veth
-from support.server import (Internet, expect_resolved_to, expect_unchanged, forget_neighbors, link_layer_address,
+from support.server import (Internet, expect_resolved_to, expect_unchanged, forget_neighbor, link_layer_address,
                             neighbor, start_server, sysctl, wait_for_link_local)
 from support.world import expect, expect_equal, run_all, scenario
 
@@ -89,7 +89,7 @@ def clients_reach_a_host_that_knows_them_by_neighbor_discovery_only():
 def the_host_reaches_the_clients():
     broker = Broker()
     for address in (ALICE, ALICE_LAN, BOB):
-        forget_neighbors(broker.host)
+        forget_neighbor(broker.host, address)
         traffic.ping(broker.host, address, "56-60,1280,1400")
         expect_resolved_to(broker.host, address, broker.mac)
     traffic.tcp(broker.host, broker.alice, ALICE_LAN, 20 << 20)

@@ -10,7 +10,7 @@ The gateway believes that the whole /64 is on its link: it asks for the PC, and 
 from support import traffic
 from support.culvert import Culvert
 from support.net import Namespace, veth
-from support.server import (Internet, expect_resolved_to, expect_unchanged, forget_neighbors, link_layer_address,
+from support.server import (Internet, expect_resolved_to, expect_unchanged, forget_neighbor, link_layer_address,
                             neighbor, start_server, sysctl, wait_for_link_local)
 from support.world import expect, expect_equal, parametrize, run_all, scenario
 
@@ -63,7 +63,7 @@ def the_gateway_reaches_the_pc(answer):
     traffic.ping(house.gateway, PC, "56-60,1280,1400")
     expect_resolved_to(house.gateway, PC, house.mac)
     traffic.tcp(house.gateway, house.pc, PC, 20 << 20)
-    forget_neighbors(house.gateway)
+    forget_neighbor(house.gateway, PC)
     traffic.ping(house.pc, GATEWAY, "56-60,1280,1400")
     traffic.tcp(house.pc, house.gateway, GATEWAY, 20 << 20)
     house.stop()

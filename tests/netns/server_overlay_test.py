@@ -9,7 +9,7 @@ r"""A prefix of the overlay, a /48, served on a segment for clients that come an
 from support import traffic
 from support.culvert import Culvert
 from support.net import Namespace, veth
-from support.server import (Internet, ask, expect_resolved_to, forget_neighbors, link_layer_address, neighbor,
+from support.server import (Internet, ask, expect_resolved_to, forget_neighbor, link_layer_address, neighbor,
                             start_server, wait_for_link_local, write_config)
 from support.world import expect, expect_equal, run_all, scenario, wait_until
 
@@ -59,12 +59,12 @@ class Overlay:
             f"{NETWORKS[name]}.1", "prefix", f"2001:db8:500:{number}::/64")
 
     def expect_absent(self, number):
-        forget_neighbors(self.host)
+        forget_neighbor(self.host, address(number))
         expect_equal(traffic.ping_lost(self.host, address(number), "56", timeout=2), [56], "ping of who is not there")
         expect(neighbor(self.host, address(number)) is None, "who is not there has a neighbor")
 
     def expect_present(self, number):
-        forget_neighbors(self.host)
+        forget_neighbor(self.host, address(number))
         traffic.ping(self.host, address(number), "56,1280")
         expect_resolved_to(self.host, address(number), self.mac)
 

@@ -68,12 +68,9 @@ class Uplinks:
                      for name in ("up1", "up2")}
 
     def point_default_to(self, interface):
-        """The other one stays, as what is taken if this one goes."""
-        for name, network in (("up1", "198.18.1"), ("up2", "198.18.2")):
-            for metric in (10, 20):
-                self.server.ip(f"route del default via {network}.254 dev {name} metric {metric}", check=False)
-        for name, network in (("up1", "198.18.1"), ("up2", "198.18.2")):
-            self.server.ip(f"route add default via {network}.254 dev {name} metric {10 if name == interface else 20}")
+        """In one step: at no time is there none. Those of both uplinks stay behind it."""
+        network = {"up1": "198.18.1", "up2": "198.18.2"}[interface]
+        self.server.ip(f"route replace default via {network}.254 dev {interface} metric 5")
 
     def sent_by(self):
         """How many outer packets each tunnel has sent, by whatever uplink: the kernel's route decides that."""

@@ -49,8 +49,9 @@ def neighbor(namespace, address):
     return entries[0].get("lladdr") if entries else None
 
 
-def forget_neighbors(namespace):
-    namespace.ip("-6 neigh flush all", check=False)
+def forget_neighbor(namespace, address):
+    """This one alone: a packet that waits for another's answer would be lost with its entry."""
+    namespace.ip(f"-6 neigh flush to {address}", check=False)
 
 
 def expect_resolved_to(namespace, address, wanted):
