@@ -25,16 +25,10 @@ enum class LogLevel : std::uint8_t { debug, info, warning, error };
 using Log = std::function<void(LogLevel, std::string_view)>;
 
 /// One tunnel: an outer address pair and how its outer headers are made. The words of the command
-/// line and of TOML are the names of the members.
+/// line and of TOML are the names of the members. What a packet looks at comes last, side by side:
+/// a device may have 10,000 of them.
 struct TunnelConfig {
   std::string name{};
-  /// The encapsulation and its own parameters.
-  Parameters mode{};
-  /// Nothing is `any`: the address that the route to `remote` uses.
-  std::optional<proto::Ipv4Address> local{};
-  /// 0.0.0.0 is `any`: received from whoever sends with the right local address and key; sent only
-  /// to where a pinned flow came from, for nothing else is learned.
-  proto::Ipv4Address remote{};
   /// Inner prefixes behind the tunnel: what goes to them takes it, the longest of all tunnels'
   /// prefixes first. Without any the tunnel takes everything, so it is the only one of its device.
   std::vector<proto::Ipv6Prefix> prefixes6{};
@@ -43,10 +37,19 @@ struct TunnelConfig {
   /// ones. The checks of RFC 4213 3.6 come on top.
   std::optional<std::vector<proto::Ipv6Prefix>> accept6{};
   std::optional<std::vector<proto::Ipv4Prefix>> accept4{};
+  /// The outer interface; empty: any.
+  std::string dev{};
   /// Where several tunnels have the same prefix: the lowest metric of those that are up takes new
   /// flows, and among equal ones each its share by weight. One of the two is to be given then.
   std::optional<std::uint32_t> metric{};  ///< as 0
   std::optional<std::uint16_t> weight{};  ///< as 1
+  /// The encapsulation and its own parameters.
+  Parameters mode{};
+  /// Nothing is `any`: the address that the route to `remote` uses.
+  std::optional<proto::Ipv4Address> local{};
+  /// 0.0.0.0 is `any`: received from whoever sends with the right local address and key; sent only
+  /// to where a pinned flow came from, for nothing else is learned.
+  proto::Ipv4Address remote{};
   /// False: declared down. It carries nothing, and its flows move to another tunnel of their
   /// prefix.
   bool up = true;
@@ -61,8 +64,6 @@ struct TunnelConfig {
   bool mssclamp = true;
   /// Received segments of one batch and flow may be passed on as one super-packet.
   bool coalesce = true;
-  /// The outer interface; empty: any.
-  std::string dev{};
 
   [[nodiscard]] bool takes_everything() const noexcept {
     return prefixes6.empty() && prefixes4.empty();

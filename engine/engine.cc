@@ -59,8 +59,9 @@ class EngineImplementation final : public Engine {
         chosen_(std::move(chosen)),
         by_position_(std::move(plan.by_position)),
         device_mtu_(plan.device_mtu),
-        tables_(std::make_unique<Tables>(std::move(plan.slots), own_addresses()),
-                opened_.workers.size()),
+        tables_(
+            std::make_unique<Tables>(std::move(plan.slots), own_addresses(), config_.icmp_source),
+            opened_.workers.size()),
         failure_event_(std::move(failure_event)) {}
   ~EngineImplementation() override { stop(); }
 
@@ -224,13 +225,12 @@ Result<void> EngineImplementation::apply(const Config& config) {
   const std::lock_guard lock(mutex_);
   if (auto possible = check_change(config); !possible) return possible;
   auto plan =
-      plan_tunnels(tables_.current().slots(), config.tunnels,
-                   {.mtu = config.mtu.value_or(device_mtu_), .icmp_source = config.icmp_source});
+      plan_tunnels(tables_.current().slots(), config.tunnels, config.mtu.value_or(device_mtu_));
   for (const std::uint32_t slot : plan.added)
     if (auto prepared = prepare(slot); !prepared) return prepared;
   for (const std::uint32_t slot : plan.with_new_path)
     if (slot < send_reasons_.size()) send_reasons_[slot].reset();
-  publish(std::make_unique<Tables>(std::move(plan.slots), own_addresses()));
+  publish(std::make_unique<Tables>(std::move(plan.slots), own_addresses(), config.icmp_source));
   // No worker counts there any more.
   for (const std::uint32_t slot : plan.removed) {
     removed_ += totals_of(slot);
@@ -391,8 +391,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   Chosen chosen;
   if (auto done = open_all(config, std::move(injected), opened, chosen); !done)
     return Unexpected{done.error()};
-  auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}),
-                           {.mtu = config.mtu, .icmp_source = config.icmp_source});
+  auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}), config.mtu);
   io::Fd failure_event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   if (!failure_event)
     return Unexpected{

@@ -15,10 +15,13 @@ using Bytes = std::span<const std::byte>;
 
 constexpr std::uint16_t kIpv4MinimumMtu = 68;  // RFC 791 3.2, RFC 1191 3
 
+/// What is configured: Tables::icmp_source().
+using Configured = std::optional<proto::Ipv6Address>;
+
 /// The source of an ICMPv6 error about a packet to `destination`; unspecified: there is none.
-proto::Ipv6Address error_source(const Tunnel& tunnel,
+proto::Ipv6Address error_source(const Configured& configured, const Tunnel& tunnel,
                                 const proto::Ipv6Address& destination) noexcept {
-  if (tunnel.icmp_source) return *tunnel.icmp_source;
+  if (configured) return *configured;
   if (!destination.is_multicast()) return destination;
   // Packet Too Big answers multicast too (RFC 4443 2.4(e.3)), from a unicast address (2.2).
   const auto local = tunnel.path->local.load(std::memory_order_relaxed);
@@ -39,11 +42,6 @@ Bytes build(ErrorBuffer& buffer, const proto::Ipv6Address& source,
   return Bytes{buffer}.first(proto::build_icmpv6_error(buffer, source, offending.source,
                                                        message.type, message.code,
                                                        message.mtu_bytes, offending.bytes));
-}
-
-Bytes build(ErrorBuffer& buffer, const Tunnel& tunnel, const proto::Ipv6Packet& offending,
-            const Message& message) noexcept {
-  return build(buffer, error_source(tunnel, offending.destination), offending, message);
 }
 
 Bytes build(ErrorBuffer& buffer, const proto::Ipv4Packet& offending,
@@ -102,8 +100,8 @@ struct Relayed {
   Bytes packet;
 };
 
-Relayed relay_ipv6(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool is_too_big,
-                   std::uint16_t path_mtu) noexcept {
+Relayed relay_ipv6(ErrorBuffer& buffer, const Configured& configured, const Tunnel& tunnel,
+                   Bytes quoted, bool is_too_big, std::uint16_t path_mtu) noexcept {
   const auto inner = proto::parse_quoted_ipv6(quoted);
   if (!inner) {
     return {inner.error() == proto::Malformed::truncated ? DropReason::icmp_error_quotes_too_little
@@ -117,7 +115,8 @@ Relayed relay_ipv6(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
     if (size <= mtu_bytes) return {DropReason::icmp_error_not_relayed, {}};
     message = {proto::kIcmpv6PacketTooBig, 0, mtu_bytes};
   }
-  const Bytes packet = build(buffer, tunnel, *inner, message);
+  const auto source = error_source(configured, tunnel, inner->destination);
+  const Bytes packet = build(buffer, source, *inner, message);
   return {packet.empty() ? DropReason::icmp_error_not_answerable : DropReason::none, packet};
 }
 
@@ -146,14 +145,16 @@ Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
 
 bool ErrorLimiter::allow(Time now) noexcept { return bucket_.allow({kPerSecond, kBurst}, now); }
 
-std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes inner,
+std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const Configured& source,
+                                          const Tunnel& tunnel, Bytes inner,
                                           std::uint16_t mtu_bytes) noexcept {
   if (inner.empty()) return {};
   if (proto::load_u8(inner, 0) >> 4 == 6) {
     const auto ipv6 = proto::parse_ipv6(inner);
     if (!ipv6) return {};
     const auto least = std::max(mtu_bytes, proto::kIpv6MinimumMtu);  // RFC 4213 3.2.2
-    return build(buffer, tunnel, *ipv6, {proto::kIcmpv6PacketTooBig, 0, least});
+    return build(buffer, error_source(source, tunnel, ipv6->destination), *ipv6,
+                 {proto::kIcmpv6PacketTooBig, 0, least});
   }
   const auto ipv4 = proto::parse_ipv4(inner);
   if (!ipv4) return {};
@@ -174,8 +175,7 @@ std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {
   }
 }
 
-std::span<const std::byte> answer_unreachable(ErrorBuffer& buffer,
-                                              const std::optional<proto::Ipv6Address>& source,
+std::span<const std::byte> answer_unreachable(ErrorBuffer& buffer, const Configured& source,
                                               Bytes inner,
                                               const Unreachable& unreachable) noexcept {
   if (inner.empty()) return {};
@@ -219,10 +219,11 @@ Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noex
       if (!tunnel->config.remote.is_unspecified()) relay.learned_path_mtu = told;
     }
   }
-  const auto relayed = !payload ? Relayed{DropReason::icmp_error_quotes_too_little, {}}
-                       : payload->protocol_type == proto::kProtocolTypeIpv6
-                           ? relay_ipv6(buffer, *tunnel, payload->packet, is_too_big, path_mtu)
-                           : relay_ipv4(buffer, *tunnel, payload->packet, is_too_big, path_mtu);
+  const auto relayed =
+      !payload ? Relayed{DropReason::icmp_error_quotes_too_little, {}}
+      : payload->protocol_type == proto::kProtocolTypeIpv6
+          ? relay_ipv6(buffer, tables.icmp_source(), *tunnel, payload->packet, is_too_big, path_mtu)
+          : relay_ipv4(buffer, *tunnel, payload->packet, is_too_big, path_mtu);
   if (relayed.reason == DropReason::icmp_error_not_ours) return drop(relayed.reason);
   relay.reason = relayed.reason;
   relay.packet = relayed.packet;

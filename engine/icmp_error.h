@@ -32,12 +32,12 @@ using ErrorBuffer = std::array<std::byte, 1280>;
 
 /// Tells the sender of `inner` (IPv6 or IPv4, as it came from TUN) that it does not fit in
 /// `mtu_bytes`: ICMPv6 Packet Too Big (MTU never below 1,280), or ICMPv4 fragmentation needed.
-/// Source: the tunnel's icmp_source, else the packet's destination; for IPv4 always the latter,
-/// since a kernel drops what comes in with its own source address. Returns the packet in `buffer`,
-/// empty if it may not be answered.
-[[nodiscard]] std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const Tunnel& tunnel,
-                                                        std::span<const std::byte> inner,
-                                                        std::uint16_t mtu_bytes) noexcept;
+/// It comes from `source` (Tables::icmp_source()), else from the packet's destination; for IPv4
+/// always from the latter, since a kernel drops what comes in with its own source address. Returns
+/// the packet in `buffer`, empty if it may not be answered.
+[[nodiscard]] std::span<const std::byte> answer_too_big(
+    ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source, const Tunnel& tunnel,
+    std::span<const std::byte> inner, std::uint16_t mtu_bytes) noexcept;
 
 /// What to say of a packet that was not sent for `reason`: no route to its destination where no
 /// tunnel is for it, address unreachable where the tunnel knows no remote. Nothing: it is not
@@ -48,8 +48,8 @@ struct Unreachable {
 };
 [[nodiscard]] std::optional<Unreachable> unreachable_for(DropReason reason) noexcept;
 
-/// Tells the sender of `inner`, as answer_too_big() does. `source`: as Tunnel::icmp_source. Empty
-/// also for what went to a multicast address (RFC 4443 2.4(e.3)).
+/// Tells the sender of `inner`, as answer_too_big() does. Empty also for what went to a multicast
+/// address (RFC 4443 2.4(e.3)).
 [[nodiscard]] std::span<const std::byte> answer_unreachable(
     ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source,
     std::span<const std::byte> inner, const Unreachable& unreachable) noexcept;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "engine/index_table.h"
@@ -37,6 +38,18 @@ class RouteTable {
   /// The same for an address alone, `hash` choosing where several tunnels share.
   [[nodiscard]] Route find(const proto::Ipv6Address& destination,
                            std::uint64_t hash = 0) const noexcept;
+  /// The slot of a tunnel that has the longest prefix for an address, without a look at any tunnel:
+  /// most likely what find() will find. Nothing: no guess.
+  template <class Address>
+  [[nodiscard]] std::optional<std::uint32_t> guess(const Address& destination) const noexcept {
+    const Choice* choice = nullptr;
+    if constexpr (std::is_same_v<Address, proto::Ipv6Address>) {
+      choice = by_ipv6_.find(destination);
+    } else {
+      choice = by_ipv4_.find(destination);
+    }
+    return choice != nullptr ? std::optional{any_of(*choice)} : std::nullopt;
+  }
 
  private:
   /// A tunnel's index, or with this bit a group's.

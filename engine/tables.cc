@@ -17,17 +17,16 @@ TunnelSlots slots_of(std::vector<Tunnel> tunnels) {
 
 }  // namespace
 
-Tables::Tunnels::Tunnels(TunnelSlots all) : slots(std::move(all)), by_outer(slots), routes(slots) {
-  for (const auto& tunnel : slots)
-    if (tunnel) icmp_source = tunnel->icmp_source;
-}
+Tables::Tunnels::Tunnels(TunnelSlots all) : slots(std::move(all)), by_outer(slots), routes(slots) {}
 
-Tables::Tables(TunnelSlots slots, OwnAddresses own)
-    : tunnels_(std::make_shared<const Tunnels>(std::move(slots))), own_(std::move(own)) {}
+Tables::Tables(TunnelSlots slots, OwnAddresses own, std::optional<proto::Ipv6Address> icmp_source)
+    : tunnels_(std::make_shared<const Tunnels>(std::move(slots))),
+      own_(std::move(own)),
+      icmp_source_(icmp_source) {}
 
 Tables::Tables(std::vector<Tunnel> tunnels) : Tables(slots_of(std::move(tunnels))) {}
 
 Tables::Tables(const Tables& other, OwnAddresses own)
-    : tunnels_(other.tunnels_), own_(std::move(own)) {}
+    : tunnels_(other.tunnels_), own_(std::move(own)), icmp_source_(other.icmp_source_) {}
 
 }  // namespace culvert

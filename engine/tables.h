@@ -14,8 +14,10 @@ namespace culvert {
 
 class Tables {
  public:
-  /// Each tunnel in its slot, in which its index names it. `own`: sorted.
-  explicit Tables(TunnelSlots slots, OwnAddresses own = {});
+  /// Each tunnel in its slot, in which its index names it. `own`: sorted. `icmp_source`:
+  /// Config::icmp_source.
+  explicit Tables(TunnelSlots slots, OwnAddresses own = {},
+                  std::optional<proto::Ipv6Address> icmp_source = {});
   /// Tunnels that are there from 0 on.
   explicit Tables(std::vector<Tunnel> tunnels);
   /// The tunnels of `other`, and other addresses of this host.
@@ -35,9 +37,8 @@ class Tables {
   }
   [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return own_; }
   [[nodiscard]] const RouteTable& routes() const noexcept { return tunnels_->routes; }
-  /// The device's, which all tunnels have: source of errors that we originate.
   [[nodiscard]] const std::optional<proto::Ipv6Address>& icmp_source() const noexcept {
-    return tunnels_->icmp_source;
+    return icmp_source_;
   }
 
   /// TunnelTable::find() and find_sender(), with this host's addresses.
@@ -45,6 +46,13 @@ class Tables {
                                    proto::Ipv4Address destination,
                                    const proto::OptionalWord& key) const noexcept {
     return tunnels_->by_outer.find(ip_protocol, source, destination, key, own_);
+  }
+  /// TunnelTable::guess().
+  [[nodiscard]] std::optional<std::uint32_t> guess(std::uint8_t ip_protocol,
+                                                   proto::Ipv4Address source,
+                                                   proto::Ipv4Address destination,
+                                                   const proto::OptionalWord& key) const noexcept {
+    return tunnels_->by_outer.guess(ip_protocol, source, destination, key);
   }
   [[nodiscard]] const Tunnel* find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                           proto::Ipv4Address destination,
@@ -59,11 +67,11 @@ class Tables {
     TunnelSlots slots;
     TunnelTable by_outer;
     RouteTable routes;
-    std::optional<proto::Ipv6Address> icmp_source;
   };
 
   std::shared_ptr<const Tunnels> tunnels_;
   OwnAddresses own_;
+  std::optional<proto::Ipv6Address> icmp_source_;
 };
 
 }  // namespace culvert

@@ -69,7 +69,6 @@ struct Tunnel {
   std::uint16_t encapsulation_bytes = 0;  ///< between outer header and payload packet
   std::uint16_t device_mtu = 0;
   bool has_constant_header = false;  ///< of the encapsulation: the same for all segments
-  std::optional<proto::Ipv6Address> icmp_source{};
   std::shared_ptr<Path> path{};
   std::shared_ptr<const SourceTables> sources{};  ///< what accepts_source() looks into
 

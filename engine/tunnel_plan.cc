@@ -67,15 +67,14 @@ bool is_same_path(const TunnelConfig& a, const TunnelConfig& b) {
 
 /// Whether a tunnel with this configuration would be the one that is there.
 bool is_unchanged(const Tunnel* before, const TunnelConfig& config,
-                  const DeviceSettings& settings) {
-  return before != nullptr && before->config == config && before->device_mtu == settings.mtu &&
-         before->icmp_source == settings.icmp_source;
+                  std::optional<std::uint16_t> device_mtu) {
+  return before != nullptr && before->config == config && before->device_mtu == device_mtu;
 }
 
 }  // namespace
 
 TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
-                        const DeviceSettings& settings) {
+                        std::optional<std::uint16_t> device_mtu) {
   const Names names(current);
   FreeSlots free(current);
   io::RouteProbe probe;
@@ -90,7 +89,7 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
     const std::uint32_t slot = before != nullptr ? before->index : free.take();
     plan.by_position.push_back(slot);
     if (slot >= plan.slots.size()) plan.slots.resize(slot + 1);
-    if (is_unchanged(before, config, settings)) {
+    if (is_unchanged(before, config, device_mtu)) {
       plan.slots[slot] = current[slot];
       continue;
     }
@@ -104,10 +103,9 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
     made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), slot, path)));
     smallest_mtu = std::min(smallest_mtu, default_mtu(*made.back()));
   }
-  plan.device_mtu = settings.mtu.value_or(smallest_mtu);
+  plan.device_mtu = device_mtu.value_or(smallest_mtu);
   for (auto& tunnel : made) {
     tunnel->device_mtu = plan.device_mtu;
-    tunnel->icmp_source = settings.icmp_source;
     const std::uint32_t slot = tunnel->index;
     plan.slots[slot] = std::move(tunnel);
   }

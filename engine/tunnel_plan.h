@@ -12,14 +12,6 @@
 
 namespace culvert {
 
-/// What all tunnels of a device have in common.
-struct DeviceSettings {
-  /// Nothing: the smallest MTU that suits one of them, static 1280 (RFC 4213 3.2.1), dynamic what
-  /// fits the route.
-  std::optional<std::uint16_t> mtu;
-  std::optional<proto::Ipv6Address> icmp_source;
-};
-
 struct TunnelPlan {
   TunnelSlots slots;
   std::uint16_t device_mtu = 0;
@@ -31,8 +23,9 @@ struct TunnelPlan {
 
 /// `tunnels`: valid. Slots that `current` has in use are not given to others, not even if their
 /// tunnel is removed: workers may be counting there until the plan's tables are published. Routes
-/// of new paths are looked up.
+/// of new paths are looked up. `device_mtu`: nothing: the smallest MTU that suits one of them,
+/// static 1280 (RFC 4213 3.2.1), dynamic what fits the route.
 [[nodiscard]] TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
-                                      const DeviceSettings& settings);
+                                      std::optional<std::uint16_t> device_mtu);
 
 }  // namespace culvert

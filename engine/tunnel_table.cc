@@ -100,6 +100,18 @@ const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address sou
   return look_up_each(by_key_in_, key_in, ends, own);
 }
 
+std::optional<std::uint32_t> TunnelTable::guess(std::uint8_t ip_protocol, proto::Ipv4Address source,
+                                                proto::Ipv4Address destination,
+                                                const proto::OptionalWord& key) const noexcept {
+  const auto any = [](std::uint32_t) { return true; };
+  Ends ends{.remote = source, .local = destination, .ip_protocol = ip_protocol};
+  if (key) ends.key = *key;
+  if (const auto slot = by_key_in_.find(hash_of(ends), any)) return slot;
+  if (!kinds_.local_any) return std::nullopt;
+  ends.local = {};
+  return by_key_in_.find(hash_of(ends), any);
+}
+
 const Tunnel* TunnelTable::find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                        proto::Ipv4Address destination,
                                        std::optional<proto::OptionalWord> key,

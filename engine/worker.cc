@@ -7,6 +7,7 @@
 
 #include "engine/path.h"
 #include "engine/segment.h"
+#include "engine/tunnel_ahead.h"
 
 namespace culvert {
 namespace {
@@ -102,9 +103,16 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   keep_house(now);
   flows_.begin(now);
   const auto from_device = queues_->received(io::Source::tun);
-  for (std::size_t i = 0; i < from_device.size(); ++i)
+  TunnelAhead ahead(*tables_, records_);
+  for (std::size_t i = 0; i < from_device.size(); ++i) {
+    ahead.outbound(from_device, i);
     from_tun(from_device[i], flows_.outbound(from_device, i), now);
-  for (auto& packet : queues_->received(io::Source::tunnel)) from_tunnel(packet);
+  }
+  const auto from_tunnels = queues_->received(io::Source::tunnel);
+  for (std::size_t i = 0; i < from_tunnels.size(); ++i) {
+    ahead.inbound(from_tunnels, i);
+    from_tunnel(from_tunnels[i]);
+  }
   for (auto& packet : queues_->received(io::Source::icmp)) from_icmp(packet, now);
   write_coalesced();
   batch_->flush_and_clear();
@@ -165,10 +173,10 @@ void Worker::answer(const io::Packet& packet, const Verdict& verdict, Time now) 
       is_too_big ? RareCounter::too_big_suppressed : RareCounter::unreachable_suppressed;
   ErrorBuffer* buffer = error_buffer();
   if (buffer == nullptr) return counters.add(suppressed);
-  const auto error =
-      is_too_big
-          ? answer_too_big(*buffer, *verdict.tunnel, packet.bytes(), verdict.too_big_mtu)
-          : answer_unreachable(*buffer, tables_->icmp_source(), packet.bytes(), *unreachable);
+  const auto error = is_too_big ? answer_too_big(*buffer, tables_->icmp_source(), *verdict.tunnel,
+                                                 packet.bytes(), verdict.too_big_mtu)
+                                : answer_unreachable(*buffer, tables_->icmp_source(),
+                                                     packet.bytes(), *unreachable);
   if (error.empty()) return;  // RFC 4443 2.4(e)
   if (!limiter_.allow(now)) return counters.add(suppressed);
   counters.add(is_too_big ? RareCounter::too_big_sent : RareCounter::unreachable_sent);

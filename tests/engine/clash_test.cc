@@ -19,15 +19,15 @@ proto::Ipv6Prefix prefix(std::string_view text) {
 /// Two tunnels that have nothing in common but `local`.
 std::vector<TunnelConfig> two() {
   return {{.name = "alice",
+           .prefixes6 = {prefix("2001:db8:1::/48")},
            .mode = proto::SixInFour::Parameters{},
            .local = address("192.0.2.1"),
-           .remote = address("198.51.100.1"),
-           .prefixes6 = {prefix("2001:db8:1::/48")}},
+           .remote = address("198.51.100.1")},
           {.name = "bob",
+           .prefixes6 = {prefix("2001:db8:2::/48"), prefix("2001:db8:2::/56")},
            .mode = proto::SixInFour::Parameters{},
            .local = address("192.0.2.1"),
-           .remote = address("198.51.100.2"),
-           .prefixes6 = {prefix("2001:db8:2::/48"), prefix("2001:db8:2::/56")}}};
+           .remote = address("198.51.100.2")}};
 }
 proto::Gre::Parameters with_key(std::uint32_t key) { return {.ikey = key, .okey = key}; }
 

@@ -26,9 +26,10 @@ Tunnel make_tunnel() {
   return tunnel;
 }
 
-Bytes answer(const Bytes& inner, std::uint16_t mtu_bytes, const Tunnel& tunnel = make_tunnel()) {
+Bytes answer(const Bytes& inner, std::uint16_t mtu_bytes, const Tunnel& tunnel = make_tunnel(),
+             const std::optional<proto::Ipv6Address>& source = {}) {
   ErrorBuffer buffer;
-  const auto packet = answer_too_big(buffer, tunnel, inner, mtu_bytes);
+  const auto packet = answer_too_big(buffer, source, tunnel, inner, mtu_bytes);
   return {packet.begin(), packet.end()};
 }
 
@@ -50,10 +51,8 @@ TEST(AnswerTooBig, QuotesASmallPacketWhole) {
 }
 
 TEST(AnswerTooBig, UsesTheConfiguredSource) {
-  Tunnel tunnel = make_tunnel();
-  tunnel.icmp_source = proto::Ipv6Address::from_text("2001:db8::99");
   const Bytes inner = ipv6(kHost, kServer) / tcp(1, 2) / payload(100);
-  EXPECT_EQ(answer(inner, 1400, tunnel),
+  EXPECT_EQ(answer(inner, 1400, make_tunnel(), proto::Ipv6Address::from_text("2001:db8::99")),
             (ipv6("2001:db8::99", kHost) / icmpv6(2, 0, 1400) / payload(inner)).bytes());
 }
 

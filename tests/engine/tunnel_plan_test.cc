@@ -18,10 +18,10 @@ TunnelConfig named(const std::string& name, int remote) {
   config.remote.bytes[3] = std::byte(remote);
   return config;
 }
-const DeviceSettings kSettings{.mtu = std::uint16_t{1480}, .icmp_source = {}};
+constexpr std::uint16_t kMtu = 1480;
 
 TEST(TunnelPlan, GivesTheFirstTunnelsTheFirstSlots) {
-  const auto plan = plan_tunnels({}, {named("a", 1), named("b", 2)}, kSettings);
+  const auto plan = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
   EXPECT_THAT(plan.by_position, ElementsAre(0, 1));
   EXPECT_THAT(plan.added, ElementsAre(0, 1));
   EXPECT_THAT(plan.removed, IsEmpty());
@@ -31,18 +31,18 @@ TEST(TunnelPlan, GivesTheFirstTunnelsTheFirstSlots) {
 }
 
 TEST(TunnelPlan, SharesWhatHasNotChangedWhereverItStands) {
-  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kSettings);
-  const auto after = plan_tunnels(before.slots, {named("b", 2), named("a", 1)}, kSettings);
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  const auto after = plan_tunnels(before.slots, {named("b", 2), named("a", 1)}, kMtu);
   EXPECT_THAT(after.by_position, ElementsAre(1, 0));
   EXPECT_EQ(after.slots, before.slots);
   EXPECT_THAT(after.with_new_path, IsEmpty());
 }
 
 TEST(TunnelPlan, KeepsSlotAndPathOfAChangedTunnel) {
-  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kSettings);
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
   auto changed = named("b", 2);
   changed.ttl = std::uint8_t{9};
-  const auto after = plan_tunnels(before.slots, {named("a", 1), changed}, kSettings);
+  const auto after = plan_tunnels(before.slots, {named("a", 1), changed}, kMtu);
   EXPECT_EQ(after.slots[0], before.slots[0]);
   EXPECT_NE(after.slots[1], before.slots[1]);
   EXPECT_EQ(after.slots[1]->path, before.slots[1]->path);
@@ -50,8 +50,8 @@ TEST(TunnelPlan, KeepsSlotAndPathOfAChangedTunnel) {
 }
 
 TEST(TunnelPlan, MakesANewPathForNewEnds) {
-  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kSettings);
-  const auto after = plan_tunnels(before.slots, {named("a", 1), named("b", 3)}, kSettings);
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  const auto after = plan_tunnels(before.slots, {named("a", 1), named("b", 3)}, kMtu);
   EXPECT_NE(after.slots[1]->path, before.slots[1]->path);
   EXPECT_THAT(after.with_new_path, ElementsAre(1));
   EXPECT_THAT(after.added, IsEmpty());
@@ -59,13 +59,13 @@ TEST(TunnelPlan, MakesANewPathForNewEnds) {
 
 // A worker may be counting in the slot of a removed tunnel until the plan's tables are published.
 TEST(TunnelPlan, GivesAFreedSlotAwayOnlyTheNextTime) {
-  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kSettings);
-  const auto replaced = plan_tunnels(before.slots, {named("c", 3), named("b", 2)}, kSettings);
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  const auto replaced = plan_tunnels(before.slots, {named("c", 3), named("b", 2)}, kMtu);
   EXPECT_THAT(replaced.by_position, ElementsAre(2, 1));
   EXPECT_THAT(replaced.removed, ElementsAre(0));
   EXPECT_EQ(replaced.slots.at(0), nullptr);
   const auto next =
-      plan_tunnels(replaced.slots, {named("c", 3), named("b", 2), named("d", 4)}, kSettings);
+      plan_tunnels(replaced.slots, {named("c", 3), named("b", 2), named("d", 4)}, kMtu);
   EXPECT_THAT(next.by_position, ElementsAre(2, 1, 0));
   EXPECT_THAT(next.added, ElementsAre(0));
 }
@@ -80,11 +80,11 @@ TEST(TunnelPlan, HasRoomForAllTunnelsToBeReplacedAtOnce) {
     config.name = "new" + std::to_string(i);
     fresh.push_back(config);
   }
-  const auto before = plan_tunnels({}, old, kSettings);
-  const auto after = plan_tunnels(before.slots, fresh, kSettings);
+  const auto before = plan_tunnels({}, old, kMtu);
+  const auto after = plan_tunnels(before.slots, fresh, kMtu);
   EXPECT_EQ(after.slots.size(), kMaxSlots);
   EXPECT_EQ(after.removed.size(), kMaxTunnels);
-  const auto again = plan_tunnels(after.slots, old, kSettings);
+  const auto again = plan_tunnels(after.slots, old, kMtu);
   EXPECT_EQ(again.slots.size(), kMaxSlots);
 }
 

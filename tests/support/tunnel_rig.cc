@@ -25,7 +25,6 @@ Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu, std::ui
     tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
   });
   tunnel.device_mtu = device_mtu;
-  tunnel.icmp_source = proto::Ipv6Address::from_text("2001:db8:ffff::1");
   tunnel.path = std::make_shared<Path>();
   tunnel.path->local = config.local.value_or(kLocal);
   tunnel.path->route_mtu = path_mtu;
@@ -46,7 +45,9 @@ TunnelRig::TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own,
     slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
   }
   tables_ = std::make_unique<Snapshot<Tables>>(
-      std::make_unique<Tables>(std::move(slots), std::move(own)), 1);
+      std::make_unique<Tables>(std::move(slots), std::move(own),
+                               proto::Ipv6Address::from_text("2001:db8:ffff::1")),
+      1);
   auto queues =
       std::make_unique<MemoryQueues>(options.sizes.batch_sends, options.sizes.batch_writes);
   queues_ = queues.get();
