@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "tools/culvert/bench/error.h"
 #include "tools/culvert/bench/rig.h"
@@ -15,10 +16,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kStart{5}, kFinish{2};
-/// What has not arrived after that has been lost; a sender that is told to hold has done so after
-/// the other.
-constexpr std::chrono::seconds kHold{1};
-constexpr milliseconds kQuiet{20};
+/// A sender that is told to hold has done so after the first; what has not arrived after the second
+/// of silence has been lost; the third is the longest that anybody waits for it.
+constexpr milliseconds kQuiet{20}, kSilence{200};
+constexpr std::chrono::seconds kHold{5};
 /// Whatever happens, no load lives longer.
 constexpr unsigned kLongestSeconds = 2 * 86'400;
 
@@ -126,11 +127,13 @@ bool Flows::is_equal() const noexcept {
 Result<void> Flows::hold() {
   for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].hold.store(true);
   std::uint64_t before = 0;
-  for (const auto deadline = Clock::now() + kHold; Clock::now() < deadline;) {
+  auto moved = Clock::now();
+  for (const auto deadline = moved + kHold; Clock::now() < deadline;) {
     if (auto paused = pause(kQuiet); !paused) return paused;
     const std::uint64_t now = sent() + received();
-    if (now == before && sent() == received()) return {};
-    before = now;
+    const bool is_still = std::exchange(before, now) == now;
+    if (!is_still) moved = Clock::now();
+    if (is_still && (sent() == received() || Clock::now() - moved >= kSilence)) break;
   }
   return check_running();
 }
@@ -161,6 +164,9 @@ bool Flows::has_ended() noexcept {
 }
 
 Result<void> Flows::finish() {
+  // What is under way when its receiver has gone is answered by the kernel, packet by packet.
+  if (wanted_.kind == Work::Kind::udp)
+    if (auto held = hold(); !held) return held;
   for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].stop.store(true);
   for (const auto deadline = Clock::now() + kFinish; Clock::now() < deadline && !has_ended();) {
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
