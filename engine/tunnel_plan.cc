@@ -80,6 +80,7 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
   io::RouteProbe probe;
   const auto now = std::chrono::steady_clock::now();
   TunnelPlan plan;
+  plan.slots.reserve(std::max(current.size(), tunnels.size()));
   plan.slots.resize(current.size());
   plan.by_position.reserve(tunnels.size());
   std::vector<std::shared_ptr<Tunnel>> made;

@@ -14,6 +14,12 @@ namespace culvert::io {
 /// Fixed, since it is part of the layout of types in installed headers.
 inline constexpr std::size_t kCacheLineBytes = 64;
 
+namespace detail {
+/// Throw std::bad_alloc. Large memory is fresh from the kernel and goes back to it.
+[[nodiscard]] void* allocate_lines(std::size_t bytes, std::align_val_t alignment);
+void free_lines(void* memory, std::size_t bytes, std::align_val_t alignment) noexcept;
+}  // namespace detail
+
 /// Gives whole lines. What is made without a value stays uninitialized where its type allows that:
 /// large arrays are not resident before they are used.
 template <class T>
@@ -25,10 +31,11 @@ struct LineAllocator {
   LineAllocator(const LineAllocator<U>&) noexcept {}
 
   [[nodiscard]] T* allocate(std::size_t count) {
-    const std::size_t lines = (count * sizeof(T) + kCacheLineBytes - 1) / kCacheLineBytes;
-    return static_cast<T*>(::operator new(lines* kCacheLineBytes, kAlignment));
+    return static_cast<T*>(detail::allocate_lines(bytes_of(count), kAlignment));
   }
-  void deallocate(T* memory, std::size_t) noexcept { ::operator delete(memory, kAlignment); }
+  void deallocate(T* memory, std::size_t count) noexcept {
+    detail::free_lines(memory, bytes_of(count), kAlignment);
+  }
 
   template <class U, class... Arguments>
   void construct(U* place, Arguments&&... arguments) {
@@ -43,6 +50,9 @@ struct LineAllocator {
 
  private:
   static constexpr std::align_val_t kAlignment{std::max(kCacheLineBytes, alignof(T))};
+  static constexpr std::size_t bytes_of(std::size_t count) noexcept {
+    return (count * sizeof(T) + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
+  }
 };
 
 /// A vector that shares no cache line with anything else.
