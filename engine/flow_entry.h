@@ -96,6 +96,12 @@ struct alignas(io::kCacheLineBytes) FlowEntry {
   [[nodiscard]] std::atomic_ref<std::uint64_t> word(std::size_t index) noexcept {
     return std::atomic_ref{words[index]};
   }
+  /// Calls `function` with each index but that of the pin word.
+  template <class Function>
+  static void for_each_other_word(Function function) noexcept {
+    for (std::size_t i = 0; i < kPinWord; ++i) function(i);
+    function(kPulseWord);
+  }
   [[nodiscard]] static constexpr bool is_taken(std::uint64_t pin_word) noexcept {
     return (pin_word & kSequenceOne) != 0;
   }
@@ -186,8 +192,8 @@ inline bool FlowImage::read(FlowEntry& entry) noexcept {
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
     words[6] = pin_word.load(std::memory_order_acquire);
     if (FlowEntry::is_taken(words[6])) continue;
-    for (const std::size_t i : {0, 1, 2, 3, 4, 5, 7})
-      words[i] = entry.word(i).load(std::memory_order_acquire);
+    FlowEntry::for_each_other_word(
+        [&](std::size_t i) { words[i] = entry.word(i).load(std::memory_order_acquire); });
     if (pin_word.load(std::memory_order_relaxed) == words[6]) return true;
   }
   return false;

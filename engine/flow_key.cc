@@ -68,6 +68,17 @@ bool set_addresses(FlowKey& key, Ipv4Address source, Ipv4Address destination,
   return may_be_pinned(source) && may_be_pinned(destination);
 }
 
+/// The same for addresses that lie side by side in a header, at `source_offset`: from there to
+/// where they belong, in one step each.
+bool load_ipv6_addresses(FlowKey& key, std::span<const std::byte> bytes, std::size_t source_offset,
+                         Direction direction) noexcept {
+  const std::size_t destination_offset = source_offset + sizeof(Ipv6Address);
+  const bool is_inbound = direction == Direction::inbound;
+  key.far = proto::load<Ipv6Address>(bytes, is_inbound ? source_offset : destination_offset);
+  key.near = proto::load<Ipv6Address>(bytes, is_inbound ? destination_offset : source_offset);
+  return may_be_pinned(key.far) && may_be_pinned(key.near);
+}
+
 /// What lies behind the IP header and extension headers.
 struct Upper {
   std::uint8_t protocol = 0;
@@ -182,16 +193,13 @@ FlowPacket flow_of_fragment(const InnerPacket& inner, std::span<const std::byte>
   return packet ? flow_of_ipv4(*packet, direction, false) : FlowPacket{};
 }
 
-}  // namespace
-
-FlowPacket flow_of(const InnerPacket& inner, std::span<const std::byte> bytes,
-                   Direction direction) noexcept {
-  if (inner.is_fragment) return flow_of_fragment(inner, bytes, direction);
+/// No fragment.
+FlowPacket flow_of_whole(const InnerPacket& inner, std::span<const std::byte> bytes,
+                         Direction direction) noexcept {
   FlowPacket flow;
   if (inner.upper_offset == 0) return flow;
   const bool may_be = inner.is_ipv6()
-                          ? set_addresses(flow.key, proto::load<Ipv6Address>(bytes, 8),
-                                          proto::load<Ipv6Address>(bytes, 24), direction)
+                          ? load_ipv6_addresses(flow.key, bytes, 8, direction)
                           : set_addresses(flow.key, proto::load<Ipv4Address>(bytes, 12),
                                           proto::load<Ipv4Address>(bytes, 16), direction);
   if (!may_be) return flow;
@@ -199,6 +207,14 @@ FlowPacket flow_of(const InnerPacket& inner, std::span<const std::byte> bytes,
   set_upper(flow, {inner.upper_protocol, whole.subspan(inner.upper_offset), inner.is_ipv6()},
             direction, false);
   return flow;
+}
+
+}  // namespace
+
+FlowPacket flow_of(const InnerPacket& inner, std::span<const std::byte> bytes,
+                   Direction direction) noexcept {
+  if (inner.is_fragment) return flow_of_fragment(inner, bytes, direction);
+  return flow_of_whole(inner, bytes, direction);
 }
 
 bool FlowKey::is_ipv4() const noexcept {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/segment.h"
+#include "proto/in_place.h"
 
 namespace culvert {
 
@@ -11,7 +12,7 @@ void OutboundPacket::parse(const io::Packet& packet) noexcept {
   if (packet.truncated || packet.has_bad_offload) {
     inner = Unexpected{proto::Malformed::truncated};
   } else {
-    inner = parse_inner(packet.bytes());
+    proto::make_in_place(inner, [&] { return parse_inner(packet.bytes()); });
   }
 }
 
@@ -21,7 +22,8 @@ void FlowPinning::prepare(const io::Packet& packet, OutboundPacket& prepared) no
   prepared.parse(packet);
   if (table_ == nullptr || !prepared.inner) return;
   prepared.packets = packet_count(packet);
-  prepared.flow = flow_of(*prepared.inner, packet.bytes(), Direction::outbound);
+  proto::make_in_place(
+      prepared.flow, [&] { return flow_of(*prepared.inner, packet.bytes(), Direction::outbound); });
   if (prepared.flow.role == FlowRole::none) return;
   prepared.hash = table_->hash(prepared.flow.key);
   table_->prefetch_index(prepared.hash);
@@ -77,20 +79,33 @@ void FlowPinning::sent(const OutboundPacket& packet, const FlowPin& pin, bool is
 void FlowPinning::arrived(const InnerPacket& inner, std::span<const std::byte> bytes,
                           std::uint32_t packets, const FlowPin& pin) noexcept {
   if (table_ == nullptr) return;
-  const FlowPacket flow = flow_of(inner, bytes, Direction::inbound);
+  Arrival& arrival = next_arrival();
+  proto::make_in_place(arrival.flow, [&] { return flow_of(inner, bytes, Direction::inbound); });
+  const FlowPacket& flow = arrival.flow;
   const bool is_one_of_its_packets =
       flow.role == FlowRole::packet || flow.role == FlowRole::first_fragment;
   if (!is_one_of_its_packets || flow.key.protocol == kFlowFragments) return;
-  add(flow.key, step(Direction::inbound, flow, packets), pin);
-  if (flow.role == FlowRole::first_fragment)
-    add(flow.fragments(), step(Direction::inbound, flow, packets), pin);
+  arrival.packets = packets;
+  arrival.pin = pin;
+  add();
+  if (flow.role != FlowRole::first_fragment) return;
+  const FlowKey fragments = flow.fragments();
+  Arrival& behind = next_arrival();
+  behind = {.flow = {.key = fragments}, .packets = packets, .pin = pin};
+  add();
 }
 
-void FlowPinning::add(const FlowKey& key, const FlowStep& step, const FlowPin& pin) noexcept {
+/// Where what arrives next is kept.
+FlowPinning::Arrival& FlowPinning::next_arrival() noexcept {
   if (last_ - first_ == kAhead) take_oldest();
-  const std::uint64_t hash = table_->hash(key);
-  arrivals_[last_ % kAhead] = {key, hash, step, pin};
-  table_->prefetch_index(hash);
+  return arrivals_[last_ % kAhead];
+}
+
+/// The next arrival is all there but for its hash.
+void FlowPinning::add() noexcept {
+  Arrival& arrival = arrivals_[last_ % kAhead];
+  arrival.hash = table_->hash(arrival.flow.key);
+  table_->prefetch_index(arrival.hash);
   if (last_ - first_ >= kAhead / 2)
     table_->prefetch_entry(arrivals_[(last_ - kAhead / 2) % kAhead].hash);
   ++last_;
@@ -98,7 +113,8 @@ void FlowPinning::add(const FlowKey& key, const FlowStep& step, const FlowPin& p
 
 void FlowPinning::take_oldest() noexcept {
   const Arrival& arrival = arrivals_[first_++ % kAhead];
-  table_->pin(arrival.key, arrival.hash, arrival.step, arrival.pin);
+  table_->pin(arrival.flow.key, arrival.hash,
+              step(Direction::inbound, arrival.flow, arrival.packets), arrival.pin);
 }
 
 void FlowPinning::finish() noexcept {

@@ -70,14 +70,15 @@ class FlowPinning {
   /// Packets between the first look at a flow and its turn; its line is asked for half way.
   static constexpr std::size_t kAhead = 16;
   struct Arrival {
-    FlowKey key;
-    std::uint64_t hash;
-    FlowStep step;
-    FlowPin pin;
+    FlowPacket flow{};
+    std::uint64_t hash = 0;     ///< of flow.key
+    std::uint32_t packets = 0;  ///< that it stands for
+    FlowPin pin{};
   };
 
   void prepare(const io::Packet& packet, OutboundPacket& prepared) noexcept;
-  void add(const FlowKey& key, const FlowStep& step, const FlowPin& pin) noexcept;
+  [[nodiscard]] Arrival& next_arrival() noexcept;
+  void add() noexcept;
   void take_oldest() noexcept;
   [[nodiscard]] FlowStep step(Direction direction, const FlowPacket& flow,
                               std::uint32_t packets) const noexcept {

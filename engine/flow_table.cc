@@ -295,8 +295,9 @@ bool FlowTable::fill(const Place& place, std::uint64_t hash, const FlowImage& im
     return false;
   }
   set_tag(place.index, tag_of(hash));
-  for (const std::size_t i : {0, 1, 2, 3, 4, 5, 7})  // release: see FlowImage::read()
+  FlowEntry::for_each_other_word([&](std::size_t i) {  // release: see FlowImage::read()
     entry.word(i).store(image.words[i], std::memory_order_release);
+  });
   give_back(entry, seen, image.words[FlowEntry::kPinWord]);
   return true;
 }

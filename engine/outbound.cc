@@ -67,8 +67,7 @@ class Encapsulator {
         state_(state),
         batch_(batch),
         protocol_type_(inner.protocol_type),
-        next_hop_(ends.next_hop),
-        interface_index_(ends.interface_index) {
+        ends_(ends) {
     outer_.source = ends.local;
     outer_.destination = ends.remote;
     outer_.protocol = tunnel.ip_protocol;
@@ -88,7 +87,7 @@ class Encapsulator {
   /// which it drops if its TCP header has options.
   [[nodiscard]] bool kernel_cuts(const io::Packet& packet,
                                  const Segmenter& segmenter) const noexcept {
-    return next_hop_.cuts && tunnel_.has_constant_header &&
+    return ends_.next_hop.cuts && tunnel_.has_constant_header &&
            packet.offload.segmentation != io::Segmentation::udp && segmenter.segment_count() > 1 &&
            segmenter.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }
@@ -109,16 +108,9 @@ class Encapsulator {
     }
     proto::build_ipv4(whole.first<proto::kIpv4HeaderBytes>(), outer_);
     if (tunnel_.encapsulation_bytes != 0) write_encapsulation(whole, {});
-    batch_.push({.datagram = {.head = whole,
-                              .tail = {},
-                              .destination = outer_.destination,
-                              .next_hop = next_hop_,
-                              .interface_index = interface_index_,
-                              .offload = packet.offload,
-                              .encapsulation_bytes = tunnel_.overhead_bytes()},
-                 .tunnel = tunnel_.index,
-                 .packets = segments,
-                 .inner_bytes = bytes});
+    io::Datagram& datagram = add(whole, {}, segments, bytes);
+    datagram.offload = packet.offload;
+    datagram.encapsulation_bytes = tunnel_.overhead_bytes();
   }
 
   /// The segments of a super-packet, which fit.
@@ -159,7 +151,7 @@ class Encapsulator {
     if (tunnel_.encapsulation_bytes != 0) write_encapsulation(head, tail);
     if (!outer_.dont_fragment && total > fit_.outer_mtu_bytes)
       return send_fragments(head, tail, packets);
-    push(head, tail, packets, total - tunnel_.overhead_bytes());
+    add(head, tail, packets, total - tunnel_.overhead_bytes());
   }
 
   void write_encapsulation(std::span<std::byte> head, std::span<const std::byte> tail) noexcept {
@@ -192,7 +184,7 @@ class Encapsulator {
     cut(head.first(proto::kIpv4HeaderBytes), head.subspan(proto::kIpv4HeaderBytes), tail,
         fit_.outer_mtu_bytes, 0,
         [&, this](auto fragment_head, auto fragment_tail, std::uint16_t is_first) {
-          push(fragment_head, fragment_tail, packets * is_first, inner_bytes * is_first);
+          add(fragment_head, fragment_tail, packets * is_first, inner_bytes * is_first);
         });
   }
 
@@ -225,16 +217,18 @@ class Encapsulator {
         [this](auto head, auto tail, std::uint16_t packets) { send(head, tail, packets); });
   }
 
-  void push(std::span<const std::byte> head, std::span<const std::byte> tail, std::size_t packets,
-            std::size_t inner_bytes) noexcept {
-    batch_.push({.datagram = {.head = head,
-                              .tail = tail,
-                              .destination = outer_.destination,
-                              .next_hop = next_hop_,
-                              .interface_index = interface_index_},
-                 .tunnel = tunnel_.index,
-                 .packets = static_cast<std::uint32_t>(packets),
-                 .inner_bytes = static_cast<std::uint32_t>(inner_bytes)});
+  io::Datagram& add(std::span<const std::byte> head, std::span<const std::byte> tail,
+                    std::size_t packets, std::size_t inner_bytes) noexcept {
+    OutboundDatagram& added = batch_.add();
+    added.tunnel = tunnel_.index;
+    added.packets = static_cast<std::uint32_t>(packets);
+    added.inner_bytes = static_cast<std::uint32_t>(inner_bytes);
+    added.datagram.head = head;
+    added.datagram.tail = tail;
+    added.datagram.destination = ends_.remote;
+    added.datagram.next_hop = ends_.next_hop;
+    added.datagram.interface_index = ends_.interface_index;
+    return added.datagram;
   }
 
   const Tunnel& tunnel_;
@@ -242,8 +236,7 @@ class Encapsulator {
   TunnelState& state_;
   OutboundBatch& batch_;
   std::uint16_t protocol_type_;
-  io::NextHop next_hop_;
-  std::uint32_t interface_index_;
+  const OuterEnds& ends_;
   proto::Ipv4Fields outer_;
 };
 

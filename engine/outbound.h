@@ -36,14 +36,15 @@ class OutboundBatch {
   explicit OutboundBatch(std::size_t capacity);
   virtual ~OutboundBatch() = default;
 
-  /// A block that stays valid until the datagram pushed next, which uses it, has been flushed.
+  /// A block that stays valid until the datagram added next, which uses it, has been flushed.
   [[nodiscard]] std::span<std::byte> block() noexcept {
     if (datagrams_.size() == capacity_) flush_and_clear();
     return {blocks_.data() + datagrams_.size() * kBlockBytes, kBlockBytes};
   }
-  void push(const OutboundDatagram& datagram) noexcept {
+  /// One more datagram, to be filled where it is (proto/in_place.h says why).
+  [[nodiscard]] OutboundDatagram& add() noexcept {
     if (datagrams_.size() == capacity_) flush_and_clear();
-    datagrams_.push_back(datagram);
+    return datagrams_.emplace_back();
   }
   [[nodiscard]] std::span<const OutboundDatagram> datagrams() const noexcept { return datagrams_; }
   void flush_and_clear() noexcept {

@@ -7,15 +7,21 @@
 namespace culvert {
 namespace {
 
-std::optional<std::uint32_t> key_in(const Tunnel& tunnel) noexcept {
+/// A key as one number, so that it is copied in one piece (proto/in_place.h): 0 is none.
+template <class Key>
+std::uint64_t word_of(const Key& key) noexcept {
+  return key ? std::uint64_t{1} << 32 | *key : 0;
+}
+
+std::uint64_t key_in(const Tunnel& tunnel) noexcept {
   return dispatch(tunnel.config.mode, [](auto encapsulation, const auto& parameters) {
-    return encapsulation.key_in(parameters);
+    return word_of(encapsulation.key_in(parameters));
   });
 }
 
-std::optional<std::uint32_t> key_out(const Tunnel& tunnel) noexcept {
+std::uint64_t key_out(const Tunnel& tunnel) noexcept {
   return dispatch(tunnel.config.mode, [](auto encapsulation, const auto& parameters) {
-    return encapsulation.key_out(parameters);
+    return word_of(encapsulation.key_out(parameters));
   });
 }
 
@@ -46,7 +52,7 @@ TunnelTable::TunnelTable(const TunnelSlots& tunnels)
     by_key_in_.put(hash_of(ends), i);
     ends.key = key_out(tunnel);
     by_key_out_.put(hash_of(ends), i);
-    ends.key.reset();
+    ends.key = 0;
     ends.matches_any_key = true;
     if (look_up(by_ends_, key_out, ends) == nullptr) by_ends_.put(hash_of(ends), i);
     const bool has_local = tunnel.config.local.has_value();
@@ -59,8 +65,7 @@ TunnelTable::TunnelTable(const TunnelSlots& tunnels)
 
 std::uint64_t TunnelTable::hash_of(const Ends& ends) noexcept {
   return detail::spread({std::uint64_t{ends.remote.host()} << 32 | ends.local.host(),
-                         std::uint64_t{ends.key.value_or(0)} << 9 |
-                             std::uint64_t{ends.key.has_value()} << 8 | ends.ip_protocol});
+                         ends.key << 8 | ends.ip_protocol});
 }
 
 const Tunnel* TunnelTable::look_up(const IndexTable& table, KeyOf key_of,
@@ -95,8 +100,8 @@ const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address sou
                                 const OwnAddresses& own) const noexcept {
   // An address of 0.0.0.0 would be looked up as `any`.
   if (source.is_unspecified() || destination.is_unspecified()) return nullptr;
-  Ends ends{.remote = source, .local = destination, .ip_protocol = ip_protocol};
-  if (key) ends.key = *key;
+  Ends ends{
+      .remote = source, .local = destination, .ip_protocol = ip_protocol, .key = word_of(key)};
   return look_up_each(by_key_in_, key_in, ends, own);
 }
 
@@ -104,8 +109,8 @@ std::optional<std::uint32_t> TunnelTable::guess(std::uint8_t ip_protocol, proto:
                                                 proto::Ipv4Address destination,
                                                 const proto::OptionalWord& key) const noexcept {
   const auto any = [](std::uint32_t) { return true; };
-  Ends ends{.remote = source, .local = destination, .ip_protocol = ip_protocol};
-  if (key) ends.key = *key;
+  Ends ends{
+      .remote = source, .local = destination, .ip_protocol = ip_protocol, .key = word_of(key)};
   if (const auto slot = by_key_in_.find(hash_of(ends), any)) return slot;
   if (!kinds_.local_any) return std::nullopt;
   ends.local = {};
@@ -119,7 +124,7 @@ const Tunnel* TunnelTable::find_sender(std::uint8_t ip_protocol, proto::Ipv4Addr
   if (source.is_unspecified() || destination.is_unspecified()) return nullptr;
   Ends ends{
       .remote = destination, .local = source, .ip_protocol = ip_protocol, .matches_any_key = !key};
-  if (key) ends.key = *key;
+  if (key) ends.key = word_of(*key);
   return look_up_each(key ? by_key_out_ : by_ends_, key_out, ends, own);
 }
 

@@ -52,7 +52,7 @@ class TunnelTable {
   struct Ends {
     proto::Ipv4Address remote, local;
     std::uint8_t ip_protocol = 0;
-    std::optional<std::uint32_t> key{};
+    std::uint64_t key = 0;  ///< 2^32 + the key; 0: none
     bool matches_any_key = false;
   };
   /// Which tunnels have their ends by themselves, which by `any`: kinds that nobody has are not
@@ -60,7 +60,7 @@ class TunnelTable {
   struct Kinds {
     bool local_any = false, remote_any = false, both_any = false;
   };
-  using KeyOf = std::optional<std::uint32_t> (*)(const Tunnel&) noexcept;
+  using KeyOf = std::uint64_t (*)(const Tunnel&) noexcept;
 
   [[nodiscard]] static std::uint64_t hash_of(const Ends& ends) noexcept;
   [[nodiscard]] const Tunnel* look_up(const IndexTable& table, KeyOf key_of,
