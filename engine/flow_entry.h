@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "engine/flow_key.h"
 #include "engine/flow_life.h"
@@ -96,10 +97,11 @@ struct alignas(io::kCacheLineBytes) FlowEntry {
   [[nodiscard]] std::atomic_ref<std::uint64_t> word(std::size_t index) noexcept {
     return std::atomic_ref{words[index]};
   }
-  /// Calls `function` with each index but that of the pin word.
+  /// Calls `function` with each index but that of the pin word. Written out: g++ leaves a loop.
   template <class Function>
   static void for_each_other_word(Function function) noexcept {
-    for (std::size_t i = 0; i < kPinWord; ++i) function(i);
+    [&]<std::size_t... i>(std::index_sequence<i...>) { (function(i), ...); }
+    (std::make_index_sequence<kPinWord>{});
     function(kPulseWord);
   }
   [[nodiscard]] static constexpr bool is_taken(std::uint64_t pin_word) noexcept {
