@@ -1,5 +1,6 @@
 #include "engine/control/ndp.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/control/ndp_words.h"
@@ -63,6 +64,16 @@ Result<void> ManagedNdp::apply(const NdpConfig& config) {
 
 void ManagedNdp::say_state() const { say_(ndp_line(report()) + "\n"); }
 
+void ManagedNdp::tell_of_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes) {
+  std::string rules = idle_rules(config_, prefixes);
+  if (rules == told_of_idle_rules_) return;
+  told_of_idle_rules_ = std::move(rules);
+  if (told_of_idle_rules_.empty() || !config_.log) return;
+  config_.log(LogLevel::info, "ndp " + config_.interface + ": no tunnel has a prefix in " +
+                                  told_of_idle_rules_ +
+                                  ", so nothing is answered for there (auto)");
+}
+
 void ManagedNdp::warn(const Error& error) const {
   if (config_.log) config_.log(LogLevel::warning, error.message());
 }
@@ -77,6 +88,19 @@ std::string ndp_line(const NdpReport& report) {
              std::string{answer_word(rule.answer)} + ")";
   }
   return name + " answers for " + rules + "; " + status.membership;
+}
+
+std::string idle_rules(const NdpConfig& config, const std::vector<NdpTunnelPrefix>& prefixes) {
+  std::string idle;
+  for (const NdpRule& rule : config.rules) {
+    const bool has_tunnel = std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& tunnel) {
+      return rule.prefix.contains(tunnel.prefix.address) ||
+             tunnel.prefix.contains(rule.prefix.address);
+    });
+    if (rule.answer != NdpAnswer::automatic || has_tunnel) continue;
+    idle += (idle.empty() ? "" : ", ") + rule.prefix.to_text();
+  }
+  return idle;
 }
 
 std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devices) {

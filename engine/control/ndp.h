@@ -39,6 +39,8 @@ class ManagedNdp {
   /// After neighbors have changed.
   void neighbors_changed();
   void tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes);
+  /// Logs idle_rules(), once until they are others: clients may be expected to come later.
+  void tell_of_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes);
   /// Other settings for the same interface, in place. Fails where the proxy has to be made anew.
   [[nodiscard]] Result<void> apply(const NdpConfig& config);
   void stop() { proxy_->stop(); }
@@ -64,11 +66,17 @@ class ManagedNdp {
   NdpLinkFound link_{.interface = {}, .why_not = "nobody has looked yet"};
   std::string waits_because_ = link_.why_not;
   std::vector<proto::Ipv6Address> on_link_;
+  std::string told_of_idle_rules_;  ///< what was said last
 };
 
 /// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto); all-multicast, since …", or what it
 /// waits for.
 [[nodiscard]] std::string ndp_line(const NdpReport& report);
+
+/// Of the rules with `auto`, the prefixes of those that can answer for nothing, for no tunnel's
+/// prefix overlaps with them. "2001:db8:0:1::/64, …"; empty: there are none.
+[[nodiscard]] std::string idle_rules(const NdpConfig& config,
+                                     const std::vector<NdpTunnelPrefix>& prefixes);
 
 /// The prefixes behind all tunnels of these devices. A tunnel without prefixes has all there are.
 [[nodiscard]] std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devices);

@@ -30,6 +30,7 @@ Result<void> NdpSet::start(const std::vector<NdpConfig>& sections) {
       return started;
     }
   }
+  tell_of_idle_rules();
   return watch_network();
 }
 
@@ -81,6 +82,12 @@ Result<void> NdpSet::apply_one(const NdpConfig& section) {
 void NdpSet::tunnels_changed(std::span<const EngineStatus> devices) {
   prefixes_ = tunnel_prefixes(devices);
   for (const auto& proxy : proxies_) proxy->tunnels_changed(prefixes_);
+  tell_of_idle_rules();
+}
+
+/// Not while a reload is under way, whose tunnels come after its rules.
+void NdpSet::tell_of_idle_rules() {
+  for (const auto& proxy : proxies_) proxy->tell_of_idle_rules(prefixes_);
 }
 
 void NdpSet::stop() {

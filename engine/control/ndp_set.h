@@ -46,6 +46,7 @@ class NdpSet {
   };
   Result<void> start_one(const NdpConfig& section);
   Result<void> bring_to(const std::vector<NdpConfig>& sections);
+  void tell_of_idle_rules();
   Result<void> apply_one(const NdpConfig& section);
   Result<void> watch_network();
   Result<void> watch(NdpWatch::Kind kind, std::chrono::milliseconds settle_time,

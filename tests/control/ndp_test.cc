@@ -229,6 +229,29 @@ TEST(NdpSet, TakesATunnelWithoutPrefixesForAll) {
   EXPECT_TRUE(tunnel_prefixes({&device, 1}).empty());  // IPv4 alone is behind it
 }
 
+TEST(NdpSet, TellsOnceOfAnAutoRuleWithoutAnyTunnel) {
+  in_namespace([] {
+    EngineStatus device{};
+    device.running = true;
+    device.tunnels = {tunnel({prefix("2001:db8:0:2::/64")}, true)};
+    std::vector<std::string> lines;
+    NdpConfig config = section("eth7");
+    config.rules.push_back({prefix("2001:db8:0:2:8000::/65"), NdpAnswer::automatic, {}});
+    config.rules.push_back({prefix("2001:db8:0:3::/64"), NdpAnswer::always, {}});
+    config.log = [&](LogLevel, std::string_view line) { lines.emplace_back(line); };
+    Rig rig;
+    rig.set.tunnels_changed({&device, 1});
+    rig.start({config});
+    rig.set.tunnels_changed({&device, 1});
+    EXPECT_EQ(lines, std::vector<std::string>{"ndp eth7: no tunnel has a prefix in "
+                                              "2001:db8:0:1::/64, so nothing is answered for "
+                                              "there (auto)"});
+    device.tunnels.push_back(tunnel({prefix("2001:db8:0:1:5::/80")}, true));
+    rig.set.tunnels_changed({&device, 1});
+    EXPECT_EQ(lines.size(), 1u);
+  });
+}
+
 TEST(NdpSet, HasItsChangesCounted) {
   NdpConfig other = section("eth7");
   other.delay = 5ms;
