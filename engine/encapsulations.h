@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -30,6 +32,19 @@ struct EncapsulationOf<P, std::tuple<E...>> {
       std::tuple_element_t<0, decltype(std::tuple_cat(std::conditional_t<matches<E>, std::tuple<E>,
                                                                          std::tuple<>>{}...))>;
 };
+/// Tries one encapsulation of the list after the other.
+template <class E, class... Others>
+proto::Parsed<proto::Payload> decapsulate_as(std::type_identity<std::tuple<E, Others...>>,
+                                             std::uint8_t ip_protocol,
+                                             std::span<const std::byte> datagram,
+                                             proto::ChecksumCheck check) noexcept {
+  if (E::kIpProtocol == ip_protocol) return E::decapsulate(datagram, check);
+  if constexpr (sizeof...(Others) > 0)
+    return decapsulate_as(std::type_identity<std::tuple<Others...>>{}, ip_protocol, datagram,
+                          check);
+  return Unexpected{proto::Malformed::unknown_protocol_type};
+}
+
 }  // namespace detail
 
 /// Calls `function(Encapsulation{}, parameters)` with the encapsulation that the parameters are
@@ -49,6 +64,14 @@ constexpr decltype(auto) dispatch(const Parameters& parameters, Function&& funct
 template <class Function>
 constexpr void for_each_encapsulation(Function&& function) {
   std::apply([&](auto... each) { (function(each), ...); }, Encapsulations{});
+}
+
+/// What lies behind an outer header of that protocol, `datagram`: by the encapsulation whose
+/// protocol it is. Fails as that does, and with unknown_protocol_type if it is nobody's.
+[[nodiscard]] inline proto::Parsed<proto::Payload> decapsulate(
+    std::uint8_t ip_protocol, std::span<const std::byte> datagram,
+    proto::ChecksumCheck check) noexcept {
+  return detail::decapsulate_as(std::type_identity<Encapsulations>{}, ip_protocol, datagram, check);
 }
 
 /// The largest header between outer header and payload packet.

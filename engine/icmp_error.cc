@@ -59,14 +59,9 @@ bool is_fragmentation_needed(const proto::Icmpv4Error& error) noexcept {
 
 /// The payload packet behind a quoted outer header, by the encapsulation that its protocol names.
 proto::Parsed<proto::Payload> quoted_payload(const proto::Ipv4Packet& outer) noexcept {
-  proto::Parsed<proto::Payload> payload = Unexpected{proto::Malformed::truncated};
-  if (outer.fragment_offset_bytes != 0) return payload;
-  for_each_encapsulation([&](auto encapsulation) {
-    if (encapsulation.kIpProtocol != outer.protocol) return;
-    // A checksum cannot be verified: the quote is cut short.
-    payload = encapsulation.decapsulate(outer.payload, proto::ChecksumCheck::already_verified);
-  });
-  return payload;
+  if (outer.fragment_offset_bytes != 0) return Unexpected{proto::Malformed::truncated};
+  // A checksum cannot be verified: the quote is cut short.
+  return decapsulate(outer.protocol, outer.payload, proto::ChecksumCheck::already_verified);
 }
 
 /// The tunnel whose packet is quoted: as it sends them, as far as that can be seen. Null: none of

@@ -37,24 +37,6 @@ bool came_by_its_interface(const Tunnel& tunnel, const io::Packet& packet) noexc
   return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted;
 }
 
-/// Tries one encapsulation of the list after the other.
-template <class E, class... Others>
-proto::Parsed<proto::Payload> decapsulate_as(std::uint8_t ip_protocol,
-                                             std::span<const std::byte> datagram,
-                                             ChecksumCheck check) noexcept {
-  if (E::kIpProtocol == ip_protocol) return E::decapsulate(datagram, check);
-  if constexpr (sizeof...(Others) > 0)
-    return decapsulate_as<Others...>(ip_protocol, datagram, check);
-  return Unexpected{Malformed::unknown_protocol_type};
-}
-proto::Parsed<proto::Payload> decapsulate(std::uint8_t ip_protocol,
-                                          std::span<const std::byte> datagram,
-                                          ChecksumCheck check) noexcept {
-  return [&]<class... E>(std::type_identity<std::tuple<E...>>) {
-    return decapsulate_as<E...>(ip_protocol, datagram, check);
-  }(std::type_identity<Encapsulations>{});
-}
-
 bool is_known(std::uint8_t ip_protocol) noexcept {
   return std::apply([&](auto... each) { return ((each.kIpProtocol == ip_protocol) || ...); },
                     Encapsulations{});
@@ -73,12 +55,13 @@ Decapsulated decapsulate(io::Packet& packet, const proto::Ipv4Packet& outer,
                          io::ReceiveKind receive) noexcept {
   const auto check =
       packet.offload.is_super_packet() ? ChecksumCheck::already_verified : ChecksumCheck::verify;
-  Decapsulated result{decapsulate(outer.protocol, outer.payload, check)};
+  Decapsulated result{culvert::decapsulate(outer.protocol, outer.payload, check)};
   if (result.payload || result.payload.error() != Malformed::bad_checksum) return result;
   if (packet.offload.needs_checksum && complete_checksum(packet)) {
-    result.payload = decapsulate(outer.protocol, outer.payload, ChecksumCheck::verify);
+    result.payload = culvert::decapsulate(outer.protocol, outer.payload, ChecksumCheck::verify);
   } else if (receive == io::ReceiveKind::raw) {
-    result = {decapsulate(outer.protocol, outer.payload, ChecksumCheck::already_verified), true};
+    result = {culvert::decapsulate(outer.protocol, outer.payload, ChecksumCheck::already_verified),
+              true};
   }
   return result;
 }

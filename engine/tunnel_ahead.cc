@@ -23,15 +23,10 @@ std::optional<std::uint32_t> guess_outbound(const Tables& tables, Bytes packet) 
 std::optional<std::uint32_t> guess_inbound(const Tables& tables, Bytes packet) noexcept {
   const auto outer = proto::parse_ipv4(packet, proto::ChecksumCheck::already_verified);
   if (!outer) return std::nullopt;
-  std::optional<std::uint32_t> slot;
-  for_each_encapsulation([&](auto encapsulation) {
-    if (encapsulation.kIpProtocol != outer->protocol) return;
-    const auto payload =
-        encapsulation.decapsulate(outer->payload, proto::ChecksumCheck::already_verified);
-    if (payload)
-      slot = tables.guess(outer->protocol, outer->source, outer->destination, payload->key);
-  });
-  return slot;
+  const auto payload =
+      decapsulate(outer->protocol, outer->payload, proto::ChecksumCheck::already_verified);
+  if (!payload) return std::nullopt;
+  return tables.guess(outer->protocol, outer->source, outer->destination, payload->key);
 }
 
 void fetch(const void* begin, std::size_t bytes) noexcept {
