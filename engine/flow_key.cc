@@ -55,28 +55,21 @@ bool may_be_pinned(Ipv4Address address) noexcept {
          !is_link_local;
 }
 
-/// Puts the pair where it belongs. False: it is not to be pinned.
-bool set_addresses(FlowKey& key, const Ipv6Address& source, const Ipv6Address& destination,
-                   Direction direction) noexcept {
-  key.far = direction == Direction::inbound ? source : destination;
-  key.near = direction == Direction::inbound ? destination : source;
-  return may_be_pinned(source) && may_be_pinned(destination);
+/// Puts the pair where it belongs. False: it is not to be pinned. `bytes`: from an IPv6 header on,
+/// of which each address is copied in one step (proto/in_place.h).
+bool set_addresses(FlowKey& key, std::span<const std::byte> bytes, Direction direction) noexcept {
+  constexpr std::size_t kSource = 8, kDestination = 24;
+  const bool is_inbound = direction == Direction::inbound;
+  key.far = proto::load<Ipv6Address>(bytes, is_inbound ? kSource : kDestination);
+  key.near = proto::load<Ipv6Address>(bytes, is_inbound ? kDestination : kSource);
+  return may_be_pinned(key.far) && may_be_pinned(key.near);
 }
 bool set_addresses(FlowKey& key, Ipv4Address source, Ipv4Address destination,
                    Direction direction) noexcept {
-  set_addresses(key, mapped(source), mapped(destination), direction);
-  return may_be_pinned(source) && may_be_pinned(destination);
-}
-
-/// The same for addresses that lie side by side in a header, at `source_offset`: from there to
-/// where they belong, in one step each.
-bool load_ipv6_addresses(FlowKey& key, std::span<const std::byte> bytes, std::size_t source_offset,
-                         Direction direction) noexcept {
-  const std::size_t destination_offset = source_offset + sizeof(Ipv6Address);
   const bool is_inbound = direction == Direction::inbound;
-  key.far = proto::load<Ipv6Address>(bytes, is_inbound ? source_offset : destination_offset);
-  key.near = proto::load<Ipv6Address>(bytes, is_inbound ? destination_offset : source_offset);
-  return may_be_pinned(key.far) && may_be_pinned(key.near);
+  key.far = mapped(is_inbound ? source : destination);
+  key.near = mapped(is_inbound ? destination : source);
+  return may_be_pinned(source) && may_be_pinned(destination);
 }
 
 /// What lies behind the IP header and extension headers.
@@ -134,7 +127,7 @@ void set_later_fragment(FlowPacket& flow, std::uint32_t word) noexcept {
 FlowPacket flow_of_ipv6(const proto::Ipv6Packet& packet, Direction direction,
                         bool is_quoted) noexcept {
   FlowPacket flow;
-  if (!set_addresses(flow.key, packet.source, packet.destination, direction)) return flow;
+  if (!set_addresses(flow.key, packet.bytes, direction)) return flow;
   const auto upper = proto::find_upper_layer(packet);
   if (!upper) return flow;
   if (upper->is_fragment && !upper->is_first_fragment) {
@@ -199,7 +192,7 @@ FlowPacket flow_of_whole(const InnerPacket& inner, std::span<const std::byte> by
   FlowPacket flow;
   if (inner.upper_offset == 0) return flow;
   const bool may_be = inner.is_ipv6()
-                          ? load_ipv6_addresses(flow.key, bytes, 8, direction)
+                          ? set_addresses(flow.key, bytes, direction)
                           : set_addresses(flow.key, proto::load<Ipv4Address>(bytes, 12),
                                           proto::load<Ipv4Address>(bytes, 16), direction);
   if (!may_be) return flow;
