@@ -77,6 +77,7 @@ class EngineImplementation final : public Engine {
   void set_outer_interface(std::size_t tunnel, unsigned interface_index) override;
   void stop() override;
   [[nodiscard]] EngineStatus status() const override;
+  [[nodiscard]] FlowTableStatus flow_table() const override;
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const override;
   [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.get(); }
 
@@ -367,8 +368,12 @@ EngineStatus EngineImplementation::status() const {
   status.tunnels.reserve(by_position_.size());
   for (const std::uint32_t slot : by_position_)
     status.tunnels.push_back(status_of(tables_.current().tunnel(slot)));
-  status.flows = flow_table_status(flow_table_.get(), flow_tick());
+  status.flows = flow_table();
   return status;
+}
+
+FlowTableStatus EngineImplementation::flow_table() const {
+  return flow_table_status(flow_table_.get(), flow_tick());
 }
 
 std::vector<FlowStatus> EngineImplementation::flows(std::size_t limit) const {

@@ -98,8 +98,10 @@ class Engine {
 
   [[nodiscard]] virtual EngineStatus status() const = 0;
 
+  /// As status().flows.
+  [[nodiscard]] virtual FlowTableStatus flow_table() const = 0;
   /// Flows of the flow table, at most `limit`: those that had a packet last, the latest first. All
-  /// there are is status().flows.flows; without pinning there are none.
+  /// there are is flow_table().flows; without pinning there are none.
   [[nodiscard]] virtual std::vector<FlowStatus> flows(std::size_t limit) const = 0;
 
   /// An eventfd that becomes readable when a worker has stopped by itself, because its device is

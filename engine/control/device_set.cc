@@ -143,9 +143,9 @@ void DeviceSet::stop() {
 std::vector<DeviceFlows> DeviceSet::flows(std::string_view name, std::size_t limit) const {
   std::vector<DeviceFlows> all;
   for (const auto& device : devices_) {
-    if (!name.empty() && device->settings().config.device != name) continue;
-    EngineStatus status = device->status();
-    all.push_back({std::move(status.device), status.flows, device->flows(limit)});
+    const std::string& device_name = device->settings().config.device;
+    if (!name.empty() && device_name != name) continue;
+    all.push_back({device_name, device->flow_table(), device->flows(limit)});
   }
   return all;
 }

@@ -40,6 +40,7 @@ class ManagedDevice {
   void stop() { engine_->stop(); }
 
   [[nodiscard]] EngineStatus status() const { return engine_->status(); }
+  [[nodiscard]] FlowTableStatus flow_table() const { return engine_->flow_table(); }
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const {
     return engine_->flows(limit);
   }

@@ -64,6 +64,7 @@ class FakeEngine final : public Engine {
     if (std::exchange(status_.running, false)) ++log_.stopped;
   }
   [[nodiscard]] EngineStatus status() const override { return status_; }
+  [[nodiscard]] FlowTableStatus flow_table() const override { return status_.flows; }
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t) const override { return flow_list; }
   [[nodiscard]] int failure_fd() const noexcept override { return failure_.get(); }
 
