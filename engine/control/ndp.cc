@@ -93,11 +93,12 @@ std::string ndp_line(const NdpReport& report) {
 std::string idle_rules(const NdpConfig& config, const std::vector<NdpTunnelPrefix>& prefixes) {
   std::string idle;
   for (const NdpRule& rule : config.rules) {
+    if (rule.answer != NdpAnswer::automatic) continue;
     const bool has_tunnel = std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& tunnel) {
       return rule.prefix.contains(tunnel.prefix.address) ||
              tunnel.prefix.contains(rule.prefix.address);
     });
-    if (rule.answer != NdpAnswer::automatic || has_tunnel) continue;
+    if (has_tunnel) continue;
     idle += (idle.empty() ? "" : ", ") + rule.prefix.to_text();
   }
   return idle;
