@@ -23,8 +23,8 @@
 #include "engine/config.h"
 #include "engine/counters.h"
 #include "engine/flow_list.h"
+#include "engine/injected_descriptors.h"
 #include "io/next_hop.h"
-#include "io/sockets.h"
 
 namespace culvert {
 
@@ -54,11 +54,6 @@ struct EngineStatus {
   std::vector<TunnelStatus> tunnels;     ///< in the order of Config::tunnels
   FlowTableStatus flows;
 };
-
-/// Descriptors that the owner opened: one element for each worker. Then the engine opens none of
-/// these itself, and needs no privilege; Config::workers, receive and io's socket kinds follow from
-/// them.
-using InjectedDescriptors = std::vector<io::WorkerDescriptors>;
 
 class Engine {
  public:

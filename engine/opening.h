@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/config.h"
-#include "engine/engine.h"
+#include "engine/injected_descriptors.h"
 #include "io/encapsulator_program.h"
 #include "io/fd.h"
 #include "io/sockets.h"

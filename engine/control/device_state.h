@@ -4,8 +4,8 @@
 
 #include <vector>
 
+#include "engine/control/device_settings.h"
 #include "engine/control/netlink.h"
-#include "engine/control/settings.h"
 
 namespace culvert::control {
 

@@ -13,7 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/control/settings.h"
+#include "engine/control/device_settings.h"
+#include "engine/ndp_config.h"
 
 namespace culvert::control {
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/control/values.h"
 #include "engine/prefix_table.h"
+#include "engine/quoted.h"
 
 namespace culvert::control {
 namespace {

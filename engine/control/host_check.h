@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "engine/control/device_settings.h"
 #include "engine/control/netlink.h"
-#include "engine/control/settings.h"
 
 namespace culvert::control {
 

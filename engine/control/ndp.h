@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/control/ndp_link.h"
+#include "engine/control/ndp_report.h"
 #include "engine/engine.h"
 #include "engine/ndp_proxy.h"
 
@@ -19,12 +20,6 @@ namespace culvert::control {
 using OpenNdp = std::function<Result<std::unique_ptr<NdpProxy>>(NdpConfig)>;
 /// Takes a line for stdout, newline included.
 using Say = std::function<void(std::string_view)>;
-
-/// What `show` has of one proxy.
-struct NdpReport {
-  NdpStatus status;
-  std::string waits_because;  ///< empty: it answers
-};
 
 class ManagedNdp {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/control/ndp_words.h"
+#include "engine/control/report_text.h"
 
 namespace culvert::control {
 namespace {

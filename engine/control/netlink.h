@@ -7,7 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/control/settings.h"
+#include "io/result.h"
+#include "proto/address.h"
 
 struct nl_sock;
 struct nl_msg;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/control/ndp.h"
+#include "engine/control/ndp_report.h"
 #include "engine/engine.h"
 
 namespace culvert::control {

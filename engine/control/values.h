@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/quoted.h"
 #include "proto/address.h"
 #include "proto/expected.h"
 
@@ -13,11 +14,6 @@ namespace culvert::control {
 
 template <class T>
 using Value = Expected<T, std::string>;
-
-/// `text` for an error message: on one line, without control characters, and not endless.
-[[nodiscard]] std::string printable(std::string_view text, std::size_t longest_bytes = 80);
-/// The same between quotes.
-[[nodiscard]] std::string quoted(std::string_view text);
 
 /// Decimal, or hexadecimal with 0x. A leading zero is refused: `ip` reads it as octal.
 [[nodiscard]] Value<std::uint32_t> parse_number(std::string_view text, std::uint32_t lowest,

@@ -75,7 +75,7 @@ int reload(const ReloadArguments& arguments) {
 int change_tunnel(const TunnelArguments& arguments) {
   const control::TunnelCommand& what = arguments.what;
   if (what.action != "add" && what.action != "del" && what.action != "set") {
-    return complain("tunnel " + control::quoted(what.action) +
+    return complain("tunnel " + quoted(what.action) +
                         (what.action.empty() ? ": say" : " is unknown: say") +
                         " add, del or set; see `culvert tunnel --help`",
                     kUsageError);

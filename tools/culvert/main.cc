@@ -276,8 +276,8 @@ int complain_unknown(const CLI::App& command, const std::string& unknown) {
   const std::string_view near = control::nearest(unknown.substr(0, unknown.find('=')), views);
   const std::string help =
       command.get_parent() ? "`culvert " + command.get_name() + " --help`" : "`culvert --help`";
-  return complain(control::quoted(unknown) + " is unknown: " +
-                      (near.empty() ? "see " + help : "is " + control::quoted(near) + " meant?"),
+  return complain(culvert::quoted(unknown) + " is unknown: " +
+                      (near.empty() ? "see " + help : "is " + culvert::quoted(near) + " meant?"),
                   kUsageError);
 }
 
@@ -285,7 +285,7 @@ int complain_unknown(const CLI::App& command, const std::string& unknown) {
 int complain_parse(const CLI::App& app, const CLI::ParseError& error) {
   const std::string what = error.what();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
-    return complain("word " + control::quoted(what.substr(0, what.find(':'))) +
+    return complain("word " + culvert::quoted(what.substr(0, what.find(':'))) +
                         ": has no value, or more than one: see `culvert --help`",
                     kUsageError);
   }
