@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "bench/super_packet.h"
-#include "engine/coalesce.h"
-#include "engine/segment.h"
+#include "engine/offload/coalesce.h"
+#include "engine/offload/segment.h"
 
 namespace culvert {
 namespace {

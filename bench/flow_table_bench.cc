@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/flow_table.h"
+#include "engine/flows/flow_table.h"
 
 namespace culvert {
 namespace {

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/ndp_responder.h"
+#include "engine/ndp/ndp_responder.h"
 
 namespace {
 

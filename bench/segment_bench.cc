@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/super_packet.h"
-#include "engine/segment.h"
+#include "engine/offload/segment.h"
 
 namespace culvert {
 namespace {

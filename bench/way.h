@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/encapsulations.h"
-#include "engine/path.h"
-#include "engine/worker.h"
+#include "engine/forward/worker.h"
+#include "engine/model/encapsulations.h"
+#include "engine/tables/path.h"
 #include "proto/checksum.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"

@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "engine/clash.h"
-#include "engine/interface_name.h"
+#include "engine/model/clash.h"
+#include "engine/model/interface_name.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 

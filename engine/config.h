@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/encapsulations.h"
+#include "engine/model/encapsulations.h"
 #include "io/result.h"
 #include "io/sockets.h"
 #include "proto/address.h"

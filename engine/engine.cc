@@ -10,15 +10,15 @@
 #include <thread>
 #include <utility>
 
-#include "engine/opening.h"
-#include "engine/path.h"
-#include "engine/snapshot.h"
-#include "engine/tunnel_plan.h"
-#include "engine/worker.h"
+#include "engine/forward/opening.h"
+#include "engine/forward/worker.h"
+#include "engine/tables/path.h"
+#include "engine/tables/snapshot.h"
+#include "engine/tables/tunnel_plan.h"
+#include "io/bpf/take_program.h"
 #include "io/interface_features.h"
 #include "io/poller.h"
 #include "io/ring.h"
-#include "io/take_program.h"
 #include "io/thread.h"
 
 namespace culvert {

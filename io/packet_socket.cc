@@ -8,8 +8,8 @@
 
 #include <cerrno>
 
+#include "io/bpf/take_program.h"
 #include "io/socket_options.h"
-#include "io/take_program.h"
 
 namespace culvert::io {
 namespace {

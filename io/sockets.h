@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "io/encapsulator_program.h"
+#include "io/bpf/encapsulator_program.h"
 #include "io/fd.h"
 
 namespace culvert::io {

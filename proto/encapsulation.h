@@ -1,5 +1,5 @@
 // What every encapsulation offers: the concept that proto/six_in_four.h and proto/gre.h fulfil and
-// that engine/encapsulations.h lists. A new encapsulation needs nothing else. Any thread.
+// that engine/model/encapsulations.h lists. A new encapsulation needs nothing else. Any thread.
 #pragma once
 
 #include <concepts>

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Reads every include of the tree and checks the direction
 
-    std <- proto <- io <- engine <- engine/control <- tools       tests and bench see everything
+    proto < io < engine/model < engine/tables < engine/offload < engine/flows < engine/forward < engine
+                                engine/tables < engine/ndp                                     < engine
+    engine, io/netlink < engine/host < tools/culvert      tests and bench see everything
 
-and that the libraries stay where they belong: liburing in io/*.cc (and io/uring.h, which is not
-installed), what the control plane uses in engine/control and tools. Also that it is the checker that is at work: broken includes of its own
-must all be found. With `format` it asks clang-format about every source instead.
+and that libraries are used where they belong (LIBRARIES). It first checks itself: it must find
+broken includes of its own. With `format` it asks clang-format about every source instead.
 
-usage: tidy_test.py include|format [ROOT]; exit status 0, 1 (what is wrong is printed), 77 (skipped)
+usage: tidy_test.py include|format [ROOT]; exit status 0, 1 (each fault is printed), 77 (skipped)
 """
 import pathlib
 import re
@@ -15,47 +16,77 @@ import shutil
 import subprocess
 import sys
 
-LAYERS = ["proto", "io", "engine", "engine/control", "tools"]
+_ENGINE = ["proto", "io", "engine/model", "engine/tables", "engine/offload", "engine/flows",
+           "engine/ndp", "engine/forward", "engine"]
+_HOST = [*_ENGINE, "io/netlink", "engine/host"]
+# Each room, and the rooms that its files may include besides their own. Folders that are not here
+# belong to the room around them: io/bpf and io/ndp to io.
+ROOMS = {
+    "proto": [],
+    "io": ["proto"],
+    "io/netlink": ["proto", "io"],
+    "engine/model": ["proto", "io"],
+    "engine/tables": ["proto", "io", "engine/model"],
+    "engine/offload": ["proto", "io", "engine/model"],
+    "engine/flows": ["proto", "io", "engine/model", "engine/tables", "engine/offload"],
+    "engine/ndp": ["proto", "io", "engine/model", "engine/tables"],
+    "engine/forward": _ENGINE[:6],
+    "engine": _ENGINE,
+    "engine/host": _HOST,
+    "tools/culvert/config": _HOST,
+    "tools/culvert/show": [*_HOST, "tools/culvert/config"],
+    "tools/culvert/import": [*_HOST, "tools/culvert/config"],
+    "tools/culvert/daemon": [*_HOST, "tools/culvert/config", "tools/culvert/show"],
+    "tools": [*_HOST, "tools/culvert/config", "tools/culvert/show", "tools/culvert/import",
+              "tools/culvert/daemon", "bench"],
+}
+# Public headers of plain values: every room of the engine may include them.
+VALUES = {"engine/config", "engine/counters", "engine/verdict", "engine/injected_descriptors"}
 FREE = ["tests", "bench"]
-CONTROL_LIBRARIES = ("boost/", "netlink/", "spdlog/", "fmt/", "toml++/", "toml.hpp", "nlohmann/",
-                     "CLI/")
-TEST_LIBRARIES = ("gtest/", "gmock/", "benchmark/")
+# Libraries by the start of their headers' names, and the folders that may include them.
+LIBRARIES = {
+    ("liburing",): ("io",),
+    ("netlink/",): ("io/netlink", "engine/host"),
+    ("boost/", "spdlog/", "fmt/", "toml++/", "toml.hpp", "nlohmann/", "CLI/"): ("tools",),
+    ("gtest/", "gmock/", "benchmark/"): (),
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
-def layer_of(path):
-    """The innermost folder of LAYERS or FREE that `path`, relative to the root, lies in."""
-    matches = [layer for layer in LAYERS + FREE if path.startswith(layer + "/")]
+def room_of(path):
+    """The innermost of ROOMS and FREE that `path`, relative to the root, lies in."""
+    if path.rsplit(".", 1)[0] in VALUES:
+        return "engine/model"
+    matches = [room for room in [*ROOMS, *FREE] if path.startswith(room + "/")]
     return max(matches, key=len, default=None)
 
 
-def library_complaint(path, layer, name):
-    if name.startswith("liburing") or name == "io/uring.h":
-        if layer != "io" or not (path.endswith(".cc") or path == "io/uring.h"):
-            return "liburing is for io/*.cc alone"
-    if name.startswith(CONTROL_LIBRARIES) and layer not in ("engine/control", "tools"):
-        return "this library is for engine/control and tools"
-    if name.startswith(TEST_LIBRARIES):
-        return "this library is for tests and bench"
+def library_complaint(path, room, name):
+    if name.startswith("liburing") and not (path.endswith(".cc") or path == "io/uring.h"):
+        return "liburing stays out of headers that are installed"
+    for prefixes, folders in LIBRARIES.items():
+        if name.startswith(prefixes) and room not in folders and not (
+                "tools" in folders and room.startswith("tools/")):
+            return f"this library is for {' and '.join(folders) or 'tests and bench'}"
     return None
 
 
 def complaint(path, line, exists):
     """What is wrong with one line of the file `path`, or None. `exists`: is there such a file?"""
     match = INCLUDE.match(line)
-    layer = layer_of(path)
-    if match is None or layer in FREE:
+    room = room_of(path)
+    if match is None or room in FREE:
         return None
     quote, name = match.groups()
     if quote == "<":
-        return library_complaint(path, layer, name)
-    target = layer_of(name)
+        return library_complaint(path, room, name)
+    target = room_of(name)
     if target is None or not exists(name):
         return "an include in quotes starts at the root of the tree and names a file of ours"
-    if name == "io/uring.h":
-        return library_complaint(path, layer, name)
-    if target in FREE or LAYERS.index(target) > LAYERS.index(layer):
-        return f"{layer} does not see {target}"
+    if name == "io/uring.h" and not (room == "io" and path.endswith(".cc")):
+        return "io/uring.h is not installed: it is for io/*.cc alone"
+    if target != room and target not in ROOMS[room]:
+        return f"{room} does not see {target}"
     return None
 
 
@@ -64,18 +95,30 @@ def self_test():
     def exists(name):
         return name != "proto/missing.h"
 
-    wrong = [("proto/a.h", '#include "io/b.h"'), ("io/a.cc", '#include "engine/b.h"'),
-             ("engine/a.cc", '#include "engine/control/b.h"'), ("io/a.h", "#include <liburing.h>"),
-             ("io/a.h", '#include "io/uring.h"'),
+    wrong = [("proto/a.h", '#include "io/b.h"'), ("io/a.cc", '#include "engine/model/b.h"'),
+             ("engine/a.cc", '#include "engine/host/b.h"'), ("io/a.h", "#include <liburing.h>"),
+             ("io/a.h", '#include "io/uring.h"'), ("io/a.cc", '#include "io/netlink/b.h"'),
+             ("engine/model/a.cc", '#include "engine/engine.h"'),
+             ("engine/config.h", '#include "engine/tables/b.h"'),
+             ("engine/tables/a.h", '#include "engine/flows/b.h"'),
+             ("engine/offload/a.h", '#include "engine/tables/b.h"'),
+             ("engine/ndp/a.h", '#include "engine/forward/b.h"'),
              ("engine/a.cc", "#include <liburing.h>"), ("engine/a.h", "# include <boost/asio.hpp>"),
-             ("engine/a.cc", "#include <spdlog/spdlog.h>"), ("io/a.cc", "#include <netlink/socket.h>"),
+             ("engine/host/a.cc", "#include <spdlog/spdlog.h>"), ("io/a.cc", "#include <netlink/socket.h>"),
              ("proto/a.cc", '#include "b.h"'), ("proto/a.cc", '#include "proto/missing.h"'),
-             ("engine/control/a.cc", '#include "tools/culvert/b.h"'),
+             ("engine/host/a.cc", '#include "tools/culvert/config/b.h"'),
+             ("tools/culvert/config/a.cc", '#include "tools/culvert/daemon/b.h"'),
+             ("io/netlink/a.cc", "#include <liburing.h>"),
+             ("tools/culvert/a.cc", "#include <netlink/socket.h>"),
              ("engine/a.cc", '#include "tests/support/b.h"'), ("io/a.cc", "#include <gtest/gtest.h>")]
     right = [("io/a.cc", "#include <liburing.h>"), ("io/uring.h", "#include <liburing.h>"),
-             ("engine/control/a.cc", "#include <boost/asio.hpp>"),
+             ("io/a.cc", '#include "io/bpf/b.h"'), ("io/bpf/a.cc", '#include "io/b.h"'),
+             ("io/netlink/a.cc", "#include <netlink/socket.h>"),
+             ("engine/tables/a.h", '#include "engine/config.h"'),
+             ("engine/host/a.h", '#include "engine/engine.h"'),
+             ("tools/culvert/daemon/a.cc", "#include <boost/asio.hpp>"),
              ("engine/a.cc", '#include "proto/b.h"'), ("tests/a.cc", '#include "tools/culvert/b.h"'),
-             ("tools/culvert/a.cc", '#include "engine/control/b.h"'), ("io/a.cc", "#include <span>")]
+             ("tools/culvert/daemon/a.cc", '#include "engine/host/b.h"'), ("io/a.cc", "#include <span>")]
     return [f"not found: {line} in {path}" for path, line in wrong if not complaint(path, line, exists)
             ] + [f"found: {line} in {path}" for path, line in right if complaint(path, line, exists)]
 

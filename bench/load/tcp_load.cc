@@ -10,7 +10,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "tools/culvert/bench/load.h"
+#include "bench/e2e/load.h"
 
 namespace {
 

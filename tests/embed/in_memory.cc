@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "engine/inbound.h"
-#include "engine/outbound.h"
+#include "engine/forward/inbound.h"
+#include "engine/forward/outbound.h"
 #include "proto/ipv6.h"
 
 using namespace culvert;

@@ -1,6 +1,6 @@
-# engine/icmp_error.cc beside scapy: see icmp_scapy_test.py.
-add_executable(relay_tool ${CMAKE_CURRENT_SOURCE_DIR}/engine/relay_tool.cc)
+# engine/forward/icmp_error.cc beside scapy: see icmp_scapy_test.py.
+add_executable(relay_tool ${CMAKE_CURRENT_SOURCE_DIR}/engine/forward/relay_tool.cc)
 target_link_libraries(relay_tool PRIVATE culvert_engine culvert_warnings)
 add_test(NAME engine_scapy
-  COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/engine/icmp_scapy_test.py $<TARGET_FILE:relay_tool>)
+  COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/engine/forward/icmp_scapy_test.py $<TARGET_FILE:relay_tool>)
 set_tests_properties(engine_scapy PROPERTIES LABELS "unit;oracle" SKIP_RETURN_CODE 77 TIMEOUT 300)

@@ -5,12 +5,12 @@
 #include <sstream>
 #include <string>
 
-#include "engine/control/command_line.h"
-#include "engine/control/config_file.h"
-#include "engine/control/ndp_words.h"
-#include "engine/control/report.h"
-#include "engine/control/requests.h"
 #include "tests/fuzz/fuzz.h"
+#include "tools/culvert/config/command_line.h"
+#include "tools/culvert/config/config_file.h"
+#include "tools/culvert/config/ndp_words.h"
+#include "tools/culvert/daemon/requests.h"
+#include "tools/culvert/show/report.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // flow_of: any bytes that parse as an inner packet. It reads nothing beyond them, and the key of
 // one direction is that of the other with the sides exchanged.
-#include "engine/flow_key.h"
+#include "engine/flows/flow_key.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

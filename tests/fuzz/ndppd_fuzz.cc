@@ -2,9 +2,9 @@
 // lines.
 #include <string>
 
-#include "engine/control/config_file.h"
-#include "engine/control/import_ndppd.h"
 #include "tests/fuzz/fuzz.h"
+#include "tools/culvert/config/config_file.h"
+#include "tools/culvert/import/import_ndppd.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 // answer_too_big: the same bytes as an inner packet.
 #include <algorithm>
 
-#include "engine/icmp_error.h"
+#include "engine/forward/icmp_error.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/packet_builder.h"
 

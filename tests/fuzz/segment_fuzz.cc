@@ -3,7 +3,7 @@
 // its field.
 #include <algorithm>
 
-#include "engine/segment.h"
+#include "engine/offload/segment.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/cut.h"
 #include "tests/support/transport_packet.h"

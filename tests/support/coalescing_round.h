@@ -5,8 +5,8 @@
 #include <deque>
 #include <vector>
 
-#include "engine/coalesce.h"
-#include "engine/segment.h"
+#include "engine/offload/coalesce.h"
+#include "engine/offload/segment.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert::test {

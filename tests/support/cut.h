@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/fragment.h"
-#include "engine/segment.h"
+#include "engine/offload/fragment.h"
+#include "engine/offload/segment.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert::test {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/ndp_responder.h"
+#include "engine/ndp/ndp_responder.h"
 #include "tests/support/neighbor_drawings.h"
 #include "tests/support/packet_matchers.h"
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/worker.h"
+#include "engine/forward/worker.h"
 #include "tests/support/memory_queue.h"
 
 namespace culvert::test {

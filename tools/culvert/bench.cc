@@ -1,10 +1,10 @@
 // culvert bench: measures culvert and its peers on this machine, in namespaces of its own.
-#include "tools/culvert/bench/bench.h"
+#include "bench/e2e/bench.h"
 
-#include "tools/culvert/bench/report.h"
-#include "tools/culvert/bench/server/server.h"
-#include "tools/culvert/bench/soak.h"
-#include "tools/culvert/bench/stop.h"
+#include "bench/e2e/report.h"
+#include "bench/e2e/server/server.h"
+#include "bench/e2e/soak.h"
+#include "bench/e2e/stop.h"
 #include "tools/culvert/commands.h"
 
 namespace culvert::tool {

@@ -4,10 +4,10 @@
 #include <chrono>
 #include <utility>
 
-#include "engine/control/control_socket.h"
-#include "engine/control/requests.h"
-#include "engine/control/values.h"
 #include "tools/culvert/commands.h"
+#include "tools/culvert/config/values.h"
+#include "tools/culvert/daemon/control_socket.h"
+#include "tools/culvert/daemon/requests.h"
 
 namespace culvert::tool {
 namespace {

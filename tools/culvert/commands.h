@@ -5,12 +5,12 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/control/command_line.h"
-#include "engine/control/flow_report.h"
-#include "engine/control/tunnel_command.h"
+#include "bench/e2e/plan.h"
+#include "bench/e2e/server/plan.h"
 #include "io/result.h"
-#include "tools/culvert/bench/plan.h"
-#include "tools/culvert/bench/server/plan.h"
+#include "tools/culvert/config/command_line.h"
+#include "tools/culvert/config/tunnel_command.h"
+#include "tools/culvert/show/flow_report.h"
 
 namespace culvert::tool {
 

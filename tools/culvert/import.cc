@@ -1,8 +1,8 @@
 // culvert import: other programs' configuration as sections for --config.
-#include "engine/control/import_ndppd.h"
+#include "tools/culvert/import/import_ndppd.h"
 
-#include "engine/control/text_file.h"
 #include "tools/culvert/commands.h"
+#include "tools/culvert/config/text_file.h"
 
 namespace culvert::tool {
 

@@ -7,9 +7,9 @@
 #include <csignal>
 #include <map>
 
-#include "engine/control/values.h"
-#include "engine/control/words.h"
 #include "tools/culvert/commands.h"
+#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/words.h"
 
 namespace culvert::tool {
 namespace {

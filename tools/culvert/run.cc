@@ -1,10 +1,10 @@
 // culvert run: devices from words or from a file, until a signal comes.
 #include <utility>
 
-#include "engine/control/config_file.h"
-#include "engine/control/log.h"
-#include "engine/control/supervisor.h"
 #include "tools/culvert/commands.h"
+#include "tools/culvert/config/config_file.h"
+#include "tools/culvert/daemon/log.h"
+#include "tools/culvert/daemon/supervisor.h"
 
 namespace culvert::tool {
 namespace {

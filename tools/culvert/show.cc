@@ -2,11 +2,11 @@
 #include <cerrno>
 #include <utility>
 
-#include "engine/control/control_socket.h"
-#include "engine/control/flow_report.h"
-#include "engine/control/report.h"
-#include "engine/control/requests.h"
 #include "tools/culvert/commands.h"
+#include "tools/culvert/daemon/control_socket.h"
+#include "tools/culvert/daemon/requests.h"
+#include "tools/culvert/show/flow_report.h"
+#include "tools/culvert/show/report.h"
 
 namespace culvert::tool {
 namespace {

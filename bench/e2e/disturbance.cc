@@ -1,0 +1,45 @@
+#include "bench/e2e/disturbance.h"
+
+#include <array>
+
+#include "bench/e2e/links.h"
+
+namespace culvert::bench {
+namespace {
+
+/// The smallest lets 1,280 bytes of IPv6 through GRE.
+constexpr std::array<std::uint16_t, 4> kMtus{kWireMtuBytes, 1492, 1400, 1320};
+
+}  // namespace
+
+Result<void> Disturbance::go_on(Clock::time_point now) {
+  if (now < next_) return {};
+  if (is_down_) {
+    is_down_ = false;
+    next_ = now + kInterval;
+    return set_wire(true, mtu_bytes_);
+  }
+  ++count_;
+  is_down_ = random_() % 2 == 0;
+  if (!is_down_) mtu_bytes_ = kMtus[random_() % kMtus.size()];
+  next_ = now + (is_down_ ? kDown : kInterval);
+  return set_wire(!is_down_, mtu_bytes_);
+}
+
+Result<void> Disturbance::calm_down() {
+  is_down_ = false;
+  mtu_bytes_ = kWireMtuBytes;
+  return set_wire(true, mtu_bytes_);
+}
+
+// One end goes down, and with it the other's carrier. The MTU is that of both, as on a cable.
+Result<void> Disturbance::set_wire(bool up, std::uint16_t mtu_bytes) {
+  if (!up) return tunnel_.end(0).inside([] { return bring_down(kWire); });
+  for (std::size_t end = 0; end < kEnds; ++end) {
+    auto changed = tunnel_.end(end).inside([&] { return bring_up(kWire, mtu_bytes); });
+    if (!changed) return changed;
+  }
+  return {};
+}
+
+}  // namespace culvert::bench

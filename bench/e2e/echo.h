@@ -1,0 +1,32 @@
+// Request and response: ICMPv6 echo (RFC 4443 4.1, 4.2), one at a time, timed as ping does: from
+// before the send to the kernel's timestamp of the reply. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "bench/e2e/namespace.h"
+#include "io/fd.h"
+#include "io/result.h"
+#include "proto/address.h"
+
+namespace culvert::bench {
+
+class Echo {
+ public:
+  /// Asks the other end of the tunnel, from inside the namespace of the near end.
+  [[nodiscard]] static Result<Echo> open(const Namespace& near, const proto::Ipv6Address& to);
+
+  /// The round-trip time; nothing: no reply within `patience`. Fails when a signal stops us.
+  [[nodiscard]] Result<std::optional<std::chrono::nanoseconds>> ask(
+      std::chrono::milliseconds patience);
+
+ private:
+  explicit Echo(io::Fd socket) noexcept : socket_(std::move(socket)) {}
+
+  io::Fd socket_;
+  std::uint16_t sequence_ = 0;
+};
+
+}  // namespace culvert::bench

@@ -1,0 +1,44 @@
+// Devices that bench makes (rtnetlink, by libnl-3) and their settings. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bench/e2e/namespace.h"
+#include "io/next_hop.h"
+#include "io/result.h"
+#include "proto/address.h"
+
+namespace culvert::bench {
+
+/// A veth pair: a device `name` in either namespace.
+[[nodiscard]] Result<void> add_veth(const std::string& name, const Namespace& a,
+                                    const Namespace& b);
+
+enum class KernelTunnel : std::uint8_t { vxlan, sit, gre };
+
+struct TunnelEnds {
+  proto::Ipv4Address local;
+  proto::Ipv4Address remote;
+};
+
+/// A tunnel of the kernel's own, over the device `wire` of the calling thread's namespace. Fails
+/// with EOPNOTSUPP if the kernel has none of this kind.
+[[nodiscard]] Result<void> add_kernel_tunnel(KernelTunnel kind, const std::string& name,
+                                             const std::string& wire, const TunnelEnds& ends);
+
+/// The link-layer address of a device of the calling thread's namespace.
+[[nodiscard]] Result<io::EthernetAddress> link_address(const std::string& device);
+
+/// Gives a device of the calling thread's namespace its MTU and address, and brings it up.
+[[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes,
+                                    const proto::Ipv6Prefix& address);
+[[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes,
+                                    const proto::Ipv4Prefix& address);
+/// The same without an address. MTU 0: as it is.
+[[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes = 0);
+
+/// Takes it down; it keeps its addresses.
+[[nodiscard]] Result<void> bring_down(const std::string& device);
+
+}  // namespace culvert::bench

@@ -1,0 +1,178 @@
+#include "bench/e2e/plan.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "bench/e2e/error.h"
+#include "bench/e2e/rig.h"
+#include "tools/culvert/config/words.h"
+
+namespace culvert::bench {
+namespace {
+
+using Kind = TunnelPlan::Kind;
+
+constexpr auto kWorks = std::to_array<Work>({
+    {"tcp1", "TCP, 1 flow", Work::Kind::tcp, 1, 0},
+    {"tcp4", "TCP, 4 flows", Work::Kind::tcp, 4, 0},
+    {"udp64", "UDP, 64 bytes of payload, overload", Work::Kind::udp, 1, 64},
+    {"udp512", "UDP, 512 bytes of payload, overload", Work::Kind::udp, 1, 512},
+    {"udp1280", "UDP, 1,280 bytes of payload, overload", Work::Kind::udp, 1, 1280},
+    {"latency", "Latency, idle", Work::Kind::latency, 0, 0},
+    {"latency-loaded", "Latency, while one TCP flow runs", Work::Kind::latency, 1, 0},
+});
+
+/// What --tunnels takes, and the kinds it stands for.
+struct TunnelWord {
+  std::string_view word;
+  std::string_view mode;  ///< of culvert; empty: each of --mode
+  std::vector<Kind> kinds;
+};
+
+const std::vector<TunnelWord>& tunnel_words() {
+  static const std::vector<TunnelWord> words{
+      {"culvert", "", {Kind::culvert}},
+      {"culvert-sit", "sit", {Kind::culvert}},
+      {"culvert-gre", "gre", {Kind::culvert}},
+      {"single", "", {Kind::single}},
+      {"bare", "", {Kind::bare}},
+      {"socat", "", {Kind::socat}},
+      {"vxlan", "", {Kind::vxlan}},
+      {"kernel", "", {Kind::kernel_sit, Kind::kernel_gre}},
+      {"kernel-sit", "", {Kind::kernel_sit}},
+      {"kernel-gre", "", {Kind::kernel_gre}},
+  };
+  return words;
+}
+
+std::string_view name_of(Kind kind) {
+  constexpr std::array<std::string_view, 7> kNames{"culvert", "single",     "bare",      "socat",
+                                                   "vxlan",   "kernel-sit", "kernel-gre"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+/// Every way to choose one value for each option.
+std::vector<std::vector<control::OptionGiven>> combinations(
+    const std::vector<OptionValues>& options) {
+  std::vector<std::vector<control::OptionGiven>> all(1);
+  for (const auto& [name, values] : options) {
+    std::vector<std::vector<control::OptionGiven>> longer;
+    for (const auto& before : all) {
+      for (const std::string& value : values) {
+        longer.push_back(before);
+        longer.back().push_back({name, value});
+      }
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+/// Only what tells one from the others is part of the name.
+std::string name_of(const std::string& mode, const std::vector<control::OptionGiven>& chosen,
+                    const std::vector<OptionValues>& options) {
+  std::string name = "culvert-" + mode;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if (options[i].values.size() > 1) name += "/" + chosen[i].name + "=" + chosen[i].value;
+  }
+  return name;
+}
+
+Result<void> add_culvert(const std::string& mode, const Arguments& arguments, Plan& plan) {
+  for (const auto& chosen : combinations(arguments.options)) {
+    const auto words = culvert_words(mode, 0);
+    if (auto read = control::parse_command_line(kTunnelDevice, words, chosen); !read)
+      return Unexpected{read.error()};
+    plan.tunnels.push_back({Kind::culvert, name_of(mode, chosen, arguments.options), mode, chosen});
+  }
+  return {};
+}
+
+Result<void> add_tunnels(const std::string& word, const Arguments& arguments, Plan& plan) {
+  const auto& words = tunnel_words();
+  const auto found = std::find_if(words.begin(), words.end(),
+                                  [&](const TunnelWord& each) { return each.word == word; });
+  if (found == words.end()) {
+    std::vector<std::string_view> known;
+    for (const TunnelWord& each : words) known.push_back(each.word);
+    return refuse("--tunnels", word, known);
+  }
+  for (const Kind kind : found->kinds) {
+    if (kind != Kind::culvert) {
+      plan.tunnels.push_back({kind, std::string{name_of(kind)}, {}, {}});
+      continue;
+    }
+    const auto modes =
+        found->mode.empty() ? arguments.modes : std::vector<std::string>{std::string{found->mode}};
+    for (const std::string& mode : modes) {
+      if (mode != "sit" && mode != "gre") return refuse("--mode", mode, {"sit", "gre"});
+      if (auto added = add_culvert(mode, arguments, plan); !added) return added;
+    }
+  }
+  return {};
+}
+
+Result<void> add_work(const std::string& name, Plan& plan) {
+  const auto* found = std::find_if(kWorks.begin(), kWorks.end(),
+                                   [&](const Work& work) { return work.name == name; });
+  if (found != kWorks.end()) {
+    plan.works.push_back(*found);
+    return {};
+  }
+  std::vector<std::string_view> known;
+  for (const Work& work : kWorks) known.push_back(work.name);
+  return refuse("--work", name, known);
+}
+
+Result<void> check_counts(const Arguments& arguments, const Plan& plan) {
+  constexpr unsigned kMost = 86'400;
+  const std::pair<const char*, unsigned> counts[] = {{"--rounds", arguments.rounds},
+                                                     {"--seconds", arguments.seconds}};
+  for (const auto& [option, count] : counts) {
+    if (count < 1 || count > kMost)
+      return fail(0, std::string{"word '"} + option + "'", {}, "must be 1 to 86400");
+  }
+  for (auto it = plan.tunnels.begin(); it != plan.tunnels.end(); ++it) {
+    const auto same = [&](const TunnelPlan& other) { return other.name == it->name; };
+    if (std::any_of(std::next(it), plan.tunnels.end(), same))
+      return fail(0, "word '--tunnels'", {}, it->name + " is there twice");
+  }
+  return {};
+}
+
+}  // namespace
+
+Unexpected<Error> refuse(std::string_view option, const std::string& word,
+                         const std::vector<std::string_view>& known) {
+  std::string advice = "must be one of";
+  for (const std::string_view each : known) advice += " " + std::string{each};
+  const std::string_view near = control::nearest(word, known);
+  if (!near.empty()) advice = "is '" + std::string{near} + "' meant?";
+  return fail(0, "word '" + std::string{option} + "', value '" + word + "'", {}, advice);
+}
+
+std::span<const Work> all_works() { return kWorks; }
+
+std::vector<std::string> culvert_words(const std::string& mode, std::size_t end) {
+  return {"mode",    mode,
+          "remote",  outer_address(1 - end).address.to_text(),
+          "local",   outer_address(end).address.to_text(),
+          "ttl",     "64",
+          "address", inner_address(end).to_text()};
+}
+
+Result<Plan> make_plan(const Arguments& arguments) {
+  Plan plan{.tunnels = {}, .works = {}, .rounds = arguments.rounds, .seconds = arguments.seconds};
+  for (const std::string& word : arguments.tunnels) {
+    if (auto added = add_tunnels(word, arguments, plan); !added) return Unexpected{added.error()};
+  }
+  for (const std::string& name : arguments.works) {
+    if (auto added = add_work(name, plan); !added) return Unexpected{added.error()};
+  }
+  if (plan.works.empty()) plan.works.assign(kWorks.begin(), kWorks.end());
+  if (auto checked = check_counts(arguments, plan); !checked) return Unexpected{checked.error()};
+  return plan;
+}
+
+}  // namespace culvert::bench

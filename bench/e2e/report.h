@@ -1,0 +1,24 @@
+// The report as people and as programs read it. Any thread.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "bench/e2e/results.h"
+
+namespace culvert::bench {
+
+/// A table for each work: figures, ratios to socat, VXLAN and single, what bounded them.
+[[nodiscard]] std::string to_table(const Report& report);
+
+/// All of it: settings, every turn, medians with ratios. Ends with a newline.
+[[nodiscard]] std::string to_json(const Report& report);
+
+/// A line for each figure of each turn, then of each median: round,turn,tunnel,work,figure,value.
+[[nodiscard]] std::string to_csv(const Report& report);
+
+/// The deciding figure of each tunnel in these turns, which are of one work:
+/// "tcp1: culvert-sit 4,478 Mbit/s, socat 1,314 Mbit/s".
+[[nodiscard]] std::string one_line(std::span<const Turn> turns, const Work& work);
+
+}  // namespace culvert::bench

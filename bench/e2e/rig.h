@@ -1,0 +1,42 @@
+// The rig of one tunnel: two namespaces joined by a veth pair, as on a cable.
+//
+//     namespace a                                        namespace b
+//     fd00:c::1 [tunnel] 192.0.2.1 ---- wire ---- 192.0.2.2 [tunnel] fd00:c::2
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "bench/e2e/namespace.h"
+#include "io/result.h"
+#include "proto/address.h"
+
+namespace culvert::bench {
+
+inline constexpr std::size_t kEnds = 2;
+inline constexpr std::array<char, kEnds> kEndNames{'a', 'b'};
+inline constexpr char kWire[] = "wire", kTunnelDevice[] = "tunnel";
+inline constexpr std::uint16_t kWireMtuBytes = 1500;
+
+[[nodiscard]] proto::Ipv4Prefix outer_address(std::size_t end);
+[[nodiscard]] proto::Ipv6Prefix inner_address(std::size_t end);
+
+/// What a device has sent.
+struct SentCount {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+};
+[[nodiscard]] SentCount count_sent(const Namespace& where, const std::string& device);
+
+struct Rig {
+  std::array<Namespace, kEnds> ends;
+
+  /// Everything up but the tunnel; every offload of the wire off; TCP's buffer sizes those of
+  /// Debian, whatever this machine's are, so that numbers of two machines can be compared; no TCP
+  /// connection inherits what an earlier one has learned.
+  [[nodiscard]] static Result<Rig> build();
+};
+
+}  // namespace culvert::bench

@@ -1,0 +1,196 @@
+#include "bench/e2e/server/broker.h"
+
+#include <array>
+#include <cstdint>
+
+#include "bench/e2e/echo.h"
+#include "bench/e2e/error.h"
+#include "bench/e2e/load.h"
+#include "bench/e2e/routes.h"
+#include "bench/e2e/server/segment.h"
+#include "bench/e2e/stop.h"
+#include "proto/byte_order.h"
+#include "tools/culvert/config/words.h"
+#include "tools/culvert/daemon/control_socket.h"
+
+namespace culvert::bench::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kReady{30};
+constexpr char kFile[] = "bench.toml";
+
+/// What a file says of either end.
+struct End {
+  const char* address;      ///< of the device
+  const char* network;      ///< of the tunnels' prefixes: their number is its fourth group
+  const char* clients;      ///< the /32 that the other end has
+  const char* next_router;  ///< any address: a TUN device has no neighbors
+};
+constexpr std::array<End, kEnds> kOf{End{.address = "fd00:a::1/128",
+                                         .network = "fd00:b::",
+                                         .clients = "fd00:b::/32",
+                                         .next_router = "fe80::b"},
+                                     End{.address = "fd00:b::1/128",
+                                         .network = "fd00:a::",
+                                         .clients = "fd00:a::/32",
+                                         .next_router = "fe80::a"}};
+
+/// The fourth group of a prefix.
+std::string numbered(const char* network, unsigned number) {
+  auto prefix = *proto::Ipv6Prefix::from_text(std::string{network} + "/64");
+  proto::store_be16(prefix.address.bytes, 6, static_cast<std::uint16_t>(number));
+  return prefix.to_text();
+}
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+/// The clients take whatever comes from the server, which has one address for all of them; it is
+/// found by tunnel 1.
+std::string tunnel_section(std::size_t end, unsigned number) {
+  const std::string server = outer_address(0).address.to_text();
+  const std::string client = tunnel_remote(number).to_text();
+  std::string prefixes = quoted(numbered(kOf[end].network, number));
+  if (end == 1 && number == 1) prefixes += ", " + quoted(kOf[0].address);
+  std::string text =
+      std::string{"[[device."} + kTunnelDevice + ".tunnel]]\nname = \"t" + std::to_string(number) +
+      "\"\nmode = \"sit\"\nlocal = " + quoted(end == 0 ? server : client) +
+      "\nremote = " + quoted(end == 0 ? client : server) + "\nprefix = [" + prefixes + "]\n";
+  if (end == 1) text += "accept = [" + quoted(kOf[end].clients) + "]\n";
+  return text;
+}
+
+/// Tunnel 1 stands last.
+std::string file_of(const BrokerWanted& wanted, std::size_t end) {
+  std::string text =
+      std::string{"[device."} + kTunnelDevice + "]\naddress = [" + quoted(kOf[end].address) + "]\n";
+  if (wanted.flows > 0) text += "flows = " + std::to_string(wanted.flows) + "\n";
+  for (unsigned number = wanted.tunnels; number > 0; --number) text += tunnel_section(end, number);
+  return end == 0 ? text + wanted.more : text;
+}
+
+Result<void> prepare_outer(const Rig& rig) {
+  const auto clients = *proto::Ipv4Prefix::from_text("198.18.0.0/15");
+  auto routed =
+      rig.ends[0].inside([&] { return add_route(clients, kWire, outer_address(1).address); });
+  if (!routed) return routed;
+  return rig.ends[1].inside([&]() -> Result<void> {
+    if (auto made = make_local(clients); !made) return made;
+    // Sockets may be bound to an address that is local by a route alone.
+    if (auto set = set_net_setting("ipv6/ip_nonlocal_bind", "1"); !set) return set;
+    return make_local(*proto::Ipv6Prefix::from_text(kOf[0].clients));
+  });
+}
+
+}  // namespace
+
+proto::Ipv6Prefix tunnel_prefix(unsigned number) {
+  return *proto::Ipv6Prefix::from_text(numbered(kOf[0].network, number));
+}
+
+proto::Ipv4Address tunnel_remote(unsigned number) {
+  proto::Ipv4Address address = *proto::Ipv4Address::from_text("198.18.0.0");
+  proto::store_be16(address.bytes, 2, static_cast<std::uint16_t>(number));
+  return address;
+}
+
+proto::Ipv6Address Broker::address(std::size_t end) const noexcept {
+  if (end == 0) return proto::Ipv6Prefix::from_text(kOf[0].address)->address;
+  proto::Ipv6Address address = tunnel_prefix(1).address;
+  address.bytes.back() = std::byte{1};
+  return address;
+}
+
+Result<void> Broker::add_lan() {
+  auto lan = Namespace::make();
+  if (!lan) return Unexpected{lan.error()};
+  lan_ = std::move(*lan);
+  if (auto joined = join(kLan, *lan_, rig_.ends[0]); !joined) return joined;
+  return join(kDeafLan, *lan_, rig_.ends[0]);
+}
+
+Result<void> Broker::start_end(std::size_t end) {
+  Program program{.command = {"/proc/self/exe", "run", "--config", std::string{"/run/"} + kFile},
+                  .files = {{kFile, file_of(wanted_, end)}}};
+  for (const auto& [name, value] : wanted_.options) {
+    program.command.push_back(control::option_name(name));
+    program.command.push_back(value);
+  }
+  const auto start = Clock::now();
+  auto process = Process::start(
+      rig_.ends[end], wanted_.name + (end == 0 ? ": the server" : ": the clients"), program);
+  if (!process) return Unexpected{process.error()};
+  processes_.push_back(std::move(*process));
+  if (auto up = wait_until_up(); !up) return up;
+  if (end == 0) load_time_ = Clock::now() - start;
+  return rig_.ends[end].inside([&] {
+    return add_route(*proto::Ipv6Prefix::from_text(kOf[end].clients), kTunnelDevice,
+                     *proto::Ipv6Address::from_text(kOf[end].next_router));
+  });
+}
+
+Result<void> Broker::wait_until_up() {
+  Process& process = processes_.back();
+  for (const auto deadline = Clock::now() + kReady;;) {
+    if (process.words().find(" is up: ") != std::string::npos) return {};
+    if (auto running = process.check_running(); !running) return running;
+    if (Clock::now() > deadline) return fail(0, process.name(), {}, "does not say that it is up");
+    if (auto paused = pause(milliseconds{2}); !paused) return paused;
+  }
+}
+
+Result<void> Broker::wait_for_answer() {
+  auto echo = Echo::open(rig_.ends[0], address(1));
+  if (!echo) return Unexpected{echo.error()};
+  for (const auto deadline = Clock::now() + kReady; Clock::now() < deadline;) {
+    if (auto running = check_running(); !running) return running;
+    const auto answer = echo->ask(milliseconds{100});
+    if (!answer) return Unexpected{answer.error()};
+    if (*answer) return {};
+  }
+  return fail(0, wanted_.name, {}, "no answer through its first tunnel");
+}
+
+Result<void> Broker::check_running() {
+  for (Process& process : processes_) {
+    if (auto running = process.check_running(); !running) return running;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Broker>> Broker::open(const BrokerWanted& wanted) {
+  auto rig = Rig::build();
+  if (!rig) return Unexpected{rig.error()};
+  auto broker = std::unique_ptr<Broker>{new Broker{wanted, std::move(*rig)}};
+  if (auto prepared = prepare_outer(broker->rig_); !prepared) return Unexpected{prepared.error()};
+  if (wanted.has_lan) {
+    if (auto added = broker->add_lan(); !added) return Unexpected{added.error()};
+  }
+  for (std::size_t end = 0; end < kEnds; ++end) {
+    if (auto started = broker->start_end(end); !started) return Unexpected{started.error()};
+  }
+  if (auto answered = broker->wait_for_answer(); !answered) return Unexpected{answered.error()};
+  return broker;
+}
+
+Result<std::chrono::duration<double>> Broker::tell_server(const std::vector<std::string>& words) {
+  // The child's /run is its own; its root leads there.
+  std::vector<std::string> command{"/proc/self/exe", "tunnel"};
+  command.insert(command.end(), words.begin(), words.end());
+  command.insert(command.end(), {"--control", "/proc/" + std::to_string(server().pid()) + "/root" +
+                                                  control::default_control_path(kTunnelDevice)});
+  const auto start = Clock::now();
+  auto process = Process::start(rig_.ends[0], "culvert tunnel " + words.front(), Program{command});
+  if (!process) return Unexpected{process.error()};
+  for (const auto deadline = start + kReady; !process->has_ended();) {
+    if (Clock::now() > deadline) return fail(0, process->name(), {}, "does not end");
+    if (auto paused = pause(std::chrono::microseconds{500}); !paused)
+      return Unexpected{paused.error()};
+  }
+  const std::chrono::duration<double> took = Clock::now() - start;
+  if (auto ended = process->stop(); !ended) return Unexpected{ended.error()};
+  return took;
+}
+
+}  // namespace culvert::bench::server

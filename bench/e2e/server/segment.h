@@ -1,0 +1,68 @@
+// An Ethernet segment with one who answers neighbor solicitations for others, and one who asks.
+//
+//     namespace asker                       namespace answerer
+//     fe80::1 lan ------------------------- lan fe80::2  [culvert or ndppd]
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/e2e/namespace.h"
+#include "bench/e2e/process.h"
+#include "bench/e2e/server/asker.h"
+#include "bench/e2e/server/plan.h"
+#include "bench/e2e/shared.h"
+
+namespace culvert::bench::server {
+
+inline constexpr char kLan[] = "lan";
+/// What is answered for.
+[[nodiscard]] proto::Ipv6Prefix proxied_prefix();
+[[nodiscard]] proto::Ipv6Prefix asker_address();
+
+/// A veth pair without offloads between the two, with an address at either end.
+[[nodiscard]] Result<void> join(const std::string& device, const Namespace& asker,
+                                const Namespace& answerer);
+
+class Segment {
+ public:
+  enum class Answerer : std::uint8_t { culvert, ndppd };
+
+  /// Returns when the first solicitation was answered. `options`: of culvert run.
+  [[nodiscard]] static Result<std::unique_ptr<Segment>> open(
+      Answerer answerer, const std::vector<control::OptionGiven>& options);
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+  struct Answers {
+    double per_second = 0;
+    double unanswered = 0;
+  };
+  /// For a second, with so many outstanding: one of kOutstanding.
+  [[nodiscard]] Result<Answers> measure(std::size_t outstanding);
+  static constexpr std::size_t kOutstanding[] = {64, 1};
+
+ private:
+  Segment(std::string name, Namespace asker, Namespace answerer) noexcept
+      : name_(std::move(name)), asker_(std::move(asker)), answerer_(std::move(answerer)) {}
+  [[nodiscard]] Result<void> start_answerer(Answerer answerer,
+                                            const std::vector<control::OptionGiven>& options);
+  [[nodiscard]] Result<void> start_asker(std::size_t outstanding);
+  [[nodiscard]] Result<void> wait_for_answer();
+  [[nodiscard]] Result<void> check_running();
+
+  struct Running {
+    std::size_t outstanding;
+    Shared<Asking> asking;
+    Process process;
+  };
+  std::string name_;
+  Namespace asker_;
+  Namespace answerer_;
+  std::vector<Process> answering_;
+  std::vector<Running> askers_;
+};
+
+}  // namespace culvert::bench::server

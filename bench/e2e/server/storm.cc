@@ -1,0 +1,147 @@
+// A storm of solicitations for random targets from random sources, with the limits that culvert has
+// by default: what it costs a tunnel, and memory.
+#include <cstddef>
+#include <vector>
+
+#include "bench/e2e/measure.h"
+#include "bench/e2e/results.h"
+#include "bench/e2e/server/segment.h"
+#include "bench/e2e/server/server.h"
+#include "bench/e2e/server/turn.h"
+#include "bench/e2e/stop.h"
+#include "engine/config.h"
+
+namespace culvert::bench::server {
+namespace {
+
+/// The asker shares the machine: twice as many take a fifth of TCP where nobody listens to them.
+constexpr std::uint64_t kPerSecond = 50'000;
+/// Before memory is looked at: what is kept of neighbors is bounded, and full by then.
+constexpr std::uint64_t kFirstSolicitations = 20'000;
+constexpr unsigned kTunnels = 3;
+/// Probes are flows. The table has its memory from the start, but pages of it are resident only
+/// when a flow has been there: a small one is so at once.
+constexpr unsigned kFlows = kMinFlows;
+
+/// A rule of each kind, for a tunnel each.
+std::string rules() {
+  const std::string name = std::string{"ndp."} + kLan;
+  std::string text = "[" + name + "]\nrouter = true\n";
+  unsigned number = 0;
+  for (const char* answer : {"auto", "static", "probe"}) {
+    text += "[[" + name + ".rule]]\nprefix = \"" + tunnel_prefix(++number).to_text() +
+            "\"\nanswer = \"" + answer + "\"\n";
+  }
+  return text;
+}
+
+/// Who can make a storm on one of the server's segments.
+class Storm {
+ public:
+  static Result<Storm> prepare(const Broker& broker, const std::string& device) {
+    auto asking = share<Asking>(1);
+    if (!asking) return Unexpected{asking.error()};
+    Asking& shared = (*asking)[0];
+    auto process = Process::start(
+        broker.lan(), "storm on " + device, Process::Body{[&] {
+          Asker asker{.device = device, .source = asker_address().address, .prefixes = {}};
+          for (unsigned number = 1; number <= kTunnels; ++number)
+            asker.prefixes.push_back(tunnel_prefix(number));
+          return ask_only(asker, kPerSecond, shared);
+        }});
+    if (!process) return Unexpected{process.error()};
+    return Storm{std::move(*asking), std::move(*process)};
+  }
+
+  void rage(bool rages) noexcept { asking_[0].hold = !rages; }
+  [[nodiscard]] std::uint64_t asked() const noexcept { return asking_[0].asked; }
+  [[nodiscard]] Result<void> check_running() { return process_.check_running(); }
+
+ private:
+  Storm(Shared<Asking> asking, Process process) noexcept
+      : asking_(std::move(asking)), process_(std::move(process)) {}
+  Shared<Asking> asking_;
+  Process process_;
+};
+
+/// TCP meanwhile, Mbit/s. `storm`: null: none.
+Result<double> measure_tcp(Broker& broker, Storm* storm) {
+  if (storm != nullptr) storm->rage(true);
+  const auto bytes = measure_turn(broker, {});
+  if (storm != nullptr) storm->rage(false);
+  if (!bytes) return Unexpected{bytes.error()};
+  if (storm != nullptr) {
+    if (auto running = storm->check_running(); !running) return Unexpected{running.error()};
+  }
+  return *bytes * 8e-6;
+}
+
+/// A turn in the storm, and how many solicitations and answers there were.
+Result<double> measure_in_storm(Session& session, Place place, Broker& broker, Storm& storm) {
+  const auto answers = [&] { return count_sent(broker.end(0), kLan).packets; };
+  const std::uint64_t asked = storm.asked(), answered = answers();
+  const auto start = Clock::now();
+  const auto mbit = measure_tcp(broker, &storm);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  session.record("solicitations_per_second", place,
+                 static_cast<double>(storm.asked() - asked) / seconds);
+  session.record("answers_per_second", place, static_cast<double>(answers() - answered) / seconds);
+  return mbit;
+}
+
+Result<void> fill(Broker& broker, Storm& storm) {
+  storm.rage(true);
+  while (storm.asked() < kFirstSolicitations) {
+    if (auto paused = pause(std::chrono::milliseconds{5}); !paused) return paused;
+    if (auto running = storm.check_running(); !running) return running;
+  }
+  storm.rage(false);
+  const auto moved = measure_turn(broker, {});
+  return moved ? Result<void>{} : Result<void>{Unexpected{moved.error()}};
+}
+
+/// From the first half to the second: what a look at the network takes for a moment does not count.
+double growth(const std::vector<double>& values) {
+  const auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  if (half == values.begin()) return 0;
+  return median({half, values.end()}) - median({values.begin(), half});
+}
+
+}  // namespace
+
+Result<void> measure_storm(Session& session) {
+  auto broker = Broker::open({.name = "server",
+                              .tunnels = kTunnels,
+                              .options = session.plan().options,
+                              .flows = kFlows,
+                              .more = rules(),
+                              .has_lan = true});
+  if (!broker) return Unexpected{broker.error()};
+  auto storm = Storm::prepare(**broker, kLan);
+  if (!storm) return Unexpected{storm.error()};
+  auto deaf = Storm::prepare(**broker, kDeafLan);
+  if (!deaf) return Unexpected{deaf.error()};
+  if (auto filled = fill(**broker, *storm); !filled) return filled;
+  const std::uint64_t first = storm->asked();
+  const auto resident = [&] { return static_cast<double>((*broker)->server().resident_kib()); };
+  std::vector<double> kib;  // after each turn
+  const auto asked = [&] { return storm->asked() - first; };
+  for (Place place; asked() < session.plan().counts.solicitations; ++place.turn) {
+    session.doing(place, "turn " + std::to_string(place.turn));
+    const auto quiet_mbit = measure_tcp(**broker, nullptr);
+    if (!quiet_mbit) return Unexpected{quiet_mbit.error()};
+    const auto deaf_mbit = measure_tcp(**broker, &*deaf);
+    if (!deaf_mbit) return Unexpected{deaf_mbit.error()};
+    const auto storm_mbit = measure_in_storm(session, place, **broker, *storm);
+    if (!storm_mbit) return Unexpected{storm_mbit.error()};
+    session.record("quiet_mbit_per_second", place, *quiet_mbit);
+    session.record("deaf_mbit_per_second", place, *deaf_mbit);
+    session.record("storm_mbit_per_second", place, *storm_mbit);
+    kib.push_back(resident());
+  }
+  session.record("solicitations", {}, static_cast<double>(asked()));
+  session.record("memory_grown_kib", {}, growth(kib));
+  return {};
+}
+
+}  // namespace culvert::bench::server

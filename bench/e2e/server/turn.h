@@ -1,0 +1,17 @@
+// A turn of load through a broker. One thread.
+#pragma once
+
+#include "bench/e2e/flows.h"
+#include "bench/e2e/server/broker.h"
+
+namespace culvert::bench::server {
+
+/// What comes through in a second: bytes (TCP) or datagrams (UDP).
+[[nodiscard]] Result<double> measure_turn(Broker& broker, const FlowsWanted& wanted);
+
+/// UDP with 64 bytes of payload, to clients at random. `interval`: between batches of 64; 0: as
+/// fast as one CPU can.
+[[nodiscard]] FlowsWanted datagrams_to(const Spread& clients,
+                                       std::chrono::nanoseconds interval = {});
+
+}  // namespace culvert::bench::server

@@ -1,0 +1,50 @@
+// One tunnel in a rig of its own, from open() until it is destroyed. One thread.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bench/e2e/echo.h"
+#include "bench/e2e/path.h"
+#include "bench/e2e/plan.h"
+#include "bench/e2e/process.h"
+#include "bench/e2e/rig.h"
+
+namespace culvert::bench {
+
+class Tunnel : public Path {
+ public:
+  /// Makes it and waits until packets flow. A peer that is not on this machine: EOPNOTSUPP, with
+  /// the reason as advice.
+  [[nodiscard]] static Result<std::unique_ptr<Tunnel>> open(const TunnelPlan& plan);
+
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+  [[nodiscard]] const Namespace& end(std::size_t index) const noexcept override {
+    return rig_.ends[index];
+  }
+  [[nodiscard]] proto::Ipv6Address address(std::size_t end) const noexcept override {
+    return inner_address(end).address;
+  }
+  /// Null for a tunnel of the kernel's own.
+  [[nodiscard]] const Process* process(std::size_t end) const noexcept {
+    return processes_[end] ? &*processes_[end] : nullptr;
+  }
+  [[nodiscard]] Result<void> check_running() override;
+  [[nodiscard]] Echo& echo() noexcept { return *echo_; }
+
+ private:
+  Tunnel(std::string name, Rig rig) noexcept : name_(std::move(name)), rig_(std::move(rig)) {}
+  [[nodiscard]] Result<void> open_end(const TunnelPlan& plan, std::size_t end);
+  [[nodiscard]] Result<void> start_process(const TunnelPlan& plan, std::size_t end);
+  [[nodiscard]] Result<void> wait_for_device(std::size_t end);
+  [[nodiscard]] Result<void> wait_for_answer();
+
+  std::string name_;
+  Rig rig_;
+  std::array<std::optional<Process>, kEnds> processes_;
+  std::optional<Echo> echo_;
+};
+
+}  // namespace culvert::bench

@@ -1,0 +1,127 @@
+#include "engine/flows/flow_pinning.h"
+
+#include <algorithm>
+
+#include "engine/offload/segment.h"
+#include "proto/in_place.h"
+
+namespace culvert {
+
+void OutboundPacket::parse(const io::Packet& packet) noexcept {
+  flow.role = FlowRole::none;
+  if (packet.truncated || packet.has_bad_offload) {
+    inner = Unexpected{proto::Malformed::truncated};
+  } else {
+    proto::make_in_place(inner, [&] { return parse_inner(packet.bytes()); });
+  }
+}
+
+// ---- outbound -----------------------------------------------------------------------------------
+
+void FlowPinning::prepare(const io::Packet& packet, OutboundPacket& prepared) noexcept {
+  prepared.parse(packet);
+  if (table_ == nullptr || !prepared.inner) return;
+  prepared.packets = packet_count(packet);
+  proto::make_in_place(
+      prepared.flow, [&] { return flow_of(*prepared.inner, packet.bytes(), Direction::outbound); });
+  if (prepared.flow.role == FlowRole::none) return;
+  prepared.hash = table_->hash(prepared.flow.key);
+  table_->prefetch_index(prepared.hash);
+}
+
+const OutboundPacket& FlowPinning::outbound(std::span<const io::Packet> packets,
+                                            std::size_t i) noexcept {
+  if (table_ == nullptr) {
+    prepare(packets[i], outbound_[0]);
+    return outbound_[0];
+  }
+  const auto prefetch = [&](std::size_t other) {
+    const OutboundPacket& packet = outbound_[other % kAhead];
+    if (packet.flow.role != FlowRole::none) table_->prefetch_entry(packet.hash);
+  };
+  if (i == 0) prepared_ = 0;
+  const std::size_t wanted = std::min(i + kAhead, packets.size());
+  for (; prepared_ < wanted; ++prepared_)
+    prepare(packets[prepared_], outbound_[prepared_ % kAhead]);
+  constexpr std::size_t kHalf = kAhead / 2;
+  for (std::size_t other = i == 0 ? 0 : i + kHalf; other < std::min(i + kHalf + 1, wanted); ++other)
+    prefetch(other);
+  return outbound_[i % kAhead];
+}
+
+std::optional<FlowPin> FlowPinning::pinned(const OutboundPacket& packet) noexcept {
+  const FlowPacket& flow = packet.flow;
+  if (flow.role == FlowRole::none) return std::nullopt;
+  auto pin =
+      flow.role == FlowRole::error
+          ? table_->find(flow.key, packet.hash, now_)
+          : table_->pinned(flow.key, packet.hash, step(Direction::outbound, flow, packet.packets));
+  const bool is_avoided = pin && avoided_ != 0 && pin->interface_index == avoided_ &&
+                          now_.since(avoided_at_) <= std::chrono::seconds{1};
+  if (is_avoided) pin->interface_index = 0;
+  return pin;
+}
+
+/// Later fragments make no flow: theirs is made by the first.
+void FlowPinning::sent(const OutboundPacket& packet, const FlowPin& pin, bool is_placed) noexcept {
+  const FlowPacket& flow = packet.flow;
+  if (flow.role != FlowRole::packet && flow.role != FlowRole::first_fragment) return;
+  const FlowStep made = step(Direction::outbound, flow, packet.packets);
+  if (is_placed && flow.key.protocol != kFlowFragments)
+    table_->place(flow.key, packet.hash, made, pin);
+  if (flow.role != FlowRole::first_fragment) return;
+  const FlowKey fragments = flow.fragments();
+  table_->place(fragments, table_->hash(fragments), made, pin);
+}
+
+// ---- inbound ------------------------------------------------------------------------------------
+
+void FlowPinning::arrived(const InnerPacket& inner, std::span<const std::byte> bytes,
+                          std::uint32_t packets, const FlowPin& pin) noexcept {
+  if (table_ == nullptr) return;
+  Arrival& arrival = next_arrival();
+  proto::make_in_place(arrival.flow, [&] { return flow_of(inner, bytes, Direction::inbound); });
+  const FlowPacket& flow = arrival.flow;
+  const bool is_one_of_its_packets =
+      flow.role == FlowRole::packet || flow.role == FlowRole::first_fragment;
+  if (!is_one_of_its_packets || flow.key.protocol == kFlowFragments) return;
+  arrival.packets = packets;
+  arrival.pin = pin;
+  add();
+  if (flow.role != FlowRole::first_fragment) return;
+  const FlowKey fragments = flow.fragments();
+  Arrival& behind = next_arrival();
+  behind = {.flow = {.key = fragments}, .packets = packets, .pin = pin};
+  add();
+}
+
+/// Where what arrives next is kept.
+FlowPinning::Arrival& FlowPinning::next_arrival() noexcept {
+  if (last_ - first_ == kAhead) take_oldest();
+  return arrivals_[last_ % kAhead];
+}
+
+/// The next arrival is all there but for its hash.
+void FlowPinning::add() noexcept {
+  Arrival& arrival = arrivals_[last_ % kAhead];
+  arrival.hash = table_->hash(arrival.flow.key);
+  table_->prefetch_index(arrival.hash);
+  if (last_ - first_ >= kAhead / 2)
+    table_->prefetch_entry(arrivals_[(last_ - kAhead / 2) % kAhead].hash);
+  ++last_;
+}
+
+void FlowPinning::take_oldest() noexcept {
+  const Arrival& arrival = arrivals_[first_++ % kAhead];
+  table_->pin(arrival.flow.key, arrival.hash,
+              step(Direction::inbound, arrival.flow, arrival.packets), arrival.pin);
+}
+
+void FlowPinning::finish() noexcept {
+  const std::size_t behind = std::min(last_ - first_, kAhead / 2);
+  for (std::size_t i = last_ - behind; i < last_; ++i)
+    table_->prefetch_entry(arrivals_[i % kAhead].hash);
+  while (first_ != last_) take_oldest();
+}
+
+}  // namespace culvert

@@ -1,0 +1,357 @@
+#include "engine/flows/flow_table.h"
+
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+namespace culvert {
+namespace {
+
+constexpr std::uint64_t kEachByte = 0x0101'0101'0101'0101;
+constexpr int kAttempts = 3;
+
+/// The high bit of each byte of `tags` that is `tag`.
+std::uint64_t matches(std::uint64_t tags, std::uint8_t tag) noexcept {
+  constexpr std::uint64_t kLowBits = 0x7f * kEachByte;
+  const std::uint64_t differs = tags ^ (tag * kEachByte);
+  return ~(((differs & kLowBits) + kLowBits) | differs | kLowBits);
+}
+/// The place of the lowest match, of which there is one.
+std::size_t first_of(std::uint64_t matches) noexcept {
+  return static_cast<std::size_t>(std::countr_zero(matches)) / 8;
+}
+
+/// Of bits that choose no group; never 0.
+std::uint8_t tag_of(std::uint64_t hash) noexcept {
+  return static_cast<std::uint8_t>(1 + (hash & 0xff) * 255 / 256);
+}
+
+std::uint8_t tag_at(std::uint64_t tags, std::size_t place) noexcept {
+  return static_cast<std::uint8_t>(tags >> place * 8);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FlowTable>> FlowTable::open(std::size_t flows) {
+  SipKey key;
+  if (::getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key)) {
+    return Unexpected{Error{.code = errno,
+                            .operation = "get random bytes",
+                            .object = "for the flow table",
+                            .advice = ""}};
+  }
+  return open(flows, key, std::chrono::steady_clock::now());
+}
+
+Result<std::unique_ptr<FlowTable>> FlowTable::open(std::size_t flows, SipKey key, Time epoch) {
+  const std::size_t groups = (flows + kGroupEntries - 1) / kGroupEntries;
+  const std::size_t entries = groups * kGroupEntries;
+  const std::size_t bytes = entries * sizeof(FlowEntry) + groups * sizeof(std::uint64_t);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    return Unexpected{Error{.code = errno,
+                            .operation = "map flow table",
+                            .object = std::to_string(bytes) + " bytes",
+                            .advice = "fewer flows need less"}};
+  }
+  // Large pages spare a look-up the walk to its page; of a small table each would be half of it.
+  constexpr std::size_t kWorthLargePages = std::size_t{16} << 20;
+  if (bytes >= kWorthLargePages) ::madvise(memory, bytes, MADV_HUGEPAGE);
+  // Zero as the kernel gives it, which is what an empty table looks like: not touched here.
+  auto* const first = static_cast<FlowEntry*>(memory);
+  auto* const tags = reinterpret_cast<std::uint64_t*>(first + entries);
+  return std::unique_ptr<FlowTable>{
+      new FlowTable({first, entries}, {tags, groups}, bytes, key, epoch)};
+}
+
+FlowTable::FlowTable(std::span<FlowEntry> entries, std::span<std::uint64_t> tags,
+                     std::size_t mapped_bytes, SipKey key, Time epoch)
+    : entries_(entries.data()),
+      tags_(tags.data()),
+      group_count_(tags.size()),
+      mapped_bytes_(mapped_bytes),
+      key_(key),
+      epoch_(epoch) {}
+
+FlowTable::~FlowTable() { ::munmap(entries_, mapped_bytes_); }
+
+// ---- looking ------------------------------------------------------------------------------------
+
+std::uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
+  constexpr std::uint64_t kMessageBytes = 16 + 16 + 4 + 1;
+  std::array<std::uint64_t, 5> words;
+  std::memcpy(&words[0], key.far.bytes.data(), sizeof key.far);
+  std::memcpy(&words[2], key.near.bytes.data(), sizeof key.near);
+  words[4] = kMessageBytes << 56 | std::uint64_t{key.protocol} << 32 | key.word;
+  return sip_hash<1, 3>(key_, words);
+}
+
+/// Each half of the hash as a fraction of the number of groups.
+std::array<std::size_t, 2> FlowTable::groups_of(std::uint64_t hash) const noexcept {
+  const auto group = [this](std::uint64_t half) {
+    return static_cast<std::size_t>(half * group_count_ >> 32);
+  };
+  const std::size_t first = group(hash & 0xffff'ffff);
+  const std::size_t second = group(hash >> 32);
+  if (first != second) return {first, second};
+  return {first, second + 1 == group_count_ ? 0 : second + 1};
+}
+
+void FlowTable::prefetch_index(std::uint64_t hash) const noexcept {
+  for (const std::size_t group : groups_of(hash)) __builtin_prefetch(&tags_[group]);
+}
+
+void FlowTable::prefetch_entry(std::uint64_t hash) noexcept {
+  for (const std::size_t group : groups_of(hash)) {
+    const auto found = matches(tags(group).load(std::memory_order_relaxed), tag_of(hash));
+    if (found == 0) continue;
+    return __builtin_prefetch(&entries_[group * kGroupEntries + first_of(found)], 1);
+  }
+}
+
+FlowTable::Found FlowTable::look_up(const FlowKey& key, std::uint64_t hash, FlowTick now) noexcept {
+  const FlowImage wanted = FlowImage::of(key, {}, {}, {});
+  Found found;
+  for (const std::size_t group : groups_of(hash)) {
+    // Pairs with the release in set_tag(); what is in the entry has its own order.
+    const std::uint64_t group_tags = tags(group).load(std::memory_order_acquire);
+    for (auto left = matches(group_tags, tag_of(hash)); left != 0; left &= left - 1) {
+      const std::size_t index = group * kGroupEntries + first_of(left);
+      if (!found.image.read(entries_[index])) {
+        found.kind = Found::Kind::busy;
+      } else if (found.image.is_of(wanted) && found.image.pulse().life.state != FlowState::none) {
+        found.kind = found.image.is_over(now) ? Found::Kind::over : Found::Kind::live;
+        found.index = index;
+        return found;
+      }
+    }
+  }
+  return found;
+}
+
+std::optional<FlowPin> FlowTable::find(const FlowKey& key, std::uint64_t hash,
+                                       FlowTick now) noexcept {
+  const Found found = look_up(key, hash, now);
+  return found.kind == Found::Kind::live ? std::optional{found.image.pin()} : std::nullopt;
+}
+
+std::optional<FlowPin> FlowTable::pinned(const FlowKey& key, std::uint64_t hash,
+                                         const FlowStep& step) noexcept {
+  const Found found = look_up(key, hash, step.now);
+  if (found.kind != Found::Kind::live) return std::nullopt;
+  refresh(found, step);
+  return found.image.pin();
+}
+
+void FlowTable::place(const FlowKey& key, std::uint64_t hash, const FlowStep& step,
+                      const FlowPin& pin) noexcept {
+  const Found found = look_up(key, hash, step.now);
+  if (found.kind == Found::Kind::live) return move(found, pin);
+  if (found.kind != Found::Kind::busy) create(found, key, hash, step, pin);
+}
+
+void FlowTable::pin(const FlowKey& key, std::uint64_t hash, const FlowStep& step,
+                    const FlowPin& pin) noexcept {
+  const Found found = look_up(key, hash, step.now);
+  if (found.kind == Found::Kind::live) {
+    const FlowLife life = refresh(found, step);
+    if (life.opened == Direction::inbound) move(found, pin);
+  } else if (found.kind != Found::Kind::busy) {
+    create(found, key, hash, step, pin);
+  }
+}
+
+// ---- changing an entry --------------------------------------------------------------------------
+
+/// Relaxed: the word stands alone. If the entry became another flow's meanwhile, that one gets a
+/// packet too many.
+FlowLife FlowTable::refresh(const Found& found, const FlowStep& step) noexcept {
+  const auto word = entries_[found.index].word(FlowEntry::kPulseWord);
+  std::uint64_t seen = found.image.words[FlowEntry::kPulseWord];
+  FlowPulse next;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const FlowPulse beat = FlowPulse::from(seen);
+    if (beat.life.state == FlowState::none) return beat.life;  // forgotten meanwhile
+    next = beat;
+    next.life = after(beat.life, step.direction, found.image.protocol(), step.tcp_flags);
+    if (step.now.since(beat.last_seen).count() != 0) next.last_seen = step.now;
+    if (next == beat) break;
+    next.packets += step.packets;
+    if (word.compare_exchange_weak(seen, next.word(), std::memory_order_relaxed)) return next.life;
+  }
+  // Nothing but the count changes, or others have been quicker to say that the flow is alive.
+  word.fetch_add(std::uint64_t{step.packets} << FlowPulse::kPacketsShift,
+                 std::memory_order_relaxed);
+  return next.life;
+}
+
+void FlowTable::move(const Found& found, const FlowPin& pin) noexcept {
+  const FlowImage image = FlowImage::of({}, pin, {}, {});
+  if (found.image.has_pin_of(image)) return;
+  FlowEntry& entry = entries_[found.index];
+  const std::uint64_t seen = found.image.words[FlowEntry::kPinWord];
+  if (!take(entry, seen)) return;
+  // Release: see FlowImage::read().
+  entry.word(FlowEntry::kOuterWord)
+      .store(image.words[FlowEntry::kOuterWord], std::memory_order_release);
+  give_back(entry, seen, image.words[FlowEntry::kPinWord]);
+}
+
+/// Only by who has taken the entry, so that nobody else changes this byte of the word.
+void FlowTable::set_tag(std::size_t index, std::uint8_t tag) noexcept {
+  const auto word = tags(index / kGroupEntries);
+  const std::size_t place = index % kGroupEntries;
+  const std::uint64_t change = tag_at(word.load(std::memory_order_relaxed), place) ^ tag;
+  word.fetch_xor(change << place * 8, std::memory_order_release);
+}
+
+// ---- making a flow ------------------------------------------------------------------------------
+
+void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t hash,
+                       const FlowStep& step, const FlowPin& pin) noexcept {
+  const FlowImage image = FlowImage::of(key, pin,
+                                        {.packets = step.packets,
+                                         .life = {FlowState::opening, step.direction},
+                                         .last_seen = step.now},
+                                        step.now);
+  if (found.kind == Found::Kind::over) {  // where it was
+    if (fill({found.index, found.image}, hash, image))
+      counts_.created.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto place = find_place(hash, step.now);
+    if (!place) {
+      counts_.full.fetch_add(step.packets, std::memory_order_relaxed);
+      return;
+    }
+    if (!fill(*place, hash, image)) continue;
+    counts_.created.fetch_add(1, std::memory_order_relaxed);
+    if (place->is_empty || place->before.is_over(step.now)) return;
+    counts_.displaced.fetch_add(1, std::memory_order_relaxed);
+    if (place->before.pulse().life.is_protected())
+      counts_.displaced_established.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+}
+
+std::optional<FlowTable::Place> FlowTable::find_place(std::uint64_t hash, FlowTick now) noexcept {
+  const auto empty = empty_place(hash);
+  return empty ? empty : filled_place(hash, now);
+}
+
+/// In the group with more empty entries, the first one if they have as many.
+std::optional<FlowTable::Place> FlowTable::empty_place(std::uint64_t hash) noexcept {
+  const auto [first, second] = groups_of(hash);
+  const auto empty1 = matches(tags(first).load(std::memory_order_relaxed), 0);
+  const auto empty2 = matches(tags(second).load(std::memory_order_relaxed), 0);
+  if ((empty1 | empty2) == 0) return std::nullopt;
+  const bool is_second = std::popcount(empty2) > std::popcount(empty1);
+  Place place{.is_empty = true};
+  place.index =
+      (is_second ? second : first) * kGroupEntries + first_of(is_second ? empty2 : empty1);
+  place.before.words[FlowEntry::kPinWord] =
+      entries_[place.index].word(FlowEntry::kPinWord).load(std::memory_order_acquire);
+  return place;
+}
+
+/// One that is over, or else one that gives way; nothing: all are established and in use.
+std::optional<FlowTable::Place> FlowTable::filled_place(std::uint64_t hash, FlowTick now) noexcept {
+  std::optional<Place> best;
+  bool best_is_protected = true;
+  std::chrono::seconds best_idle = kProtected;
+  for (const std::size_t group : groups_of(hash)) {
+    for (std::size_t i = 0; i < kGroupEntries; ++i) {
+      Place place{.index = group * kGroupEntries + i};
+      if (!place.before.read(entries_[place.index])) continue;
+      if (place.before.is_over(now)) return place;
+      const FlowPulse beat = place.before.pulse();
+      const bool is_protected = beat.life.is_protected();
+      const auto idle = now.since(beat.last_seen);
+      const bool is_better = is_protected == best_is_protected ? idle > best_idle : !is_protected;
+      if (!is_better) continue;
+      best = place;
+      best_is_protected = is_protected;
+      best_idle = idle;
+    }
+  }
+  return best;
+}
+
+/// False: somebody was there first, or the flow that was there has come to life.
+bool FlowTable::fill(const Place& place, std::uint64_t hash, const FlowImage& image) noexcept {
+  FlowEntry& entry = entries_[place.index];
+  const std::uint64_t seen = place.before.words[FlowEntry::kPinWord];
+  if (!take(entry, seen)) return false;
+  const auto pulse = entry.word(FlowEntry::kPulseWord);
+  if (!place.is_empty &&
+      pulse.load(std::memory_order_relaxed) != place.before.words[FlowEntry::kPulseWord]) {
+    give_back(entry, seen, seen);
+    return false;
+  }
+  set_tag(place.index, tag_of(hash));
+  FlowEntry::for_each_other_word([&](std::size_t i) {  // release: see FlowImage::read()
+    entry.word(i).store(image.words[i], std::memory_order_release);
+  });
+  give_back(entry, seen, image.words[FlowEntry::kPinWord]);
+  return true;
+}
+
+// ---- the owner's --------------------------------------------------------------------------------
+
+std::size_t FlowTable::forget(std::uint16_t slot) noexcept {
+  std::size_t forgotten = 0;
+  for (std::size_t index = 0; index < capacity(); ++index) {
+    const std::uint64_t group_tags = tags(index / kGroupEntries).load(std::memory_order_acquire);
+    if (group_tags == 0) index |= kGroupEntries - 1;  // an empty group, perhaps of untouched memory
+    if (tag_at(group_tags, index % kGroupEntries) == 0) continue;
+    FlowEntry& entry = entries_[index];
+    for (;;) {
+      const std::uint64_t seen = entry.word(FlowEntry::kPinWord).load(std::memory_order_acquire);
+      if (FlowEntry::is_taken(seen)) {  // by a worker, for a few instructions
+        std::this_thread::yield();
+        continue;
+      }
+      if (static_cast<std::uint16_t>(seen) != slot) break;
+      if (!take(entry, seen)) continue;
+      set_tag(index, 0);
+      entry.word(FlowEntry::kPulseWord).store(0, std::memory_order_release);
+      give_back(entry, seen, FlowPin::kNoSlot);
+      ++forgotten;
+      break;
+    }
+  }
+  return forgotten;
+}
+
+void FlowTable::for_each(FlowTick now, const std::function<void(const FlowRecord&)>& function) {
+  for (std::size_t group = 0; group < group_count_; ++group) {
+    const std::uint64_t group_tags = tags(group).load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < kGroupEntries && group_tags != 0; ++i) {
+      FlowImage image;
+      if (tag_at(group_tags, i) == 0 || !image.read(entries_[group * kGroupEntries + i])) continue;
+      const FlowPulse beat = image.pulse();
+      if (beat.life.state == FlowState::none || image.is_over(now)) continue;
+      function({.key = image.key(),
+                .pin = image.pin(),
+                .life = beat.life,
+                .age = now.since(image.created()),
+                .idle = now.since(beat.last_seen),
+                .packets = beat.packets});
+    }
+  }
+}
+
+FlowCounts FlowTable::counts() const noexcept {
+  return {.created = counts_.created.load(std::memory_order_relaxed),
+          .displaced = counts_.displaced.load(std::memory_order_relaxed),
+          .displaced_established = counts_.displaced_established.load(std::memory_order_relaxed),
+          .flow_table_full = counts_.full.load(std::memory_order_relaxed)};
+}
+
+}  // namespace culvert

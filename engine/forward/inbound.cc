@@ -1,0 +1,186 @@
+#include "engine/forward/inbound.h"
+
+#include "engine/model/inner_packet.h"
+#include "engine/offload/raw_repair.h"
+#include "engine/offload/segment.h"
+#include "proto/ecn.h"
+#include "proto/ipv4.h"
+
+namespace culvert {
+namespace {
+
+using proto::ChecksumCheck;
+using proto::Malformed;
+
+Verdict drop(DropReason reason, const Tunnel* tunnel = nullptr) noexcept {
+  return {.reason = reason, .tunnel = tunnel};
+}
+Verdict drop(Stage stage, Malformed malformed, const Tunnel* tunnel = nullptr) noexcept {
+  return drop(drop_reason(stage, malformed), tunnel);
+}
+
+/// Why a tunnel takes no packet of this outer source, or none at all; none: it does.
+DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
+                       const OwnAddresses& own) noexcept {
+  if (!tunnel.config.up) return DropReason::from_tunnel_that_is_down;
+  if (!tunnel.config.remote.is_unspecified()) return DropReason::none;
+  const auto source = outer.source;
+  const bool is_nobodys = source.is_multicast() || source.is_reserved() || source.is_loopback() ||
+                          source.host() >> 24 == 0 || source == outer.destination ||
+                          contains(own, source);
+  return is_nobodys ? DropReason::outer_source_forbidden : DropReason::none;
+}
+
+/// A tunnel with `dev` has packets of this interface alone, where the socket tells which it was.
+bool came_by_its_interface(const Tunnel& tunnel, const io::Packet& packet) noexcept {
+  const auto wanted = tunnel.path->interface_index.load(std::memory_order_relaxed);
+  return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted;
+}
+
+bool is_known(std::uint8_t ip_protocol) noexcept {
+  return std::apply([&](auto... each) { return ((each.kIpProtocol == ip_protocol) || ...); },
+                    Encapsulations{});
+}
+
+/// The payload packet, and whether a bad checksum of the encapsulation may be the work of a
+/// coalescing NIC.
+struct Decapsulated {
+  proto::Parsed<proto::Payload> payload;
+  bool must_be_coalesced = false;
+};
+
+/// A coalesced packet has the first one's checksum, and a packet that is still to get its transport
+/// checksum (sent on this very machine) fails until it has it.
+Decapsulated decapsulate(io::Packet& packet, const proto::Ipv4Packet& outer,
+                         io::ReceiveKind receive) noexcept {
+  const auto check =
+      packet.offload.is_super_packet() ? ChecksumCheck::already_verified : ChecksumCheck::verify;
+  Decapsulated result{culvert::decapsulate(outer.protocol, outer.payload, check)};
+  if (result.payload || result.payload.error() != Malformed::bad_checksum) return result;
+  if (packet.offload.needs_checksum && complete_checksum(packet)) {
+    result.payload = culvert::decapsulate(outer.protocol, outer.payload, ChecksumCheck::verify);
+  } else if (receive == io::ReceiveKind::raw) {
+    result = {culvert::decapsulate(outer.protocol, outer.payload, ChecksumCheck::already_verified),
+              true};
+  }
+  return result;
+}
+
+/// RFC 2890 2.2: older if it lies in the half of the number space behind the last one. True: in
+/// sequence.
+bool take_sequence(TunnelState& state, std::uint32_t sequence) noexcept {
+  const bool is_newer = static_cast<std::int32_t>(sequence - state.last_sequence) > 0;
+  if (is_newer) state.last_sequence = sequence;
+  return is_newer;
+}
+
+/// What the tunnel asks of the encapsulation's optional fields; none: all is well.
+DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload,
+                        TunnelState& state) noexcept {
+  return dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
+    if (encapsulation.wants_checksum(parameters) && !payload.had_checksum)
+      return DropReason::tunnel_checksum_missing;
+    if (!encapsulation.wants_sequence(parameters)) return DropReason::none;
+    if (!payload.sequence) return DropReason::sequence_missing;
+    return take_sequence(state, *payload.sequence) ? DropReason::none : DropReason::sequence_old;
+  });
+}
+
+/// The payload packet is of the IP version that the encapsulation says. Else a tunnel for IPv6
+/// would bring in IPv4 (RFC 4213 3: protocol 41 is IPv6).
+bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protocol_type) noexcept {
+  if (packet.empty()) return true;  // too short for either: the inner header's own check says so
+  const auto version = std::to_integer<unsigned>(packet.front() >> 4);
+  return version == (protocol_type == proto::kProtocolTypeIpv6 ? 6u : 4u);
+}
+
+/// The inner packet goes back to who encapsulated it. RFC 2784 3.1.
+bool goes_to_encapsulator(const InnerPacket& inner, std::span<const std::byte> bytes,
+                          const proto::Ipv4Packet& outer) noexcept {
+  return !inner.is_ipv6() && proto::load<proto::Ipv4Address>(bytes, 16) == outer.source;
+}
+
+/// An offload must speak of the inner packet only.
+bool offload_fits(const io::Packet& packet) noexcept {
+  const auto& offload = packet.offload;
+  if (!offload.needs_checksum) return !offload.is_super_packet();
+  return std::size_t{offload.checksum_start} + offload.checksum_offset + 2 <= packet.size();
+}
+
+// inner header > source > ECN > MSS > flow > TUN
+Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv4Packet& outer,
+                      bool must_be_coalesced, FlowPinning& flows,
+                      io::ReceiveKind receive) noexcept {
+  const auto inner = parse_inner(packet.bytes());
+  if (!inner) return drop(Stage::inner_header, inner.error(), &tunnel);
+  packet.trim_to(inner->size_bytes);  // RFC 4213 3.6: the length is that of the inner header
+  if (!offload_fits(packet)) return drop(DropReason::tunnel_offload_malformed, &tunnel);
+  if (receive == io::ReceiveKind::raw) {
+    const auto repair = repair_coalesced(packet, *inner, tunnel.device_mtu);
+    if (repair == RawRepair::beyond_repair)
+      return drop(DropReason::coalesced_beyond_repair, &tunnel);
+    if (must_be_coalesced && repair == RawRepair::intact)
+      return drop(DropReason::tunnel_checksum_bad, &tunnel);
+  }
+  if (!is_permitted_source(*inner, packet.bytes()))
+    return drop(DropReason::inner_source_forbidden, &tunnel);
+  if (!accepts_source(tunnel, *inner, packet.bytes()))
+    return drop(DropReason::inner_source_not_accepted, &tunnel);
+  if (goes_to_encapsulator(*inner, packet.bytes(), outer)) {
+    return drop(DropReason::inner_destination_is_encapsulator, &tunnel);
+  }
+  const auto ecn = proto::combine_ecn(proto::ecn_of(outer.tos), proto::ecn_of(inner->tos));
+  if (!ecn) return drop(DropReason::congestion_mark_lost, &tunnel);
+  if (ecn->inner != proto::ecn_of(inner->tos)) {
+    set_inner_tos(*inner, packet.bytes(), proto::with_ecn(inner->tos, ecn->inner));
+  }
+  if (tunnel.config.mssclamp) {
+    const Fit fit = inner->is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel);
+    clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
+  }
+  flows.arrived(*inner, packet.bytes(), packet_count(packet),
+                {.slot = static_cast<std::uint16_t>(tunnel.index),
+                 .local = outer.destination,
+                 .remote = outer.source,
+                 .interface_index = packet.interface_index});
+  return {
+      .action = Verdict::Action::to_tun, .ecn_is_anomalous = ecn->is_anomalous, .tunnel = &tunnel};
+}
+
+}  // namespace
+
+// outer header > encapsulation > tunnel > its fields > the inner packet
+Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
+                FlowPinning& flows, io::ReceiveKind receive) noexcept {
+  if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);
+  if (packet.has_bad_offload) return drop(DropReason::tunnel_offload_malformed);
+  // Linux verified what it gives to raw sockets, and may then have written into a Record Route or
+  // Timestamp option.
+  const auto outer = proto::parse_ipv4(packet.bytes(), receive == io::ReceiveKind::raw
+                                                           ? proto::ChecksumCheck::already_verified
+                                                           : proto::ChecksumCheck::verify);
+  if (!outer) return drop(Stage::outer_header, outer.error());
+  if (outer->is_fragment()) return drop(DropReason::outer_fragment);
+  if (!is_known(outer->protocol)) return drop(DropReason::outer_protocol_unknown);
+  const auto [payload, must_be_coalesced] = decapsulate(packet, *outer, receive);
+  if (!payload) return drop(Stage::tunnel_header, payload.error());
+  const Tunnel* tunnel =
+      tables.find(outer->protocol, outer->source, outer->destination, payload->key);
+  if (tunnel == nullptr || !came_by_its_interface(*tunnel, packet))
+    return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
+  auto reason = check_outer(*tunnel, *outer, tables.own_addresses());
+  if (reason == DropReason::none)
+    reason = check_fields(*tunnel, *payload, records.state(tunnel->index));
+  if (reason != DropReason::none) return drop(reason, tunnel);
+  if (!is_of_protocol_type(payload->packet, payload->protocol_type))
+    return drop(Stage::inner_header, Malformed::bad_version, tunnel);
+
+  // What the kernel has verified may then be the encapsulation's checksum, and not the inner
+  // packet's.
+  if (payload->had_checksum) packet.offload.checksum_verified = false;
+  packet.trim_to(outer->bytes.size());
+  packet.trim_front(static_cast<std::size_t>(payload->packet.data() - packet.bytes().data()));
+  return inbound_inner(packet, *tunnel, *outer, must_be_coalesced, flows, receive);
+}
+
+}  // namespace culvert

@@ -1,0 +1,313 @@
+#include "engine/forward/outbound.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "engine/forward/outbound_way.h"
+#include "engine/model/inner_packet.h"
+#include "engine/offload/fragment.h"
+#include "engine/offload/segment.h"
+#include "proto/ecn.h"
+#include "proto/ipv4.h"
+
+namespace culvert {
+
+// Whatever the encapsulation, its headers fit in front of a received packet, and those of a
+// fragment of a segment in a block.
+static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes <= io::kHeadroomBytes);
+static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes + 60 + kMaxInnerHeaderBytes <=
+              OutboundBatch::kBlockBytes);
+
+OutboundBatch::OutboundBatch(std::size_t capacity)
+    : capacity_(capacity), blocks_(capacity * kBlockBytes) {
+  datagrams_.reserve(capacity);
+}
+
+namespace {
+
+Verdict drop(DropReason reason, const Tunnel* tunnel = nullptr) noexcept {
+  return {.action = Verdict::Action::drop, .reason = reason, .tunnel = tunnel};
+}
+
+Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
+  return {.reason = DropReason::packet_too_big, .too_big_mtu = mtu, .tunnel = &tunnel};
+}
+
+/// The tunnel's own outer packet, come back as an inner one: RFC 2784 3.1, RFC 2473 7.
+bool is_routing_loop(const InnerPacket& inner, std::span<const std::byte> bytes,
+                     std::uint8_t ip_protocol, proto::Ipv4Address remote) noexcept {
+  return !inner.is_ipv6() && inner.upper_protocol == ip_protocol &&
+         proto::load<proto::Ipv4Address>(bytes, 16) == remote;
+}
+
+bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
+  return dispatch(tunnel.config.mode, [&](auto encapsulation, const auto&) {
+    return encapsulation.carries(protocol_type);
+  });
+}
+
+/// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2983, RFC 6040 4.1.
+std::uint8_t outer_ttl(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
+  return tunnel.config.ttl.value_or(inner.ttl);
+}
+std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
+  return proto::with_ecn(tunnel.config.tos.value_or(inner.tos),
+                         proto::outer_ecn(proto::ecn_of(inner.tos), tunnel.config.ecn));
+}
+
+/// Puts what one packet from TUN becomes in the batch. All its outer packets share their header but
+/// for length, identification and the encapsulation's own fields.
+class Encapsulator {
+ public:
+  Encapsulator(const Tunnel& tunnel, const OuterEnds& ends, const InnerPacket& inner,
+               const Fit& fit, TunnelState& state, OutboundBatch& batch) noexcept
+      : tunnel_(tunnel),
+        fit_(fit),
+        state_(state),
+        batch_(batch),
+        protocol_type_(inner.protocol_type),
+        ends_(ends) {
+    outer_.source = ends.local;
+    outer_.destination = ends.remote;
+    outer_.protocol = tunnel.ip_protocol;
+    outer_.tos = outer_tos(tunnel, inner);
+    outer_.ttl = outer_ttl(tunnel, inner);
+    outer_.dont_fragment = fit.dont_fragment;
+  }
+
+  /// One packet that is whole and fits.
+  void send_packet(io::Packet& packet) noexcept {
+    packet.grow_front(tunnel_.overhead_bytes());
+    send(packet.bytes(), {}, 1);
+  }
+
+  /// Whether the kernel can make the segments of a super-packet, headers and all. What it cannot:
+  /// USO, headers that differ (GRE checksum, sequence number), fragments, and a single segment,
+  /// which it drops if its TCP header has options.
+  [[nodiscard]] bool kernel_cuts(const io::Packet& packet,
+                                 const Segmenter& segmenter) const noexcept {
+    return ends_.next_hop.cuts && tunnel_.has_constant_header &&
+           packet.offload.segmentation != io::Segmentation::udp && segmenter.segment_count() > 1 &&
+           segmenter.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
+  }
+
+  /// A super-packet whole, for the kernel to cut. Its outer header says the length that it has now,
+  /// which the kernel corrects for each segment, as it counts the identification on (RFC 6864 4.1:
+  /// with DF set it may be anything).
+  void send_super_packet(io::Packet& packet, const Segmenter& segmenter) noexcept {
+    const auto segments = static_cast<std::uint32_t>(segmenter.segment_count());
+    const std::uint32_t bytes = packet_bytes(packet);
+    packet.grow_front(tunnel_.overhead_bytes());
+    const auto whole = packet.bytes();
+    outer_.total_bytes = static_cast<std::uint16_t>(std::min<std::size_t>(whole.size(), 0xffff));
+    if (!outer_.dont_fragment) {
+      outer_.identification = next_identification();
+      state_.next_identification =
+          static_cast<std::uint16_t>(state_.next_identification + segments - 1);
+    }
+    proto::build_ipv4(whole.first<proto::kIpv4HeaderBytes>(), outer_);
+    if (tunnel_.encapsulation_bytes != 0) write_encapsulation(whole, {});
+    io::Datagram& datagram = add(whole, {}, segments, bytes);
+    datagram.offload = packet.offload;
+    datagram.encapsulation_bytes = tunnel_.overhead_bytes();
+  }
+
+  /// The segments of a super-packet, which fit.
+  void send_segments(Segmenter& segmenter) noexcept {
+    const std::size_t overhead = tunnel_.overhead_bytes();
+    for (std::size_t i = 0; i < segmenter.segment_count(); ++i) {
+      const auto head = batch_.block().first(overhead + segmenter.header_bytes());
+      const auto slice = segmenter.next(head.subspan(overhead));
+      send(head, slice, 1);
+    }
+  }
+
+  /// The same for segments that do not fit, of an IPv4 flow that lets them be fragmented.
+  void send_fragmented_segments(Segmenter& segmenter, std::size_t ip_header_bytes) noexcept {
+    std::array<std::byte, kMaxInnerHeaderBytes> headers;
+    const auto head = std::span{headers}.first(segmenter.header_bytes());
+    for (std::size_t i = 0; i < segmenter.segment_count(); ++i) {
+      const auto slice = segmenter.next(head);
+      cut_inner(head.first(ip_header_bytes), head.subspan(ip_header_bytes), slice);
+    }
+  }
+
+  /// Fragments of an IPv4 packet that does not fit and may be cut.
+  void send_inner_fragments(std::span<const std::byte> inner,
+                            std::size_t ip_header_bytes) noexcept {
+    cut_inner(inner.first(ip_header_bytes), inner.subspan(ip_header_bytes), {});
+  }
+
+ private:
+  /// `head`: overhead_bytes() of room, then the inner packet or its headers; `tail`: the rest of
+  /// it. `packets`: what is counted when it has been sent.
+  void send(std::span<std::byte> head, std::span<const std::byte> tail,
+            std::uint16_t packets) noexcept {
+    const std::size_t total = head.size() + tail.size();
+    outer_.total_bytes = static_cast<std::uint16_t>(total);
+    if (!outer_.dont_fragment) outer_.identification = next_identification();
+    proto::build_ipv4(head.first<proto::kIpv4HeaderBytes>(), outer_);
+    if (tunnel_.encapsulation_bytes != 0) write_encapsulation(head, tail);
+    if (!outer_.dont_fragment && total > fit_.outer_mtu_bytes)
+      return send_fragments(head, tail, packets);
+    add(head, tail, packets, total - tunnel_.overhead_bytes());
+  }
+
+  void write_encapsulation(std::span<std::byte> head, std::span<const std::byte> tail) noexcept {
+    const auto header = head.subspan(proto::kIpv4HeaderBytes, tunnel_.encapsulation_bytes);
+    const proto::PayloadParts payload{head.subspan(tunnel_.overhead_bytes()), tail, protocol_type_};
+    dispatch(tunnel_.config.mode, [&](auto encapsulation, const auto& parameters) {
+      const std::uint32_t sequence =
+          encapsulation.sends_sequence(parameters) ? state_.next_sequence++ : 0;
+      encapsulation.encapsulate(header, parameters, sequence, payload);
+    });
+  }
+
+  /// RFC 6864 4.3: unique while a fragment of it may live; never 0, which asks the kernel for one.
+  std::uint16_t next_identification() noexcept {
+    if (++state_.next_identification == 0) ++state_.next_identification;
+    return state_.next_identification;
+  }
+
+  /// Fragments of an outer packet (RFC 4213 3.2.1, DF clear). The head of a segment lies in a block
+  /// of the batch, which a flush gives away, so it is copied: it is headers only, and this way is
+  /// rare.
+  void send_fragments(std::span<const std::byte> head, std::span<const std::byte> tail,
+                      std::uint16_t packets) noexcept {
+    std::array<std::byte, OutboundBatch::kBlockBytes> copy;
+    if (head.size() <= copy.size()) {
+      std::memcpy(copy.data(), head.data(), head.size());
+      head = std::span{copy}.first(head.size());
+    }
+    const std::size_t inner_bytes = head.size() + tail.size() - tunnel_.overhead_bytes();
+    cut(head.first(proto::kIpv4HeaderBytes), head.subspan(proto::kIpv4HeaderBytes), tail,
+        fit_.outer_mtu_bytes, 0,
+        [&, this](auto fragment_head, auto fragment_tail, std::uint16_t is_first) {
+          add(fragment_head, fragment_tail, packets * is_first, inner_bytes * is_first);
+        });
+  }
+
+  /// Cuts an IPv4 packet; each fragment's header lies in a block behind `room_bytes`. Calls
+  /// `emit(head with room, tail, 1 for the first and 0 for the others)`.
+  template <class Emit>
+  void cut(std::span<const std::byte> header, std::span<const std::byte> payload,
+           std::span<const std::byte> payload2, std::uint16_t mtu_bytes, std::size_t room_bytes,
+           Emit emit) noexcept {
+    Fragmenter fragmenter(header, payload, payload2, mtu_bytes);
+    for (std::uint16_t is_first = 1;; is_first = 0) {
+      const auto block = batch_.block();
+      const auto piece = fragmenter.next(block.subspan(room_bytes).first<60>());
+      if (!piece) return;
+      std::size_t head_bytes = room_bytes + piece->header_bytes;
+      auto tail = piece->payload;
+      const bool is_short = head_bytes + tail.size() <= block.size();
+      if (is_short || !piece->payload2.empty()) {  // what may lie in a copy goes into the block
+        std::memcpy(block.data() + head_bytes, tail.data(), tail.size());
+        head_bytes += tail.size();
+        tail = piece->payload2;
+      }
+      emit(block.first(head_bytes), tail, is_first);
+    }
+  }
+
+  void cut_inner(std::span<const std::byte> header, std::span<const std::byte> payload,
+                 std::span<const std::byte> payload2) noexcept {
+    cut(header, payload, payload2, fit_.mtu_bytes, tunnel_.overhead_bytes(),
+        [this](auto head, auto tail, std::uint16_t packets) { send(head, tail, packets); });
+  }
+
+  io::Datagram& add(std::span<const std::byte> head, std::span<const std::byte> tail,
+                    std::size_t packets, std::size_t inner_bytes) noexcept {
+    OutboundDatagram& added = batch_.add();
+    added.tunnel = tunnel_.index;
+    added.packets = static_cast<std::uint32_t>(packets);
+    added.inner_bytes = static_cast<std::uint32_t>(inner_bytes);
+    added.datagram.head = head;
+    added.datagram.tail = tail;
+    added.datagram.destination = ends_.remote;
+    added.datagram.next_hop = ends_.next_hop;
+    added.datagram.interface_index = ends_.interface_index;
+    return added.datagram;
+  }
+
+  const Tunnel& tunnel_;
+  const Fit& fit_;
+  TunnelState& state_;
+  OutboundBatch& batch_;
+  std::uint16_t protocol_type_;
+  const OuterEnds& ends_;
+  proto::Ipv4Fields outer_;
+};
+
+Verdict sent(const Tunnel& tunnel) noexcept {
+  return {.action = Verdict::Action::to_tunnel, .tunnel = &tunnel};
+}
+
+// segments > fit > datagrams, or one that the kernel cuts
+Verdict outbound_super_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
+                              const Fit& fit, Encapsulator& encapsulator) noexcept {
+  auto segmenter = Segmenter::start(packet);
+  if (!segmenter) return drop(DropReason::tun_offload_malformed, &tunnel);
+  if (segmenter->largest_packet_bytes() <= fit.mtu_bytes) {
+    if (encapsulator.kernel_cuts(packet, *segmenter)) {
+      encapsulator.send_super_packet(packet, *segmenter);
+    } else {
+      encapsulator.send_segments(*segmenter);
+    }
+  } else if (inner.may_be_fragmented) {
+    encapsulator.send_fragmented_segments(*segmenter, inner.ip_header_bytes);
+  } else {
+    return drop_too_big(tunnel, fit.mtu_bytes);
+  }
+  return sent(tunnel);
+}
+
+// checksum > fit > datagrams
+Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
+                        const Fit& fit, Encapsulator& encapsulator) noexcept {
+  if (packet.offload.needs_checksum && !complete_checksum(packet)) {
+    return drop(DropReason::tun_offload_malformed, &tunnel);
+  }
+  if (inner.size_bytes <= fit.mtu_bytes) {
+    encapsulator.send_packet(packet);
+  } else if (inner.may_be_fragmented) {
+    encapsulator.send_inner_fragments(packet.bytes(), inner.ip_header_bytes);
+  } else {
+    return drop_too_big(tunnel, fit.mtu_bytes);
+  }
+  return sent(tunnel);
+}
+
+}  // namespace
+
+// inner header > flow, else route > loop > MSS > segments or checksum > fit > encapsulation >
+// datagrams
+Verdict outbound(io::Packet& packet, const OutboundPacket& ahead, const Tables& tables,
+                 TunnelRecords& records, FlowPinning& flows, OutboundBatch& batch) noexcept {
+  if (packet.truncated) return drop(DropReason::tun_packet_truncated);
+  if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
+  const auto& inner = ahead.inner;
+  if (!inner) return drop(DropReason::tun_packet_malformed);
+  if (!packet.offload.is_super_packet()) packet.trim_to(inner->size_bytes);
+  const OutboundWay way = find_way(packet, ahead, tables, flows);
+  const Tunnel* tunnel = way.tunnel;
+  if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
+  if (!way.is_up) return drop(DropReason::tunnel_down, tunnel);
+  if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
+  const OuterEnds ends = outer_ends(way, tables.own_addresses());
+  if (is_routing_loop(*inner, packet.bytes(), tunnel->ip_protocol, ends.remote))
+    return drop(DropReason::routing_loop, tunnel);
+  if (ends.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
+  if (ends.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
+  flows.sent(ahead, way.pin, way.is_placed);
+  const Fit fit = inner->is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
+  if (tunnel->config.mssclamp)
+    clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
+  Encapsulator encapsulator(*tunnel, ends, *inner, fit, records.state(tunnel->index), batch);
+  if (packet.offload.is_super_packet())
+    return outbound_super_packet(packet, *inner, *tunnel, fit, encapsulator);
+  return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);
+}
+
+}  // namespace culvert

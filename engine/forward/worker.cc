@@ -1,0 +1,341 @@
+#include "engine/forward/worker.h"
+
+#include <cassert>
+#include <cerrno>
+#include <random>
+#include <utility>
+
+#include "engine/forward/tunnel_ahead.h"
+#include "engine/offload/segment.h"
+#include "engine/tables/path.h"
+
+namespace culvert {
+namespace {
+
+constexpr auto kTick = std::chrono::seconds{1};
+/// Between look-ups of kHouseChunk routes, where there are more tunnels than that.
+constexpr auto kLookUpInterval = std::chrono::milliseconds{125};
+constexpr std::size_t kErrorBuffers = 32;  // errors that one round may originate
+
+DropReason send_reason(int error) noexcept {
+  switch (error) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      return DropReason::send_queue_full;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENODEV:
+    case ENXIO:
+    case EADDRNOTAVAIL:
+    case EINVAL:
+      return DropReason::send_no_route;  // EINVAL: the source is no address of this host any more
+    case EPERM:
+    case EACCES:
+      return DropReason::send_refused;
+    case EMSGSIZE:
+      return DropReason::send_too_big;
+    default:
+      return DropReason::send_failed;
+  }
+}
+
+DropReason write_reason(int error) noexcept {
+  return error == EAGAIN || error == ENOBUFS || error == ENOMEM ? DropReason::tun_queue_full
+                                                                : DropReason::tun_write_failed;
+}
+
+}  // namespace
+
+class alignas(io::kCacheLineBytes) Worker::Batch final : public OutboundBatch {
+ public:
+  Batch(Worker& worker, std::size_t capacity) : OutboundBatch(capacity), worker_(worker) {}
+
+ protected:
+  void flush() noexcept override { worker_.flush(); }
+
+ private:
+  Worker& worker_;
+};
+
+Worker::Worker(std::unique_ptr<io::Queues> queues, Snapshot<Tables>& tables, WorkerOptions options)
+    : queues_(std::move(queues)),
+      snapshot_(tables),
+      options_(std::move(options)),
+      flows_(options_.flows),
+      batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
+      coalescer_(options_.sizes.tunnel_packets, options_.tun_takes_udp),
+      error_buffers_(kErrorBuffers) {
+  pending_writes_.reserve(options_.sizes.batch_writes);
+  if (!options_.tun_has_virtio_header)
+    cut_headers_.resize(options_.sizes.batch_writes * kMaxInnerHeaderBytes);
+  too_big_.reserve(kHouseChunk);
+}
+
+Worker::~Worker() = default;
+
+Result<void> Worker::prepare(std::uint32_t slot) {
+  // RFC 6864 does not ask for it, but an observer should not learn a restart from identifications.
+  return records_.prepare(slot, static_cast<std::uint16_t>(std::random_device{}()));
+}
+
+void Worker::run() noexcept {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    std::chrono::nanoseconds idle = kTick;
+    if (options_.keeps_house && tables_ != nullptr && tables_->slots().size() > kHouseChunk)
+      idle = kLookUpInterval;
+    if (look_ups_asked_for_ != 0) idle = {};
+    const auto done = round(idle, std::chrono::steady_clock::now());
+    if (!done) {
+      options_.on_failure(done.error());
+      break;
+    }
+  }
+  receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
+  queues_->finish();
+}
+
+// wait > TUN to tunnel > tunnel to TUN > errors > everything to the kernel > buffers back
+Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept {
+  if (auto waited = queues_->wait(timeout); !waited) return waited;
+  tables_ = &snapshot_.read(options_.index);
+  keep_house(now);
+  flows_.begin(now);
+  const auto from_device = queues_->received(io::Source::tun);
+  TunnelAhead ahead(*tables_, records_);
+  for (std::size_t i = 0; i < from_device.size(); ++i) {
+    ahead.outbound(from_device, i);
+    from_tun(from_device[i], flows_.outbound(from_device, i), now);
+  }
+  const auto from_tunnels = queues_->received(io::Source::tunnel);
+  for (std::size_t i = 0; i < from_tunnels.size(); ++i) {
+    ahead.inbound(from_tunnels, i);
+    from_tunnel(from_tunnels[i]);
+  }
+  for (auto& packet : queues_->received(io::Source::icmp)) from_icmp(packet, now);
+  write_coalesced();
+  batch_->flush_and_clear();
+  coalescer_.clear();
+  error_buffers_used_ = 0;
+  queues_->release();
+  return {};
+}
+
+void Worker::from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now) noexcept {
+  const std::uint32_t packets = packet_count(packet);
+  const Verdict verdict = outbound(packet, ahead, *tables_, records_, flows_, *batch_);
+  const CounterSet counters = counters_of(verdict.tunnel);
+  counters->out_received.add(packets);
+  if (verdict.action != Verdict::Action::drop) return;  // counted when it has been sent
+  counters.drop(verdict.reason, packets);
+  answer(packet, verdict, now);
+}
+
+void Worker::from_tunnel(io::Packet& packet) noexcept {
+  const std::uint32_t packets = packet_count(packet);
+  const Verdict verdict = inbound(packet, *tables_, records_, flows_, options_.receive);
+  const CounterSet counters = counters_of(verdict.tunnel);
+  counters->in_received.add(packets);
+  if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
+  if (verdict.action == Verdict::Action::drop) return counters.drop(verdict.reason, packets);
+  const std::uint32_t tunnel = verdict.tunnel->index;
+  if (!cut_headers_.empty()) {
+    return write_cut(
+        packet,
+        {.tunnel = tunnel, .packets = packets, .bytes = static_cast<std::uint32_t>(packet.size())});
+  }
+  coalescer_.add(packet, tunnel, packets, verdict.tunnel->config.coalesce);
+}
+
+void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
+  ErrorBuffer* buffer = error_buffer();
+  ErrorBuffer unused;
+  Relay relay = relay_error(buffer != nullptr ? *buffer : unused, *tables_, packet.bytes());
+  const CounterSet counters = counters_of(relay.tunnel);
+  counters.add(RareCounter::errors_received);
+  if (relay.learned_path_mtu != 0) learn_path_mtu(*relay.tunnel, relay.learned_path_mtu, now);
+  if (relay.reason == DropReason::none && (buffer == nullptr || !limiter_.allow(now))) {
+    relay.reason = DropReason::icmp_error_rate_limited;
+  }
+  if (relay.reason != DropReason::none) return counters.drop(relay.reason, 1);
+  write({.head = relay.packet, .slices = {}, .offload = {}},
+        {.tunnel = relay.tunnel->index, .packets = 1, .is_relayed_error = true});
+}
+
+/// Tells the sender of a packet that was not forwarded, where that is due.
+void Worker::answer(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
+  const bool is_too_big = verdict.too_big_mtu != 0;
+  const auto unreachable = unreachable_for(verdict.reason);
+  if (!is_too_big && !unreachable) return;
+  const CounterSet counters = counters_of(verdict.tunnel);
+  const auto suppressed =
+      is_too_big ? RareCounter::too_big_suppressed : RareCounter::unreachable_suppressed;
+  ErrorBuffer* buffer = error_buffer();
+  if (buffer == nullptr) return counters.add(suppressed);
+  const auto error = is_too_big ? answer_too_big(*buffer, tables_->icmp_source(), *verdict.tunnel,
+                                                 packet.bytes(), verdict.too_big_mtu)
+                                : answer_unreachable(*buffer, tables_->icmp_source(),
+                                                     packet.bytes(), *unreachable);
+  if (error.empty()) return;  // RFC 4443 2.4(e)
+  if (!limiter_.allow(now)) return counters.add(suppressed);
+  counters.add(is_too_big ? RareCounter::too_big_sent : RareCounter::unreachable_sent);
+  write({.head = error, .slices = {}, .offload = {}}, {});
+}
+
+void Worker::write_coalesced() noexcept {
+  for (const Coalesced& coalesced : coalescer_.finish()) {
+    write(coalesced.packet,
+          {.tunnel = coalesced.tunnel, .packets = coalesced.packets, .bytes = coalesced.bytes});
+  }
+}
+
+void Worker::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
+  if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
+  pending_writes_.push_back(pending);
+  [[maybe_unused]] const bool has_room = queues_->write(packet);
+  assert(has_room);  // the queues have as many places as we count
+}
+
+/// For a device without virtio-net headers: segments, and whole checksums.
+void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept {
+  if (!packet.offload.is_super_packet()) {
+    if (packet.offload.needs_checksum && !complete_checksum(packet)) {
+      return records_.counters(pending.tunnel)
+          .drop(DropReason::tunnel_offload_malformed, pending.packets);
+    }
+    return write({.head = packet.bytes(), .slices = {}, .offload = {}}, pending);
+  }
+  auto segmenter = Segmenter::start(packet);
+  if (!segmenter || segmenter->segment_count() != pending.packets) {
+    return records_.counters(pending.tunnel)
+        .drop(DropReason::tunnel_offload_malformed, pending.packets);
+  }
+  for (std::size_t i = 0; i < segmenter->segment_count(); ++i) {
+    if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
+    const auto blocks =
+        std::span{cut_headers_}.subspan(pending_writes_.size() * kMaxInnerHeaderBytes);
+    const auto head = blocks.first(segmenter->header_bytes());
+    const auto slice = segmenter->next(head);
+    write({.head = head, .slices = {&slice, 1}, .offload = {}},
+          {.tunnel = pending.tunnel,
+           .packets = 1,
+           .bytes = static_cast<std::uint32_t>(head.size() + slice.size())});
+  }
+}
+
+/// Everything that waits goes to the kernel: the batch's datagrams and the writes.
+void Worker::flush() noexcept {
+  const auto datagrams = batch_->datagrams();
+  if (datagrams.empty() && pending_writes_.empty()) return;
+  std::size_t given = 0;
+  for (std::size_t i = 0; i < datagrams.size(); ++i) {
+    if (queues_->send(datagrams[i].datagram)) continue;
+    submit(datagrams.subspan(given, i - given));
+    given = i;
+    [[maybe_unused]] const bool has_room = queues_->send(datagrams[i].datagram);
+    assert(has_room);
+  }
+  submit(datagrams.subspan(given));
+}
+
+void Worker::submit(std::span<const OutboundDatagram> sent) noexcept {
+  flows_.finish();
+  const io::Submitted submitted = queues_->submit();
+  count_sends(sent, submitted.sends);
+  count_writes(submitted.writes);
+  pending_writes_.clear();
+}
+
+void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
+                         std::span<const int> results) noexcept {
+  assert(datagrams.size() == results.size());
+  for (std::size_t i = 0; i < datagrams.size(); ++i) {
+    const OutboundDatagram& datagram = datagrams[i];
+    const CounterSet counters = records_.counters(datagram.tunnel);
+    if (results[i] == 0) {
+      counters->out_packets.add(datagram.packets);
+      counters->out_bytes.add(datagram.inner_bytes);
+      continue;
+    }
+    counters.drop(send_reason(results[i]), datagram.packets);
+    // The route has changed under us: its MTU is looked up again before the next round. What finds
+    // no place here is refused again, and finds one then.
+    if (results[i] == EMSGSIZE && too_big_.size() < kHouseChunk)
+      too_big_.push_back(datagram.tunnel);
+    if (send_reason(results[i]) == DropReason::send_no_route)
+      flows_.avoid(datagram.datagram.interface_index);
+    // Or its interface is gone: what comes next goes by the kernel's route until a next hop is
+    // told.
+    if (send_reason(results[i]) == DropReason::send_no_route && datagram.datagram.next_hop)
+      tables_->tunnel(datagram.tunnel).path->next_hop.clear(datagram.datagram.next_hop);
+  }
+}
+
+void Worker::count_writes(std::span<const int> results) noexcept {
+  assert(pending_writes_.size() == results.size());
+  for (std::size_t i = 0; i < pending_writes_.size(); ++i) {
+    const PendingWrite& pending = pending_writes_[i];
+    if (pending.packets == 0) continue;
+    const CounterSet counters = records_.counters(pending.tunnel);
+    const bool is_written = results[i] == 0;
+    if (pending.is_relayed_error) {
+      is_written ? counters.add(RareCounter::errors_relayed)
+                 : counters.drop(DropReason::icmp_error_write_failed, 1);
+    } else if (is_written) {
+      counters->in_packets.add(pending.packets);
+      counters->in_bytes.add(pending.bytes);
+    } else {
+      counters.drop(write_reason(results[i]), pending.packets);
+    }
+  }
+}
+
+void Worker::keep_house(Time now) noexcept {
+  look_up_too_big(now);
+  // Only who has been asked writes: a read-modify-write in every round would cost more.
+  const bool is_asked = refresh_.load(std::memory_order_relaxed) &&
+                        refresh_.exchange(false, std::memory_order_relaxed);
+  const std::size_t slots = tables_->slots().size();
+  if (is_asked) look_ups_asked_for_ = slots;
+  if (look_ups_asked_for_ == 0 && now < next_house_keeping_) return;
+  const bool is_due = now >= next_house_keeping_;
+  if (look_ups_asked_for_ != 0 || options_.keeps_house) look_up_some(now);
+  if (!is_due) return;
+  next_house_keeping_ = now + (slots > kHouseChunk ? Time::duration{kLookUpInterval} : kTick);
+  receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
+}
+
+/// The routes of the next slots, round and round.
+void Worker::look_up_some(Time now) noexcept {
+  const auto& slots = tables_->slots();
+  const std::size_t count = std::min(slots.size(), kHouseChunk);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (next_look_up_ >= slots.size()) next_look_up_ = 0;
+    if (const Tunnel* tunnel = slots[next_look_up_++].get())
+      refresh_path(tunnel->config, *tunnel->path, probe_, now);
+  }
+  look_ups_asked_for_ -= std::min(look_ups_asked_for_, count);
+}
+
+void Worker::look_up_too_big(Time now) noexcept {
+  std::uint32_t last = UINT32_MAX;
+  for (const std::uint32_t slot : too_big_) {
+    if (std::exchange(last, slot) == slot) continue;
+    // The tables may be others by now.
+    const Tunnel* tunnel = slot < tables_->slots().size() ? tables_->slots()[slot].get() : nullptr;
+    if (tunnel != nullptr) refresh_path(tunnel->config, *tunnel->path, probe_, now);
+  }
+  too_big_.clear();
+}
+
+CounterSet Worker::counters_of(const Tunnel* tunnel) noexcept {
+  return tunnel != nullptr ? records_.counters(tunnel->index) : device_.counters();
+}
+
+ErrorBuffer* Worker::error_buffer() noexcept {
+  return error_buffers_used_ < error_buffers_.size() ? &error_buffers_[error_buffers_used_++]
+                                                     : nullptr;
+}
+
+}  // namespace culvert

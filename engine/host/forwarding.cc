@@ -1,0 +1,217 @@
+#include "engine/host/forwarding.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "io/fd.h"
+
+namespace culvert::control {
+namespace {
+
+const std::string kIpv6 = "/proc/sys/net/ipv6/conf/";
+const std::string kIpv4 = "/proc/sys/net/ipv4/conf/";
+
+/// Without the newline; empty: there is no such file.
+std::string read_value(const std::string& path) {
+  std::ifstream file{path};
+  std::string value;
+  std::getline(file, value);
+  return value;
+}
+
+int write_value(const std::string& path, const std::string& value) noexcept {
+  const io::Fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+  if (!file) return errno;
+  const ssize_t written = ::write(file.get(), value.data(), value.size());
+  return written == static_cast<ssize_t>(value.size()) ? 0 : errno;
+}
+
+/// Interfaces of the IPv6 default routes: "0…0 00 … DEVICE", the unreachable one of `lo` left out.
+std::vector<std::string> ipv6_uplinks() {
+  std::vector<std::string> names;
+  std::ifstream file{"/proc/net/ipv6_route"};
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(std::string(32, '0') + " 00 ")) continue;
+    std::string name = line.substr(line.find_last_of(' ') + 1);
+    if (name != "lo") names.push_back(std::move(name));
+  }
+  return names;
+}
+
+/// The same of IPv4: "DEVICE 00000000 GATEWAY FLAGS REFCNT USE METRIC 00000000 …".
+std::vector<std::string> ipv4_uplinks() {
+  std::vector<std::string> names;
+  std::ifstream file{"/proc/net/route"};
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields{line};
+    std::string name, destination, skipped, mask;
+    fields >> name >> destination;
+    for (int i = 0; i < 5; ++i) fields >> skipped;
+    fields >> mask;
+    if (destination == "00000000" && mask == "00000000") names.push_back(name);
+  }
+  return names;
+}
+
+void sort_once(std::vector<std::string>& names) {
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+}
+
+bool has_ipv4(const DeviceSettings& device) {
+  const auto& tunnels = device.config.tunnels;
+  return std::any_of(tunnels.begin(), tunnels.end(),
+                     [](const TunnelConfig& tunnel) { return !tunnel.prefixes4.empty(); });
+}
+
+bool has_ipv6(const DeviceSettings& device) {
+  const auto& tunnels = device.config.tunnels;
+  return std::any_of(tunnels.begin(), tunnels.end(),
+                     [](const TunnelConfig& tunnel) { return !tunnel.prefixes6.empty(); });
+}
+
+bool has_all(const std::vector<std::string>& all, const std::vector<std::string>& some) {
+  return std::includes(all.begin(), all.end(), some.begin(), some.end());
+}
+
+}  // namespace
+
+ForwardingWish forwarding_wish(std::span<const DeviceSettings* const> devices,
+                               std::span<const NdpConfig> ndp) {
+  ForwardingWish wish;
+  for (const DeviceSettings* device : devices) {
+    if (!device->forwarding) continue;
+    wish.ipv6.push_back(device->config.device);
+    if (has_ipv4(*device)) wish.ipv4.push_back(device->config.device);
+  }
+  if (!wish.ipv6.empty()) {
+    for (const NdpConfig& each : ndp) wish.ipv6.push_back(each.interface);
+    for (std::string& name : ipv6_uplinks()) wish.ipv6.push_back(std::move(name));
+  }
+  if (!wish.ipv4.empty()) {
+    for (std::string& name : ipv4_uplinks()) wish.ipv4.push_back(std::move(name));
+  }
+  sort_once(wish.ipv6);
+  sort_once(wish.ipv4);
+  return wish;
+}
+
+std::string why_not_forwarded(const DeviceSettings& settings) {
+  if (settings.forwarding) return {};
+  const std::string& device = settings.config.device;
+  const auto sentence = [](const std::string& version, const std::string& sysctl) {
+    return "the kernel does not forward " + version +
+           ", so what is behind the tunnels reaches this host only: sysctl -w " + sysctl +
+           "=1, or forwarding = true";
+  };
+  if (has_ipv6(settings) && read_value(kIpv6 + "all/forwarding") == "0" &&
+      read_value(kIpv6 + device + "/force_forwarding") != "1") {
+    return sentence("IPv6", "net.ipv6.conf.all.forwarding");
+  }
+  if (has_ipv4(settings) && read_value(kIpv4 + device + "/forwarding") == "0")
+    return sentence("IPv4", "net.ipv4.ip_forward");
+  return {};
+}
+
+/// Writes a sysctl, and keeps what was there.
+Result<void> ForwardingGuard::write(const std::string& path, const std::string& value) {
+  std::string before = read_value(path);
+  if (before.empty() || before == value) return {};  // the interface is gone, or it is so already
+  if (const int code = write_value(path, value); code != 0) {
+    if (code == ENOENT) return {};
+    return Unexpected{Error{.code = code,
+                            .operation = "switch on forwarding by",
+                            .object = path,
+                            .advice = "write it before culvert starts, and leave `forwarding` out "
+                                      "(in a container /proc/sys is often read-only)"}};
+  }
+  saved_.push_back({path, std::move(before)});
+  return {};
+}
+
+Result<void> ForwardingGuard::keep_hearing_routers(const std::string& interface) {
+  const std::string folder = kIpv6 + interface + "/";
+  const bool hears_routers =
+      read_value(folder + "accept_ra") == "1" && read_value(folder + "forwarding") == "0";
+  return hears_routers ? write(folder + "accept_ra", "2") : Result<void>{};
+}
+
+/// Every interface that does not forward has its values back when this returns; meanwhile accept_ra
+/// is 2, so that none loses its default route.
+Result<void> ForwardingGuard::switch_on_all() {
+  if (read_value(kIpv6 + "all/forwarding") != "0") return {};
+  std::vector<Saved> others;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator{kIpv6, error}) {
+    if (entry.path().filename() == "all") continue;
+    const std::string forwarding = entry.path() / "forwarding", hears = entry.path() / "accept_ra";
+    if (read_value(forwarding) != "0") {
+      // Switched off when `all` is, and then restored after it.
+      saved_.push_back({forwarding, read_value(forwarding)});
+      continue;
+    }
+    others.push_back({forwarding, "0"});
+    if (read_value(hears) != "1") continue;
+    others.push_back({hears, "1"});
+    write_value(hears, "2");
+  }
+  auto done = write(kIpv6 + "all/forwarding", "1");
+  for (const auto& [path, value] : others) write_value(path, value);
+  return done;
+}
+
+/// First accept_ra of all interfaces: where it is 1, forwarding on any of them drops the default
+/// routes that were learned. It is the last to be restored for the same reason.
+Result<void> ForwardingGuard::switch_on(const ForwardingWish& wish) {
+  for (const std::string& interface : wish.ipv6) {
+    if (auto done = keep_hearing_routers(interface); !done) return done;
+  }
+  const bool forces = may_force_ && !read_value(kIpv6 + "all/force_forwarding").empty();
+  if (!wish.ipv6.empty() && !forces) {
+    if (auto done = switch_on_all(); !done) return done;
+  }
+  for (const std::string& interface : wish.ipv6) {
+    if (auto done = write(kIpv6 + interface + "/forwarding", "1"); !done) return done;
+    if (!forces) continue;
+    if (auto done = write(kIpv6 + interface + "/force_forwarding", "1"); !done) return done;
+  }
+  for (const std::string& interface : wish.ipv4) {
+    if (auto done = write(kIpv4 + interface + "/forwarding", "1"); !done) return done;
+  }
+  return {};
+}
+
+Result<void> ForwardingGuard::widen(const ForwardingWish& wish) {
+  ForwardingWish both = wish_;
+  both.ipv6.insert(both.ipv6.end(), wish.ipv6.begin(), wish.ipv6.end());
+  both.ipv4.insert(both.ipv4.end(), wish.ipv4.begin(), wish.ipv4.end());
+  sort_once(both.ipv6);
+  sort_once(both.ipv4);
+  return set(both);
+}
+
+Result<void> ForwardingGuard::set(const ForwardingWish& wish) {
+  if (wish == wish_) return {};
+  if (!has_all(wish.ipv6, wish_.ipv6) || !has_all(wish.ipv4, wish_.ipv4)) restore();
+  auto done = switch_on(wish);
+  if (!done) return restore(), done;
+  wish_ = wish;
+  return done;
+}
+
+void ForwardingGuard::restore() noexcept {
+  while (!saved_.empty()) {
+    write_value(saved_.back().path, saved_.back().value);
+    saved_.pop_back();
+  }
+  wish_ = {};
+}
+
+}  // namespace culvert::control

@@ -1,0 +1,131 @@
+#include "engine/host/host_check.h"
+
+#include <net/if.h>
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "engine/model/quoted.h"
+#include "engine/tables/prefix_table.h"
+
+namespace culvert::control {
+namespace {
+
+/// A route of the device, by the word that asks for it.
+using RouteOfWord = std::pair<proto::Ipv4Prefix, std::string_view>;
+using Routes = PrefixTable<RouteOfWord, proto::Ipv4Address>;
+
+/// Prefixes of tunnels become routes, but never a default route (device_state.h).
+Routes routes_of(const DeviceSettings& settings) {
+  std::vector<Routes::Entry> entries;
+  for (const TunnelConfig& tunnel : settings.config.tunnels) {
+    for (const auto& prefix : tunnel.prefixes4) {
+      if (prefix.length_bits != 0) entries.push_back({prefix, {prefix, "prefix"}});
+    }
+  }
+  for (const auto& route : settings.routes4) entries.push_back({route, {route, "route"}});
+  return Routes{entries};
+}
+
+Unexpected<Error> refuse(int code, const DeviceSettings& settings, std::string_view word,
+                         const std::string& value, std::string advice) {
+  return Unexpected{Error{
+      .code = code,
+      .operation = "device",
+      .object = settings.config.device + ", word " + quoted(word) + ", value " + quoted(value),
+      .advice = std::move(advice)}};
+}
+
+std::string interface_list() {
+  std::string names;
+  struct if_nameindex* all = ::if_nameindex();
+  for (auto* each = all; each != nullptr && each->if_index != 0; ++each) {
+    names += (names.empty() ? "" : ", ") + std::string{each->if_name};
+  }
+  if (all != nullptr) ::if_freenameindex(all);
+  return names;
+}
+
+}  // namespace
+
+/// `dev`: the index of the outer interface; 0 if none is asked for.
+Result<unsigned> HostChecker::find_outer_interface(const DeviceSettings& settings,
+                                                   const TunnelConfig& tunnel) {
+  if (tunnel.dev.empty()) return 0u;
+  const auto [place, is_new] = interfaces_.try_emplace(tunnel.dev);
+  if (is_new) place->second = ::if_nametoindex(tunnel.dev.c_str());
+  if (place->second != 0) return place->second;
+  return refuse(ENODEV, settings, "dev", tunnel.dev,
+                "there is no such interface; there are " + interface_list());
+}
+
+const HostChecker::Route& HostChecker::route_to(proto::Ipv4Address address, unsigned device_index) {
+  const std::pair asked{address, device_index};
+  const auto known = routes_.find(asked);
+  if (known != routes_.end()) return known->second;
+  return routes_.emplace(asked, netlink_.route_to(address, device_index)).first->second;
+}
+
+/// Behind a NAT the public address is on no interface of this host; what works is the private one.
+Result<void> HostChecker::check_local(const DeviceSettings& settings, const TunnelConfig& tunnel,
+                                      unsigned outer_index) {
+  if (!tunnel.local) return {};
+  const Route& own = route_to(*tunnel.local);
+  if (!own) return Unexpected{own.error()};
+  if (*own && (*own)->is_local) return {};
+  const Route& route = route_to(tunnel.remote, outer_index);
+  if (!route) return Unexpected{route.error()};
+  std::string advice = "is on no interface of this host; ";
+  if (*route && !(*route)->source.is_unspecified()) {
+    const std::string source = (*route)->source.to_text();
+    advice += "the route to remote " + tunnel.remote.to_text() + " uses " + source +
+              ": write local " + source + ", or local any (also behind a NAT, where the public " +
+              "address is not on this host)";
+  } else {
+    advice += "and there is no route to remote " + tunnel.remote.to_text() +
+              ": bring the outer network up first, or write local any";
+  }
+  return refuse(EADDRNOTAVAIL, settings, "local", tunnel.local->to_text(), std::move(advice));
+}
+
+/// The tunnel's own packets must not be routed into the tunnel. RFC 2473 4.1.2 names the loop.
+Result<void> HostChecker::check_route(const DeviceSettings& settings, const TunnelConfig& tunnel,
+                                      const proto::Ipv4Prefix& route, std::string_view word) {
+  // Sockets that are bound to an interface find their route by that interface alone.
+  if (!tunnel.dev.empty()) return {};
+  const Route& found = route_to(tunnel.remote);
+  if (!found) return Unexpected{found.error()};
+  if (*found && (*found)->length_bits > route.length_bits) return {};
+  const std::string remote = tunnel.remote.to_text();
+  std::string host_route = "ip route add " + remote + "/32";
+  if (*found) {
+    if ((*found)->gateway) host_route += " via " + (*found)->gateway->to_text();
+    host_route += " dev " + interface_name((*found)->device_index);
+  } else {
+    host_route += " via GATEWAY";
+  }
+  return refuse(ELOOP, settings, word, route.to_text(),
+                "covers remote " + remote +
+                    ", so the tunnel's own packets would enter the tunnel: first give remote a "
+                    "route of its own (`" +
+                    host_route + "`), or name the outer interface with dev");
+}
+
+/// Of the routes that cover a remote endpoint the most specific one decides.
+Result<void> HostChecker::check(const DeviceSettings& settings) {
+  const Routes routes = routes_of(settings);
+  for (const TunnelConfig& tunnel : settings.config.tunnels) {
+    const auto outer_index = find_outer_interface(settings, tunnel);
+    if (!outer_index) return Unexpected{outer_index.error()};
+    if (auto local = check_local(settings, tunnel, *outer_index); !local) return local;
+    if (tunnel.remote.is_unspecified()) continue;
+    const RouteOfWord* covering = routes.find(tunnel.remote);
+    if (covering == nullptr) continue;
+    if (auto checked = check_route(settings, tunnel, covering->first, covering->second); !checked)
+      return checked;
+  }
+  return {};
+}
+
+}  // namespace culvert::control

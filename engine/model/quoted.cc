@@ -1,0 +1,19 @@
+#include "engine/model/quoted.h"
+
+namespace culvert {
+
+std::string printable(std::string_view text, std::size_t longest_bytes) {
+  std::string result{text.substr(0, longest_bytes)};
+  for (char& c : result) {
+    if ((c >= 0 && c < ' ') || c == 127) c = '?';
+  }
+  if (text.size() > longest_bytes) result += "...";
+  return result;
+}
+
+std::string quoted(std::string_view text) {
+  std::string result{"'"};
+  return result.append(printable(text)).append("'");
+}
+
+}  // namespace culvert

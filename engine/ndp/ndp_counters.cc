@@ -1,0 +1,96 @@
+#include "engine/ndp/ndp_counters.h"
+
+namespace culvert {
+
+using enum NdpIgnored;
+
+const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored{{
+    {none, "none", "answered"},
+
+    {truncated, "truncated", "ends before its headers do, or longer than a buffer"},
+    {header_malformed, "header_malformed", "no IPv6 packet"},
+    {fragmented, "fragmented", "has a Fragment header (RFC 6980 5)"},
+    {not_neighbor_discovery, "not_neighbor_discovery",
+     "neither a neighbor solicitation nor an advertisement"},
+    {hop_limit_not_255, "hop_limit_not_255", "may have come through a router (RFC 4861 7.1.1)"},
+    {code_not_zero, "code_not_zero", "ICMPv6 code other than 0 (RFC 4861 7.1.1)"},
+    {target_multicast, "target_multicast", "the target is a multicast address (RFC 4861 7.1.1)"},
+    {option_malformed, "option_malformed",
+     "an option of length 0 or past the end (RFC 4861 7.1.1)"},
+    {destination_not_solicited_node, "destination_not_solicited_node",
+     "source ::, and not sent to a solicited-node group (RFC 4861 7.1.1)"},
+    {unspecified_source_with_address, "unspecified_source_with_address",
+     "source ::, and a source link-layer address option (RFC 4861 7.1.1)"},
+    {solicited_flag_on_multicast, "solicited_flag_on_multicast",
+     "a multicast advertisement with the S flag (RFC 4861 7.1.2)"},
+    {checksum_bad, "checksum_bad", "the ICMPv6 checksum is wrong (RFC 4861 7.1.1)"},
+
+    {interface_unready, "interface_unready",
+     "the interface has no link-local address yet to answer from"},
+    {source_multicast, "source_multicast", "the source names no single node"},
+    {no_rule, "no_rule", "no rule's prefix holds the target"},
+    {excepted, "excepted", "an `except` holds the target"},
+    {own_address, "own_address", "the interface's own address: the kernel answers"},
+    {source_is_target, "source_is_target", "asks for the address it is sent from"},
+    {on_link, "on_link", "the target lives on this link and answers for itself"},
+    {no_tunnel, "no_tunnel", "rule `auto`: no tunnel's prefix holds the target"},
+    {tunnel_down, "tunnel_down", "rule `auto`: the target's tunnel is down"},
+
+    {rate_limited, "rate_limited", "more than `answers_per_second`"},
+    {source_rate_limited, "source_rate_limited", "more than `answers_per_second_per_source`"},
+    {probe_waiting, "probe_waiting",
+     "the same asker, or as many others as may, wait for this target's probe already"},
+    {probe_unanswered, "probe_unanswered", "the target did not answer its probe"},
+    {probe_known_dead, "probe_known_dead", "the target did not answer a probe a moment ago"},
+    {probe_rate_limited, "probe_rate_limited", "more targets to probe than `probe.per_second`"},
+    {probe_table_full, "probe_table_full",
+     "all places of `probe.cache` are taken by targets known to be alive, or being probed"},
+
+    {delay_queue_full, "delay_queue_full", "too many answers wait for their random `delay`"},
+    {send_failed, "send_failed", "the kernel did not take the answer: is the interface up?"},
+}};
+
+NdpIgnored ndp_ignored(proto::Malformed malformed) noexcept {
+  switch (malformed) {
+    case proto::Malformed::truncated:
+      return truncated;
+    case proto::Malformed::fragmented:
+      return fragmented;
+    case proto::Malformed::not_neighbor_discovery:
+      return not_neighbor_discovery;
+    case proto::Malformed::bad_hop_limit:
+      return hop_limit_not_255;
+    case proto::Malformed::bad_code:
+      return code_not_zero;
+    case proto::Malformed::bad_option:
+      return option_malformed;
+    case proto::Malformed::multicast_target:
+      return target_multicast;
+    case proto::Malformed::destination_not_solicited_node:
+      return destination_not_solicited_node;
+    case proto::Malformed::unspecified_source_with_address:
+      return unspecified_source_with_address;
+    case proto::Malformed::solicited_flag_on_multicast:
+      return solicited_flag_on_multicast;
+    case proto::Malformed::bad_checksum:
+      return checksum_bad;
+    default:
+      return header_malformed;
+  }
+}
+
+NdpTotals NdpCounters::totals() const noexcept {
+  NdpTotals totals{.received = received.value(),
+                   .advertisements = advertisements.value(),
+                   .answers = answers.value(),
+                   .duplicate_answers = duplicate_answers.value(),
+                   .announcements = announcements.value(),
+                   .probes = probes.value(),
+                   .probes_answered = probes_answered.value(),
+                   .probes_unanswered = probes_unanswered.value(),
+                   .receive_queue_full = receive_queue_full.value()};
+  for (std::size_t i = 0; i < kNdpIgnoredCount; ++i) totals.ignored[i] = ignored[i].value();
+  return totals;
+}
+
+}  // namespace culvert

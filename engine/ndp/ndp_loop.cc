@@ -1,0 +1,244 @@
+#include "engine/ndp/ndp_loop.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "io/thread.h"
+
+namespace culvert {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMaxDelayed = 1'024;
+/// Announcements that are sent at once, and how long it takes until the next so many.
+constexpr std::size_t kAnnouncedAtOnce = 32;
+constexpr auto kAnnounceInterval = 100ms;
+/// A conversation whose solicitations are less than this apart is not slept through.
+constexpr auto kBusyPoll = 50us;
+/// After so many frames that need no answer, the loop pauses, while the ring takes what comes: to
+/// be woken for each is dearer than they are.
+constexpr std::size_t kStormFrames = 64;
+constexpr auto kStormPause = 1ms;
+
+/// The earliest first, which std::*_heap has at the front if it compares the other way round.
+constexpr auto kLater = [](const auto& a, const auto& b) { return a.due > b.due; };
+
+}  // namespace
+
+NdpLoop::NdpLoop(const NdpConfig& config, io::EchoSocket echo, std::uint64_t seed)
+    : responder_(config, seed),
+      echo_(std::move(echo)),
+      delay_(config.delay),
+      random_(static_cast<std::minstd_rand::result_type>(seed)),
+      busy_poll_(kBusyPoll) {
+  delayed_.reserve(kMaxDelayed);
+}
+
+// ---- the owner's side ---------------------------------------------------------------------------
+
+Result<void> NdpLoop::start(const std::string& name) {
+  if (is_running()) return {};
+  const auto fail = [&](int code, const char* operation) {
+    return Unexpected{
+        Error{.code = code, .operation = operation, .object = "ndp " + name, .advice = {}}};
+  };
+  if (!wake_) wake_.reset(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wake_) return fail(errno, "create eventfd for");
+  stop_ = false;
+  try {
+    thread_ = std::thread{[this, name] {
+      io::set_thread_name("ndp-" + name);
+      run();
+    }};
+  } catch (const std::system_error& error) {
+    return fail(error.code().value(), "start thread of");
+  }
+  return {};
+}
+
+void NdpLoop::stop() noexcept {
+  if (!is_running()) return;
+  stop_ = true;
+  ::eventfd_write(wake_.get(), 1);
+  thread_.join();
+}
+
+void NdpLoop::call(const std::function<void()>& work) {
+  if (!is_running()) return work();
+  call_ = &work;
+  ::eventfd_write(wake_.get(), 1);
+  call_.wait(&work);
+}
+
+void NdpLoop::run_call() noexcept {
+  const auto* work = call_.load();
+  if (work == nullptr) return;
+  (*work)();
+  call_ = nullptr;
+  call_.notify_one();
+}
+
+void NdpLoop::set_socket(io::NdpSocket& socket) noexcept {
+  std::swap(socket_, socket);
+  delayed_.clear();
+  announcements_.clear();
+}
+
+void NdpLoop::announce(const std::vector<proto::Ipv6Address>& targets) {
+  announcements_.insert(announcements_.end(), targets.begin(), targets.end());
+}
+
+// ---- the loop -----------------------------------------------------------------------------------
+
+void NdpLoop::run() noexcept {
+  while (!stop_) {
+    run_call();
+    const Time now = Time::clock::now();
+    if (round(now)) {
+      busy_poll_.skip();
+    } else if (idle_frames_ >= kStormFrames) {
+      idle_frames_ = 0;
+      std::this_thread::sleep_for(kStormPause);
+    } else {
+      wait(now);
+    }
+  }
+  run_call();
+}
+
+// Everything that there is to do now. False: that was nothing.
+bool NdpLoop::round(Time now) noexcept {
+  const std::size_t frames = take_frames(now);
+  take_echoes(now);
+  while (now >= responder_.next_due() && responder_.expire(now, out_)) flush(now);
+  send_due(now);
+  send_announcements(now);
+  flush(now);
+  return frames != 0 && idle_frames_ < io::NdpSocket::kFrames;
+}
+
+// As many as an output takes: what came first is answered before the next are looked at.
+std::size_t NdpLoop::take_frames(Time now) noexcept {
+  std::size_t taken = 0;
+  while (out_.has_room() && taken < NdpOutput::kFrames) {
+    const auto frame = socket_.next();
+    if (frame.empty()) break;
+    responder_.take(frame, now, out_);
+    socket_.release();
+    ++taken;
+  }
+  const std::size_t answered = out_.frames().size();
+  if (taken > answered) idle_frames_ += taken - answered;
+  return taken;
+}
+
+void NdpLoop::take_echoes(Time now) noexcept {
+  if (!echo_.is_open()) return;
+  while (const auto reply = echo_.receive()) {
+    if (!out_.has_room()) flush(now);
+    responder_.take_echo(reply->source, reply->interface_index, now, out_);
+  }
+}
+
+void NdpLoop::flush(Time now) noexcept {
+  for (const auto& target : out_.probes()) {
+    responder_.counters().probes.add(1);
+    // Without a route or room the try is as one that is not answered.
+    if (echo_.is_open()) static_cast<void>(echo_.send(target));
+  }
+  std::array<const NdpFrame*, NdpOutput::kFrames> at_once;
+  std::size_t count = 0;
+  for (const NdpFrame& frame : out_.frames()) {
+    if (!frame.may_wait || delay_ == 0ms) {
+      at_once[count++] = &frame;
+    } else if (delayed_.size() == kMaxDelayed) {
+      responder_.count(frame, NdpIgnored::delay_queue_full);
+    } else {
+      std::uniform_int_distribution<std::int64_t> delay{0,
+                                                        std::chrono::nanoseconds{delay_}.count()};
+      delayed_.push_back({now + std::chrono::nanoseconds{delay(random_)}, frame});
+      std::push_heap(delayed_.begin(), delayed_.end(), kLater);
+    }
+  }
+  send(std::span{at_once}.first(count));
+  out_.clear();
+}
+
+void NdpLoop::send(std::span<const NdpFrame* const> frames) noexcept {
+  if (frames.empty()) return;
+  std::array<std::span<const std::byte>, io::NdpSocket::kSends> bytes;
+  std::array<int, io::NdpSocket::kSends> errors;
+  static_assert(NdpOutput::kFrames <= io::NdpSocket::kSends);
+  for (std::size_t i = 0; i < frames.size(); ++i) bytes[i] = frames[i]->bytes;
+  if (!socket_.is_open()) {
+    errors.fill(ENETDOWN);
+  } else {
+    socket_.send(std::span{bytes}.first(frames.size()), errors);
+  }
+  for (std::size_t i = 0; i < frames.size(); ++i)
+    responder_.count(*frames[i], errors[i] == 0 ? NdpIgnored::none : NdpIgnored::send_failed);
+}
+
+void NdpLoop::send_due(Time now) noexcept {
+  while (!delayed_.empty() && delayed_.front().due <= now) {
+    std::pop_heap(delayed_.begin(), delayed_.end(), kLater);
+    const NdpFrame* frame = &delayed_.back().frame;
+    send(std::span{&frame, 1});
+    delayed_.pop_back();
+  }
+}
+
+void NdpLoop::send_announcements(Time now) noexcept {
+  if (announcements_.empty() || now < announce_at_ || !socket_.is_open()) return;
+  announce_at_ = now + kAnnounceInterval;
+  const std::size_t count = std::min(announcements_.size(), kAnnouncedAtOnce);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!out_.has_room()) flush(now);
+    responder_.announce(announcements_[i], now, out_);
+  }
+  announcements_.erase(announcements_.begin(),
+                       announcements_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+// ---- waiting ------------------------------------------------------------------------------------
+
+Time NdpLoop::next_due() const noexcept {
+  Time due = responder_.next_due();
+  if (!delayed_.empty()) due = std::min(due, delayed_.front().due);
+  if (!announcements_.empty() && socket_.is_open()) due = std::min(due, announce_at_);
+  return due;
+}
+
+void NdpLoop::wait(Time now) noexcept {
+  constexpr std::chrono::nanoseconds kLong = 1h;
+  const Time due = next_due();
+  const auto timeout =
+      due == Time::max() ? kLong : std::clamp<Time::duration>(due - now, 0ns, kLong);
+  busy_poll_.wait(
+      timeout, [this] { return !socket_.next().empty() || call_ != nullptr || stop_; },
+      [this](std::chrono::nanoseconds rest) { sleep(rest); });
+}
+
+void NdpLoop::sleep(std::chrono::nanoseconds timeout) noexcept {
+  idle_frames_ = 0;
+  std::array<pollfd, 3> polled{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
+                                {.fd = socket_.fd(), .events = POLLIN, .revents = 0},
+                                {.fd = echo_.fd(), .events = POLLIN, .revents = 0}}};
+  timeout = std::max<std::chrono::nanoseconds>(timeout, 0ns);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  const timespec rest{.tv_sec = seconds.count(), .tv_nsec = (timeout - seconds).count()};
+  if (::ppoll(polled.data(), polled.size(), &rest, nullptr) <= 0) return;
+  eventfd_t ignored = 0;
+  if (polled[0].revents != 0) ::eventfd_read(wake_.get(), &ignored);
+  if ((polled[1].revents & (POLLERR | POLLHUP)) != 0) socket_.clear_error();
+}
+
+}  // namespace culvert

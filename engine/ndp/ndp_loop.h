@@ -1,0 +1,91 @@
+// NdpLoop: the thread of an NDP proxy: takes what has come to its sockets, has the responder
+// decide, and sends. Others have it do something by call(). The rest is the loop's thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/ndp/ndp_responder.h"
+#include "engine/tables/tunnel.h"
+#include "io/busy_poll.h"
+#include "io/fd.h"
+#include "io/ndp/echo_socket.h"
+#include "io/ndp/ndp_socket.h"
+#include "io/result.h"
+
+namespace culvert {
+
+class NdpLoop {
+ public:
+  NdpLoop(const NdpConfig& config, io::EchoSocket echo, std::uint64_t seed);
+  NdpLoop(const NdpLoop&) = delete;
+  NdpLoop& operator=(const NdpLoop&) = delete;
+  ~NdpLoop() { stop(); }
+
+  /// From one thread at a time, the owner's.
+  [[nodiscard]] Result<void> start(const std::string& name);
+  void stop() noexcept;
+  [[nodiscard]] bool is_running() const noexcept { return thread_.joinable(); }
+  /// Has the loop's thread do this between two rounds and waits until it has; does it itself if the
+  /// loop does not run. `work` is short, and may use what follows.
+  void call(const std::function<void()>& work);
+
+  // In call() alone:
+  [[nodiscard]] NdpResponder& responder() noexcept { return responder_; }
+  /// `socket` becomes the one before, `echo` too: for the caller to close.
+  void set_socket(io::NdpSocket& socket) noexcept;
+  void set_echo(io::EchoSocket& echo) noexcept { std::swap(echo_, echo); }
+  void set_delay(std::chrono::milliseconds delay) noexcept { delay_ = delay; }
+  /// These are to be announced, behind those that are waiting for it.
+  void announce(const std::vector<proto::Ipv6Address>& targets);
+  /// Asks the kernel what it has dropped.
+  void count_drops() noexcept {
+    responder_.counters().receive_queue_full.add(socket_.take_drops());
+  }
+  /// Answers that wait for their random delay.
+  [[nodiscard]] std::size_t delayed() const noexcept { return delayed_.size(); }
+
+ private:
+  struct Delayed {
+    Time due;
+    NdpFrame frame;
+  };
+
+  void run() noexcept;
+  [[nodiscard]] bool round(Time now) noexcept;
+  [[nodiscard]] std::size_t take_frames(Time now) noexcept;
+  void take_echoes(Time now) noexcept;
+  void send_due(Time now) noexcept;
+  void send_announcements(Time now) noexcept;
+  void flush(Time now) noexcept;
+  void send(std::span<const NdpFrame* const> frames) noexcept;
+  void wait(Time now) noexcept;
+  [[nodiscard]] Time next_due() const noexcept;
+  void sleep(std::chrono::nanoseconds timeout) noexcept;
+  void run_call() noexcept;
+
+  NdpResponder responder_;
+  io::NdpSocket socket_;
+  io::EchoSocket echo_;
+  NdpOutput out_;
+  std::chrono::milliseconds delay_;
+  std::minstd_rand random_;
+  std::vector<Delayed> delayed_;  ///< a heap, the earliest first; of fixed capacity
+  std::vector<proto::Ipv6Address> announcements_;
+  Time announce_at_{};
+  std::size_t idle_frames_ = 0;  ///< that were not answered since the last pause
+  io::BusyPoll busy_poll_;
+
+  io::Fd wake_;
+  std::atomic<const std::function<void()>*> call_{nullptr};
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,113 @@
+#include "engine/ndp/ndp_probes.h"
+
+namespace culvert {
+
+NdpProbes::NdpProbes(const NdpProbe& config, std::uint64_t seed)
+    : config_(config),
+      rate_(config.per_second, config.per_second),
+      targets_(config.cache, seed),
+      tries_(targets_.entries().size()) {}
+
+void NdpProbes::apply(const NdpProbe& config) noexcept {
+  config_ = config;
+  rate_ = {config.per_second, config.per_second};
+}
+
+NdpProbes::Verdict NdpProbes::ask(const proto::Ipv6Address& address, const NdpAsker& asker,
+                                  Time now) noexcept {
+  Target* target = targets_.find(address);
+  if (target != nullptr && !target->is_probing && now >= target->until)
+    target->state = State::unknown;
+  if (target != nullptr && target->state == State::alive) {
+    // Asked again in good time, so that who is in use is never unknown.
+    const bool is_old = now >= target->until - config_.alive_ttl / 2;
+    return {.is_alive = true,
+            .send_probe = is_old && !target->is_probing && begin(*target, address, now)};
+  }
+  if (target != nullptr && target->state == State::dead)
+    return {.ignored = NdpIgnored::probe_known_dead};
+
+  if (target == nullptr) {
+    if (!bucket_.has(rate_, now)) return {.ignored = NdpIgnored::probe_rate_limited};
+    target = targets_.add(address, [now](const Target& other) -> std::int64_t {
+      if (other.is_probing || (other.state == State::alive && now < other.until)) return -1;
+      return other.until.time_since_epoch().count();
+    });
+    if (target == nullptr) return {.ignored = NdpIgnored::probe_table_full};
+  }
+  const bool send = !target->is_probing;
+  if (send && !begin(*target, address, now)) return {.ignored = NdpIgnored::probe_rate_limited};
+  for (NdpAsker& waiting : std::span{target->askers}.first(target->asker_count)) {
+    if (waiting.source != asker.source || waiting.address != asker.address) continue;
+    waiting.asked = now;
+    return {.ignored = NdpIgnored::probe_waiting};
+  }
+  if (target->asker_count == kAskers) return {.ignored = NdpIgnored::probe_waiting};
+  target->askers[target->asker_count++] = asker;
+  return {.send_probe = send};
+}
+
+bool NdpProbes::begin(Target& target, const proto::Ipv6Address& address, Time now) noexcept {
+  if (count_ == tries_.size() || !bucket_.allow(rate_, now)) return false;
+  target.is_probing = true;
+  target.tries = 1;
+  target.due = now + config_.timeout;
+  push({.target = address, .due = target.due});
+  return true;
+}
+
+NdpProbes::End NdpProbes::settle(const proto::Ipv6Address& address, bool is_alive,
+                                 Time now) noexcept {
+  Target* target = targets_.find(address);
+  if (target == nullptr || !target->is_probing) return {.target = address};
+  target->is_probing = false;
+  target->state = is_alive ? State::alive : State::dead;
+  target->until = now + (is_alive ? config_.alive_ttl : config_.dead_ttl);
+  const std::span<const NdpAsker> askers{target->askers.data(), target->asker_count};
+  target->asker_count = 0;
+  return {.target = address, .askers = askers, .was_awaited = true};
+}
+
+NdpProbes::Overdue NdpProbes::overdue(Time now) noexcept {
+  while (count_ != 0 && tries_[first_].due <= now) {
+    const Try late = tries_[first_];
+    pop();
+    Target* target = targets_.find(late.target);
+    // Answered meanwhile, and perhaps asked about again.
+    if (target == nullptr || !target->is_probing || target->due != late.due) continue;
+    if (target->tries >= config_.tries || !bucket_.allow(rate_, now))
+      return {.is_any = true, .end = settle(late.target, false, now)};
+    ++target->tries;
+    target->due = now + config_.timeout;
+    push({.target = late.target, .due = target->due});
+    return {.is_any = true, .send_probe = true, .end = {.target = late.target}};
+  }
+  return {};
+}
+
+Time NdpProbes::next_due() const noexcept { return count_ == 0 ? Time::max() : tries_[first_].due; }
+
+NdpProbes::Sizes NdpProbes::sizes(Time now) const noexcept {
+  Sizes sizes;
+  for (const auto& entry : targets_.entries()) {
+    if (!entry.is_used) continue;
+    const Target& target = entry.value;
+    if (target.is_probing) ++sizes.probing;
+    if (target.state == State::alive && (target.is_probing || now < target.until)) ++sizes.alive;
+    if (target.state == State::dead && now < target.until) ++sizes.dead;
+    sizes.waiting += target.asker_count;
+  }
+  return sizes;
+}
+
+void NdpProbes::push(const Try& a_try) noexcept {
+  tries_[(first_ + count_) % tries_.size()] = a_try;
+  ++count_;
+}
+
+void NdpProbes::pop() noexcept {
+  first_ = (first_ + 1) % tries_.size();
+  --count_;
+}
+
+}  // namespace culvert

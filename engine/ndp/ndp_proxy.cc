@@ -1,0 +1,262 @@
+#include "engine/ndp/ndp_proxy.h"
+
+#include <algorithm>
+#include <mutex>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "engine/ndp/ndp_loop.h"
+#include "engine/ndp/ndp_rules.h"
+#include "io/ndp/echo_socket.h"
+#include "io/ndp/ndp_groups.h"
+#include "io/ndp/ndp_socket.h"
+#include "proto/ndp.h"
+
+namespace culvert {
+namespace {
+
+using proto::Ipv6Address;
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+bool has_probe(const NdpConfig& config) {
+  return std::any_of(config.rules.begin(), config.rules.end(),
+                     [](const NdpRule& rule) { return rule.answer == NdpAnswer::probe; });
+}
+
+/// Nothing, if no rule has `probe`.
+Result<io::EchoSocket> open_echo(const NdpConfig& config) {
+  return has_probe(config) ? io::EchoSocket::open() : io::EchoSocket{};
+}
+
+Result<void> check_unchanged(const NdpConfig& before, const NdpConfig& after) {
+  const auto refuse = [](std::string object) {
+    return Unexpected{Error{.code = 0,
+                            .operation = "change",
+                            .object = std::move(object),
+                            .advice = "cannot change while it runs: stop and start again"}};
+  };
+  if (after.interface != before.interface) return refuse("interface " + after.interface);
+  if (after.on_link != before.on_link) return refuse("on_link " + std::to_string(after.on_link));
+  if (after.probe.cache != before.probe.cache)
+    return refuse("probe cache " + std::to_string(after.probe.cache));
+  return {};
+}
+
+// The responder, its socket and what it knows are the loop's, and changed by calls alone;
+// everything else here is under `mutex_`.
+class Proxy final : public NdpProxy {
+ public:
+  Proxy(NdpConfig config, io::EchoSocket echo)
+      : config_(std::move(config)), loop_(config_, std::move(echo), random_seed()) {
+    renew_rules();
+  }
+  ~Proxy() override { stop(); }
+
+  Result<void> start() override {
+    const std::lock_guard lock{mutex_};
+    return loop_.start(config_.interface);
+  }
+  void stop() override {
+    const std::lock_guard lock{mutex_};
+    loop_.stop();
+  }
+
+  Result<void> apply(const NdpConfig& config) override;
+  Result<void> set_interface(const NdpInterface& interface) override;
+  void lose_interface() override;
+  void set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) override;
+  void set_on_link(std::vector<Ipv6Address> neighbors) override;
+  NdpStatus status() const override;
+
+ private:
+  void lose();
+  void renew_rules();
+  void renew_membership();
+  void join(const std::vector<Ipv6Address>& targets);
+  void hear_all(const std::string& why);
+  void announce_new();
+  void log(LogLevel level, const std::string& text) const {
+    if (config_.log) config_.log(level, "ndp " + config_.interface + ": " + text);
+  }
+
+  mutable std::mutex mutex_;
+  NdpConfig config_;
+  NdpInterface interface_;
+  std::vector<NdpTunnelPrefix> prefixes_;
+  io::NdpGroups groups_;
+  std::string membership_ = "the interface is not there";
+  NdpTargets targets_;
+  std::set<Ipv6Address> served_;  ///< that have been announced
+  mutable NdpLoop loop_;
+};
+
+Result<void> Proxy::apply(const NdpConfig& config) {
+  const std::lock_guard lock{mutex_};
+  if (auto valid = validate(config); !valid) return valid;
+  if (auto same = check_unchanged(config_, config); !same) return same;
+  const bool needs_echo = has_probe(config) && !has_probe(config_);
+  auto echo = needs_echo ? open_echo(config) : io::EchoSocket{};
+  if (!echo) return Unexpected{echo.error()};
+  config_ = config;
+  loop_.call([&] {
+    loop_.responder().apply(config_);
+    loop_.set_delay(config_.delay);
+    if (needs_echo) loop_.set_echo(*echo);
+  });
+  renew_rules();
+  return {};
+}
+
+Result<void> Proxy::set_interface(const NdpInterface& interface) {
+  const std::lock_guard lock{mutex_};
+  const bool is_other = interface.index != interface_.index;
+  io::NdpSocket socket;
+  if (is_other) {
+    auto opened = io::NdpSocket::open(interface.index);
+    if (!opened) {
+      lose();
+      return Unexpected{opened.error()};
+    }
+    socket = std::move(*opened);
+  }
+  // Who knows the target by what is no longer true is to learn of it.
+  if (is_other || interface.address != interface_.address) served_.clear();
+  interface_ = interface;
+  NdpInterface replaced = interface;
+  loop_.call([&] {
+    loop_.responder().set_interface(replaced);
+    if (is_other) loop_.set_socket(socket);
+  });
+  renew_membership();
+  announce_new();
+  return {};
+}
+
+void Proxy::lose_interface() {
+  const std::lock_guard lock{mutex_};
+  lose();
+}
+
+void Proxy::lose() {
+  interface_ = {};
+  NdpInterface replaced;
+  io::NdpSocket socket;
+  loop_.call([&] {
+    loop_.responder().set_interface(replaced);
+    loop_.set_socket(socket);
+  });
+  served_.clear();
+  renew_membership();
+}
+
+void Proxy::set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) {
+  const std::lock_guard lock{mutex_};
+  prefixes_ = std::move(prefixes);
+  renew_rules();
+}
+
+void Proxy::set_on_link(std::vector<Ipv6Address> neighbors) {
+  const std::lock_guard lock{mutex_};
+  std::sort(neighbors.begin(), neighbors.end());
+  neighbors.erase(std::unique(neighbors.begin(), neighbors.end()), neighbors.end());
+  if (neighbors.size() > kMaxNdpOnLink) neighbors.resize(kMaxNdpOnLink);
+  loop_.call([&] { loop_.responder().set_on_link(neighbors); });
+}
+
+void Proxy::renew_rules() {
+  NdpRules rules{config_, prefixes_};
+  targets_ = ndp_targets(config_, prefixes_, std::max(kMaxNdpAnnounced, kMaxNdpGroups));
+  loop_.call([&] { loop_.responder().set_rules(rules); });
+  renew_membership();
+  announce_new();
+}
+
+// ---- groups -------------------------------------------------------------------------------------
+
+void Proxy::renew_membership() {
+  if (interface_.index == 0) {
+    groups_.leave();
+    membership_ = "the interface is not there";
+  } else if (targets_.too_many.empty()) {
+    join(targets_.addresses);
+  } else {
+    hear_all(targets_.too_many);
+  }
+}
+
+void Proxy::join(const std::vector<Ipv6Address>& targets) {
+  std::vector<Ipv6Address> groups;
+  for (const Ipv6Address& target : targets) groups.push_back(proto::solicited_node_group(target));
+  if (auto joined = groups_.join(interface_.index, groups); !joined)
+    return hear_all(joined.error().message());
+  membership_ = "joined " + std::to_string(groups_.count()) + " solicited-node groups";
+}
+
+void Proxy::hear_all(const std::string& why) {
+  const bool heard_before = groups_.hears_all();
+  if (auto heard = groups_.hear_all(interface_.index); !heard) {
+    membership_ = "hears no group, only what is sent to the interface itself: " + why + "; " +
+                  heard.error().message();
+    return log(LogLevel::warning, membership_);
+  }
+  membership_ = "all-multicast, since " + why +
+                "; a switch that snoops MLD may keep solicitations from us, so let it flood them";
+  if (!heard_before) log(LogLevel::info, membership_);
+}
+
+// ---- announcements ------------------------------------------------------------------------------
+
+void Proxy::announce_new() {
+  if (interface_.index == 0 || interface_.link_local.is_unspecified()) return;
+  const NdpRules rules{config_, prefixes_};
+  std::set<Ipv6Address> served;
+  std::vector<Ipv6Address> fresh;
+  for (const Ipv6Address& target : targets_.addresses) {
+    const auto decision = rules.decide(target);
+    if (decision.ignored != NdpIgnored::none || decision.needs_probe) continue;
+    served.insert(target);
+    if (served_.count(target) == 0) fresh.push_back(target);
+  }
+  served_ = std::move(served);
+  if (config_.announce && !fresh.empty()) loop_.call([&] { loop_.announce(fresh); });
+}
+
+NdpStatus Proxy::status() const {
+  const std::lock_guard lock{mutex_};
+  NdpStatus status{.config = config_,
+                   .interface = interface_,
+                   .running = loop_.is_running(),
+                   .groups = groups_.count(),
+                   .all_multicast = groups_.hears_all(),
+                   .membership = membership_,
+                   .totals = {}};
+  loop_.call([&] {
+    const Time now = Time::clock::now();
+    NdpResponder& responder = loop_.responder();
+    loop_.count_drops();
+    const auto probes = responder.probes(now);
+    status.on_link = responder.on_link(now);
+    status.alive = probes.alive;
+    status.dead = probes.dead;
+    status.probing = probes.probing;
+    status.waiting = probes.waiting + loop_.delayed();
+    status.totals = responder.counters().totals();
+  });
+  return status;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NdpProxy>> NdpProxy::open(NdpConfig config) {
+  if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
+  auto echo = open_echo(config);
+  if (!echo) return Unexpected{echo.error()};
+  return std::unique_ptr<NdpProxy>{new Proxy{std::move(config), std::move(*echo)}};
+}
+
+}  // namespace culvert

@@ -1,0 +1,202 @@
+#include "engine/ndp/ndp_responder.h"
+
+#include <algorithm>
+
+namespace culvert {
+
+using proto::Ipv6Address;
+
+NdpResponder::NdpResponder(const NdpConfig& config, std::uint64_t seed)
+    : neighbors_(config.on_link, config.on_link_ttl, seed),
+      probes_(config.probe, seed),
+      is_router_(config.router),
+      rate_(config.answers_per_second, config.answers_per_second),
+      source_rate_(config.answers_per_second_per_source, config.answers_per_second_per_source),
+      source_buckets_(kSourceBuckets),
+      seed_(seed) {}
+
+void NdpResponder::apply(const NdpConfig& config) noexcept {
+  neighbors_.set_ttl(config.on_link_ttl);
+  probes_.apply(config.probe);
+  is_router_ = config.router;
+  rate_ = {config.answers_per_second, config.answers_per_second};
+  source_rate_ = {config.answers_per_second_per_source, config.answers_per_second_per_source};
+}
+
+void NdpResponder::set_interface(NdpInterface& interface) noexcept {
+  std::swap(interface_, interface);
+  if (interface_.index != interface.index) neighbors_.forget_seen();
+}
+
+void NdpResponder::take(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept {
+  counters_.received.add(1);
+  if (frame.size() < proto::kEthernetHeaderBytes) return counters_.ignore(NdpIgnored::truncated);
+  const auto message = proto::parse_neighbor_message(frame.subspan(proto::kEthernetHeaderBytes));
+  if (!message) return counters_.ignore(ndp_ignored(message.error()));
+  const auto sender = proto::load<proto::EthernetAddress>(frame, 6);
+  if (message->type == proto::NeighborMessageType::advertisement)
+    return take_advertisement(*message, sender, now);
+  take_solicitation(*message, sender, now, out);
+}
+
+// A host on the link says that it is there. One that says so in our name is an echo of our own.
+void NdpResponder::take_advertisement(const proto::NeighborMessage& message,
+                                      const proto::EthernetAddress& sender, Time now) noexcept {
+  counters_.advertisements.add(1);
+  if (sender == interface_.address) return;
+  if (message.has_address && message.address == interface_.address) return;
+  see(message.target, now);
+}
+
+void NdpResponder::take_solicitation(const proto::NeighborMessage& message,
+                                     const proto::EthernetAddress& sender, Time now,
+                                     NdpOutput& out) noexcept {
+  const Ipv6Address& target = message.target;
+  if (const auto reason = check_asker(message); reason != NdpIgnored::none)
+    return counters_.ignore(reason);
+  if (sender != interface_.address) see(message.source, now);
+  const auto decision = rules_.decide(target);
+  const bool is_unclaimed =
+      decision.ignored == NdpIgnored::no_tunnel || decision.ignored == NdpIgnored::tunnel_down;
+  // About to be taken by a host of the link, and nobody else's: its own from now on.
+  if (is_unclaimed && message.source.is_unspecified()) see(target, now);
+  if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
+  if (neighbors_.has(target, now)) return counters_.ignore(NdpIgnored::on_link);
+  // An option that names a group is no address to send to.
+  const bool is_usable = message.has_address && (message.address.bytes[0] & 1) == 0;
+  const NdpAsker asker{.source = message.source,
+                       .address = is_usable ? message.address : sender,
+                       .was_multicast = message.destination.is_multicast(),
+                       .asked = now};
+  if (decision.needs_probe) return ask(target, asker, now, out);
+  answer(target, asker, now, out);
+}
+
+NdpIgnored NdpResponder::check_asker(const proto::NeighborMessage& message) const noexcept {
+  if (interface_.link_local.is_unspecified()) return NdpIgnored::interface_unready;
+  if (message.source.is_multicast()) return NdpIgnored::source_multicast;
+  if (is_own(message.target)) return NdpIgnored::own_address;
+  if (message.source == message.target) return NdpIgnored::source_is_target;
+  return NdpIgnored::none;
+}
+
+void NdpResponder::ask(const Ipv6Address& target, const NdpAsker& asker, Time now,
+                       NdpOutput& out) noexcept {
+  const auto verdict = probes_.ask(target, asker, now);
+  if (verdict.send_probe) out.add_probe(target);
+  if (verdict.is_alive) return answer(target, asker, now, out);
+  if (verdict.ignored != NdpIgnored::none) counters_.ignore(verdict.ignored);
+}
+
+void NdpResponder::take_echo(const Ipv6Address& target, unsigned interface_index, Time now,
+                             NdpOutput& out) noexcept {
+  // It lives on the asking link, where the kernel's route leads too, and answers for itself.
+  const bool is_on_link = interface_index == interface_.index;
+  if (is_on_link) see(target, now);
+  const auto ended = probes_.settle(target, !is_on_link, now);
+  if (!ended.was_awaited) return;
+  (is_on_link ? counters_.probes_unanswered : counters_.probes_answered).add(1);
+  end(ended, is_on_link ? NdpIgnored::on_link : NdpIgnored::none, now, out);
+}
+
+bool NdpResponder::expire(Time now, NdpOutput& out) noexcept {
+  while (out.has_room()) {
+    const auto overdue = probes_.overdue(now);
+    if (!overdue.is_any) return false;
+    if (overdue.send_probe) {
+      out.add_probe(overdue.end.target);
+      continue;
+    }
+    counters_.probes_unanswered.add(1);
+    end(overdue.end, NdpIgnored::probe_unanswered, now, out);
+  }
+  return true;
+}
+
+// Who waited for a probe is answered, if nothing is against it; `reason` is what is.
+void NdpResponder::end(const NdpProbes::End& ended, NdpIgnored reason, Time now,
+                       NdpOutput& out) noexcept {
+  for (const NdpAsker& asker : ended.askers) {
+    const bool is_late = now - asker.asked > NdpProbes::kPatience;
+    if (reason == NdpIgnored::none && !is_late) {
+      answer(ended.target, asker, now, out);
+      continue;
+    }
+    counters_.ignore(reason == NdpIgnored::none ? NdpIgnored::probe_unanswered : reason);
+    // Nobody has it behind us, so the host that wanted it has it now.
+    if (asker.source.is_unspecified()) see(ended.target, now);
+  }
+}
+
+void NdpResponder::answer(const Ipv6Address& target, const NdpAsker& asker, Time now,
+                          NdpOutput& out) noexcept {
+  if (const auto reason = spend(asker, now); reason != NdpIgnored::none)
+    return counters_.ignore(reason);
+  write(out.add_frame(), target, &asker);
+}
+
+void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out) noexcept {
+  if (interface_.link_local.is_unspecified() || is_own(target) || neighbors_.has(target, now))
+    return;
+  const auto decision = rules_.decide(target);
+  if (decision.ignored != NdpIgnored::none || decision.needs_probe) return;
+  write(out.add_frame(), target, nullptr);
+}
+
+// RFC 4861 7.2.4: to the asker with S set; to all nodes without, where nobody is named. O is never
+// set by a proxy (7.2.8). The option is always there, which 7.2.4 wants for multicast and allows
+// otherwise.
+void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
+                         const NdpAsker* asker) const noexcept {
+  const bool is_to_asker = asker != nullptr && !asker->source.is_unspecified();
+  frame.may_wait = asker != nullptr && asker->was_multicast;
+  frame.kind = asker == nullptr ? NdpFrame::Kind::announcement
+               : is_to_asker    ? NdpFrame::Kind::answer
+                                : NdpFrame::Kind::duplicate_answer;
+  const std::span bytes{frame.bytes};
+  proto::build_ethernet(bytes.first<proto::kEthernetHeaderBytes>(),
+                        is_to_asker ? asker->address : proto::ethernet_group(proto::kAllNodes),
+                        interface_.address);
+  proto::build_neighbor_advertisement(
+      bytes.subspan<proto::kEthernetHeaderBytes>(),
+      {.source = interface_.link_local,
+       .destination = is_to_asker ? asker->source : proto::kAllNodes,
+       .target = target,
+       .router = is_router_,
+       .solicited = is_to_asker,
+       .address = interface_.address});
+}
+
+void NdpResponder::count(const NdpFrame& frame, NdpIgnored ignored) noexcept {
+  const bool is_answer = frame.kind != NdpFrame::Kind::announcement;
+  if (ignored != NdpIgnored::none) {
+    if (is_answer) counters_.ignore(ignored);
+    return;
+  }
+  (is_answer ? counters_.answers : counters_.announcements).add(1);
+  if (frame.kind == NdpFrame::Kind::duplicate_answer) counters_.duplicate_answers.add(1);
+}
+
+// One answer of what may be given in all, and to this asker. Who has no address yet is known by its
+// Ethernet address.
+NdpIgnored NdpResponder::spend(const NdpAsker& asker, Time now) noexcept {
+  Ipv6Address source = asker.source;
+  if (source.is_unspecified()) proto::store(source.bytes, 0, asker.address);
+  TokenBucket& source_bucket =
+      source_buckets_[(seeded_hash(source, seed_) >> 32) % source_buckets_.size()];
+  if (!source_bucket.has(source_rate_, now)) return NdpIgnored::source_rate_limited;
+  if (!bucket_.allow(rate_, now)) return NdpIgnored::rate_limited;
+  source_bucket.take(source_rate_, now);
+  return NdpIgnored::none;
+}
+
+// Only what could be asked for: other addresses are of no use, and would take places.
+void NdpResponder::see(const Ipv6Address& address, Time now) noexcept {
+  if (rules_.covers(address) && !is_own(address)) neighbors_.see(address, now);
+}
+
+bool NdpResponder::is_own(const Ipv6Address& address) const noexcept {
+  return std::find(interface_.own.begin(), interface_.own.end(), address) != interface_.own.end();
+}
+
+}  // namespace culvert

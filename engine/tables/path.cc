@@ -1,0 +1,41 @@
+#include "engine/tables/path.h"
+
+namespace culvert {
+namespace {
+
+constexpr auto kLearnedLifetime = std::chrono::minutes{10};
+
+/// An interface that there cannot be: what is sent by it fails with ENODEV.
+constexpr std::uint32_t kNoInterface = 0x7fff'ffff;
+
+template <class Atomic, class Value>
+void set(Atomic& atomic, const Value& value) noexcept {
+  if (atomic.load(std::memory_order_relaxed) != value)
+    atomic.store(value, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void refresh_path(const TunnelConfig& config, Path& path, io::RouteProbe& probe,
+                  Time now) noexcept {
+  if (path.learned_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count())
+    set(path.learned_mtu, std::uint16_t{0});
+  if (!config.dev.empty()) {
+    const auto index = io::interface_index(config.dev);
+    set(path.interface_index, index != 0 ? index : kNoInterface);
+  }
+  const auto route = config.remote.is_unspecified()
+                         ? std::nullopt
+                         : probe.look_up(config.dev, config.remote, config.local);
+  if (route) set(path.route_mtu, route->mtu_bytes);
+  set(path.local, config.local.value_or(route ? route->source : proto::Ipv4Address{}));
+}
+
+void learn_path_mtu(const Tunnel& tunnel, std::uint16_t mtu_bytes, Time now) noexcept {
+  Path& path = *tunnel.path;
+  path.learned_mtu.store(mtu_bytes, std::memory_order_relaxed);
+  path.learned_until.store((now + kLearnedLifetime).time_since_epoch().count(),
+                           std::memory_order_relaxed);
+}
+
+}  // namespace culvert

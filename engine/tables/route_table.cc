@@ -1,0 +1,183 @@
+#include "engine/tables/route_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "proto/byte_order.h"
+
+namespace culvert {
+namespace {
+
+using proto::Ipv4Address;
+using proto::Ipv4Prefix;
+using proto::Ipv6Address;
+using proto::Ipv6Prefix;
+
+std::uint64_t hash_of(Ipv4Address address) noexcept {
+  return detail::spread(detail::bits_of(address));
+}
+
+/// The IPv4 address in fe80::/96, as tunnel ends have them (RFC 4213 3.7).
+std::optional<Ipv4Address> end_of(const Ipv6Address& address) noexcept {
+  const auto bits = detail::bits_of(address);
+  if (bits.high != 0xfe80'0000'0000'0000 || bits.low >> 32 != 0) return std::nullopt;
+  return Ipv4Address::from_host(static_cast<std::uint32_t>(bits.low));
+}
+
+/// How well a member suits a flow: the best has each its share by weight, and one that goes takes
+/// only its own flows along (weighted rendezvous hashing).
+double distance(std::uint64_t hash, std::uint64_t seed, std::uint32_t weight) noexcept {
+  const std::uint64_t mixed = detail::spread({hash, seed});
+  const double uniform = (static_cast<double>(mixed >> 11) + 0.5) * 0x1p-53;  // within (0, 1)
+  return -std::log(uniform) / weight;
+}
+
+}  // namespace
+
+std::uint64_t route_hash(const InnerPacket& inner, std::span<const std::byte> bytes) noexcept {
+  std::uint64_t hash;
+  if (inner.is_ipv6()) {
+    hash = detail::spread(detail::bits_of(proto::load<Ipv6Address>(bytes, 8))) ^
+           detail::spread(detail::bits_of(proto::load<Ipv6Address>(bytes, 24))) * 3;
+  } else {
+    hash = detail::spread({proto::load<proto::Be64>(bytes, 12).host(), 0});
+  }
+  if (inner.is_fragment) return hash;
+  const bool has_ports =
+      inner.upper_offset != 0 && bytes.size() >= inner.upper_offset + 4 &&
+      (inner.upper_protocol == proto::kProtocolTcp || inner.upper_protocol == proto::kProtocolUdp);
+  const std::uint64_t ports = has_ports ? proto::load_be32(bytes, inner.upper_offset) : 0;
+  return detail::spread({hash, ports << 8 | inner.upper_protocol});
+}
+
+RouteTable::RouteTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
+  std::vector<Entry<Ipv6Prefix>> prefixes6;
+  std::vector<Entry<Ipv4Prefix>> prefixes4;
+  for (std::uint32_t i = 0; i < tunnels.size(); ++i) {
+    if (!tunnels[i]) continue;
+    const TunnelConfig& config = tunnels[i]->config;
+    for (const auto& prefix : config.prefixes6) prefixes6.push_back({prefix, i});
+    for (const auto& prefix : config.prefixes4) prefixes4.push_back({prefix, i});
+    if (!config.takes_everything()) continue;
+    prefixes6.push_back({{}, i});
+    prefixes4.push_back({{}, i});
+  }
+  by_ipv6_ = build<Ipv6Address>(prefixes6);
+  by_ipv4_ = build<Ipv4Address>(prefixes4);
+  build_link_local();
+}
+
+template <class Address>
+PrefixTable<RouteTable::Choice, Address> RouteTable::build(
+    std::vector<Entry<proto::WithLength<Address>>>& entries) {
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.prefix, a.tunnel) < std::tie(b.prefix, b.tunnel);
+  });
+  std::vector<typename PrefixTable<Choice, Address>::Entry> choices;
+  std::vector<std::uint32_t> tunnels;
+  for (std::size_t i = 0; i < entries.size();) {
+    tunnels.clear();
+    const auto& prefix = entries[i].prefix;
+    for (; i < entries.size() && entries[i].prefix == prefix; ++i)
+      if (tunnels.empty() || tunnels.back() != entries[i].tunnel)
+        tunnels.push_back(entries[i].tunnel);
+    choices.emplace_back(prefix, choice_of(tunnels));
+  }
+  return PrefixTable<Choice, Address>(choices);
+}
+
+void RouteTable::build_link_local() {
+  std::vector<std::pair<Ipv4Address, std::uint32_t>> remotes;
+  for (std::uint32_t i = 0; i < tunnels_.size(); ++i) {
+    if (!tunnels_[i] || tunnels_[i]->config.remote.is_unspecified()) continue;
+    remotes.emplace_back(tunnels_[i]->config.remote, i);
+  }
+  std::sort(remotes.begin(), remotes.end());
+  std::vector<std::uint32_t> tunnels;
+  for (std::size_t i = 0; i < remotes.size();) {
+    tunnels.clear();
+    const auto remote = remotes[i].first;
+    for (; i < remotes.size() && remotes[i].first == remote; ++i)
+      tunnels.push_back(remotes[i].second);
+    link_local_.push_back(choice_of(tunnels));
+  }
+  link_local_.shrink_to_fit();
+  by_remote_ = IndexTable(link_local_.size());
+  for (std::uint32_t i = 0; i < link_local_.size(); ++i)
+    by_remote_.put(hash_of(tunnels_[any_of(link_local_[i])]->config.remote), i);
+}
+
+/// A group only where there is something to choose.
+RouteTable::Choice RouteTable::choice_of(std::span<const std::uint32_t> tunnels) {
+  if (tunnels.size() == 1) return tunnels.front();
+  const auto metric_of = [&](std::uint32_t i) { return tunnels_[i]->config.metric.value_or(0); };
+  std::optional<std::uint32_t> lowest;
+  for (const std::uint32_t i : tunnels)
+    if (tunnels_[i]->config.up && (!lowest || metric_of(i) < *lowest)) lowest = metric_of(i);
+  if (!lowest) return tunnels.front();
+  Group group{.first = static_cast<std::uint32_t>(members_.size())};
+  for (const std::uint32_t i : tunnels) {
+    const TunnelConfig& config = tunnels_[i]->config;
+    if (!config.up || metric_of(i) != *lowest) continue;
+    members_.push_back({.tunnel = i,
+                        .weight = config.weight.value_or(1),
+                        .seed = std::hash<std::string>{}(config.name)});
+    ++group.count;
+  }
+  if (group.count == 1) {
+    const std::uint32_t only = members_.back().tunnel;
+    members_.pop_back();
+    return only;
+  }
+  groups_.push_back(group);
+  return kIsGroup | static_cast<Choice>(groups_.size() - 1);
+}
+
+RouteTable::Route RouteTable::resolve(Choice choice, std::uint64_t hash) const noexcept {
+  std::uint32_t tunnel = choice;
+  if ((choice & kIsGroup) != 0) {
+    const Group& group = groups_[choice & ~kIsGroup];
+    double best = INFINITY;
+    for (const Member& member : std::span{members_}.subspan(group.first, group.count)) {
+      const double at = distance(hash, member.seed, member.weight);
+      if (at >= best) continue;
+      best = at;
+      tunnel = member.tunnel;
+    }
+  }
+  const Tunnel* found = tunnels_[tunnel].get();
+  return {found, found->config.up};
+}
+
+const RouteTable::Choice* RouteTable::find_ipv6(const Ipv6Address& destination) const noexcept {
+  if (const auto end = end_of(destination)) {
+    const auto i = by_remote_.find(hash_of(*end), [&](std::uint32_t index) {
+      return tunnels_[any_of(link_local_[index])]->config.remote == *end;
+    });
+    // A prefix that somebody has written down for this very address is meant.
+    const Choice* written = by_ipv6_.find_exact({destination, 128});
+    if (i && written == nullptr) return &link_local_[*i];
+  }
+  return by_ipv6_.find(destination);
+}
+
+RouteTable::Route RouteTable::find(const Ipv6Address& destination,
+                                   std::uint64_t hash) const noexcept {
+  const Choice* choice = find_ipv6(destination);
+  return choice != nullptr ? resolve(*choice, hash) : Route{};
+}
+
+RouteTable::Route RouteTable::find(const InnerPacket& inner,
+                                   std::span<const std::byte> bytes) const noexcept {
+  const Choice* choice = inner.is_ipv6() ? find_ipv6(proto::load<Ipv6Address>(bytes, 24))
+                                         : by_ipv4_.find(proto::load<Ipv4Address>(bytes, 16));
+  if (choice == nullptr) return {};
+  const bool is_group = (*choice & kIsGroup) != 0;
+  return resolve(*choice, is_group ? route_hash(inner, bytes) : 0);
+}
+
+}  // namespace culvert

@@ -1,0 +1,32 @@
+#include "engine/tables/tables.h"
+
+#include <utility>
+
+namespace culvert {
+namespace {
+
+TunnelSlots slots_of(std::vector<Tunnel> tunnels) {
+  TunnelSlots slots;
+  slots.reserve(tunnels.size());
+  for (Tunnel& tunnel : tunnels) {
+    tunnel.index = static_cast<std::uint32_t>(slots.size());
+    slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
+  }
+  return slots;
+}
+
+}  // namespace
+
+Tables::Tunnels::Tunnels(TunnelSlots all) : slots(std::move(all)), by_outer(slots), routes(slots) {}
+
+Tables::Tables(TunnelSlots slots, OwnAddresses own, std::optional<proto::Ipv6Address> icmp_source)
+    : tunnels_(std::make_shared<const Tunnels>(std::move(slots))),
+      own_(std::move(own)),
+      icmp_source_(icmp_source) {}
+
+Tables::Tables(std::vector<Tunnel> tunnels) : Tables(slots_of(std::move(tunnels))) {}
+
+Tables::Tables(const Tables& other, OwnAddresses own)
+    : tunnels_(other.tunnels_), own_(std::move(own)), icmp_source_(other.icmp_source_) {}
+
+}  // namespace culvert

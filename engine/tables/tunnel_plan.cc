@@ -1,0 +1,118 @@
+#include "engine/tables/tunnel_plan.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "engine/tables/path.h"
+
+namespace culvert {
+namespace {
+
+std::uint16_t default_mtu(const Tunnel& tunnel) {
+  if (!tunnel.config.pmtudisc) return proto::kIpv6MinimumMtu;
+  const int room = tunnel.path->route_mtu.load() - tunnel.overhead_bytes();
+  return static_cast<std::uint16_t>(
+      std::clamp(room, int{proto::kIpv6MinimumMtu}, 65'535 - tunnel.overhead_bytes()));
+}
+
+Tunnel make_tunnel(TunnelConfig config, std::uint32_t slot, std::shared_ptr<Path> path) {
+  Tunnel tunnel{.config = std::move(config), .index = slot, .path = std::move(path)};
+  dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
+    tunnel.ip_protocol = encapsulation.kIpProtocol;
+    tunnel.encapsulation_bytes =
+        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
+    tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
+  });
+  tunnel.sources = make_source_tables(tunnel.config);
+  return tunnel;
+}
+
+/// The tunnels that there are, by name.
+class Names {
+ public:
+  explicit Names(const TunnelSlots& slots) {
+    for (const auto& tunnel : slots)
+      if (tunnel) sorted_.emplace_back(tunnel->config.name, tunnel.get());
+    std::sort(sorted_.begin(), sorted_.end());
+  }
+  [[nodiscard]] const Tunnel* find(std::string_view name) const {
+    const auto found = std::lower_bound(sorted_.begin(), sorted_.end(), name,
+                                        [](const auto& a, auto b) { return a.first < b; });
+    return found != sorted_.end() && found->first == name ? found->second : nullptr;
+  }
+
+ private:
+  std::vector<std::pair<std::string_view, const Tunnel*>> sorted_;
+};
+
+/// Slots that nobody has, the lowest first.
+class FreeSlots {
+ public:
+  explicit FreeSlots(const TunnelSlots& slots) : slots_(slots) {}
+  [[nodiscard]] std::uint32_t take() {
+    while (next_ < slots_.size() && slots_[next_]) ++next_;
+    return next_++;
+  }
+
+ private:
+  const TunnelSlots& slots_;
+  std::uint32_t next_ = 0;
+};
+
+bool is_same_path(const TunnelConfig& a, const TunnelConfig& b) {
+  return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
+}
+
+/// Whether a tunnel with this configuration would be the one that is there.
+bool is_unchanged(const Tunnel* before, const TunnelConfig& config,
+                  std::optional<std::uint16_t> device_mtu) {
+  return before != nullptr && before->config == config && before->device_mtu == device_mtu;
+}
+
+}  // namespace
+
+TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
+                        std::optional<std::uint16_t> device_mtu) {
+  const Names names(current);
+  FreeSlots free(current);
+  io::RouteProbe probe;
+  const auto now = std::chrono::steady_clock::now();
+  TunnelPlan plan;
+  plan.slots.reserve(std::max(current.size(), tunnels.size()));
+  plan.slots.resize(current.size());
+  plan.by_position.reserve(tunnels.size());
+  std::vector<std::shared_ptr<Tunnel>> made;
+  std::uint16_t smallest_mtu = UINT16_MAX;
+  for (TunnelConfig& config : tunnels) {
+    const Tunnel* before = names.find(config.name);
+    const std::uint32_t slot = before != nullptr ? before->index : free.take();
+    plan.by_position.push_back(slot);
+    if (slot >= plan.slots.size()) plan.slots.resize(slot + 1);
+    if (is_unchanged(before, config, device_mtu)) {
+      plan.slots[slot] = current[slot];
+      continue;
+    }
+    const bool keeps_path = before != nullptr && is_same_path(config, before->config);
+    const auto path = keeps_path ? before->path : std::make_shared<Path>();
+    if (before == nullptr) plan.added.push_back(slot);
+    if (!keeps_path) {
+      plan.with_new_path.push_back(slot);
+      refresh_path(config, *path, probe, now);
+    }
+    made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), slot, path)));
+    smallest_mtu = std::min(smallest_mtu, default_mtu(*made.back()));
+  }
+  plan.device_mtu = device_mtu.value_or(smallest_mtu);
+  for (auto& tunnel : made) {
+    tunnel->device_mtu = plan.device_mtu;
+    const std::uint32_t slot = tunnel->index;
+    plan.slots[slot] = std::move(tunnel);
+  }
+  for (std::uint32_t slot = 0; slot < current.size(); ++slot)
+    if (current[slot] && !plan.slots[slot]) plan.removed.push_back(slot);
+  return plan;
+}
+
+}  // namespace culvert

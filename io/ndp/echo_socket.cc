@@ -1,0 +1,85 @@
+#include "io/ndp/echo_socket.h"
+
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "io/socket_options.h"
+
+namespace culvert::io {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 4;  // type, code and checksum
+
+}  // namespace
+
+Result<EchoSocket> EchoSocket::open() {
+  const SocketName name{"raw socket", "for ICMPv6 echo"};
+  EchoSocket result;
+  result.fd_.reset(::socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6));
+  if (!result.fd_) return name.fail(errno, "open");
+  icmp6_filter filter;
+  ICMP6_FILTER_SETBLOCKALL(&filter);
+  ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter);
+  if (::setsockopt(result.fd_.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0)
+    return name.fail(errno, "filter");
+  if (auto told = set_option(result.fd_, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1,
+                             "set IPV6_RECVPKTINFO of", name);
+      !told)
+    return Unexpected{told.error()};
+  if (::getrandom(result.secret_.data(), result.secret_.size(), 0) !=
+      static_cast<ssize_t>(result.secret_.size()))
+    return name.fail(errno, "get random numbers for");
+  return result;
+}
+
+bool EchoSocket::send(const proto::Ipv6Address& target) noexcept {
+  std::array<std::byte, kHeaderBytes + Secret{}.size()> message{};
+  message[0] = std::byte{ICMP6_ECHO_REQUEST};  // the kernel fills in the checksum
+  std::copy(secret_.begin(), secret_.end(), message.begin() + kHeaderBytes);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  std::memcpy(&address.sin6_addr, target.bytes.data(), target.bytes.size());
+  return ::sendto(fd_.get(), message.data(), message.size(), MSG_DONTWAIT,
+                  reinterpret_cast<const sockaddr*>(&address), sizeof address) > 0;
+}
+
+std::optional<EchoSocket::Reply> EchoSocket::receive() noexcept {
+  for (;;) {
+    std::array<std::byte, 64> message;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control;
+    sockaddr_in6 address{};
+    iovec part{.iov_base = message.data(), .iov_len = message.size()};
+    msghdr header{};
+    header.msg_name = &address;
+    header.msg_namelen = sizeof address;
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const auto size = ::recvmsg(fd_.get(), &header, MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return {};
+    if (static_cast<std::size_t>(size) < kHeaderBytes + secret_.size() ||
+        !std::equal(secret_.begin(), secret_.end(), message.begin() + kHeaderBytes))
+      continue;
+    Reply reply;
+    std::memcpy(reply.source.bytes.data(), &address.sin6_addr, reply.source.bytes.size());
+    for (cmsghdr* part_of = CMSG_FIRSTHDR(&header); part_of != nullptr;
+         part_of = CMSG_NXTHDR(&header, part_of)) {
+      if (part_of->cmsg_level != IPPROTO_IPV6 || part_of->cmsg_type != IPV6_PKTINFO) continue;
+      in6_pktinfo information;
+      std::memcpy(&information, CMSG_DATA(part_of), sizeof information);
+      reply.interface_index = static_cast<unsigned>(information.ipi6_ifindex);
+    }
+    return reply;
+  }
+}
+
+}  // namespace culvert::io

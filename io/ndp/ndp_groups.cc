@@ -1,0 +1,91 @@
+#include "io/ndp/ndp_groups.h"
+
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "io/socket_options.h"
+
+namespace culvert::io {
+namespace {
+
+int change(const Fd& socket, int option, unsigned interface_index,
+           const proto::Ipv6Address& group) noexcept {
+  ipv6_mreq request{};
+  std::memcpy(&request.ipv6mr_multiaddr, group.bytes.data(), group.bytes.size());
+  request.ipv6mr_interface = interface_index;
+  return ::setsockopt(socket.get(), IPPROTO_IPV6, option, &request, sizeof request) == 0 ? 0
+                                                                                         : errno;
+}
+
+}  // namespace
+
+Result<void> NdpGroups::join(unsigned interface_index, std::span<const proto::Ipv6Address> groups) {
+  if (interface_index != interface_index_) leave();
+  interface_index_ = interface_index;
+  const std::set<proto::Ipv6Address> wanted(groups.begin(), groups.end());
+  for (auto joined = joined_.begin(); joined != joined_.end();) {
+    if (wanted.count(joined->first) != 0) {
+      ++joined;
+      continue;
+    }
+    change(sockets_[joined->second], IPV6_LEAVE_GROUP, interface_index_, joined->first);
+    joined = joined_.erase(joined);
+  }
+  for (const auto& group : wanted) {
+    if (joined_.count(group) != 0) continue;
+    if (auto done = join_one(group); !done) {
+      leave();
+      return done;
+    }
+  }
+  all_.reset();
+  return {};
+}
+
+// A socket that holds as many as it may refuses with ENOBUFS or ENOMEM: then a new one.
+Result<void> NdpGroups::join_one(const proto::Ipv6Address& group) {
+  const SocketName name{"group " + group.to_text(),
+                        "on interface " + std::to_string(interface_index_)};
+  const bool has_socket = !sockets_.empty();
+  int code = has_socket ? change(sockets_.back(), IPV6_JOIN_GROUP, interface_index_, group) : 0;
+  if (!has_socket || code == ENOBUFS || code == ENOMEM) {
+    Fd socket{::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    if (!socket) return name.fail(errno, "open a socket for");
+    sockets_.push_back(std::move(socket));
+    code = change(sockets_.back(), IPV6_JOIN_GROUP, interface_index_, group);
+  }
+  if (code != 0) return name.fail(code, "join");
+  joined_.emplace(group, sockets_.size() - 1);
+  return {};
+}
+
+Result<void> NdpGroups::hear_all(unsigned interface_index) {
+  if (all_ && interface_index == interface_index_) return {};
+  leave();
+  interface_index_ = interface_index;
+  const SocketName name{"packet socket", "on interface " + std::to_string(interface_index)};
+  auto socket = open_closed_socket(AF_PACKET, 0, name);
+  if (!socket) return Unexpected{socket.error()};
+  packet_mreq request{};
+  request.mr_ifindex = static_cast<int>(interface_index);
+  request.mr_type = PACKET_MR_ALLMULTI;
+  if (::setsockopt(socket->get(), SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) != 0)
+    return name.fail(errno, "hear all groups by");
+  all_ = std::move(*socket);
+  return {};
+}
+
+void NdpGroups::leave() noexcept {
+  joined_.clear();
+  sockets_.clear();
+  all_.reset();
+}
+
+}  // namespace culvert::io

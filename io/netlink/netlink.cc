@@ -1,0 +1,163 @@
+#include "io/netlink/netlink.h"
+
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
+#include <netlink/route/nexthop.h>
+#include <netlink/route/route.h>
+
+#include <array>
+#include <cerrno>
+#include <functional>
+#include <utility>
+
+#include "io/netlink/netlink_request.h"
+
+namespace culvert::control {
+namespace {
+
+using Link = std::unique_ptr<rtnl_link, Free<rtnl_link_put>>;
+using Route = std::unique_ptr<rtnl_route, Free<rtnl_route_put>>;
+
+proto::Ipv4Address to_ipv4(nl_addr* address) {
+  proto::Ipv4Address result;
+  if (address == nullptr || nl_addr_get_len(address) != result.bytes.size()) return result;
+  const auto* bytes = static_cast<const std::byte*>(nl_addr_get_binary_addr(address));
+  std::copy_n(bytes, result.bytes.size(), result.bytes.begin());
+  return result;
+}
+
+Result<void> change_link(nl_sock* socket, unsigned index, rtnl_link* changes, std::string operation,
+                         const std::string& advice = {}) {
+  const Link original{rtnl_link_alloc()};
+  rtnl_link_set_ifindex(original.get(), static_cast<int>(index));
+  nl_msg* raw = nullptr;
+  if (const int error = rtnl_link_build_change_request(original.get(), changes, 0, &raw);
+      error < 0) {
+    return fail(to_errno(error), std::move(operation), interface_name(index));
+  }
+  const Message message{raw};
+  const int code = request(socket, message.get());
+  if (code == 0) return {};
+  return fail(code, std::move(operation), interface_name(index),
+              advice.empty() ? advise_device(code, false, interface_name(index)) : advice);
+}
+
+/// Asks for the route to one address. ENETUNREACH and the like: there is none.
+int look_up(nl_sock* socket, proto::Ipv4Address address, unsigned device_index, unsigned flags,
+            const std::function<void(rtnl_route*)>& found) {
+  rtmsg header{};
+  header.rtm_family = AF_INET;
+  header.rtm_dst_len = 32;
+  header.rtm_flags = flags;
+  const Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  nla_put(message.get(), RTA_DST, static_cast<int>(address.bytes.size()), address.bytes.data());
+  if (device_index != 0) nla_put_u32(message.get(), RTA_OIF, device_index);
+  return request(socket, message.get(), [&](nlmsghdr* part) {
+    rtnl_route* raw = nullptr;
+    if (rtnl_route_parse(part, &raw) < 0) return;
+    const Route route{raw};
+    found(raw);
+  });
+}
+
+}  // namespace
+
+std::string interface_name(unsigned index) {
+  std::array<char, IF_NAMESIZE> name{};
+  if (::if_indextoname(index, name.data()) == nullptr) return "interface " + std::to_string(index);
+  return name.data();
+}
+
+Result<Netlink> Netlink::open() {
+  auto socket = connect_netlink(NETLINK_ROUTE);
+  if (!socket) return Unexpected{socket.error()};
+  return Netlink{std::move(*socket)};
+}
+
+Result<void> Netlink::disable_address_generation(unsigned device_index) {
+  const Link changes{rtnl_link_alloc()};
+  constexpr std::uint8_t kNone = 1;  // IN6_ADDR_GEN_MODE_NONE of <linux/if_link.h>
+  if (rtnl_link_inet6_set_addr_gen_mode(changes.get(), kNone) < 0) {
+    return fail(ENOMEM, "set up", interface_name(device_index));
+  }
+  return change_link(socket_.get(), device_index, changes.get(), "set up");
+}
+
+Result<void> Netlink::set_mtu(unsigned device_index, std::uint16_t mtu_bytes) {
+  const Link changes{rtnl_link_alloc()};
+  rtnl_link_set_mtu(changes.get(), mtu_bytes);
+  return change_link(socket_.get(), device_index, changes.get(),
+                     "set MTU " + std::to_string(mtu_bytes) + " of");
+}
+
+Result<void> Netlink::set_up(unsigned device_index) {
+  const Link changes{rtnl_link_alloc()};
+  rtnl_link_set_flags(changes.get(), IFF_UP);
+  return change_link(socket_.get(), device_index, changes.get(), "bring up");
+}
+
+Result<std::uint16_t> Netlink::mtu(unsigned device_index) {
+  rtnl_link* raw = nullptr;
+  if (rtnl_link_get_kernel(socket_.get(), static_cast<int>(device_index), nullptr, &raw) < 0) {
+    return fail(ENODEV, "read MTU of", interface_name(device_index), "the device is gone");
+  }
+  const Link link{raw};
+  return static_cast<std::uint16_t>(std::min(rtnl_link_get_mtu(raw), 65'535u));
+}
+
+Result<std::optional<RouteFound>> Netlink::route_to(proto::Ipv4Address address,
+                                                    unsigned device_index) {
+  RouteFound found;
+  // Without RTM_F_FIB_MATCH the answer has the source, with it the prefix length and the gateway.
+  int code = look_up(socket_.get(), address, device_index, 0, [&](rtnl_route* route) {
+    found.is_local = rtnl_route_get_type(route) == RTN_LOCAL;
+    found.source = to_ipv4(rtnl_route_get_pref_src(route));
+    if (rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0)) {
+      found.device_index = static_cast<unsigned>(rtnl_route_nh_get_ifindex(hop));
+    }
+  });
+  if (code == 0) {
+    code = look_up(socket_.get(), address, device_index, RTM_F_FIB_MATCH, [&](rtnl_route* route) {
+      found.length_bits =
+          static_cast<std::uint8_t>(nl_addr_get_prefixlen(rtnl_route_get_dst(route)));
+      rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
+      nl_addr* gateway = hop == nullptr ? nullptr : rtnl_route_nh_get_gateway(hop);
+      if (gateway != nullptr) found.gateway = to_ipv4(gateway);
+    });
+  }
+  switch (code) {
+    case 0:
+      return std::optional{found};
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EACCES:  // a prohibit route
+    case EINVAL:  // a blackhole route, or an address that no packet can be sent to
+    case ENODEV:
+      return std::optional<RouteFound>{};
+    default:
+      return fail(code, "look up route to", address.to_text());
+  }
+}
+
+Result<NetlinkWatch> NetlinkWatch::open() {
+  auto socket = connect_netlink(NETLINK_ROUTE);
+  if (!socket) return Unexpected{socket.error()};
+  nl_sock* raw = socket->get();
+  if (nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, 0) <
+          0 ||
+      nl_socket_set_nonblocking(raw) < 0) {
+    return fail(EIO, "watch", "links, addresses and routes");
+  }
+  return NetlinkWatch{std::move(*socket)};
+}
+
+int NetlinkWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }
+
+// What the messages say does not matter, nor that some were lost: the next reader asks for the
+// present state.
+void NetlinkWatch::drain() noexcept { control::drain(socket_.get()); }
+
+}  // namespace culvert::control

@@ -1,0 +1,187 @@
+// Addresses of a device and routes by it.
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/nexthop.h>
+#include <netlink/route/route.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "io/netlink/netlink.h"
+#include "io/netlink/netlink_request.h"
+
+namespace culvert::control {
+namespace {
+
+using Address = std::unique_ptr<rtnl_addr, Free<rtnl_addr_put>>;
+using Route = std::unique_ptr<rtnl_route, Free<rtnl_route_put>>;
+using NlAddress = std::unique_ptr<nl_addr, Free<nl_addr_put>>;
+
+constexpr int family(const proto::Ipv4Address&) { return AF_INET; }
+constexpr int family(const proto::Ipv6Address&) { return AF_INET6; }
+
+template <class A>
+NlAddress to_nl(const A& address, int length_bits) {
+  NlAddress result{nl_addr_build(family(address), address.bytes.data(), address.bytes.size())};
+  nl_addr_set_prefixlen(result.get(), length_bits);
+  return result;
+}
+
+template <class Prefix>
+Address make_address(unsigned index, const Prefix& prefix) {
+  constexpr bool is_ipv6 = std::is_same_v<Prefix, proto::Ipv6Prefix>;
+  Address address{rtnl_addr_alloc()};
+  rtnl_addr_set_ifindex(address.get(), static_cast<int>(index));
+  rtnl_addr_set_local(address.get(), to_nl(prefix.address, prefix.length_bits).get());
+  if constexpr (is_ipv6) {
+    rtnl_addr_set_flags(address.get(), IFA_F_NODAD);
+    if (prefix.address.is_link_local()) rtnl_addr_set_scope(address.get(), RT_SCOPE_LINK);
+  }
+  return address;
+}
+
+template <class Prefix>
+Result<void> add_one_address(nl_sock* socket, unsigned index, const Prefix& prefix) {
+  constexpr bool is_ipv6 = std::is_same_v<Prefix, proto::Ipv6Prefix>;
+  const Address address = make_address(index, prefix);
+  nl_msg* raw = nullptr;
+  const std::string name = interface_name(index);
+  const std::string object = prefix.to_text() + " to " + name;
+  if (const int error = rtnl_addr_build_add_request(address.get(), NLM_F_CREATE | NLM_F_EXCL, &raw);
+      error < 0) {
+    return fail(to_errno(error), "add address", object);
+  }
+  const Message message{raw};
+  const int code = request(socket, message.get());
+  if (code == 0) return {};
+  return fail(code, "add address", object, advise_device(code, is_ipv6, name));
+}
+
+/// Where a route to exactly this prefix leads that is there already.
+template <class Prefix>
+std::string describe_existing(nl_sock* socket, const Prefix& prefix) {
+  const NlAddress wanted = to_nl(prefix.address, prefix.length_bits);
+  rtmsg header{};
+  header.rtm_family = static_cast<unsigned char>(family(prefix.address));
+  const Message message{nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP)};
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  std::string found;
+  request(socket, message.get(), [&](nlmsghdr* part) {
+    rtnl_route* raw = nullptr;
+    if (!found.empty() || rtnl_route_parse(part, &raw) < 0) return;
+    const Route route{raw};
+    if (rtnl_route_get_table(raw) != RT_TABLE_MAIN) return;
+    if (nl_addr_cmp_prefix(rtnl_route_get_dst(raw), wanted.get()) != 0) return;
+    if (nl_addr_get_prefixlen(rtnl_route_get_dst(raw)) != prefix.length_bits) return;
+    rtnl_nexthop* hop = rtnl_route_nexthop_n(raw, 0);
+    if (hop == nullptr) return;
+    found = interface_name(static_cast<unsigned>(rtnl_route_nh_get_ifindex(hop)));
+  });
+  return found;
+}
+
+template <class Prefix>
+Route make_route(unsigned index, const Prefix& prefix) {
+  constexpr bool is_ipv6 = std::is_same_v<Prefix, proto::Ipv6Prefix>;
+  Route route{rtnl_route_alloc()};
+  rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family(prefix.address)));
+  rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
+  rtnl_route_set_protocol(route.get(), RTPROT_STATIC);
+  rtnl_route_set_scope(route.get(), is_ipv6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
+  rtnl_route_set_type(route.get(), RTN_UNICAST);
+  rtnl_route_set_dst(route.get(), to_nl(prefix.address, prefix.length_bits).get());
+  rtnl_nexthop* hop = rtnl_route_nh_alloc();
+  rtnl_route_nh_set_ifindex(hop, static_cast<int>(index));
+  rtnl_route_add_nexthop(route.get(), hop);  // and it owns it now
+  return route;
+}
+
+template <class Prefix>
+Result<void> add_one_route(nl_sock* socket, unsigned index, const Prefix& prefix) {
+  constexpr bool is_ipv6 = std::is_same_v<Prefix, proto::Ipv6Prefix>;
+  const Route route = make_route(index, prefix);
+  nl_msg* raw = nullptr;
+  const std::string object = prefix.to_text() + " by " + interface_name(index);
+  if (const int error = rtnl_route_build_add_request(route.get(), NLM_F_CREATE | NLM_F_EXCL, &raw);
+      error < 0) {
+    return fail(to_errno(error), "add route", object);
+  }
+  const Message message{raw};
+  const int code = request(socket, message.get());
+  if (code == 0) return {};
+  if (code != EEXIST) {
+    return fail(code, "add route", object, advise_device(code, is_ipv6, interface_name(index)));
+  }
+  const std::string existing = describe_existing(socket, prefix);
+  const std::string ip = is_ipv6 ? "ip -6 route" : "ip route";
+  return fail(code, "add route", object,
+              "there is a route to " + prefix.to_text() +
+                  (existing.empty() ? "" : " by " + existing) + " already: remove it (`" + ip +
+                  " del " + prefix.to_text() + (existing.empty() ? "" : " dev " + existing) +
+                  "`) or give more specific prefixes");
+}
+
+/// Sends a request to remove something. What is gone already, with its device perhaps, is as it
+/// should be.
+Result<void> remove(nl_sock* socket, int built, nl_msg* raw, std::string operation,
+                    std::string object) {
+  if (built < 0) return fail(to_errno(built), std::move(operation), std::move(object));
+  const Message message{raw};
+  const int code = request(socket, message.get());
+  if (code == 0 || code == EADDRNOTAVAIL || code == ESRCH || code == ENODEV) return {};
+  return fail(code, std::move(operation), std::move(object));
+}
+
+template <class Prefix>
+Result<void> remove_one_address(nl_sock* socket, unsigned index, const Prefix& prefix) {
+  const Address address = make_address(index, prefix);
+  nl_msg* raw = nullptr;
+  const int built = rtnl_addr_build_delete_request(address.get(), 0, &raw);
+  return remove(socket, built, raw, "remove address",
+                prefix.to_text() + " from " + interface_name(index));
+}
+
+template <class Prefix>
+Result<void> remove_one_route(nl_sock* socket, unsigned index, const Prefix& prefix) {
+  const Route route = make_route(index, prefix);
+  nl_msg* raw = nullptr;
+  const int built = rtnl_route_build_del_request(route.get(), 0, &raw);
+  return remove(socket, built, raw, "remove route",
+                prefix.to_text() + " by " + interface_name(index));
+}
+
+}  // namespace
+
+Result<void> Netlink::add_address(unsigned device_index, const proto::Ipv6Prefix& address) {
+  return add_one_address(socket_.get(), device_index, address);
+}
+
+Result<void> Netlink::add_address(unsigned device_index, const proto::Ipv4Prefix& address) {
+  return add_one_address(socket_.get(), device_index, address);
+}
+
+Result<void> Netlink::add_route(unsigned device_index, const proto::Ipv6Prefix& route) {
+  return add_one_route(socket_.get(), device_index, route);
+}
+
+Result<void> Netlink::add_route(unsigned device_index, const proto::Ipv4Prefix& route) {
+  return add_one_route(socket_.get(), device_index, route);
+}
+
+Result<void> Netlink::remove_address(unsigned device_index, const proto::Ipv6Prefix& address) {
+  return remove_one_address(socket_.get(), device_index, address);
+}
+
+Result<void> Netlink::remove_address(unsigned device_index, const proto::Ipv4Prefix& address) {
+  return remove_one_address(socket_.get(), device_index, address);
+}
+
+Result<void> Netlink::remove_route(unsigned device_index, const proto::Ipv6Prefix& route) {
+  return remove_one_route(socket_.get(), device_index, route);
+}
+
+Result<void> Netlink::remove_route(unsigned device_index, const proto::Ipv4Prefix& route) {
+  return remove_one_route(socket_.get(), device_index, route);
+}
+
+}  // namespace culvert::control

@@ -1,0 +1,105 @@
+#include "io/netlink/netlink_request.h"
+
+#include <netlink/errno.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace culvert::control {
+namespace {
+
+using Callbacks = std::unique_ptr<nl_cb, Free<nl_cb_put>>;
+
+/// What one request was answered with.
+struct Answer {
+  int code = 0;  ///< errno; 0: done
+  bool is_complete = false;
+  const std::function<void(nlmsghdr*)>* each = nullptr;
+};
+
+}  // namespace
+
+void NlSocketFree::operator()(nl_sock* socket) const noexcept { nl_socket_free(socket); }
+
+Unexpected<Error> fail(int code, std::string operation, std::string object, std::string advice) {
+  return Unexpected{Error{.code = code,
+                          .operation = std::move(operation),
+                          .object = std::move(object),
+                          .advice = std::move(advice)}};
+}
+
+int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*)>& each) {
+  const Callbacks callbacks{nl_cb_alloc(NL_CB_DEFAULT)};
+  if (!callbacks) return ENOMEM;
+  Answer answer{.each = &each};
+  nl_cb_err(
+      callbacks.get(), NL_CB_CUSTOM,
+      [](sockaddr_nl*, nlmsgerr* error, void* to) noexcept -> int {
+        static_cast<Answer*>(to)->code = -error->error;
+        static_cast<Answer*>(to)->is_complete = true;
+        return NL_STOP;
+      },
+      &answer);
+  const auto complete = [](nl_msg*, void* to) noexcept -> int {
+    static_cast<Answer*>(to)->is_complete = true;
+    return NL_STOP;
+  };
+  nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, complete, &answer);
+  nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, complete, &answer);
+  nl_cb_set(
+      callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM,
+      [](nl_msg* part, void* to) noexcept -> int {
+        const auto& function = *static_cast<Answer*>(to)->each;
+        if (function) function(nlmsg_hdr(part));
+        return NL_OK;
+      },
+      &answer);
+  if (nl_send_auto(socket, message) < 0) return EIO;
+  while (!answer.is_complete) {
+    if (nl_recvmsgs(socket, callbacks.get()) < 0 && !answer.is_complete) return EIO;
+  }
+  return answer.code;
+}
+
+int to_errno(int nl_error) { return nl_error == -NLE_NOMEM ? ENOMEM : EIO; }
+
+std::string advise_device(int code, bool is_ipv6, const std::string& device) {
+  switch (code) {
+    case EPERM:
+      return "needs CAP_NET_ADMIN";
+    case EACCES:
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+      return is_ipv6 ? "IPv6 is switched off for this device: sysctl -w net.ipv6.conf." + device +
+                           ".disable_ipv6=0, or net.ipv6.conf.default.disable_ipv6=0 before start"
+                     : "";
+    case EEXIST:
+      return "the device has it already";
+    case ENODEV:
+      return "the device is gone";
+    default:
+      return "";
+  }
+}
+
+Result<NlSocket> connect_netlink(int protocol) {
+  NlSocket socket{nl_socket_alloc()};
+  if (!socket) return fail(ENOMEM, "open netlink", "socket");
+  if (nl_connect(socket.get(), protocol) < 0) {
+    return fail(errno != 0 ? errno : EIO, "open netlink", "socket",
+                "addresses and routes are set by netlink: allow AF_NETLINK sockets here");
+  }
+  return socket;
+}
+
+void drain(nl_sock* socket) noexcept {
+  std::array<char, 8192> message;
+  for (int count = 0; count < 64; ++count) {
+    const auto got = ::recv(nl_socket_get_fd(socket), message.data(), message.size(), MSG_DONTWAIT);
+    if (got < 0 && errno != ENOBUFS) return;
+  }
+}
+
+}  // namespace culvert::control

@@ -1,0 +1,368 @@
+// ICMPv4 errors about outer packets, and what the inner source is told.
+#include <gtest/gtest.h>
+
+#include "engine/forward/icmp_error.h"
+#include "tests/support/packet_builder.h"
+
+namespace culvert {
+namespace {
+
+using enum DropReason;
+using test::Bytes;
+using test::Drawing;
+using test::gre;
+using test::GreExtra;
+using test::icmpv4;
+using test::icmpv6;
+using test::ipv4;
+using test::ipv6;
+using test::payload;
+using test::tcp;
+using test::udp;
+
+constexpr const char *kLocal = "10.0.0.1", *kRemote = "10.0.0.2", *kStranger = "10.0.0.3",
+                     *kRouter = "10.9.9.9";
+constexpr const char *kHost = "2001:db8::1", *kServer = "2001:db8:1::2";
+constexpr const char *kHost4 = "192.0.2.1", *kServer4 = "198.51.100.1";
+
+Tunnel make_tunnel(const Parameters& mode) {
+  Tunnel tunnel;
+  tunnel.config.mode = mode;
+  tunnel.config.remote = *proto::Ipv4Address::from_text(kRemote);
+  dispatch(mode, [&](auto encapsulation, const auto& parameters) {
+    tunnel.ip_protocol = encapsulation.kIpProtocol;
+    tunnel.encapsulation_bytes =
+        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
+  });
+  tunnel.device_mtu = static_cast<std::uint16_t>(1480 - tunnel.encapsulation_bytes);
+  tunnel.path = std::make_shared<Path>();
+  tunnel.path->local = *proto::Ipv4Address::from_text(kLocal);
+  return tunnel;
+}
+
+struct Kind {
+  std::uint8_t type, code;
+};
+constexpr Kind kFragmentationNeeded{3, 4}, kHostUnreachable{3, 1}, kTimeExceeded{11, 0};
+
+/// What relay_error() gives, with the packet copied.
+struct Relayed {
+  DropReason reason;
+  const Tunnel* tunnel;
+  std::uint16_t learned_path_mtu;
+  Bytes packet;
+};
+
+/// One tunnel, and errors about what it has sent.
+class Relaying {
+ public:
+  explicit Relaying(const Parameters& mode = proto::SixInFour::Parameters{})
+      : tables_(std::vector{make_tunnel(mode)}) {}
+
+  Relayed relay(const Bytes& message) const {
+    ErrorBuffer buffer;
+    const Relay relay = relay_error(buffer, tables_, message);
+    return {relay.reason,
+            relay.tunnel,
+            relay.learned_path_mtu,
+            {relay.packet.begin(), relay.packet.end()}};
+  }
+  /// `mtu_bytes`: as in RFC 1191 4.
+  Relayed relay(Kind kind, std::uint32_t mtu_bytes, const Bytes& quoted) const {
+    return relay(ipv4(kRouter, kLocal) / icmpv4(kind.type, kind.code, mtu_bytes) / payload(quoted));
+  }
+  DropReason reason(Kind kind, const Bytes& quoted) const { return relay(kind, 0, quoted).reason; }
+
+  [[nodiscard]] const Tunnel* tunnel() const { return &tables_.tunnel(0); }
+  [[nodiscard]] Path& path() const { return *tables_.tunnel(0).path; }
+
+ private:
+  Tables tables_;
+};
+
+Bytes first(const Bytes& bytes, std::size_t count) {
+  return {bytes.begin(),
+          bytes.begin() + static_cast<std::ptrdiff_t>(std::min(count, bytes.size()))};
+}
+
+/// An inner packet of 1,480 bytes, and others.
+Drawing inner(std::size_t payload_bytes = 1420) {
+  return ipv6(kHost, kServer) / tcp(1, 2) / payload(payload_bytes);
+}
+Bytes sit(const Drawing& packet) { return ipv4(kLocal, kRemote) / packet; }
+
+Bytes too_big_answer(std::uint32_t mtu, const Bytes& quoted) {
+  return ipv6(kServer, kHost) / icmpv6(2, 0, mtu) / payload(first(quoted, 1232));
+}
+
+TEST(RelayError, TurnsFragmentationNeededIntoPacketTooBig) {
+  // RFC 4213 3.4 and 3.2.2: a path MTU of 1,420 leaves 1,400 in 6in4.
+  const Relaying relaying;
+  const Relayed relayed = relaying.relay(kFragmentationNeeded, 1420, sit(inner()));
+  EXPECT_EQ(relayed.reason, none);
+  EXPECT_EQ(relayed.tunnel, relaying.tunnel());
+  EXPECT_EQ(relayed.learned_path_mtu, 1420);
+  EXPECT_EQ(relayed.packet, too_big_answer(1400, inner()));
+}
+
+TEST(RelayError, QuotesNoMoreThanTheRouterDid) {
+  const Relaying relaying;
+  const Bytes quoted = first(sit(inner()), 20 + 48);
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1420, quoted).packet,
+            too_big_answer(1400, first(inner(), 48)));
+}
+
+TEST(RelayError, GuessesWhereTheRouterDidNotSay) {
+  // RFC 1191 5 and 7.1: the plateau below 1,500 is 1,492.
+  const Relaying relaying;
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 0, sit(inner())).learned_path_mtu, 1492);
+}
+
+TEST(RelayError, LearnsNothingThatCannotBe) {
+  const Relaying relaying;
+  relaying.path().route_mtu = 9000;
+  for (const std::uint32_t mtu : {1500u, 1501u, 65535u}) {  // it was sent with 1,500 bytes
+    const Relayed relayed = relaying.relay(kFragmentationNeeded, mtu, sit(inner()));
+    EXPECT_EQ(relayed.reason, icmp_error_not_relayed);
+    EXPECT_EQ(relayed.learned_path_mtu, 0);
+    EXPECT_EQ(relayed.tunnel, relaying.tunnel());
+  }
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1, sit(inner())).learned_path_mtu, 68)
+      << "RFC 1191 3";
+}
+
+TEST(RelayError, NeverRaisesThePathMtu) {
+  // RFC 1191 3: the error is of a packet sent before the path was known better.
+  const Relaying relaying;
+  relaying.path().learned_mtu = 1400;
+  const Relayed relayed = relaying.relay(kFragmentationNeeded, 1420, sit(inner()));
+  EXPECT_EQ(relayed.learned_path_mtu, 0);
+  EXPECT_EQ(relayed.packet, too_big_answer(1380, inner()));
+}
+
+TEST(RelayError, TellsNobodyWhatFitsFromNowOn) {
+  // RFC 4213 3.2.2: with less than 1,300 bytes the tunnel MTU is 1,280 and DF is clear. A packet of
+  // 1,280 bytes that met the smaller path with DF set needs no smaller successor.
+  const Relaying relaying;
+  const Relayed relayed = relaying.relay(kFragmentationNeeded, 1200, sit(inner(1220)));
+  EXPECT_EQ(relayed.reason, icmp_error_not_relayed);
+  EXPECT_EQ(relayed.learned_path_mtu, 1200);
+  EXPECT_TRUE(relayed.packet.empty());
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1200, sit(inner(1221))).packet,
+            too_big_answer(1280, inner(1221)));
+}
+
+TEST(RelayError, TurnsEverythingElseIntoAddressUnreachable) {
+  // RFC 4213 3.4: code 3.
+  const Relaying relaying;
+  for (const Kind kind : {Kind{3, 0}, kHostUnreachable, Kind{3, 2}, Kind{3, 13}, kTimeExceeded,
+                          Kind{11, 1}, Kind{12, 0}}) {
+    const Relayed relayed = relaying.relay(kind, 0, sit(inner(100)));
+    EXPECT_EQ(relayed.reason, none) << int{kind.type} << "/" << int{kind.code};
+    EXPECT_EQ(relayed.learned_path_mtu, 0);
+    EXPECT_EQ(relayed.packet,
+              (ipv6(kServer, kHost) / icmpv6(1, 3) / payload(inner(100).bytes())).bytes());
+  }
+}
+
+TEST(RelayError, RelaysNoRedirectAndNoSourceQuench) {
+  // A redirect is between us and our router; RFC 6633 3: source quench must be discarded.
+  const Relaying relaying;
+  for (const Kind kind : {Kind{4, 0}, Kind{5, 0}, Kind{5, 1}}) {
+    const Relayed relayed = relaying.relay(kind, 0, sit(inner()));
+    EXPECT_EQ(relayed.reason, icmp_error_not_relayed);
+    EXPECT_EQ(relayed.tunnel, relaying.tunnel());
+  }
+}
+
+TEST(RelayError, RelaysNothingIfTooLittleIsQuoted) {
+  // RFC 792 promises eight bytes behind the outer header: no IPv6 header. The path MTU is learned
+  // all the same.
+  const Relaying relaying;
+  for (const std::size_t size : {20u, 28u, 59u}) {
+    const Relayed relayed = relaying.relay(kFragmentationNeeded, 1400, first(sit(inner()), size));
+    EXPECT_EQ(relayed.reason, icmp_error_quotes_too_little) << size;
+    EXPECT_EQ(relayed.learned_path_mtu, 1400);
+    EXPECT_EQ(relayed.tunnel, relaying.tunnel());
+  }
+  EXPECT_EQ(relaying.reason(kHostUnreachable, first(sit(inner()), 60)), none);
+}
+
+TEST(RelayError, RelaysNothingAboutALaterFragment) {
+  const Relaying relaying;
+  const Bytes quoted =
+      ipv4(kLocal, kRemote, {.dont_fragment = false, .fragment_offset_bytes = 800}) / inner();
+  EXPECT_EQ(relaying.reason(kTimeExceeded, quoted), icmp_error_quotes_too_little);
+}
+
+TEST(RelayError, AnswersNoInnerErrors) {
+  // RFC 4443 2.4(e.1), where the inner packet is an ICMPv6 error itself or its type is not quoted;
+  // 2.4(e.3): to multicast only Packet Too Big.
+  const Relaying relaying;
+  const Drawing echo = ipv6(kHost, kServer) / icmpv6(128, 0) / payload(1400);
+  const Drawing error = ipv6(kHost, kServer) / icmpv6(1, 0) / payload(1400);
+  const Drawing multicast = ipv6(kHost, "ff0e::1") / udp(1, 2) / payload(1400);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, sit(error)), icmp_error_not_answerable);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, sit(echo)), none);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, first(sit(echo), 60)), icmp_error_not_answerable);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, sit(multicast)), icmp_error_not_answerable);
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1400, sit(multicast)).reason, none);
+}
+
+TEST(RelayError, RefusesMalformedMessages) {
+  const Relaying relaying;
+  const Drawing icmp = icmpv4(3, 1) / payload(sit(inner()));
+  EXPECT_EQ(relaying.relay(ipv4(kRouter, kLocal) / icmp).reason, none);
+  Bytes bad_header_length = sit(inner());
+  bad_header_length[0] = std::byte{0x44};
+  const std::vector<Bytes> malformed = {
+      ipv4(kRouter, kLocal) / icmpv4(3, 1, 0, 0x1234) / payload(sit(inner())),  // checksum
+      {},
+      first(ipv4(kRouter, kLocal) / icmp, 19),
+      first(ipv4(kRouter, kLocal, {.total_bytes = 27}) / icmp, 27),
+      ipv4(kRouter, kLocal) / icmpv4(8, 0) / payload(sit(inner())),  // echo request
+      ipv4(kRouter, kLocal, {.protocol = 17}) / icmp,
+      ipv4(kRouter, kLocal, {.dont_fragment = false, .more_fragments = true}) / icmp,
+      ipv4(kRouter, kLocal) / icmpv4(3, 1) / payload(first(sit(inner()), 19)),
+      ipv4(kRouter, kLocal) / icmpv4(3, 1) / payload(bad_header_length)};
+  for (std::size_t i = 0; i < malformed.size(); ++i) {
+    const Relayed relayed = relaying.relay(malformed[i]);
+    EXPECT_EQ(relayed.reason, icmp_error_malformed) << i;
+    EXPECT_EQ(relayed.tunnel, nullptr);
+  }
+}
+
+TEST(RelayError, RefusesWhatNoTunnelSent) {
+  const Relaying relaying;
+  const std::vector<Bytes> foreign = {
+      ipv4(kLocal, kStranger) / inner(),
+      ipv4(kStranger, kRemote) / inner(),
+      ipv4(kRemote, kLocal) / inner(),
+      ipv4(kLocal, kRemote) / gre() / inner(),
+      ipv4(kLocal, kRemote) / tcp(1, 2) / payload(1460),
+      ipv4(kLocal, kRemote, {.protocol = 41}) / ipv4(kHost4, kServer4) / udp(1, 2) / payload(1400)};
+  for (std::size_t i = 0; i < foreign.size(); ++i) {
+    const Relayed relayed = relaying.relay(kFragmentationNeeded, 1400, foreign[i]);
+    EXPECT_EQ(relayed.reason, icmp_error_not_ours) << i;
+    EXPECT_EQ(relayed.tunnel, nullptr);
+    EXPECT_EQ(relayed.learned_path_mtu, 0);
+  }
+}
+
+// ---- GRE ---------------------------------------------------------------------------------------
+
+/// What a tunnel sends and how its header looks. The checksum of a quoted header cannot be
+/// verified: the rest of the packet is not there.
+struct GreForm {
+  proto::Gre::Parameters parameters;
+  GreExtra header;
+};
+GreForm gre_form(std::optional<std::uint32_t> key, bool has_checksum, bool has_sequence) {
+  GreForm form;
+  form.header.key = key;
+  form.header.has_checksum = has_checksum;
+  if (key) form.parameters.okey = *key;
+  form.parameters.ocsum = has_checksum;
+  form.parameters.oseq = has_sequence;
+  if (has_sequence) form.header.sequence = 7;
+  return form;
+}
+std::vector<GreForm> gre_forms() {
+  return {gre_form({}, false, false), gre_form(42, false, false), gre_form({}, true, false),
+          gre_form({}, false, true), gre_form(42, true, true)};
+}
+
+TEST(RelayError, FindsIpv6BehindEveryGreHeader) {
+  for (const GreForm& form : gre_forms()) {
+    const Relaying relaying(form.parameters);
+    const std::uint16_t overhead = relaying.tunnel()->overhead_bytes();
+    const Drawing packet = inner(1500u - overhead - 60);
+    const Bytes quoted = ipv4(kLocal, kRemote) / gre(form.header) / packet;
+    const Relayed relayed =
+        relaying.relay(kFragmentationNeeded, 1420, first(quoted, overhead + 100u));
+    EXPECT_EQ(relayed.reason, none) << overhead;
+    EXPECT_EQ(relayed.packet, too_big_answer(1420u - overhead, first(packet, 100))) << overhead;
+  }
+}
+
+TEST(RelayError, AnswersIpv4InGreWithIcmpv4) {
+  // RFC 1191 4, RFC 1812 4.3.2.3 and 4.3.2.5.
+  for (const GreForm& form : gre_forms()) {
+    const Relaying relaying(form.parameters);
+    const std::uint16_t overhead = relaying.tunnel()->overhead_bytes();
+    const Drawing packet = ipv4(kHost4, kServer4) / tcp(1, 2) / payload(1500u - overhead - 40);
+    const Bytes quoted = ipv4(kLocal, kRemote) / gre(form.header) / packet;
+    const auto answer = [&](Kind kind, std::uint32_t mtu) -> Bytes {
+      return ipv4(kServer4, kHost4, {.tos = 0xc0}) / icmpv4(kind.type, kind.code, mtu) /
+             payload(first(packet, 548));
+    };
+    EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1000, quoted).packet,
+              answer(kFragmentationNeeded, 1000u - overhead));
+    EXPECT_EQ(relaying.relay(kTimeExceeded, 0, quoted).packet, answer(kHostUnreachable, 0));
+  }
+}
+
+TEST(RelayError, TellsNoIpv4SenderWithDfClear) {
+  const Relaying relaying(proto::Gre::Parameters{});
+  const Bytes quoted = ipv4(kLocal, kRemote) / gre() /
+                       ipv4(kHost4, kServer4, {.dont_fragment = false}) / udp(1, 2) / payload(1400);
+  const Relayed relayed = relaying.relay(kFragmentationNeeded, 1000, quoted);
+  EXPECT_EQ(relayed.reason, icmp_error_not_relayed);
+  EXPECT_EQ(relayed.learned_path_mtu, 1000);
+}
+
+TEST(RelayError, TellsNoIpv4SenderWhatFits) {
+  // The inner packet fits the smaller tunnel MTU: it was not the largest that the path refused.
+  const Relaying relaying(proto::Gre::Parameters{});
+  const Bytes quoted = ipv4(kLocal, kRemote, {.total_bytes = 1500}) / gre() /
+                       ipv4(kHost4, kServer4) / udp(1, 2) / payload(100);
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1000, quoted).reason, icmp_error_not_relayed);
+}
+
+TEST(RelayError, AnswersNoIpv4Errors) {
+  // RFC 1122 3.2.2.
+  const Relaying relaying(proto::Gre::Parameters{});
+  const auto reason = [&](const Drawing& packet) {
+    return relaying.reason(kHostUnreachable, ipv4(kLocal, kRemote) / gre() / packet);
+  };
+  EXPECT_EQ(reason(ipv4(kHost4, kServer4) / icmpv4(3, 1) / payload(28)), icmp_error_not_answerable);
+  EXPECT_EQ(reason(ipv4(kHost4, kServer4) / icmpv4(8, 0) / payload(28)), none);
+}
+
+TEST(RelayError, WantsAnInnerPacketOfTheProtocolType) {
+  const Relaying relaying(proto::Gre::Parameters{});
+  const auto reason = [&](std::uint16_t protocol_type, const Bytes& packet) {
+    return relaying.reason(
+        kHostUnreachable,
+        ipv4(kLocal, kRemote) / gre({.protocol_type = protocol_type}) / payload(packet));
+  };
+  EXPECT_EQ(reason(0x0800, Bytes(19, std::byte{0x45})), icmp_error_quotes_too_little);
+  EXPECT_EQ(reason(0x0800, Bytes(30, std::byte{0x60})), icmp_error_not_ours);
+  EXPECT_EQ(reason(0x86dd, Bytes(60, std::byte{0x45})), icmp_error_not_ours);
+  EXPECT_EQ(reason(0x6558, inner()), icmp_error_not_ours);
+}
+
+TEST(RelayError, WantsTheKeyThatTheTunnelSends) {
+  const Relaying relaying(gre_form(42, false, false).parameters);
+  const auto quoted = [](GreExtra header) -> Bytes {
+    return ipv4(kLocal, kRemote) / gre(std::move(header)) / inner(100);
+  };
+  EXPECT_EQ(relaying.reason(kHostUnreachable, quoted({.key = 42})), none);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, quoted({.key = 43})), icmp_error_not_ours);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, quoted({})), icmp_error_not_ours);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, first(quoted({.key = 42}), 26)),
+            icmp_error_quotes_too_little)
+      << "it ends within the key";
+}
+
+TEST(RelayError, RefusesGreHeadersThatWeNeverSend) {
+  const Relaying relaying(proto::Gre::Parameters{});
+  for (const unsigned bits : {0x0001u, 0x4000u, 0x0800u}) {  // version; R and s of RFC 1701
+    const Bytes quoted =
+        ipv4(kLocal, kRemote) / gre({.extra_flags = static_cast<std::uint16_t>(bits)}) / inner();
+    EXPECT_EQ(relaying.reason(kHostUnreachable, quoted), icmp_error_not_ours) << bits;
+  }
+}
+
+}  // namespace
+}  // namespace culvert

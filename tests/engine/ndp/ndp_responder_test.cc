@@ -1,0 +1,321 @@
+#include "engine/ndp/ndp_responder.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/ndp_rig.h"
+
+namespace culvert {
+namespace {
+
+using namespace culvert::test;
+
+// ---- what an answer looks like ------------------------------------------------------------------
+
+TEST(NdpAnswer, GoesToTheAskerWithSolicitedFlagAndWithoutOverride) {
+  // RFC 4861 7.2.4, 7.2.8.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_TRUE(rig.may_wait());
+  rig.expect_ignored(NdpIgnored::none, 0);
+}
+
+TEST(NdpAnswer, SaysRouterAsConfigured) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  config.router = false;
+  NdpRig rig{config};
+  EXPECT_THAT(rig.give(routers_solicitation()),
+              ElementsAre(SameBytes(answer_to_router(kTarget, kSolicitedFlag))));
+}
+
+TEST(NdpAnswer, GoesToTheFrameSourceWithoutAnOption) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac)),
+              ElementsAre(SameBytes(answer_to_router())));
+  // Nor is an address that is a group's used.
+  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac, {.option = "33 33 00 00 00 01"})),
+              ElementsAre(SameBytes(answer_to_router())));
+}
+
+TEST(NdpAnswer, PrefersTheOptionToTheFrameSource) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kHostMac, {.option = kRouterMac})),
+              ElementsAre(SameBytes(answer_to_router())));
+}
+
+TEST(NdpAnswer, IsGivenToUnicastSolicitations) {
+  // Neighbor unreachability detection, RFC 4861 7.3.3: to the target itself, at our address.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac,
+                                    {.destination = kTarget, .ethernet_destination = kOurMac})),
+              ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_FALSE(rig.may_wait());
+}
+
+TEST(NdpAnswer, TellsAllNodesOfADuplicate) {
+  // RFC 4861 7.2.4 and 4862 5.4.3: S clear, to ff02::1.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(detection()), ElementsAre(SameBytes(duplicate_answer())));
+  EXPECT_EQ(rig.responder().counters().totals().duplicate_answers, 1u);
+}
+
+TEST(NdpAnnouncement, IsUnsolicitedToAllNodes) {
+  // RFC 4861 7.2.6, 7.2.8: S and O clear.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.responder().announce(address6(kTarget), rig.now, rig.out());
+  ASSERT_EQ(rig.out().frames().size(), 1u);
+  EXPECT_THAT(rig.out().frames()[0].bytes, SameBytes(duplicate_answer()));
+  rig.responder().count(rig.out().frames()[0], NdpIgnored::none);
+  EXPECT_EQ(rig.responder().counters().totals().announcements, 1u);
+  rig.expect_ignored(NdpIgnored::none, 0);
+}
+
+TEST(NdpAnnouncement, IsNotMadeForOthersTargets) {
+  NdpRig rig{config_with(NdpAnswer::automatic)};
+  for (const auto* target : {kTarget, "2001:db8:0:1::1", "2001:db8::9"})
+    rig.responder().announce(address6(target), rig.now, rig.out());
+  EXPECT_TRUE(rig.out().frames().empty());
+}
+
+// ---- which rule
+// -----------------------------------------------------------------------------------
+
+TEST(NdpRule, NoneHoldsTheTarget) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:2::2")), IsEmpty());
+  rig.expect_ignored(NdpIgnored::no_rule);
+}
+
+TEST(NdpRule, LongestPrefixDecidesNotTheFirst) {
+  NdpRig rig{
+      config_with({{.prefix = prefix6("2001:db8::/32"), .answer = NdpAnswer::always},
+                   {.prefix = prefix6("2001:db8:0:1::/64"), .answer = NdpAnswer::automatic},
+                   {.prefix = prefix6("2001:db8:0:1:1::/80"), .answer = NdpAnswer::always}})};
+  EXPECT_EQ(rig.give(routers_solicitation("2001:db8:0:2::2")).size(), 1u);
+  EXPECT_EQ(rig.give(routers_solicitation("2001:db8:0:1:1::2")).size(), 1u);
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::no_tunnel);
+}
+
+TEST(NdpRule, ExceptionsOfARuleGiveWayToALongerRule) {
+  NdpRig rig{
+      config_with({{.prefix = prefix6("2001:db8::/32"),
+                    .answer = NdpAnswer::always,
+                    .except = {prefix6("2001:db8:0:1::/64")}},
+                   {.prefix = prefix6("2001:db8:0:1:1::/80"), .answer = NdpAnswer::always}})};
+  EXPECT_EQ(rig.give(routers_solicitation("2001:db8:0:1:1::2")).size(), 1u);
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::excepted);
+}
+
+TEST(NdpRule, ExceptionsOfAllRulesDoNot) {
+  NdpConfig config =
+      config_with({{.prefix = prefix6("2001:db8:0:1::2/128"), .answer = NdpAnswer::always}});
+  config.except = {prefix6("2001:db8:0:1::/64")};
+  NdpRig rig{config};
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::excepted);
+}
+
+TEST(NdpRuleAuto, AnswersWhereTheLongestPrefixIsATunnelThatIsUp) {
+  NdpRig rig{config_with(NdpAnswer::automatic),
+             {{prefix6("2001:db8::/32"), true}, {prefix6("2001:db8:0:1:2::/80"), false}}};
+  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:1:2::1")), IsEmpty());
+  rig.expect_ignored(NdpIgnored::tunnel_down);
+}
+
+TEST(NdpRuleAuto, FollowsTunnelsThatComeAndGo) {
+  NdpRig rig{config_with(NdpAnswer::automatic)};
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.set_prefixes({{prefix6("2001:db8:0:1::2/128"), true}});
+  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+  rig.set_prefixes({{prefix6("2001:db8:0:1::2/128"), false},
+                    {prefix6("2001:db8:0:1::2/128"), true},
+                    {prefix6("2001:db8:0:1::2/128"), false}});
+  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u) << "one of several tunnels is up";
+  rig.set_prefixes({});
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::no_tunnel, 2);
+}
+
+// ---- what is never answered ---------------------------------------------------------------------
+
+TEST(NdpNever, OwnAddresses) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:1::1")), IsEmpty());
+  rig.expect_ignored(NdpIgnored::own_address);
+}
+
+TEST(NdpNever, WithoutALinkLocalAddress) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  NdpInterface bare;
+  bare.index = kIndex;
+  rig.responder().set_interface(bare);
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::interface_unready);
+}
+
+TEST(NdpNever, WhoAsksForItsOwnAddress) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(solicitation(kTarget, kTarget, kHostMac)), IsEmpty());
+  rig.expect_ignored(NdpIgnored::source_is_target);
+}
+
+TEST(NdpNever, GroupsAsAskers) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(solicitation("ff02::1", kTarget, kHostMac)), IsEmpty());
+  rig.expect_ignored(NdpIgnored::source_multicast);
+}
+
+TEST(NdpNever, NeighborsThatAdvertiseThemselves) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  NdpRig rig{config};
+  EXPECT_THAT(
+      rig.give(advertisement(kTarget, "ff02::1", kTarget, kOverrideFlag, kAllNodesMac, kHostMac)),
+      IsEmpty());
+  EXPECT_EQ(rig.responder().on_link(rig.now), 1u);
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::on_link);
+  rig.now += config.on_link_ttl;
+  EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
+  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u) << "long not seen";
+}
+
+TEST(NdpNever, NeighborsThatAskThemselves) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_EQ(rig.give(solicitation("2001:db8:0:1::5", kTarget, kHostMac)).size(), 1u);
+  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:1::5")), IsEmpty());
+  rig.expect_ignored(NdpIgnored::on_link);
+}
+
+TEST(NdpNever, NeighborsThatTheOwnerKnows) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  std::vector<proto::Ipv6Address> told{address6(kTarget)};
+  rig.responder().set_on_link(told);
+  rig.now += 24h;
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::on_link);
+  told.clear();
+  rig.responder().set_on_link(told);
+  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+}
+
+TEST(NdpNever, ItsOwnEchoMakesNoNeighbor) {
+  // A switch or access point that sends multicast frames back.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(duplicate_answer()), IsEmpty());
+  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+}
+
+TEST(NdpNever, NeighborsElsewhereTakeNoPlace) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.give(advertisement("2001:db8::9", "ff02::1", "2001:db8::9", 0, kAllNodesMac, kHostMac));
+  EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
+}
+
+TEST(NdpDuplicateDetection, LeavesWhatNoTunnelHas) {
+  // RFC 4862 5.4: a host of the link takes an address that is free; it has it from then on, also
+  // when a tunnel claims it later.
+  NdpRig rig{config_with(NdpAnswer::automatic)};
+  EXPECT_THAT(rig.give(detection()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::no_tunnel);
+  rig.set_prefixes({{prefix6("2001:db8:0:1::2/128"), true}});
+  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_EQ(rig.responder().counters().totals().ignored[std::size_t(NdpIgnored::on_link)], 1u);
+}
+
+TEST(NdpDuplicateDetection, DefendsWhatATunnelHas) {
+  NdpRig rig{config_with(NdpAnswer::automatic), {{prefix6("2001:db8:0:1::2/128"), true}}};
+  EXPECT_THAT(rig.give(detection()), ElementsAre(SameBytes(duplicate_answer())));
+  EXPECT_THAT(rig.give(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+}
+
+// ---- what breaks a rule -------------------------------------------------------------------------
+
+struct Broken {
+  const char* name;
+  NdpIgnored reason;
+  Bytes packet;
+};
+std::vector<Broken> broken_packets() {
+  const auto group = solicited_node(kTarget);
+  const auto message = neighbor_message(135, 0, kTarget, kRouterMac);
+  const Ipv6Extra near{.hop_limit = 255};
+  const auto target = address6(kTarget).bytes;
+  Bytes with_option(target.begin(), target.end());
+  with_option.resize(24);
+  return {
+      {"Truncated", NdpIgnored::truncated, ipv6(kRouter, group, near) / icmpv6(135, 0)},
+      {"Version", NdpIgnored::header_malformed,
+       ipv6(kRouter, group, {.hop_limit = 255, .version = std::uint8_t{4}}) / message},
+      {"Fragment", NdpIgnored::fragmented,
+       ipv6(kRouter, group, near) / fragment(0, false) / message},
+      {"OtherType", NdpIgnored::not_neighbor_discovery,
+       ipv6(kRouter, group, near) / neighbor_message(134, 0, kTarget, {})},
+      {"HopLimit", NdpIgnored::hop_limit_not_255,
+       ipv6(kRouter, group, {.hop_limit = 254}) / message},
+      {"Code", NdpIgnored::code_not_zero,
+       ipv6(kRouter, group, near) / icmpv6(135, 1) / payload(with_option)},
+      {"MulticastTarget", NdpIgnored::target_multicast,
+       ipv6(kRouter, group, near) / neighbor_message(135, 0, "ff02::1", {})},
+      {"Option", NdpIgnored::option_malformed,
+       ipv6(kRouter, group, near) / icmpv6(135, 0) / payload(with_option)},
+      {"Destination", NdpIgnored::destination_not_solicited_node,
+       ipv6("::", "ff02::1", near) / neighbor_message(135, 0, kTarget, {})},
+      {"UnspecifiedWithAddress", NdpIgnored::unspecified_source_with_address,
+       ipv6("::", group, near) / message},
+      {"SolicitedToGroup", NdpIgnored::solicited_flag_on_multicast,
+       ipv6(kTarget, "ff02::1", near) / neighbor_message(136, kSolicitedFlag, kTarget, {})},
+      {"Checksum", NdpIgnored::checksum_bad,
+       ipv6(kRouter, group, near) / icmpv6(135, 0, 0, 0x1234) /
+           payload(with_option = Bytes(target.begin(), target.end()))},
+  };
+}
+
+class NdpBroken : public testing::TestWithParam<Broken> {};
+TEST_P(NdpBroken, IsIgnoredAndCounted) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(ethernet_frame(kOurMac, kRouterMac, GetParam().packet)), IsEmpty());
+  rig.expect_ignored(GetParam().reason);
+}
+INSTANTIATE_TEST_SUITE_P(All, NdpBroken, testing::ValuesIn(broken_packets()),
+                         [](const auto& each) { return std::string{each.param.name}; });
+
+TEST(NdpBrokenFrame, EndsInItsEthernetHeader) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.give(Bytes(13)), IsEmpty());
+  rig.expect_ignored(NdpIgnored::truncated);
+}
+
+// ---- limits -------------------------------------------------------------------------------------
+
+TEST(NdpLimit, OfAllAnswers) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  config.answers_per_second = 10;
+  config.answers_per_second_per_source = 0;
+  NdpRig rig{config};
+  std::size_t answered = 0;
+  for (int i = 0; i < 30; ++i) answered += rig.give(routers_solicitation()).size();
+  EXPECT_EQ(answered, 10u) << "a second's worth at once";
+  rig.expect_ignored(NdpIgnored::rate_limited, 20);
+  for (int i = 0; i < 100; ++i) {
+    rig.now += 10ms;
+    answered += rig.give(routers_solicitation()).size();
+  }
+  EXPECT_EQ(answered, 20u);
+}
+
+TEST(NdpLimit, OfOneSourceLeavesOthersTheirs) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  config.answers_per_second = 20;
+  config.answers_per_second_per_source = 5;
+  NdpRig rig{config};
+  std::size_t answered = 0;
+  for (int i = 0; i < 30; ++i) answered += rig.give(routers_solicitation()).size();
+  EXPECT_EQ(answered, 5u);
+  rig.expect_ignored(NdpIgnored::source_rate_limited, 25);
+  EXPECT_EQ(rig.give(solicitation("fe80::fe", kTarget, kHostMac)).size(), 1u);
+}
+
+}  // namespace
+}  // namespace culvert

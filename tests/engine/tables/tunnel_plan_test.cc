@@ -1,0 +1,116 @@
+#include "engine/tables/tunnel_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/tables/tunnel_records.h"
+#include "tests/support/tunnel_rig.h"
+
+namespace culvert::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TunnelConfig named(const std::string& name, int remote) {
+  TunnelConfig config = sit_config();
+  config.name = name;
+  config.remote.bytes[3] = std::byte(remote);
+  return config;
+}
+constexpr std::uint16_t kMtu = 1480;
+
+TEST(TunnelPlan, GivesTheFirstTunnelsTheFirstSlots) {
+  const auto plan = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  EXPECT_THAT(plan.by_position, ElementsAre(0, 1));
+  EXPECT_THAT(plan.added, ElementsAre(0, 1));
+  EXPECT_THAT(plan.removed, IsEmpty());
+  EXPECT_EQ(plan.slots.at(1)->config.name, "b");
+  EXPECT_EQ(plan.slots.at(1)->index, 1u);
+  EXPECT_EQ(plan.slots.at(1)->device_mtu, 1480);
+}
+
+TEST(TunnelPlan, SharesWhatHasNotChangedWhereverItStands) {
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  const auto after = plan_tunnels(before.slots, {named("b", 2), named("a", 1)}, kMtu);
+  EXPECT_THAT(after.by_position, ElementsAre(1, 0));
+  EXPECT_EQ(after.slots, before.slots);
+  EXPECT_THAT(after.with_new_path, IsEmpty());
+}
+
+TEST(TunnelPlan, KeepsSlotAndPathOfAChangedTunnel) {
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  auto changed = named("b", 2);
+  changed.ttl = std::uint8_t{9};
+  const auto after = plan_tunnels(before.slots, {named("a", 1), changed}, kMtu);
+  EXPECT_EQ(after.slots[0], before.slots[0]);
+  EXPECT_NE(after.slots[1], before.slots[1]);
+  EXPECT_EQ(after.slots[1]->path, before.slots[1]->path);
+  EXPECT_THAT(after.added, IsEmpty());
+}
+
+TEST(TunnelPlan, MakesANewPathForNewEnds) {
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  const auto after = plan_tunnels(before.slots, {named("a", 1), named("b", 3)}, kMtu);
+  EXPECT_NE(after.slots[1]->path, before.slots[1]->path);
+  EXPECT_THAT(after.with_new_path, ElementsAre(1));
+  EXPECT_THAT(after.added, IsEmpty());
+}
+
+// A worker may be counting in the slot of a removed tunnel until the plan's tables are published.
+TEST(TunnelPlan, GivesAFreedSlotAwayOnlyTheNextTime) {
+  const auto before = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
+  const auto replaced = plan_tunnels(before.slots, {named("c", 3), named("b", 2)}, kMtu);
+  EXPECT_THAT(replaced.by_position, ElementsAre(2, 1));
+  EXPECT_THAT(replaced.removed, ElementsAre(0));
+  EXPECT_EQ(replaced.slots.at(0), nullptr);
+  const auto next =
+      plan_tunnels(replaced.slots, {named("c", 3), named("b", 2), named("d", 4)}, kMtu);
+  EXPECT_THAT(next.by_position, ElementsAre(2, 1, 0));
+  EXPECT_THAT(next.added, ElementsAre(0));
+}
+
+TEST(TunnelPlan, HasRoomForAllTunnelsToBeReplacedAtOnce) {
+  std::vector<TunnelConfig> old, fresh;
+  for (std::size_t i = 0; i < kMaxTunnels; ++i) {
+    TunnelConfig config = sit_config();
+    config.remote = {};  // no route is looked up
+    config.name = "old" + std::to_string(i);
+    old.push_back(config);
+    config.name = "new" + std::to_string(i);
+    fresh.push_back(config);
+  }
+  const auto before = plan_tunnels({}, old, kMtu);
+  const auto after = plan_tunnels(before.slots, fresh, kMtu);
+  EXPECT_EQ(after.slots.size(), kMaxSlots);
+  EXPECT_EQ(after.removed.size(), kMaxTunnels);
+  const auto again = plan_tunnels(after.slots, old, kMtu);
+  EXPECT_EQ(again.slots.size(), kMaxSlots);
+}
+
+TEST(TunnelRecords, AreZeroWhereASlotIsUsedAgain) {
+  TunnelRecords records;
+  EXPECT_EQ(records.totals(700).in_packets, 0u);
+  ASSERT_TRUE(records.prepare(700, 5));
+  const auto counters = records.counters(700);
+  counters->in_packets.add(3);
+  counters.add(RareCounter::too_big_sent, 4);
+  counters.drop(DropReason::routing_loop, 2);
+  records.state(700).next_sequence = 9;
+  ASSERT_TRUE(records.prepare(701, 6));
+  const Totals totals = records.totals(700);
+  EXPECT_EQ(totals.in_packets, 3u);
+  EXPECT_EQ(totals.too_big_sent, 4u);
+  EXPECT_EQ(totals.dropped(DropReason::routing_loop), 2u);
+  EXPECT_EQ(totals.dropped(Direction::outbound), 2u);
+  EXPECT_EQ(records.totals(701).dropped(Direction::outbound), 0u);
+  ASSERT_TRUE(records.prepare(700, 7));
+  EXPECT_EQ(records.totals(700).in_packets, 0u);
+  EXPECT_EQ(records.totals(700).too_big_sent, 0u);
+  EXPECT_EQ(records.totals(700).dropped(Direction::outbound), 0u);
+  EXPECT_EQ(records.state(700).next_sequence, 0u);
+  EXPECT_EQ(records.state(700).next_identification, 7);
+}
+
+}  // namespace
+}  // namespace culvert::test

@@ -1,0 +1,74 @@
+// A proxy that answers nobody and keeps what it was told.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tools/culvert/daemon/ndp.h"
+
+namespace culvert::control {
+
+/// What a test sees of the proxies that were opened, also after they are gone.
+struct FakeNdpLog {
+  int opened = 0, alive = 0, lost = 0, applied = 0;
+  std::vector<NdpInterface> interfaces;  ///< each that was set
+  std::vector<proto::Ipv6Address> on_link;
+  std::vector<NdpTunnelPrefix> prefixes;
+  bool refuses_interface = false;
+};
+
+class FakeNdp final : public NdpProxy {
+ public:
+  FakeNdp(NdpConfig config, FakeNdpLog& log) : log_(log) {
+    status_.config = std::move(config);
+    status_.all_multicast = true;
+    status_.membership = "all-multicast, since a prefix is too large";
+    ++log_.opened;
+    ++log_.alive;
+  }
+  ~FakeNdp() override { --log_.alive; }
+
+  Result<void> start() override { return status_.running = true, Result<void>{}; }
+  Result<void> apply(const NdpConfig& config) override {
+    if (config.on_link != status_.config.on_link) {
+      return Unexpected{
+          Error{.code = 0, .operation = "apply", .object = "on_link", .advice = "no"}};
+    }
+    ++log_.applied;
+    status_.config = config;
+    return {};
+  }
+  Result<void> set_interface(const NdpInterface& interface) override {
+    if (log_.refuses_interface) {
+      return Unexpected{
+          Error{.code = 1, .operation = "join", .object = "a group", .advice = "try"}};
+    }
+    log_.interfaces.push_back(interface);
+    status_.interface = interface;
+    return {};
+  }
+  void lose_interface() override {
+    ++log_.lost;
+    status_.interface = {};
+  }
+  void set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) override {
+    log_.prefixes = std::move(prefixes);
+  }
+  void set_on_link(std::vector<proto::Ipv6Address> neighbors) override {
+    log_.on_link = std::move(neighbors);
+  }
+  void stop() override { status_.running = false; }
+  [[nodiscard]] NdpStatus status() const override { return status_; }
+
+ private:
+  FakeNdpLog& log_;
+  NdpStatus status_;
+};
+
+/// To be called in place of NdpProxy::open.
+inline Result<std::unique_ptr<NdpProxy>> open_fake(NdpConfig config, FakeNdpLog& log) {
+  return std::unique_ptr<NdpProxy>{std::make_unique<FakeNdp>(std::move(config), log)};
+}
+
+}  // namespace culvert::control

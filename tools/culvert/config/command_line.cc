@@ -1,0 +1,156 @@
+#include "tools/culvert/config/command_line.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tools/culvert/config/draft.h"
+#include "tools/culvert/config/values.h"
+
+namespace culvert::control {
+namespace {
+
+bool is_word(const Word& word) {
+  return word.kind != Word::Kind::option && word.kind != Word::Kind::key;
+}
+
+Unexpected<Error> refuse(std::string_view word, std::string_view value, std::string text) {
+  return Unexpected{to_error({std::string{word}, std::string{value}, 0, std::move(text)})};
+}
+
+/// A word and whether it stood there as `no` + word.
+struct Found {
+  const Word* word = nullptr;
+  bool is_negated = false;
+};
+
+Found find_on_command_line(std::string_view text) {
+  if (const Word* word = find_word(text); word != nullptr && is_word(*word)) return {word, false};
+  for (const Word& word : words()) {
+    if (word.kind == Word::Kind::flag && negated(word) == text) return {&word, true};
+  }
+  return {};
+}
+
+/// "[no]csum"
+std::string either(const Word& word) {
+  const std::string name{word.name}, no = negated(word);
+  return no.ends_with(name) ? "[no]" + name : name + "|" + no;
+}
+
+/// What may be meant by a word that does not exist.
+std::string suggest(std::string_view unknown) {
+  std::vector<std::string> names;
+  for (const Word& word : words()) {
+    if (!is_word(word)) continue;
+    names.emplace_back(word.name);
+    if (word.kind == Word::Kind::flag) names.push_back(negated(word));
+  }
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = nearest(unknown, views);
+  if (!near.empty()) return "is unknown: is " + quoted(near) + " meant?";
+  return "is unknown: `culvert run --help` lists all words";
+}
+
+Result<void> set_option(Draft& draft, const OptionGiven& option) {
+  const Word* word = find_word(option.name);
+  if (word == nullptr || word->kind != Word::Kind::option) {
+    return refuse(option_name(option.name), option.value, "is no option of a device");
+  }
+  if (const auto set = draft.set(*word, {.text = option.value}); !set) {
+    return refuse(option_name(option.name), option.value, set.error().text);
+  }
+  return {};
+}
+
+/// Takes one word, and its value if it has one, from the front of `rest`.
+Result<void> take_word(Draft& draft, std::span<const std::string>& rest,
+                       std::optional<Word::Scope> only) {
+  const std::string& text = rest.front();
+  rest = rest.subspan(1);
+  const auto [word, is_negated] = find_on_command_line(text);
+  if (word == nullptr) {
+    const Word* elsewhere = find_word(text);
+    if (elsewhere != nullptr && elsewhere->kind == Word::Kind::option) {
+      return refuse(text, "", "is an option: write " + option_name(text));
+    }
+    return refuse(text, "", suggest(text));
+  }
+  if (only && word->scope != *only) {
+    return refuse(text, "", "is a word of the device, and this is about one of its tunnels");
+  }
+  Given given;
+  if (word->kind == Word::Kind::flag) {
+    given.text = is_negated ? "false" : "true";
+  } else {
+    if (rest.empty()) {
+      return refuse(text, "", "has no value: write " + text + " " + std::string{word->argument});
+    }
+    given.text = rest.front();
+    rest = rest.subspan(1);
+  }
+  if (const auto set = draft.set(*word, std::move(given)); !set) {
+    return Unexpected{to_error(set.error())};
+  }
+  return {};
+}
+
+}  // namespace
+
+Error to_error(const Complaint& complaint) {
+  std::string object = quoted(complaint.word);
+  if (!complaint.value.empty()) object += ", value " + quoted(complaint.value);
+  return {.code = 0, .operation = "word", .object = object, .advice = complaint.text};
+}
+
+Result<void> set_words(Draft& draft, std::span<const std::string> words,
+                       std::optional<Word::Scope> only) {
+  while (!words.empty()) {
+    if (auto taken = take_word(draft, words, only); !taken) return taken;
+  }
+  return {};
+}
+
+Result<DeviceSettings> parse_command_line(std::string_view device,
+                                          std::span<const std::string> arguments,
+                                          std::span<const OptionGiven> options) {
+  Draft draft{device};
+  if (const auto set = set_words(draft, arguments); !set) return Unexpected{set.error()};
+  for (const OptionGiven& option : options) {
+    if (const auto set = set_option(draft, option); !set) return Unexpected{set.error()};
+  }
+  auto settings = std::move(draft).finish();
+  if (!settings) return Unexpected{to_error(settings.error())};
+  return std::move(*settings);
+}
+
+Result<void> override_options(DeviceSettings& settings, std::span<const OptionGiven> options) {
+  TunnelDraft unused;
+  for (const auto& [name, value] : options) {
+    const Word* word = find_word(name);
+    if (word == nullptr || word->kind != Word::Kind::option) {
+      return refuse(option_name(name), value, "is no option of a device");
+    }
+    if (const auto set = word->set({settings, unused}, {.text = value}); !set) {
+      return refuse(option_name(name), value, set.error());
+    }
+  }
+  return {};
+}
+
+std::string describe_words() {
+  constexpr std::size_t kColumn = 30;
+  std::string text;
+  for (const Word& word : words()) {
+    if (!is_word(word)) continue;
+    std::string line = "  ";
+    line += word.kind == Word::Kind::flag ? either(word) : std::string{word.name};
+    if (!word.argument.empty()) line += " " + std::string{word.argument};
+    line.resize(std::max(kColumn, line.size() + 1), ' ');
+    text += line;
+    if (!word.only_mode.empty()) text += std::string{word.only_mode} + ": ";
+    text += std::string{word.help} + "\n";
+  }
+  return text;
+}
+
+}  // namespace culvert::control

@@ -1,0 +1,69 @@
+// One device that is still being described, with its tunnels: takes words one by one, from the
+// command line or from a file, and in the end checks what only all of them together can tell. One
+// thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/clash.h"
+#include "tools/culvert/config/words.h"
+
+namespace culvert::control {
+
+/// What is wrong with which word. Where it was written is added by who read it.
+struct Complaint {
+  std::string word;   ///< empty: the tunnel as a whole
+  std::string value;  ///< as written; empty: the word is missing
+  unsigned line = 0;  ///< of the word, or of the section that lacks it; 0: on the command line
+  std::string text;   ///< what is wrong and what to do, as the end of a sentence
+};
+
+class Draft {
+ public:
+  /// `line`: where the device's section starts; 0 on the command line.
+  explicit Draft(std::string_view device, unsigned line = 0);
+
+  /// One more tunnel: the words of a tunnel that are set from now on are its.
+  void add_tunnel(unsigned line = 0);
+  /// The same of a tunnel that exists: the words change what it is.
+  void change_tunnel(const TunnelConfig& tunnel);
+
+  /// Sets one word. Refuses one that was set already, unless it is a list.
+  [[nodiscard]] Expected<void, Complaint> set(const Word& word, Given given);
+
+  /// The settings, if all words make sense together.
+  [[nodiscard]] Expected<DeviceSettings, Complaint> finish() &&;
+  /// The last tunnel alone, to be put beside others: of what concerns them nothing is checked.
+  [[nodiscard]] Expected<TunnelConfig, Complaint> finish_tunnel() &&;
+
+ private:
+  struct Seen {
+    const Word* word;
+    Given given;
+  };
+  /// The words of one section.
+  struct Section {
+    unsigned line = 0;
+    std::vector<Seen> seen{};
+    [[nodiscard]] const Seen* find(std::string_view word) const;
+    [[nodiscard]] const Seen* find_prefix(std::string_view word, std::string_view prefix) const;
+    [[nodiscard]] Complaint complain(std::string_view word, std::string text) const;
+  };
+  struct Tunnel : Section {
+    TunnelDraft said{};
+  };
+  static Expected<void, Complaint> check_words(const Tunnel& tunnel);
+  static Expected<void, Complaint> check_payload(const Section& section, const Parameters& mode);
+  static Expected<void, Complaint> finish(Tunnel& tunnel);
+  [[nodiscard]] Complaint to_complaint(const Clash& clash) const;
+  [[nodiscard]] Complaint to_complaint(const Error& error) const;
+
+  DeviceSettings device_;
+  Section section_;
+  std::vector<Tunnel> tunnels_;
+};
+
+}  // namespace culvert::control

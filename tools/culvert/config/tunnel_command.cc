@@ -1,0 +1,80 @@
+#include "tools/culvert/config/tunnel_command.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tools/culvert/config/command_line.h"
+#include "tools/culvert/config/draft.h"
+#include "tools/culvert/config/values.h"
+
+namespace culvert::control {
+namespace {
+
+using Tunnels = std::vector<TunnelConfig>;
+
+Unexpected<Error> refuse(const TunnelCommand& command, std::string advice) {
+  return Unexpected{Error{.code = 0,
+                          .operation = "tunnel " + printable(command.action),
+                          .object = printable(command.device) + " " + printable(command.tunnel),
+                          .advice = std::move(advice)}};
+}
+
+Tunnels::iterator find(Tunnels& tunnels, const std::string& name) {
+  return std::find_if(tunnels.begin(), tunnels.end(),
+                      [&](const TunnelConfig& tunnel) { return tunnel.name == name; });
+}
+
+Result<void> add(Tunnels& tunnels, const TunnelCommand& command) {
+  if (find(tunnels, command.tunnel) != tunnels.end()) {
+    return refuse(command, "there is a tunnel of that name already: change it with `tunnel set`");
+  }
+  Draft draft{command.device};
+  draft.add_tunnel();
+  if (auto set = set_words(draft, command.words, Word::Scope::tunnel); !set) return set;
+  auto tunnel = std::move(draft).finish_tunnel();
+  if (!tunnel) return Unexpected{to_error(tunnel.error())};
+  tunnel->name = command.tunnel;
+  tunnels.push_back(std::move(*tunnel));
+  return {};
+}
+
+Result<void> change(TunnelConfig& tunnel, const TunnelCommand& command) {
+  if (command.words.empty()) return refuse(command, "says no word to change: write up, down, ...");
+  Draft draft{command.device};
+  draft.change_tunnel(tunnel);
+  if (auto set = set_words(draft, command.words, Word::Scope::tunnel); !set) return set;
+  auto changed = std::move(draft).finish_tunnel();
+  if (!changed) return Unexpected{to_error(changed.error())};
+  tunnel = std::move(*changed);
+  return {};
+}
+
+Result<void> carry_out(Tunnels& tunnels, const TunnelCommand& command) {
+  if (command.tunnel.empty()) return refuse(command, "names no tunnel");
+  if (command.action == "add") return add(tunnels, command);
+  const auto tunnel = find(tunnels, command.tunnel);
+  if (tunnel == tunnels.end()) {
+    return refuse(command, "the device has no tunnel of that name: `culvert show " +
+                               printable(command.device) + "` lists those that it has");
+  }
+  if (command.action == "set") return change(*tunnel, command);
+  if (command.action != "del") return refuse(command, "is unknown: there are add, del and set");
+  if (!command.words.empty()) {
+    return refuse(command, "takes no words, and has " + quoted(command.words.front()));
+  }
+  if (tunnels.size() == 1) return refuse(command, "is the device's only tunnel: stop culvert");
+  tunnels.erase(tunnel);
+  return {};
+}
+
+}  // namespace
+
+Result<DeviceSettings> apply_command(DeviceSettings device, const TunnelCommand& command) {
+  if (auto done = carry_out(device.config.tunnels, command); !done) {
+    return Unexpected{done.error()};
+  }
+  if (auto valid = validate(device.config); !valid) return Unexpected{valid.error()};
+  return device;
+}
+
+}  // namespace culvert::control

@@ -1,0 +1,167 @@
+#include "tools/culvert/daemon/device_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/host/host_check.h"
+#include "tools/culvert/daemon/signals_blocked.h"
+
+namespace culvert::control {
+Result<void> DeviceSet::start(Settings settings) {
+  auto netlink = Netlink::open();
+  if (!netlink) return Unexpected{netlink.error()};
+  netlink_.emplace(std::move(*netlink));
+  for (DeviceSettings& device : settings.devices) {
+    if (auto done = bring_up(std::move(device)); !done) return done;
+  }
+  ndp_ = std::move(settings.ndp);
+  if (auto done = forwarding_.set(wish()); !done) return done;
+  warn_about_forwarding();
+  return {};
+}
+
+void DeviceSet::clear() {
+  forwarding_.restore();
+  devices_.clear();
+}
+
+ForwardingWish DeviceSet::wish() const {
+  std::vector<const DeviceSettings*> devices;
+  for (const auto& device : devices_) devices.push_back(&device->settings());
+  return forwarding_wish(devices, ndp_);
+}
+
+void DeviceSet::warn_about_forwarding() const {
+  for (const auto& device : devices_) {
+    const std::string why = why_not_forwarded(device->settings());
+    const Log& log = device->settings().config.log;
+    if (!why.empty() && log) log(LogLevel::warning, why);
+  }
+}
+
+Result<void> DeviceSet::bring_up(DeviceSettings settings) {
+  const SignalsBlocked blocked;
+  auto device = ManagedDevice::bring_up(std::move(settings), *netlink_, open_);
+  if (!device) return Unexpected{device.error()};
+  devices_.push_back(std::move(*device));
+  return events_.came(*devices_.back());
+}
+
+void DeviceSet::take_down(const std::string& name) {
+  events_.goes(name);
+  std::erase_if(devices_, [&](const auto& each) { return each->settings().config.device == name; });
+}
+
+ManagedDevice* DeviceSet::find(std::string_view name) {
+  const auto found = std::find_if(devices_.begin(), devices_.end(), [&](const auto& each) {
+    return each->settings().config.device == name;
+  });
+  return found == devices_.end() ? nullptr : found->get();
+}
+
+Settings DeviceSet::settings() const {
+  Settings all{.devices = {}, .ndp = ndp_};
+  for (const auto& device : devices_) all.devices.push_back(device->settings());
+  return all;
+}
+
+Result<void> DeviceSet::check(const Settings& before, const Settings& next) {
+  HostChecker checker{*netlink_};
+  for (const DeviceSettings& device : next.devices) {
+    const DeviceSettings* old = find_device(before, device.config.device);
+    if (old != nullptr) {
+      if (auto checked = check_change(*old, device); !checked) return checked;
+    }
+    if (auto valid = validate(device.config); !valid) return valid;
+    if (auto checked = checker.check(device); !checked) return checked;
+  }
+  return {};
+}
+
+/// What goes makes room for what comes: a prefix may move from one device to another.
+Result<void> DeviceSet::bring_to(const Settings& next) {
+  std::vector<std::string> gone;
+  for (const auto& device : devices_) {
+    const std::string& name = device->settings().config.device;
+    if (find_device(next, name) == nullptr) gone.push_back(name);
+  }
+  for (const std::string& name : gone) take_down(name);
+  for (const DeviceSettings& settings : next.devices) {
+    ManagedDevice* const device = find(settings.config.device);
+    auto done = device == nullptr ? bring_up(settings) : device->change(settings);
+    if (!done) return done;
+  }
+  ndp_ = next.ndp;
+  return forwarding_.set(wish());
+}
+
+Result<Changes> DeviceSet::reload(Settings next) {
+  const Settings before = settings();
+  if (auto checked = check(before, next); !checked) return Unexpected{checked.error()};
+  if (auto done = bring_to(next); !done) {
+    Error error = done.error();
+    if (auto undone = bring_to(before); !undone) {
+      error.advice += "; and not all is as it was before: " + undone.error().message();
+    }
+    return Unexpected{std::move(error)};
+  }
+  return find_changes(before, next);
+}
+
+Result<void> DeviceSet::change(const TunnelCommand& command) {
+  ManagedDevice* const device = find(command.device);
+  if (device == nullptr) {
+    return Unexpected{Error{.code = 0,
+                            .operation = "tunnel",
+                            .object = command.device,
+                            .advice = "this culvert has no device of that name"}};
+  }
+  auto next = apply_command(device->settings(), command);
+  if (!next) return Unexpected{next.error()};
+  HostChecker checker{*netlink_};
+  if (auto checked = checker.check(*next); !checked) return checked;
+  return device->change(std::move(*next));
+}
+
+void DeviceSet::refresh() {
+  for (const auto& device : devices_) device->refresh();
+  // A default route may have come by another interface.
+  if (auto done = forwarding_.widen(wish()); !done && !devices_.empty()) {
+    const Log& log = devices_.front()->settings().config.log;
+    if (log) log(LogLevel::warning, done.error().message());
+  }
+}
+
+void DeviceSet::neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed) {
+  for (const auto& device : devices_) device->neighbors_changed(changed);
+}
+
+void DeviceSet::stop() {
+  for (const auto& device : devices_) device->stop();
+}
+
+std::vector<DeviceFlows> DeviceSet::flows(std::string_view name, std::size_t limit) const {
+  std::vector<DeviceFlows> all;
+  for (const auto& device : devices_) {
+    const std::string& device_name = device->settings().config.device;
+    if (!name.empty() && device_name != name) continue;
+    all.push_back({device_name, device->flow_table(), device->flows(limit)});
+  }
+  return all;
+}
+
+std::vector<EngineStatus> DeviceSet::statuses() const {
+  std::vector<EngineStatus> all;
+  all.reserve(devices_.size());
+  for (const auto& device : devices_) all.push_back(device->status());
+  return all;
+}
+
+std::vector<std::string> DeviceSet::up_lines() const {
+  std::vector<std::string> lines;
+  for (const auto& device : devices_)
+    lines.push_back(up_line(device->settings().config, device->status()));
+  return lines;
+}
+
+}  // namespace culvert::control

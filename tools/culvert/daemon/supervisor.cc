@@ -1,0 +1,324 @@
+#include "tools/culvert/daemon/supervisor.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "engine/host/next_hop.h"
+#include "engine/host/output_path.h"
+#include "tools/culvert/daemon/control_socket.h"
+#include "tools/culvert/daemon/device_set.h"
+#include "tools/culvert/daemon/ndp_set.h"
+#include "tools/culvert/daemon/requests.h"
+#include "tools/culvert/show/report.h"
+
+namespace culvert::control {
+namespace {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+using asio::posix::stream_descriptor;
+
+/// Changes of the network come in bursts: one look after the burst is enough.
+constexpr std::chrono::milliseconds kSettleTime{100};
+constexpr std::chrono::seconds kSilentChangePeriod{5};
+
+/// A look at the network takes at most a tenth of the time, however many tunnels it is for.
+constexpr int kSettleTimesLook = 9;
+
+/// SIGHUP ends it too if there is no file to read again.
+constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
+
+/// Reading a file of many tunnels, and each look at all of them, takes several times the memory
+/// that they need afterwards; glibc keeps what is freed in between, and this gives it back.
+void give_back_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
+/// Started by nohup, SIGHUP is ignored, and stays so.
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+class Supervisor {
+ public:
+  explicit Supervisor(RunOptions options)
+      : options_(std::move(options)),
+        devices_(options_.open_engine,
+                 {.came = [this](const ManagedDevice& device) { return watch_for_failure(device); },
+                  .goes = [this](const std::string& name) { failures_.erase(name); }}),
+        signals_(context_),
+        ndp_(context_, options_.open_ndp, options_.print) {}
+
+  Result<void> run();
+
+ private:
+  Result<void> start();
+  Result<void> open_control_socket();
+  Result<void> watch_network();
+  Result<void> watch_for_failure(const ManagedDevice& device);
+  void await_signal();
+  void take_signal(int signal);
+  Result<std::string> reload();
+  Result<void> change_tunnel(const TunnelCommand& command);
+  void tell_ndp_of_tunnels();
+  Result<void> watch(int fd, std::function<void()> on_change);
+  void await(stream_descriptor& descriptor, std::function<void()> on_change);
+  void await_silent_change();
+  void refresh_soon();
+
+  // The handlers refer to what stands above them: the order of destruction is the reverse.
+  RunOptions options_;
+  DeviceSet devices_;
+  std::optional<Error> failure_;
+  asio::io_context context_{1};
+  asio::signal_set signals_;
+  std::optional<NetlinkWatch> watch_;
+  std::optional<NeighborWatch> neighbor_watch_;
+  std::optional<OutputPathWatch> output_path_watch_;
+  std::list<stream_descriptor> watched_;
+  NdpSet ndp_;
+  asio::steady_timer settle_{context_};
+  asio::steady_timer silent_{context_};
+  bool is_settling_ = false;
+  std::chrono::steady_clock::duration last_look_{0};
+  std::map<std::string, stream_descriptor> failures_;  ///< by device
+  std::unique_ptr<ControlServer> server_;
+};
+
+Result<void> Supervisor::run() {
+  // Before anything is made: a signal during start is kept until the loop runs, and ends it.
+  await_signal();
+  if (auto started = start(); !started) return started;
+  context_.run();
+  server_.reset();
+  ndp_.stop();
+  devices_.stop();
+  const std::string totals = report_json(devices_.statuses(), ndp_.reports());
+  devices_.clear();  // and with them all that was made for them
+  if (const auto table = report_table(totals)) options_.print(*table);
+  if (failure_) return Unexpected{*failure_};
+  return {};
+}
+
+Result<void> Supervisor::start() {
+  // First what costs nothing: a second process for the same device stops here.
+  if (auto opened = open_control_socket(); !opened) return opened;
+  const std::vector<NdpConfig> ndp = options_.settings.ndp;  // forwarding wants to know them too
+  if (auto started = devices_.start(std::move(options_.settings)); !started) return started;
+  if (auto watched = watch_network(); !watched) return watched;
+  for (const std::string& line : devices_.up_lines()) options_.print(line + "\n");
+  if (!ndp.empty()) ndp_.tunnels_changed(devices_.statuses());
+  return ndp_.start(ndp);
+}
+
+Result<void> Supervisor::open_control_socket() {
+  if (options_.control_path.empty()) {
+    const auto& [devices, ndp] = options_.settings;
+    options_.control_path = default_control_path(
+        devices.empty() ? "ndp-" + ndp.front().interface : devices.front().config.device);
+  }
+  RequestHandlers handlers{
+      .statuses = [this] { return devices_.statuses(); },
+      .reload = [this] { return reload(); },
+      .change_tunnel = [this](const TunnelCommand& command) { return change_tunnel(command); },
+      .ndp = [this] { return ndp_.reports(); },
+      .flows = [this](std::string_view device,
+                      std::size_t limit) { return devices_.flows(device, limit); }};
+  auto server = ControlServer::open(context_, options_.control_path,
+                                    [handlers = std::move(handlers)](std::string_view line) {
+                                      return answer_request(line, handlers);
+                                    });
+  if (!server) return Unexpected{server.error()};
+  server_ = std::move(*server);
+  return {};
+}
+
+void Supervisor::await_signal() {
+  for (const int signal : kSignals) {
+    if (signal != SIGHUP || options_.load || !is_ignored(signal)) signals_.add(signal);
+  }
+  take_signal(0);
+}
+
+void Supervisor::take_signal(int signal) {
+  if (signal == SIGHUP && options_.load) {
+    if (const auto changed = reload(); !changed) {
+      options_.complain(changed.error().message() + "; all goes on as before");
+    }
+  } else if (signal != 0) {
+    return context_.stop();
+  }
+  signals_.async_wait([this](ErrorCode error, int next) {
+    if (!error) take_signal(next);
+  });
+}
+
+/// Reads the file again. If anything in it is wrong nothing is changed.
+Result<std::string> Supervisor::reload() {
+  if (!options_.load) {
+    return Unexpected{Error{.code = 0,
+                            .operation = "reload",
+                            .object = "the settings",
+                            .advice = "this culvert was started without --config: there is no file "
+                                      "to read again"}};
+  }
+  auto settings = options_.load();
+  if (!settings) return Unexpected{settings.error()};
+  const Settings before{.devices = {}, .ndp = ndp_.sections()};
+  const Settings after{.devices = {}, .ndp = settings->ndp};
+  if (auto applied = ndp_.apply(after.ndp); !applied) return Unexpected{applied.error()};
+  auto changes = devices_.reload(std::move(*settings));
+  if (!changes) {
+    Error error = changes.error();
+    if (auto undone = ndp_.apply(before.ndp); !undone) error.advice += undone.error().message();
+    return Unexpected{std::move(error)};
+  }
+  changes->ndp = find_changes(before, after).ndp;
+  tell_ndp_of_tunnels();
+  const std::string text = changes->to_text();
+  options_.print("culvert: reloaded: " + text + "\n");
+  give_back_memory();
+  return text;
+}
+
+Result<void> Supervisor::change_tunnel(const TunnelCommand& command) {
+  auto changed = devices_.change(command);
+  if (changed) tell_ndp_of_tunnels();
+  return changed;
+}
+
+/// Rules with `auto` go by what tunnels there are, and which are up.
+void Supervisor::tell_ndp_of_tunnels() {
+  if (!ndp_.is_empty()) ndp_.tunnels_changed(devices_.statuses());
+}
+
+Result<void> Supervisor::watch_network() {
+  auto watch_links = NetlinkWatch::open();
+  if (!watch_links) return Unexpected{watch_links.error()};
+  watch_.emplace(std::move(*watch_links));
+  auto watched = watch(watch_->fd(), [this] {
+    watch_->drain();
+    refresh_soon();
+  });
+  if (!watched) return watched;
+  auto neighbors = NeighborWatch::open();
+  if (!neighbors) return Unexpected{neighbors.error()};
+  neighbor_watch_.emplace(std::move(*neighbors));
+  watched = watch(neighbor_watch_->fd(), [this] {  // at once: frames may go to a host that left
+    devices_.neighbors_changed(neighbor_watch_->changed());
+  });
+  if (!watched) return watched;
+  output_path_watch_.emplace(OutputPathWatch::open());
+  for (const int fd : output_path_watch_->fds()) {
+    watched = watch(fd, [this] {
+      output_path_watch_->drain();
+      refresh_soon();
+    });
+    if (!watched) return watched;
+  }
+  await_silent_change();
+  refresh_soon();  // what has changed while nobody watched
+  return {};
+}
+
+/// Calls `on_change` whenever `fd` is readable. It waits on a copy, because both owners close
+/// theirs.
+Result<void> Supervisor::watch(int fd, std::function<void()> on_change) {
+  const int copy = ::dup(fd);
+  if (copy < 0) {
+    return Unexpected{
+        Error{.code = errno, .operation = "watch", .object = "the network", .advice = {}}};
+  }
+  watched_.emplace_back(context_, copy);
+  await(watched_.back(), std::move(on_change));
+  return {};
+}
+
+void Supervisor::await(stream_descriptor& descriptor, std::function<void()> on_change) {
+  descriptor.async_wait(stream_descriptor::wait_read,
+                        [this, &descriptor, on_change = std::move(on_change)](ErrorCode error) {
+                          if (error) return;
+                          on_change();
+                          await(descriptor, on_change);
+                        });
+}
+
+/// Rules of iptables' older kind come without a message, so they are looked for now and then.
+void Supervisor::await_silent_change() {
+  silent_.expires_after(kSilentChangePeriod);
+  silent_.async_wait([this](ErrorCode error) {
+    if (error) return;
+    if (has_silent_tables()) refresh_soon();
+    await_silent_change();
+  });
+}
+
+void Supervisor::refresh_soon() {
+  if (std::exchange(is_settling_, true)) return;
+  using Clock = std::chrono::steady_clock;
+  settle_.expires_after(std::max<Clock::duration>(kSettleTime, kSettleTimesLook * last_look_));
+  settle_.async_wait([this](ErrorCode error) {
+    is_settling_ = false;
+    if (error) return;
+    const auto start = Clock::now();
+    devices_.refresh();
+    give_back_memory();
+    last_look_ = Clock::now() - start;
+  });
+}
+
+Result<void> Supervisor::watch_for_failure(const ManagedDevice& device) {
+  const int fd = ::dup(device.failure_fd());
+  const std::string name = device.settings().config.device;
+  if (fd < 0)
+    return Unexpected{Error{.code = errno, .operation = "watch", .object = name, .advice = {}}};
+  const auto watched = failures_.emplace(name, stream_descriptor{context_, fd}).first;
+  watched->second.async_wait(stream_descriptor::wait_read, [this, name](ErrorCode error) {
+    if (error) return;
+    failure_ = Error{.code = 0,
+                     .operation = "forward packets of",
+                     .object = name,
+                     .advice = "the device is gone, or its sockets are; see the log line above"};
+    context_.stop();
+  });
+  return {};
+}
+
+}  // namespace
+
+Result<void> run_devices(RunOptions options) {
+  if (!options.open_engine) {
+    options.open_engine = [](const Config& config) { return Engine::open(config); };
+  }
+  if (!options.open_ndp) options.open_ndp = NdpProxy::open;
+  try {
+    Supervisor supervisor{std::move(options)};
+    return supervisor.run();
+  } catch (const boost::system::system_error& error) {
+    return Unexpected{Error{.code = error.code().value(),
+                            .operation = "run",
+                            .object = "the control side",
+                            .advice = error.what()}};
+  }
+}
+
+}  // namespace culvert::control

@@ -1,0 +1,98 @@
+#include "tools/culvert/show/ndp_report.h"
+
+#include <algorithm>
+
+#include "tools/culvert/config/ndp_words.h"
+#include "tools/culvert/show/report_text.h"
+
+namespace culvert::control {
+namespace {
+
+/// Empty for a reason that only a newer process knows.
+std::string_view meaning_of(std::string_view name) {
+  const auto found = std::find_if(kNdpIgnored.begin(), kNdpIgnored.end(),
+                                  [&](const NdpIgnoredFacts& each) { return each.name == name; });
+  return found == kNdpIgnored.end() ? std::string_view{} : found->meaning;
+}
+
+Json rules_json(const NdpConfig& config) {
+  Json rules = Json::array();
+  for (const NdpRule& rule : config.rules) {
+    Json json;
+    json["prefix"] = rule.prefix.to_text();
+    json["answer"] = answer_word(rule.answer);
+    rules.push_back(std::move(json));
+  }
+  return rules;
+}
+
+/// What is counted if it has happened at all.
+constexpr std::pair<const char*, const char*> kCounted[] = {
+    {"duplicate_answers", "of the answers: to who was about to take the target (RFC 4862 5.4)"},
+    {"announcements", "unsolicited advertisements sent"},
+    {"advertisements", "of others: they are on the link"},
+    {"probes", "echo requests sent to targets"},
+    {"probes_answered", "targets found alive"},
+    {"probes_unanswered", "targets found dead"},
+    {"receive_queue_full", "dropped by the kernel before culvert saw them"},
+};
+
+}  // namespace
+
+Json ndp_json(const NdpReport& report) {
+  const auto& [status, waits_because] = report;
+  const NdpTotals& totals = status.totals;
+  Json json;
+  json["interface"] = status.config.interface;
+  json["state"] = waits_because.empty() ? "serving" : "waiting";
+  json["waits_because"] = waits_because;
+  json["router"] = status.config.router;
+  json["rules"] = rules_json(status.config);
+  json["groups"] = status.groups;
+  json["all_multicast"] = status.all_multicast;
+  json["membership"] = status.membership;
+  json["received"] = totals.received;
+  json["answers"] = totals.answers;
+  json["duplicate_answers"] = totals.duplicate_answers;
+  json["announcements"] = totals.announcements;
+  json["advertisements"] = totals.advertisements;
+  json["probes"] = totals.probes;
+  json["probes_answered"] = totals.probes_answered;
+  json["probes_unanswered"] = totals.probes_unanswered;
+  json["receive_queue_full"] = totals.receive_queue_full;
+  json["waiting"] = status.waiting;
+  json["cache"] = {{"alive", status.alive}, {"dead", status.dead}, {"probing", status.probing}};
+  json["on_link"] = status.on_link;
+  json["ignored"] = Json::object();
+  for (const NdpIgnoredFacts& each : kNdpIgnored) {
+    const std::uint64_t times = totals.ignored[static_cast<std::size_t>(each.reason)];
+    if (times != 0) json["ignored"][std::string{each.name}] = times;
+  }
+  return json;
+}
+
+std::string ndp_rows(const Json& ndp) {
+  const std::string waits = text(ndp, "waits_because");
+  std::string rows = "ndp " + text(ndp, "interface") + ": " + text(ndp, "state") +
+                     (waits.empty() ? "" : " (" + waits + ")") + "\n";
+  for (const Json& rule : ndp.at("rules")) {
+    rows += "  rule " + text(rule, "prefix") + " " + text(rule, "answer") + "\n";
+  }
+  if (waits.empty()) rows += "  hears " + text(ndp, "membership") + "\n";
+  const Json& cache = ndp.at("cache");
+  rows += "  knows " + std::to_string(count(ndp, "on_link")) +
+          " on the link; probed: " + std::to_string(count(cache, "alive")) + " alive, " +
+          std::to_string(count(cache, "dead")) + " dead, " +
+          std::to_string(count(cache, "probing")) + " asked\n";
+  rows += counted_row("counted", count(ndp, "received"), "received", "solicitations and the like");
+  rows += counted_row("counted", count(ndp, "answers"), "answers", "advertisements in answer");
+  for (const auto& [key, meaning] : kCounted) {
+    if (count(ndp, key) != 0) rows += counted_row("counted", count(ndp, key), key, meaning);
+  }
+  for (const auto& [name, times] : ndp.at("ignored").items()) {
+    rows += counted_row("ignored", times.get<std::uint64_t>(), name, meaning_of(name));
+  }
+  return rows;
+}
+
+}  // namespace culvert::control

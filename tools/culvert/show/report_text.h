@@ -1,0 +1,45 @@
+// What the parts of a report have in common: JSON whose keys keep their order, and cells of the
+// table for people. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "io/result.h"
+#include "tools/culvert/config/values.h"
+
+namespace culvert::control {
+
+using Json = nlohmann::ordered_json;  // keys stay in the order that people read them in
+
+/// A terminal would obey control characters in a name.
+[[nodiscard]] inline std::string text(const Json& json, const char* key) {
+  return printable(json.at(key).get<std::string>(), 300);
+}
+[[nodiscard]] inline std::uint64_t count(const Json& json, const char* key) {
+  return json.at(key).get<std::uint64_t>();
+}
+[[nodiscard]] inline std::string right(std::string cell, std::size_t width) {
+  if (cell.size() < width) cell.insert(0, width - cell.size(), ' ');
+  return cell;
+}
+[[nodiscard]] inline std::string left(std::string cell, std::size_t width) {
+  if (cell.size() < width) cell.append(width - cell.size(), ' ');
+  return cell;
+}
+
+/// "    dropped           13  no_rule                     what it means"
+[[nodiscard]] inline std::string counted_row(const std::string& what, std::uint64_t packets,
+                                             const std::string& name, std::string_view meaning) {
+  return "    " + left(what, 8) + right(std::to_string(packets), 13) + "  " + left(name, 28) +
+         std::string{meaning} + "\n";
+}
+
+/// The table of a report: `device_rows` of each device, `ndp_rows` of each NDP proxy. Fails if it
+/// is an error, or of another version of culvert.
+using Rows = std::string (*)(const Json&);
+[[nodiscard]] Result<std::string> table_of(std::string_view json, Rows device_rows, Rows ndp_rows);
+
+}  // namespace culvert::control
