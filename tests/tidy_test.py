@@ -38,7 +38,7 @@ ROOMS = {
     "tools/culvert/import": [*_HOST, "tools/culvert/config"],
     "tools/culvert/daemon": [*_HOST, "tools/culvert/config", "tools/culvert/show"],
     "tools": [*_HOST, "tools/culvert/config", "tools/culvert/show", "tools/culvert/import",
-              "tools/culvert/daemon", "bench"],
+              "tools/culvert/daemon"],
 }
 # Public headers of plain values: every room of the engine may include them.
 VALUES = {"engine/config", "engine/counters", "engine/verdict", "engine/injected_descriptors"}
@@ -108,6 +108,7 @@ def self_test():
              ("proto/a.cc", '#include "b.h"'), ("proto/a.cc", '#include "proto/missing.h"'),
              ("engine/host/a.cc", '#include "tools/culvert/config/b.h"'),
              ("tools/culvert/config/a.cc", '#include "tools/culvert/daemon/b.h"'),
+             ("tools/culvert/a.cc", '#include "bench/e2e/b.h"'),
              ("io/netlink/a.cc", "#include <liburing.h>"),
              ("tools/culvert/a.cc", "#include <netlink/socket.h>"),
              ("engine/a.cc", '#include "tests/support/b.h"'), ("io/a.cc", "#include <gtest/gtest.h>")]

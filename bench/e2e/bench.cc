@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "bench/e2e/culvert_program.h"
 #include "bench/e2e/error.h"
 #include "bench/e2e/measure.h"
 #include "bench/e2e/progress.h"
@@ -96,7 +97,7 @@ Result<void> check_machine() {
   }
   if (::access("/dev/net/tun", R_OK | W_OK) != 0)
     return fail(errno, "open", "/dev/net/tun", "tunnels in user space need it");
-  return {};
+  return check_culvert_program();
 }
 
 Result<Report> run(const Plan& plan) {

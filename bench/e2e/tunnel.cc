@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "bench/e2e/bare.h"
+#include "bench/e2e/culvert_program.h"
 #include "bench/e2e/error.h"
 #include "bench/e2e/links.h"
 #include "bench/e2e/load.h"
@@ -63,7 +64,7 @@ Result<void> add_kernel_end(const Namespace& where, Kind kind, std::size_t end) 
 }
 
 std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end) {
-  std::vector<std::string> command{"/proc/self/exe", "run"};
+  std::vector<std::string> command{culvert_program(), "run"};
   for (const auto& [name, value] : plan.options) {
     command.push_back(control::option_name(name));
     command.push_back(value);

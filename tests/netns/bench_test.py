@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`culvert bench`, end to end: it measures, and however it ends nothing of it is left.
+"""`culvert-bench`, end to end: it measures, and however it ends nothing of it is left.
 
 The rigs are bench's own. A scenario is process 1 of its PID namespace, so what bench has left would be
 a process, a mount, an interface or a file that was not there before.

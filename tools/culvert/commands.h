@@ -1,23 +1,16 @@
-// The subcommands, and what they share: exit statuses and how a sentence reaches people.
+// The subcommands, and the arguments of each.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "bench/e2e/plan.h"
-#include "bench/e2e/server/plan.h"
-#include "io/result.h"
+#include "tools/culvert/cli/print.h"
 #include "tools/culvert/config/command_line.h"
 #include "tools/culvert/config/tunnel_command.h"
 #include "tools/culvert/show/flow_report.h"
 
 namespace culvert::tool {
-
-inline constexpr int kOk = 0;
-inline constexpr int kSystemError = 1;  ///< the words make sense, but the system says no
-inline constexpr int kUsageError = 2;   ///< the words alone make no sense
-inline constexpr int kNotWhole = 3;     ///< import: something is not supported here
 
 struct RunArguments {
   std::string config_path;
@@ -57,24 +50,7 @@ struct TunnelArguments {
 };
 [[nodiscard]] int change_tunnel(const TunnelArguments& arguments);
 
-struct BenchArguments {
-  bench::Arguments what;
-  bool json = false;
-  bool csv = false;
-  bool server = false;
-  bench::server::Counts counts;  ///< of what the server has
-  unsigned soak_seconds = 0;     ///< 0: measure
-  bool disturb = false;          ///< while it soaks
-};
-[[nodiscard]] int bench(const BenchArguments& arguments);
-
-/// Writes to stdout. What cannot be written is left: a tunnel does not stop because nobody reads.
-void print(std::string_view text);
-
-/// The same to stderr.
-void print_error(std::string_view text);
-
-/// One sentence on stderr; returns the exit status.
-int complain(std::string_view sentence, int status);
+/// Becomes culvert-bench, with these words.
+[[nodiscard]] int bench(const std::vector<std::string>& words);
 
 }  // namespace culvert::tool

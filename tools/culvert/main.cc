@@ -1,17 +1,17 @@
 // culvert: 6in4 and GRE tunnel ends in user space. The command line by CLI11; each subcommand has a
 // file of its own.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <map>
 
+#include "tools/culvert/cli/parse.h"
 #include "tools/culvert/commands.h"
-#include "tools/culvert/config/values.h"
 #include "tools/culvert/config/words.h"
 
 namespace culvert::tool {
+
+const std::string_view kProgramName = "culvert";
+
 namespace {
 
 using control::Word;
@@ -81,51 +81,6 @@ Examples:
   culvert tunnel set broker carol down
   culvert tunnel set broker carol remote 203.0.113.12 up
   culvert tunnel del broker carol
-)";
-
-constexpr const char* kBenchNotes = R"(
-Each tunnel has two network namespaces of its own, joined by a veth pair without offloads, so that
-packets on the wire are MTU-sized as on a cable; both ends, the sender and the receiver share this
-machine's CPUs. All are up all the time, and are measured in short turns that alternate: the figures
-are medians. Nothing stays when it ends, and nothing outside the namespaces is touched. Needs root.
-
-Tunnels:
-  culvert       this program at both ends, for each --mode; also culvert-sit, culvert-gre
-  single        the reference: one packet a system call, through the same sockets, no offloads
-  bare          the limit: the system calls of culvert and no more, without a check (not by default)
-  socat         TUN to a raw socket for protocol 41
-  vxlan         the kernel's VXLAN
-  kernel        the kernel's own sit and gre; also kernel-sit, kernel-gre
-What is not on this machine is left out, and named.
-
-Works:
-  tcp1, tcp4               one and four connections, what arrives
-  udp64, udp512, udp1280   datagrams of so many bytes as fast as one CPU can, what arrives
-  latency                  ICMPv6 echo, one each 20 ms, on an idle tunnel
-  latency-loaded           the same while one TCP connection runs
-
-Works with --server, each figure beside what is asked of it:
-  ndp        answers to neighbor solicitations a second, against ndppd: 64 outstanding, and one
-  storm      --solicitations for random targets: memory, and TCP through a tunnel meanwhile
-  load       a file of --count tunnels: time until it is up, and memory
-  tunnels    UDP spread over all tunnels and TCP through one of them, against a single tunnel
-  add        tunnels added and removed while datagrams flow through all: packets lost
-  flows      UDP of 1,000 and of 1,000,000 flows
-
-Options of `culvert run` that are named here go to culvert; one with several values, separated by
-commas, makes a tunnel of each. "out 92%" in a table: the busiest thread was in culvert (or its like)
-at the sender's end and had 92 % of a CPU; --json has the share of every part.
-
---soak moves TCP one way, every byte compared, and 64-byte UDP the other. It passes if packets in =
-out + dropped, memory stays where it was, and every byte is right.
-
-Examples:
-  culvert bench
-  culvert bench --work tcp1,latency --tunnels culvert-sit,socat --rounds 5
-  culvert bench --tunnels culvert-gre --workers 1,2 --soak 600 --disturb
-  culvert bench --tunnels culvert-sit,vxlan --io uring,epoll --workers 1,2 --json
-  culvert bench --server
-  culvert bench --server --work tunnels,add --count 2000 --rounds 5
 )";
 
 /// The options of a device: one for each Word::Kind::option, by name.
@@ -213,83 +168,12 @@ CLI::App* add_tunnel(CLI::App& app, TunnelArguments& arguments) {
   return tunnel;
 }
 
-/// What --workers 1,2 and its like say.
-using OptionLists = std::map<std::string, std::vector<std::string>>;
-
-CLI::App* add_bench(CLI::App& app, BenchArguments& arguments, OptionLists& options) {
+CLI::App* add_bench(CLI::App& app) {
   CLI::App* bench =
-      app.add_subcommand("bench", "Measure tunnels against each other on this machine");
-  const auto add_list = [bench](const std::string& name, std::vector<std::string>& values,
-                                const std::string& argument, const std::string& help) {
-    bench->add_option(name, values, help)->delimiter(',')->option_text(argument + ",...");
-  };
-  bench::Arguments& what = arguments.what;
-  add_list("--tunnels", what.tunnels, "NAME", "default culvert,single,socat,vxlan,kernel");
-  add_list("--work", what.works, "NAME", "default all of it");
-  add_list("--mode", what.modes, "MODE", "of culvert; default sit,gre");
-  bench->add_option("--rounds", what.rounds, "how often all of it is done; default 3")
-      ->option_text("N");
-  bench
-      ->add_option("--seconds", what.seconds,
-                   "of each work through each tunnel in each round; default 2")
-      ->option_text("N");
-  for (const Word& word : control::words()) {
-    if (word.kind != Word::Kind::option) continue;
-    const std::string name{word.name};
-    add_list(control::option_name(name), options[name], std::string{word.argument},
-             "as of `culvert run`");
-  }
-  CLI::Option* json = bench->add_flag("--json", arguments.json, "JSON: every turn, and medians");
-  bench->add_flag("--csv", arguments.csv, "the same as CSV, one figure a line")->excludes(json);
-  CLI::Option* soak =
-      bench->add_option("--soak", arguments.soak_seconds, "instead: full load for so long")
-          ->option_text("SECONDS")
-          ->check(CLI::Range(1u, 86'400u));
-  CLI::Option* server =
-      bench->add_flag("--server", arguments.server, "instead: what a server of many tunnels does")
-          ->excludes("--tunnels")
-          ->excludes("--mode")
-          ->excludes(soak);
-  bench->add_option("--count", arguments.counts.tunnels, "tunnels of the server; default 10,000")
-      ->option_text("N")
-      ->needs(server);
-  bench
-      ->add_option("--solicitations", arguments.counts.solicitations,
-                   "in a storm; default 1,000,000")
-      ->option_text("N")
-      ->needs(server);
-  bench->add_flag("--disturb", arguments.disturb, "meanwhile the wire flaps and changes its MTU")
-      ->needs(soak);
-  bench->allow_extras();
-  bench->footer(kBenchNotes);
+      app.add_subcommand("bench", "Measure tunnels on this machine, with culvert-bench");
+  bench->set_help_flag();  // culvert-bench has its own
+  bench->prefix_command();
   return bench;
-}
-
-/// A sentence about the first option or subcommand that does not exist.
-int complain_unknown(const CLI::App& command, const std::string& unknown) {
-  std::vector<std::string> names{"--help"};
-  for (const CLI::Option* option : command.get_options()) {
-    if (option->nonpositional()) names.push_back(option->get_name());
-  }
-  for (const CLI::App* sub : command.get_subcommands({})) names.push_back(sub->get_name());
-  const std::vector<std::string_view> views(names.begin(), names.end());
-  const std::string_view near = control::nearest(unknown.substr(0, unknown.find('=')), views);
-  const std::string help =
-      command.get_parent() ? "`culvert " + command.get_name() + " --help`" : "`culvert --help`";
-  return complain(culvert::quoted(unknown) + " is unknown: " +
-                      (near.empty() ? "see " + help : "is " + culvert::quoted(near) + " meant?"),
-                  kUsageError);
-}
-
-/// What CLI11 has found wrong, as a sentence like ours.
-int complain_parse(const CLI::App& app, const CLI::ParseError& error) {
-  const std::string what = error.what();
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
-    return complain("word " + culvert::quoted(what.substr(0, what.find(':'))) +
-                        ": has no value, or more than one: see `culvert --help`",
-                    kUsageError);
-  }
-  return complain(what + ": see `" + app.get_name() + " --help`", kUsageError);
 }
 
 int run_command(int argc, char** argv) {
@@ -303,15 +187,13 @@ int run_command(int argc, char** argv) {
   ImportArguments import_arguments;
   ReloadArguments reload_arguments;
   TunnelArguments tunnel_arguments;
-  BenchArguments bench_arguments;
   OptionTexts options;
-  OptionLists option_lists;
   CLI::App* run_app = add_run(app, run_arguments, options);
   CLI::App* show_app = add_show(app, show_arguments);
   CLI::App* import_app = add_import(app, import_arguments);
   CLI::App* reload_app = add_reload(app, reload_arguments);
   CLI::App* tunnel_app = add_tunnel(app, tunnel_arguments);
-  CLI::App* bench_app = add_bench(app, bench_arguments, option_lists);
+  CLI::App* bench_app = add_bench(app);
   app.require_subcommand(0, 1);
   app.allow_extras();
   try {
@@ -321,8 +203,7 @@ int run_command(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return complain_parse(app, error);
   }
-  for (const CLI::App* each :
-       {&app, run_app, show_app, reload_app, tunnel_app, import_app, bench_app}) {
+  for (const CLI::App* each : {&app, run_app, show_app, reload_app, tunnel_app, import_app}) {
     const auto unknown = each->remaining();
     if (!unknown.empty()) return complain_unknown(*each, unknown.front());
   }
@@ -336,26 +217,12 @@ int run_command(int argc, char** argv) {
   if (import_app->parsed()) return import_file(import_arguments);
   if (reload_app->parsed()) return reload(reload_arguments);
   if (tunnel_app->parsed()) return change_tunnel(tunnel_arguments);
-  if (bench_app->parsed()) {
-    for (const auto& [name, values] : option_lists) {
-      if (!values.empty()) bench_arguments.what.options.push_back({name, values});
-    }
-    return bench(bench_arguments);
-  }
+  if (bench_app->parsed()) return bench(bench_app->remaining());
   for (const auto& [name, value] : options) {
     if (run_app->count(control::option_name(name)) != 0)
       run_arguments.options.push_back({name, value});
   }
   return run(run_arguments);
-}
-
-/// A closed stdin, stdout or stderr would give its number to the next descriptor that is opened,
-/// and what is printed would go there: into a tunnel, perhaps.
-void keep_standard_descriptors() {
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    // open() gives the lowest free number, which is this one.
-    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
-  }
 }
 
 }  // namespace

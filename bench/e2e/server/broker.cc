@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "bench/e2e/culvert_program.h"
 #include "bench/e2e/echo.h"
 #include "bench/e2e/error.h"
 #include "bench/e2e/load.h"
@@ -111,7 +112,7 @@ Result<void> Broker::add_lan() {
 }
 
 Result<void> Broker::start_end(std::size_t end) {
-  Program program{.command = {"/proc/self/exe", "run", "--config", std::string{"/run/"} + kFile},
+  Program program{.command = {culvert_program(), "run", "--config", std::string{"/run/"} + kFile},
                   .files = {{kFile, file_of(wanted_, end)}}};
   for (const auto& [name, value] : wanted_.options) {
     program.command.push_back(control::option_name(name));
@@ -176,7 +177,7 @@ Result<std::unique_ptr<Broker>> Broker::open(const BrokerWanted& wanted) {
 
 Result<std::chrono::duration<double>> Broker::tell_server(const std::vector<std::string>& words) {
   // The child's /run is its own; its root leads there.
-  std::vector<std::string> command{"/proc/self/exe", "tunnel"};
+  std::vector<std::string> command{culvert_program(), "tunnel"};
   command.insert(command.end(), words.begin(), words.end());
   command.insert(command.end(), {"--control", "/proc/" + std::to_string(server().pid()) + "/root" +
                                                   control::default_control_path(kTunnelDevice)});

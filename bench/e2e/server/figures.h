@@ -1,4 +1,4 @@
-// What `culvert bench --server` measures: every figure, and what is asked of it. Immutable; any
+// What `culvert-bench --server` measures: every figure, and what is asked of it. Immutable; any
 // thread.
 #pragma once
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "bench/e2e/culvert_program.h"
 #include "bench/e2e/error.h"
 #include "bench/e2e/links.h"
 #include "bench/e2e/load.h"
@@ -29,14 +30,14 @@ Program ndppd_program() {
 }
 
 /// Without limits: what it can do is to be measured.
-Program culvert_program(const std::vector<control::OptionGiven>& options) {
+Program proxy_program(const std::vector<control::OptionGiven>& options) {
   const std::string section = std::string{"ndp."} + kLan;
   const std::string file = "[" + section +
                            "]\nrouter = true\nanswers_per_second = 0\n"
                            "answers_per_second_per_source = 0\n[[" +
                            section + ".rule]]\nprefix = \"" + proxied_prefix().to_text() +
                            "\"\nanswer = \"static\"\n";
-  Program program{.command = {"/proc/self/exe", "run", "--config", "/run/bench.toml"},
+  Program program{.command = {bench::culvert_program(), "run", "--config", "/run/bench.toml"},
                   .files = {{"bench.toml", file}},
                   .cpu = kAnswererCpu};
   for (const auto& [name, value] : options) {
@@ -67,7 +68,7 @@ Result<void> join(const std::string& device, const Namespace& asker, const Names
 Result<void> Segment::start_answerer(Answerer answerer,
                                      const std::vector<control::OptionGiven>& options) {
   auto process = Process::start(
-      answerer_, name_, answerer == Answerer::ndppd ? ndppd_program() : culvert_program(options));
+      answerer_, name_, answerer == Answerer::ndppd ? ndppd_program() : proxy_program(options));
   if (!process) return Unexpected{process.error()};
   answering_.push_back(std::move(*process));
   return {};

@@ -1,4 +1,4 @@
-// `culvert bench --server`: a whole run, and its works. One thread.
+// `culvert-bench --server`: a whole run, and its works. One thread.
 #pragma once
 
 #include "bench/e2e/server/report.h"

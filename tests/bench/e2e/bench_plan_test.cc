@@ -1,4 +1,4 @@
-// What `culvert bench` makes of its words.
+// What `culvert-bench` makes of its words.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

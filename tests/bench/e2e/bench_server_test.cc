@@ -1,4 +1,4 @@
-// What `culvert bench --server` makes of its words, and the three forms of its report.
+// What `culvert-bench --server` makes of its words, and the three forms of its report.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,8 +1,10 @@
+#include "tools/culvert/cli/print.h"
+
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include "tools/culvert/commands.h"
+#include <string>
 
 namespace culvert::tool {
 namespace {
@@ -22,8 +24,15 @@ void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
 void print_error(std::string_view text) { write_all(STDERR_FILENO, text); }
 
 int complain(std::string_view sentence, int status) {
-  print_error("culvert: " + std::string{sentence} + "\n");
+  print_error(std::string{kProgramName} + ": " + std::string{sentence} + "\n");
   return status;
+}
+
+void keep_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // open() gives the lowest free number, which is this one.
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
+  }
 }
 
 }  // namespace culvert::tool
