@@ -28,12 +28,14 @@ std::vector<Frame> solicitations(const char* base) {
     proto::store_be32(target.bytes, 4, static_cast<std::uint32_t>(i));
     const auto group = proto::solicited_node_group(target);
     const std::span frame{frames[i]};
-    const proto::EthernetAddress asker{{2, 0, 0, 0, 0, 2}};
+    const proto::EthernetAddress solicitor{{2, 0, 0, 0, 0, 2}};
     proto::build_ethernet(frame.first<proto::kEthernetHeaderBytes>(), proto::ethernet_group(group),
-                          asker);
+                          solicitor);
     static_cast<void>(proto::build_neighbor_solicitation(
-        frame.subspan<proto::kEthernetHeaderBytes>(),
-        {.source = address("fe80::2"), .destination = group, .target = target, .address = asker}));
+        frame.subspan<proto::kEthernetHeaderBytes>(), {.source = address("fe80::2"),
+                                                       .destination = group,
+                                                       .target = target,
+                                                       .address = solicitor}));
   }
   return frames;
 }

@@ -1,5 +1,5 @@
-// One super-packet of TCP or UDP over IPv6, as TUN gives it: what segment_bench cuts, and what
-// coalesce_bench is to join again.
+// One super-packet of TCP or UDP over IPv6, as TUN gives it: what gso_bench cuts, and what
+// gro_bench is to join again.
 #pragma once
 
 #include <cstddef>

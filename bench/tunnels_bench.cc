@@ -1,4 +1,4 @@
-// The whole way of a packet in memory, as in ways_bench, on a device of many tunnels: each packet
+// The whole way of a packet in memory, as in paths_bench, on a device of many tunnels: each packet
 // takes another one of them, in random order. Its tunnel is found by inner prefix outbound and by
 // outer addresses inbound, and what a worker keeps of it is counted in.
 #include <benchmark/benchmark.h>
@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "bench/way.h"
+#include "bench/packet_path.h"
 
 namespace culvert {
 namespace {
@@ -38,10 +38,10 @@ std::unique_ptr<const Tables> tables_of(std::uint32_t count) {
 }
 
 /// Packets of all tunnels, in an order that is shuffled once.
-class TunnelQueues final : public bench::BatchQueues {
+class TunnelQueues final : public bench::BatchPacketIo {
  public:
   TunnelQueues(io::Source source, std::uint32_t tunnels)
-      : BatchQueues(source, kBatchPackets),
+      : BatchPacketIo(source, kBatchPackets),
         inner_(bench::inner_packet(kInnerBytes)),
         order_(tunnels) {
     std::iota(order_.begin(), order_.end(), 0u);

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "bench/way.h"
+#include "bench/packet_path.h"
 #include "io/thread.h"
 
 namespace culvert {

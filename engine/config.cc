@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "engine/model/clash.h"
-#include "engine/model/interface_name.h"
+#include "engine/model/config_conflict.h"
+#include "engine/model/device_name.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 
@@ -125,11 +125,11 @@ Result<void> check_tunnel(const Config& config, const TunnelConfig& tunnel) {
 }
 
 Result<void> check_clashes(const std::vector<TunnelConfig>& tunnels) {
-  const auto clash = find_clash(tunnels);
-  if (!clash) return {};
-  std::string object = tunnels.size() > 1 ? tunnels[clash->second].name + ", " : "";
-  object += std::string{clash->word} + (clash->value.empty() ? "" : " " + clash->value);
-  return refuse(std::move(object), clash->what + ": " + clash->advice);
+  const auto conflict = find_conflict(tunnels);
+  if (!conflict) return {};
+  std::string object = tunnels.size() > 1 ? tunnels[conflict->second].name + ", " : "";
+  object += std::string{conflict->word} + (conflict->value.empty() ? "" : " " + conflict->value);
+  return refuse(std::move(object), conflict->what + ": " + conflict->advice);
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ struct TunnelConfig {
   /// Received segments of one batch and flow may be passed on as one super-packet.
   bool coalesce = true;
 
-  [[nodiscard]] bool takes_everything() const noexcept {
+  [[nodiscard]] bool is_catch_all() const noexcept {
     return prefixes6.empty() && prefixes4.empty();
   }
   friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/verdict.h"
+#include "engine/drop_reason.h"
 #include "io/cache_line.h"
 
 namespace culvert {

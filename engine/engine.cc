@@ -10,12 +10,12 @@
 #include <thread>
 #include <utility>
 
-#include "engine/forward/opening.h"
+#include "engine/forward/engine_io.h"
 #include "engine/forward/worker.h"
 #include "engine/tables/path.h"
 #include "engine/tables/snapshot.h"
 #include "engine/tables/tunnel_plan.h"
-#include "io/bpf/take_program.h"
+#include "io/bpf/bypass_program.h"
 #include "io/interface_features.h"
 #include "io/poller.h"
 #include "io/ring.h"
@@ -26,7 +26,7 @@ namespace {
 
 constexpr const char* kNoNextHop = "no next hop is known yet";
 
-io::TakenEndpoints endpoints_of(const Tunnel& tunnel) {
+io::BypassEndpoints endpoints_of(const Tunnel& tunnel) {
   const auto key = dispatch(tunnel.config.mode, [](auto encapsulation, const auto& parameters) {
     return encapsulation.key_in(parameters);
   });
@@ -49,14 +49,14 @@ OwnAddresses own_addresses() {
 class EngineImplementation final : public Engine {
  public:
   /// `config`: without its tunnels, which are in `plan`.
-  EngineImplementation(Config config, unsigned asked_workers, Opened opened, Chosen chosen,
-                       TunnelPlan plan, io::Fd failure_event)
+  EngineImplementation(Config config, unsigned asked_workers, OpenedIo opened,
+                       IoSelection selection, TunnelPlan plan, io::Fd failure_event)
       : log_(config.log),
         pins_workers_(config.pin_workers && config.workers > 1),
         asked_workers_(asked_workers),
         config_(std::move(config)),
         opened_(std::move(opened)),
-        chosen_(std::move(chosen)),
+        selection_(std::move(selection)),
         by_position_(std::move(plan.by_position)),
         device_mtu_(plan.device_mtu),
         tables_(
@@ -67,7 +67,7 @@ class EngineImplementation final : public Engine {
 
   /// None without pinning.
   Result<void> open_flow_table();
-  /// Opens the queues of each worker, and its records of the tunnels.
+  /// Opens the queues of each worker, and its stats of the tunnels.
   Result<void> open_workers();
 
   Result<void> start() override;
@@ -90,7 +90,7 @@ class EngineImplementation final : public Engine {
   void publish(std::unique_ptr<const Tables> tables);
   [[nodiscard]] Result<void> check_change(const Config& config) const;
   [[nodiscard]] Result<void> prepare(std::uint32_t slot);
-  void take_all();
+  void update_bypass();
   [[nodiscard]] bool kernel_cuts_at(unsigned interface_index);
   [[nodiscard]] std::string send_reason_of(const Tunnel& tunnel) const;
   [[nodiscard]] TunnelStatus status_of(const Tunnel& tunnel) const;
@@ -103,8 +103,8 @@ class EngineImplementation final : public Engine {
   const bool pins_workers_;  ///< and config_ changes
   const unsigned asked_workers_;
   Config config_;  ///< without tunnels: those are in tables_
-  Opened opened_;
-  Chosen chosen_;
+  OpenedIo opened_;
+  IoSelection selection_;
   mutable std::mutex mutex_;  ///< status() may come at any time; no worker ever takes it
   std::unique_ptr<FlowTable> flow_table_;   ///< of all workers
   std::vector<std::uint32_t> by_position_;  ///< slots, in the order of Config::tunnels
@@ -130,18 +130,18 @@ Result<void> EngineImplementation::open_flow_table() {
 Result<void> EngineImplementation::open_workers() {
   for (std::size_t i = 0; i < opened_.workers.size(); ++i) {
     const bool has_virtio_header = opened_.workers[i].tun_has_virtio_header;
-    auto queues = chosen_.uring ? io::open_ring(std::move(opened_.workers[i]), config_.sizes,
-                                                config_.busy_poll, opened_.device)
-                                : io::open_poller(std::move(opened_.workers[i]), config_.sizes,
-                                                  config_.busy_poll, opened_.device);
+    auto queues = selection_.uring ? io::open_ring(std::move(opened_.workers[i]), config_.sizes,
+                                                   config_.busy_poll, opened_.device)
+                                   : io::open_poller(std::move(opened_.workers[i]), config_.sizes,
+                                                     config_.busy_poll, opened_.device);
     if (!queues) return Unexpected{queues.error()};
     WorkerOptions options{.index = i,
                           .sizes = config_.sizes,
-                          .receive = chosen_.receive,
+                          .receive = selection_.receive,
                           .tun_has_virtio_header = has_virtio_header,
                           .tun_takes_udp = opened_.tun_takes_udp,
                           .flows = flow_table_.get(),
-                          .keeps_house = i == 0};
+                          .refreshes_routes = i == 0};
     options.on_failure = [this](const Error& error) {
       log(LogLevel::error, error.message());
       const std::uint64_t one = 1;
@@ -151,7 +151,7 @@ Result<void> EngineImplementation::open_workers() {
   }
   for (const std::uint32_t slot : by_position_)
     if (auto prepared = prepare(slot); !prepared) return prepared;
-  take_all();
+  update_bypass();
   return {};
 }
 
@@ -241,7 +241,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
   device_mtu_ = plan.device_mtu;
   config_.mtu = config.mtu;
   config_.icmp_source = config.icmp_source;
-  take_all();
+  update_bypass();
   return {};
 }
 
@@ -257,7 +257,7 @@ void EngineImplementation::refresh() {
   if (own != tables_.current().own_addresses())
     publish(std::make_unique<Tables>(tables_.current(), std::move(own)));
   if (!threads_.empty()) return workers_.front()->request_refresh();
-  io::RouteProbe probe;
+  io::RouteLookup probe;
   for (const auto& tunnel : tables_.current().slots())
     if (tunnel)
       refresh_path(tunnel->config, *tunnel->path, probe, std::chrono::steady_clock::now());
@@ -266,7 +266,7 @@ void EngineImplementation::refresh() {
 void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop,
                                         std::string reason) {
   const std::lock_guard lock(mutex_);
-  if (tunnel >= by_position_.size() || !chosen_.send_reason.empty()) return;
+  if (tunnel >= by_position_.size() || !selection_.send_reason.empty()) return;
   const std::uint32_t slot = by_position_[tunnel];
   next_hop.cuts = next_hop && kernel_cuts_at(next_hop.interface_index);
   io::AtomicNextHop& current = tables_.current().tunnel(slot).path->next_hop;
@@ -279,21 +279,21 @@ void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop
 
 void EngineImplementation::set_outer_interface(std::size_t tunnel, unsigned interface_index) {
   const std::lock_guard lock(mutex_);
-  if (!opened_.take || tunnel >= by_position_.size() || interface_index == 0) return;
+  if (!opened_.bypass || tunnel >= by_position_.size() || interface_index == 0) return;
   const Tunnel& asked = tables_.current().tunnel(by_position_[tunnel]);
   // Its local address may have changed since, with the route.
-  if (is_taken(asked) && !opened_.take->takes(endpoints_of(asked))) take_all();
-  const auto attached = opened_.take->attach(interface_index);
+  if (is_taken(asked) && !opened_.bypass->covers(endpoints_of(asked))) update_bypass();
+  const auto attached = opened_.bypass->attach(interface_index);
   if (!attached)
     log(LogLevel::debug, "packets go up the stack as well: " + attached.error().message());
 }
 
-void EngineImplementation::take_all() {
-  if (!opened_.take) return;
-  std::vector<io::TakenEndpoints> endpoints;
+void EngineImplementation::update_bypass() {
+  if (!opened_.bypass) return;
+  std::vector<io::BypassEndpoints> endpoints;
   for (const auto& tunnel : tables_.current().slots())
     if (tunnel && is_taken(*tunnel)) endpoints.push_back(endpoints_of(*tunnel));
-  const auto taken = opened_.take->take(std::move(endpoints));
+  const auto taken = opened_.bypass->set_endpoints(std::move(endpoints));
   if (!taken) log(LogLevel::debug, "packets go up the stack as well: " + taken.error().message());
 }
 
@@ -325,10 +325,10 @@ void EngineImplementation::stop_workers() {
 }
 
 std::string EngineImplementation::send_reason_of(const Tunnel& tunnel) const {
-  if (!chosen_.send_reason.empty()) return chosen_.send_reason;
-  const bool is_told = tunnel.index < send_reasons_.size() && send_reasons_[tunnel.index];
+  if (!selection_.send_reason.empty()) return selection_.send_reason;
+  const bool has_reason = tunnel.index < send_reasons_.size() && send_reasons_[tunnel.index];
   const bool is_cut_there = tunnel.path->next_hop.load().cuts && tunnel.has_constant_header;
-  std::string reason = is_told ? *send_reasons_[tunnel.index] : kNoNextHop;
+  std::string reason = has_reason ? *send_reasons_[tunnel.index] : kNoNextHop;
   if (is_cut_there) reason += ", super-packets cut there";
   return reason;
 }
@@ -353,10 +353,10 @@ EngineStatus EngineImplementation::status() const {
   EngineStatus status;
   status.device = opened_.device;
   status.device_index = opened_.device_index;
-  status.io = chosen_.uring ? "uring" : "epoll";
-  status.io_reason = chosen_.io_reason;
-  status.receive = chosen_.receive == io::ReceiveKind::packet ? "packet" : "raw";
-  status.receive_reason = chosen_.receive_reason;
+  status.io = selection_.uring ? "uring" : "epoll";
+  status.io_reason = selection_.io_reason;
+  status.receive = selection_.receive == io::ReceiveKind::packet ? "packet" : "raw";
+  status.receive_reason = selection_.receive_reason;
   status.workers = static_cast<unsigned>(workers_.size());
   status.running = !threads_.empty();
   status.mtu_bytes = device_mtu_;
@@ -392,9 +392,9 @@ std::vector<FlowStatus> EngineImplementation::flows(std::size_t limit) const {
 Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors injected) {
   if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
   const unsigned asked_workers = config.workers;
-  Opened opened;
-  Chosen chosen;
-  if (auto done = open_all(config, std::move(injected), opened, chosen); !done)
+  OpenedIo opened;
+  IoSelection selection;
+  if (auto done = open_io(config, std::move(injected), opened, selection); !done)
     return Unexpected{done.error()};
   auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}), config.mtu);
   io::Fd failure_event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
@@ -402,7 +402,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
     return Unexpected{
         Error{.code = errno, .operation = "open eventfd", .object = config.device, .advice = ""}};
   auto engine = std::make_unique<EngineImplementation>(std::move(config), asked_workers,
-                                                       std::move(opened), std::move(chosen),
+                                                       std::move(opened), std::move(selection),
                                                        std::move(plan), std::move(failure_event));
   if (auto table = engine->open_flow_table(); !table) return Unexpected{table.error()};
   if (auto workers = engine->open_workers(); !workers) return Unexpected{workers.error()};

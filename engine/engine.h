@@ -22,7 +22,7 @@
 
 #include "engine/config.h"
 #include "engine/counters.h"
-#include "engine/flows/flow_list.h"
+#include "engine/flows/flow_dump.h"
 #include "engine/injected_descriptors.h"
 #include "io/next_hop.h"
 
@@ -85,7 +85,7 @@ class Engine {
   /// SendChoice::raw, or where packet sockets are refused.
   virtual void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) = 0;
   /// Tells by which interface a tunnel's packets come, most likely: there the kernel is spared what
-  /// it would do with packets that packet sockets have received (io/bpf/take_program.h), where it
+  /// it would do with packets that packet sockets have received (io/bpf/bypass_program.h), where it
   /// can be. 0: not known; those that come by others are received all the same.
   virtual void set_outer_interface(std::size_t tunnel, unsigned interface_index) = 0;
   /// Stops and joins the workers. Counters stay readable. Also done by the destructor.

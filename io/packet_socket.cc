@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "io/bpf/take_program.h"
+#include "io/bpf/bypass_program.h"
 #include "io/socket_options.h"
 
 namespace culvert::io {
@@ -16,7 +16,7 @@ namespace {
 
 constexpr unsigned kIpv4ProtocolOffset = 9;
 
-/// To this host, or taken (take_program.h), and one of the protocols. Offsets are those of the
+/// To this host, or taken (bypass_program.h), and one of the protocols. Offsets are those of the
 /// network header: in front of it lies a link-layer header of any length.
 std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) {
   const auto count = static_cast<unsigned>(protocols.size());
@@ -25,7 +25,7 @@ std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) 
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 2, 0),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_MARK)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kTakenMark, 0, to_drop),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kBypassMark, 0, to_drop),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_NET_OFF) + kIpv4ProtocolOffset)};
   for (unsigned i = 0; i < count; ++i) {
     const auto to_accept = static_cast<std::uint8_t>(count - i);

@@ -26,7 +26,7 @@ struct PacketSocketOptions {
 /// flow dissector hashes the inner flow of 6in4 and GRE, keyed or not), a group number of its own
 /// (PACKET_FANOUT_FLAG_UNIQUEID), outer fragments reassembled by the kernel within its own bounds
 /// of memory and time (ipfrag_high_thresh, ipfrag_time; PACKET_FANOUT_FLAG_DEFRAG). Only packets to
-/// this host (PACKET_HOST) pass the filter, and those that a TakeProgram has taken.
+/// this host (PACKET_HOST) pass the filter, and those that a BypassProgram has taken.
 [[nodiscard]] Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options,
                                                           std::size_t count);
 

@@ -13,12 +13,12 @@
 #include <cerrno>
 #include <string>
 
-#include "io/arrivals.h"
 #include "io/busy_poll.h"
 #include "io/cache_line.h"
 #include "io/control_message.h"
-#include "io/departures.h"
-#include "io/faults.h"
+#include "io/rx_buffers.h"
+#include "io/rx_errors.h"
+#include "io/tx_batch.h"
 
 namespace culvert::io {
 namespace {
@@ -33,7 +33,7 @@ class ReceiveVector {
       : messages_(count), pieces_(count), senders_(count), controls_(count) {}
 
   /// Receives until nothing is left or no buffer. Returns 0 or an errno.
-  [[nodiscard]] int receive(int fd, Arrivals& arrivals) noexcept;
+  [[nodiscard]] int receive(int fd, RxBuffers& rx_buffers) noexcept;
 
  private:
   LineVector<mmsghdr> messages_;
@@ -42,11 +42,11 @@ class ReceiveVector {
   LineVector<ControlMessage<in_pktinfo>> controls_;  ///< of raw sockets
 };
 
-int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
-  const std::size_t first = arrivals.packets().size();
-  const std::size_t count = arrivals.count() - first;
+int ReceiveVector::receive(int fd, RxBuffers& rx_buffers) noexcept {
+  const std::size_t first = rx_buffers.packets().size();
+  const std::size_t count = rx_buffers.count() - first;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto room = arrivals.room(first + i);
+    const auto room = rx_buffers.room(first + i);
     pieces_[i] = {.iov_base = room.data(), .iov_len = room.size()};
     messages_[i] = {};
     messages_[i].msg_hdr.msg_name = &senders_[i];
@@ -61,16 +61,15 @@ int ReceiveVector::receive(int fd, Arrivals& arrivals) noexcept {
   if (received < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
   for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i) {
     const std::size_t control_bytes = messages_[i].msg_hdr.msg_controllen;
-    const auto from =
-        control_bytes != 0
-            ? arrived_by(std::span<const std::byte>{controls_[i]}.first(control_bytes))
-            : arrived_by(senders_[i]);
-    arrivals.take(first + i, messages_[i].msg_len, from);
+    const auto from = control_bytes != 0
+                          ? rx_meta(std::span<const std::byte>{controls_[i]}.first(control_bytes))
+                          : rx_meta(senders_[i]);
+    rx_buffers.take(first + i, messages_[i].msg_len, from);
   }
   return 0;
 }
 
-class alignas(kCacheLineBytes) Poller final : public Queues {
+class alignas(kCacheLineBytes) Poller final : public PacketIo {
  public:
   Poller(WorkerDescriptors descriptors, const QueueSizes& sizes, std::chrono::nanoseconds busy_poll,
          std::string_view object)
@@ -78,24 +77,24 @@ class alignas(kCacheLineBytes) Poller final : public Queues {
         object_(object),
         busy_poll_(busy_poll),
         receive_vector_(std::max(sizes.tunnel_packets, sizes.icmp_packets)),
-        departures_(sizes, descriptors_),
+        tx_batch_(sizes, descriptors_),
         losses_(descriptors_.receive_kind, descriptors_.receive) {}
 
   [[nodiscard]] Result<void> open(const QueueSizes& sizes);
 
   Result<void> wait(std::chrono::nanoseconds timeout) noexcept override;
   [[nodiscard]] std::span<Packet> received(Source source) noexcept override {
-    return arrivals_[static_cast<std::size_t>(source)].packets();
+    return rx_buffers_[static_cast<std::size_t>(source)].packets();
   }
   [[nodiscard]] bool send(const Datagram& datagram) noexcept override {
-    return departures_.add(datagram);
+    return tx_batch_.add(datagram);
   }
   [[nodiscard]] bool write(const TunPacket& packet) noexcept override {
-    return departures_.add(packet);
+    return tx_batch_.add(packet);
   }
   [[nodiscard]] Submitted submit() noexcept override;
   void release() noexcept override {
-    for (Arrivals& arrivals : arrivals_) arrivals.clear();
+    for (RxBuffers& rx_buffers : rx_buffers_) rx_buffers.clear();
   }
   void wake() noexcept override { ::eventfd_write(wake_.get(), 1); }
   [[nodiscard]] Losses losses() noexcept override { return losses_.read(); }
@@ -110,9 +109,9 @@ class alignas(kCacheLineBytes) Poller final : public Queues {
   BusyPoll busy_poll_;
   Fd epoll_;
   Fd wake_;
-  std::array<Arrivals, kSources> arrivals_;
+  std::array<RxBuffers, kSources> rx_buffers_;
   ReceiveVector receive_vector_;
-  Departures departures_;
+  TxBatch tx_batch_;
   LossMeter losses_;
 };
 
@@ -126,9 +125,9 @@ Result<void> Poller::watch(int fd, std::uint32_t what, std::size_t index) {
 }
 
 Result<void> Poller::open(const QueueSizes& sizes) {
-  auto arrivals = open_arrivals(sizes, descriptors_);
-  if (!arrivals) return Unexpected{arrivals.error()};
-  arrivals_ = std::move(*arrivals);
+  auto rx_buffers = open_rx_buffers(sizes, descriptors_);
+  if (!rx_buffers) return Unexpected{rx_buffers.error()};
+  rx_buffers_ = std::move(*rx_buffers);
   epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_)
     return Unexpected{
@@ -152,15 +151,15 @@ Result<void> Poller::open(const QueueSizes& sizes) {
 }
 
 Result<void> Poller::receive(Source source, int fd) noexcept {
-  Arrivals& arrivals = arrivals_[static_cast<std::size_t>(source)];
-  if (arrivals.is_full()) return {};
+  RxBuffers& rx_buffers = rx_buffers_[static_cast<std::size_t>(source)];
+  if (rx_buffers.is_full()) return {};
   if (source == Source::tun) {
-    const int error = arrivals.read_from(fd);
-    if (error != 0) return Unexpected{tun_fault(error, object_)};
+    const int error = rx_buffers.read_from(fd);
+    if (error != 0) return Unexpected{tun_rx_error(error, object_)};
     return {};
   }
-  const int error = receive_vector_.receive(fd, arrivals);
-  return error == 0 ? Result<void>{} : socket_fault(error, object_);
+  const int error = receive_vector_.receive(fd, rx_buffers);
+  return error == 0 ? Result<void>{} : socket_rx_error(error, object_);
 }
 
 /// Level-triggered: what did not fit in this round is reported again in the next.
@@ -194,27 +193,28 @@ Result<void> Poller::wait(std::chrono::nanoseconds timeout) noexcept {
 
 void Poller::submit_writes() noexcept {
   std::size_t index = 0;
-  for (const auto& pieces : departures_.writes()) {
+  for (const auto& pieces : tx_batch_.writes()) {
     const auto written =
         ::writev(descriptors_.tun.get(), pieces.data(), static_cast<int>(pieces.size()));
-    departures_.set_write_result(index++, written < 0 ? errno : 0);
+    tx_batch_.set_write_result(index++, written < 0 ? errno : 0);
   }
 }
 
 Submitted Poller::submit() noexcept {
-  departures_.send_all();
+  tx_batch_.send_all();
   submit_writes();
-  return departures_.finish();
+  return tx_batch_.finish();
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Queues>> open_poller(WorkerDescriptors descriptors, const QueueSizes& sizes,
-                                            std::chrono::nanoseconds busy_poll,
-                                            std::string_view object) {
+Result<std::unique_ptr<PacketIo>> open_poller(WorkerDescriptors descriptors,
+                                              const QueueSizes& sizes,
+                                              std::chrono::nanoseconds busy_poll,
+                                              std::string_view object) {
   auto poller = std::make_unique<Poller>(std::move(descriptors), sizes, busy_poll, object);
   if (auto opened = poller->open(sizes); !opened) return Unexpected{opened.error()};
-  return std::unique_ptr<Queues>{std::move(poller)};
+  return std::unique_ptr<PacketIo>{std::move(poller)};
 }
 
 }  // namespace culvert::io

@@ -5,16 +5,16 @@
 #include <memory>
 #include <string_view>
 
-#include "io/queue.h"
+#include "io/packet_io.h"
 #include "io/sockets.h"
 
 namespace culvert::io {
 
 /// Opens the queues of one worker. Takes the descriptors; on failure they are closed. `busy_poll`:
 /// the limit of io/busy_poll.h. `object` names the device in errors.
-[[nodiscard]] Result<std::unique_ptr<Queues>> open_poller(WorkerDescriptors descriptors,
-                                                          const QueueSizes& sizes,
-                                                          std::chrono::nanoseconds busy_poll,
-                                                          std::string_view object);
+[[nodiscard]] Result<std::unique_ptr<PacketIo>> open_poller(WorkerDescriptors descriptors,
+                                                            const QueueSizes& sizes,
+                                                            std::chrono::nanoseconds busy_poll,
+                                                            std::string_view object);
 
 }  // namespace culvert::io

@@ -13,12 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "io/arrivals.h"
 #include "io/busy_poll.h"
 #include "io/cache_line.h"
 #include "io/control_message.h"
-#include "io/departures.h"
-#include "io/faults.h"
+#include "io/rx_buffers.h"
+#include "io/rx_errors.h"
+#include "io/tx_batch.h"
 #include "io/uring.h"
 
 namespace culvert::io {
@@ -27,7 +27,7 @@ namespace {
 constexpr unsigned kSubmissionEntries = 256;  // a batch that is larger goes in several pieces
 
 /// How a request receives.
-enum class Way : std::uint8_t {
+enum class RxMethod : std::uint8_t {
   read_multishot,     ///< TUN
   poll,               ///< TUN before Linux 6.7: told when readable, then read() until it is empty
   receive_multishot,  ///< ICMP
@@ -35,15 +35,15 @@ enum class Way : std::uint8_t {
 };
 
 /// A request that receives packets again and again until the kernel ends it; then it is armed anew.
-struct Intake {
+struct RxRequest {
   Source source;
-  Way way;
+  RxMethod way;
   int file;  ///< its place among the registered files
   bool is_armed = false;
 };
 
 /// What a completion is about: a kind, and an index within it.
-enum class Kind : std::uint8_t { intake, wake, write };
+enum class Kind : std::uint8_t { rx_request, wake, write };
 
 constexpr std::uint64_t tag_of(Kind kind, std::size_t index) noexcept {
   return std::uint64_t{static_cast<std::uint8_t>(kind)} << 32 | index;
@@ -76,14 +76,14 @@ msghdr message_shape(ReceiveKind kind) noexcept {
 
 constexpr std::size_t place(Source source) noexcept { return static_cast<std::size_t>(source); }
 
-class alignas(kCacheLineBytes) Ring final : public Queues {
+class alignas(kCacheLineBytes) Ring final : public PacketIo {
  public:
   Ring(WorkerDescriptors descriptors, const QueueSizes& sizes, std::chrono::nanoseconds busy_poll,
        std::string_view object)
       : descriptors_(std::move(descriptors)),
         object_(object),
         busy_poll_(busy_poll),
-        departures_(sizes, descriptors_),
+        tx_batch_(sizes, descriptors_),
         losses_(descriptors_.receive_kind, descriptors_.receive),
         message_shape_(message_shape(descriptors_.receive_kind)) {}
 
@@ -91,13 +91,13 @@ class alignas(kCacheLineBytes) Ring final : public Queues {
 
   Result<void> wait(std::chrono::nanoseconds timeout) noexcept override;
   [[nodiscard]] std::span<Packet> received(Source source) noexcept override {
-    return arrivals_[place(source)].packets();
+    return rx_buffers_[place(source)].packets();
   }
   [[nodiscard]] bool send(const Datagram& datagram) noexcept override {
-    return departures_.add(datagram);
+    return tx_batch_.add(datagram);
   }
   [[nodiscard]] bool write(const TunPacket& packet) noexcept override {
-    return departures_.add(packet);
+    return tx_batch_.add(packet);
   }
   [[nodiscard]] Submitted submit() noexcept override;
   void release() noexcept override;
@@ -120,9 +120,9 @@ class alignas(kCacheLineBytes) Ring final : public Queues {
     return sizeof(io_uring_recvmsg_out) + message_shape_.msg_namelen +
            message_shape_.msg_controllen;
   }
-  [[nodiscard]] ArrivedBy read_message(std::span<const std::byte> message) const noexcept;
-  void take_packet(const Intake& intake, const Completion& completion) noexcept;
-  void end_of(Intake& intake, int error) noexcept;
+  [[nodiscard]] RxMeta read_message(std::span<const std::byte> message) const noexcept;
+  void take_packet(const RxRequest& rx_request, const Completion& completion) noexcept;
+  void end_of(RxRequest& rx_request, int error) noexcept;
   void take_all() noexcept;
   void wait_for_news(std::chrono::nanoseconds timeout) noexcept;
   void prepare_writes() noexcept;
@@ -133,13 +133,13 @@ class alignas(kCacheLineBytes) Ring final : public Queues {
   BusyPoll busy_poll_;
   Fd wake_;
   eventfd_t wake_calls_ = 0;
-  std::array<Arrivals, kSources> arrivals_;
-  Departures departures_;
+  std::array<RxBuffers, kSources> rx_buffers_;
+  TxBatch tx_batch_;
   LossMeter losses_;
   std::array<BufferRing, kSources> buffers_;
   Uring uring_;  // after all that the kernel may write to: it is closed first
   std::array<std::size_t, kSources> buffers_with_kernel_{};
-  LineVector<Intake> intakes_;  ///< that of TUN is the first
+  LineVector<RxRequest> rx_requests_;  ///< that of TUN is the first
   int tun_file_ = 0, wake_file_ = 0;
   bool is_wake_armed_ = false;
   msghdr message_shape_;
@@ -158,16 +158,17 @@ Result<void> Ring::register_files(const RingFeatures& features) {
   tun_file_ = add(descriptors_.tun);
   wake_file_ = add(wake_);
   const bool reads_multishot = features.multishot_read && uring_.has_multishot_read();
-  intakes_.push_back({.source = Source::tun,
-                      .way = reads_multishot ? Way::read_multishot : Way::poll,
-                      .file = tun_file_});
+  rx_requests_.push_back({.source = Source::tun,
+                          .way = reads_multishot ? RxMethod::read_multishot : RxMethod::poll,
+                          .file = tun_file_});
   for (const Fd& socket : descriptors_.receive) {
-    intakes_.push_back(
-        {.source = Source::tunnel, .way = Way::message_multishot, .file = add(socket)});
+    rx_requests_.push_back(
+        {.source = Source::tunnel, .way = RxMethod::message_multishot, .file = add(socket)});
   }
   if (descriptors_.icmp) {
-    intakes_.push_back(
-        {.source = Source::icmp, .way = Way::receive_multishot, .file = add(descriptors_.icmp)});
+    rx_requests_.push_back({.source = Source::icmp,
+                            .way = RxMethod::receive_multishot,
+                            .file = add(descriptors_.icmp)});
   }
   const int error = uring_.register_files(files);
   return error != 0 ? Result<void>{fail(error, "register descriptors of")} : Result<void>{};
@@ -175,16 +176,17 @@ Result<void> Ring::register_files(const RingFeatures& features) {
 
 void Ring::give_buffer(std::size_t source, std::size_t slot) noexcept {
   const std::size_t extra_bytes = source == place(Source::tunnel) ? message_bytes() : 0;
-  buffers_[source].add(arrivals_[source].room(slot, extra_bytes), static_cast<std::uint16_t>(slot));
+  buffers_[source].add(rx_buffers_[source].room(slot, extra_bytes),
+                       static_cast<std::uint16_t>(slot));
   ++buffers_with_kernel_[source];
 }
 
 Result<void> Ring::open_buffers(const QueueSizes& sizes) {
-  auto arrivals = open_arrivals(sizes, descriptors_);
-  if (!arrivals) return Unexpected{arrivals.error()};
-  arrivals_ = std::move(*arrivals);
+  auto rx_buffers = open_rx_buffers(sizes, descriptors_);
+  if (!rx_buffers) return Unexpected{rx_buffers.error()};
+  rx_buffers_ = std::move(*rx_buffers);
   for (std::size_t source = 0; source < kSources; ++source) {
-    const std::size_t count = arrivals_[source].count();
+    const std::size_t count = rx_buffers_[source].count();
     const int error = buffers_[source].open(uring_, static_cast<std::uint16_t>(source), count);
     if (error != 0) return fail(error, "register buffers of");
     for (std::size_t slot = 0; slot < count; ++slot) give_buffer(source, slot);
@@ -195,7 +197,7 @@ Result<void> Ring::open_buffers(const QueueSizes& sizes) {
 
 Result<void> Ring::open(const QueueSizes& sizes, const RingFeatures& features) {
   // No completion is ever lost: there are places for all writes and buffers at a time, and
-  // for the ends of the intakes.
+  // for the ends of the rx_requests.
   const std::size_t receives = sizes.tun_packets + sizes.tunnel_packets + sizes.icmp_packets + 64;
   const std::size_t completions = sizes.batch_writes + receives;
   kept_.reserve(receives);
@@ -211,28 +213,28 @@ Result<void> Ring::open(const QueueSizes& sizes, const RingFeatures& features) {
 // ---- receiving ----------------------------------------------------------------------------------
 
 void Ring::arm(std::size_t index) noexcept {
-  Intake& intake = intakes_[index];
-  intake.is_armed = true;
-  const std::uint64_t tag = tag_of(Kind::intake, index);
-  if (intake.way == Way::poll) {
-    uring_.next_entry(IORING_OP_POLL_ADD, intake.file, tag)->poll32_events = POLLIN;
+  RxRequest& rx_request = rx_requests_[index];
+  rx_request.is_armed = true;
+  const std::uint64_t tag = tag_of(Kind::rx_request, index);
+  if (rx_request.way == RxMethod::poll) {
+    uring_.next_entry(IORING_OP_POLL_ADD, rx_request.file, tag)->poll32_events = POLLIN;
     return;
   }
   io_uring_sqe* entry;
-  if (intake.way == Way::read_multishot) {
-    entry = uring_.next_entry(kReadMultishot, intake.file, tag);
+  if (rx_request.way == RxMethod::read_multishot) {
+    entry = uring_.next_entry(kReadMultishot, rx_request.file, tag);
     entry->off = ~std::uint64_t{0};
-  } else if (intake.way == Way::receive_multishot) {
-    entry = uring_.next_entry(IORING_OP_RECV, intake.file, tag);
+  } else if (rx_request.way == RxMethod::receive_multishot) {
+    entry = uring_.next_entry(IORING_OP_RECV, rx_request.file, tag);
     entry->ioprio = IORING_RECV_MULTISHOT;
   } else {
-    entry = uring_.next_entry(IORING_OP_RECVMSG, intake.file, tag);
+    entry = uring_.next_entry(IORING_OP_RECVMSG, rx_request.file, tag);
     entry->ioprio = IORING_RECV_MULTISHOT;
     entry->addr = reinterpret_cast<std::uintptr_t>(&message_shape_);
     entry->len = 1;
   }
   entry->flags |= IOSQE_BUFFER_SELECT;
-  entry->buf_group = static_cast<std::uint16_t>(intake.source);
+  entry->buf_group = static_cast<std::uint16_t>(rx_request.source);
 }
 
 /// Arms what the kernel has ended, unless that was for want of buffers and there are still none.
@@ -243,45 +245,46 @@ void Ring::arm_all() noexcept {
     entry->len = sizeof wake_calls_;
     is_wake_armed_ = true;
   }
-  for (std::size_t i = 0; i < intakes_.size(); ++i) {
-    if (!intakes_[i].is_armed && buffers_with_kernel_[place(intakes_[i].source)] > 0) arm(i);
+  for (std::size_t i = 0; i < rx_requests_.size(); ++i) {
+    if (!rx_requests_[i].is_armed && buffers_with_kernel_[place(rx_requests_[i].source)] > 0)
+      arm(i);
   }
 }
 
-void Ring::end_of(Intake& intake, int error) noexcept {
-  intake.is_armed = false;
+void Ring::end_of(RxRequest& rx_request, int error) noexcept {
+  rx_request.is_armed = false;
   if (error == ENOBUFS || error == 0) return;
-  if (intake.source == Source::tun) {
-    if (error != EAGAIN && error != EINTR) failure_ = Unexpected{tun_fault(error, object_)};
-  } else if (auto fault = socket_fault(error, object_); !fault) {
+  if (rx_request.source == Source::tun) {
+    if (error != EAGAIN && error != EINTR) failure_ = Unexpected{tun_rx_error(error, object_)};
+  } else if (auto fault = socket_rx_error(error, object_); !fault) {
     failure_ = std::move(fault);
   }
 }
 
 /// `message`: of which the kernel has written all that is in front of the packet.
-ArrivedBy Ring::read_message(std::span<const std::byte> message) const noexcept {
+RxMeta Ring::read_message(std::span<const std::byte> message) const noexcept {
   io_uring_recvmsg_out told;
   std::memcpy(&told, message.data(), sizeof told);
   message = message.subspan(sizeof told);
   if (descriptors_.receive_kind == ReceiveKind::raw)
-    return arrived_by(
+    return rx_meta(
         message.first(std::min<std::size_t>(told.controllen, message_shape_.msg_controllen)));
   sockaddr_ll sender;
   std::memcpy(&sender, message.data(), sizeof sender);
-  return arrived_by(sender);
+  return rx_meta(sender);
 }
 
-void Ring::take_packet(const Intake& intake, const Completion& completion) noexcept {
+void Ring::take_packet(const RxRequest& rx_request, const Completion& completion) noexcept {
   const std::size_t slot = completion.flags >> IORING_CQE_BUFFER_SHIFT;
-  Arrivals& arrivals = arrivals_[place(intake.source)];
+  RxBuffers& rx_buffers = rx_buffers_[place(rx_request.source)];
   auto filled_bytes = static_cast<std::size_t>(std::max(completion.result, 0));
-  ArrivedBy from;
-  if (intake.way == Way::message_multishot) {
-    from = read_message(arrivals.room(slot, message_bytes()));
+  RxMeta from;
+  if (rx_request.way == RxMethod::message_multishot) {
+    from = read_message(rx_buffers.room(slot, message_bytes()));
     filled_bytes -= std::min(filled_bytes, message_bytes());
   }
-  arrivals.take(slot, filled_bytes, from);
-  --buffers_with_kernel_[place(intake.source)];
+  rx_buffers.take(slot, filled_bytes, from);
+  --buffers_with_kernel_[place(rx_request.source)];
 }
 
 void Ring::take(const Completion& completion) noexcept {
@@ -289,15 +292,15 @@ void Ring::take(const Completion& completion) noexcept {
     is_wake_armed_ = false;
     return;
   }
-  Intake& intake = intakes_[completion.index];
-  if (intake.way == Way::poll) {
+  RxRequest& rx_request = rx_requests_[completion.index];
+  if (rx_request.way == RxMethod::poll) {
     const int error = completion.error() != 0
                           ? completion.error()
-                          : arrivals_[place(intake.source)].read_from(descriptors_.tun.get());
-    return end_of(intake, error);
+                          : rx_buffers_[place(rx_request.source)].read_from(descriptors_.tun.get());
+    return end_of(rx_request, error);
   }
-  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) take_packet(intake, completion);
-  if ((completion.flags & IORING_CQE_F_MORE) == 0) end_of(intake, completion.error());
+  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) take_packet(rx_request, completion);
+  if ((completion.flags & IORING_CQE_F_MORE) == 0) end_of(rx_request, completion.error());
 }
 
 /// What was kept, then what lies in the completion queue.
@@ -326,8 +329,9 @@ Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
   uring_.enable();
   take_all();
   arm_all();
-  const bool has_packets = std::any_of(arrivals_.begin(), arrivals_.end(),
-                                       [](auto& arrivals) { return !arrivals.slots().empty(); });
+  const bool has_packets =
+      std::any_of(rx_buffers_.begin(), rx_buffers_.end(),
+                  [](auto& rx_buffers) { return !rx_buffers.slots().empty(); });
   if (has_packets || !failure_) {
     busy_poll_.skip();
   } else {
@@ -339,12 +343,13 @@ Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
 
 void Ring::release() noexcept {
   for (std::size_t source = 0; source < kSources; ++source) {
-    const bool kernel_chooses = source != place(Source::tun) || intakes_[0].way != Way::poll;
-    if (kernel_chooses && !arrivals_[source].slots().empty()) {
-      for (const std::uint16_t slot : arrivals_[source].slots()) give_buffer(source, slot);
+    const bool kernel_chooses =
+        source != place(Source::tun) || rx_requests_[0].way != RxMethod::poll;
+    if (kernel_chooses && !rx_buffers_[source].slots().empty()) {
+      for (const std::uint16_t slot : rx_buffers_[source].slots()) give_buffer(source, slot);
       buffers_[source].publish();
     }
-    arrivals_[source].clear();
+    rx_buffers_[source].clear();
   }
 }
 
@@ -352,7 +357,7 @@ void Ring::release() noexcept {
 
 void Ring::prepare_writes() noexcept {
   std::size_t index = 0;
-  for (const auto& pieces : departures_.writes()) {
+  for (const auto& pieces : tx_batch_.writes()) {
     io_uring_sqe* entry =
         uring_.next_entry(IORING_OP_WRITEV, tun_file_, tag_of(Kind::write, index++));
     entry->addr = reinterpret_cast<std::uintptr_t>(pieces.data());
@@ -367,7 +372,7 @@ std::size_t Ring::collect_results() noexcept {
   uring_.for_each_completion([&](const io_uring_cqe& entry) {
     const Completion completion{entry};
     if (completion.kind == Kind::write) {
-      departures_.set_write_result(completion.index, completion.error());
+      tx_batch_.set_write_result(completion.index, completion.error());
       ++results;
     } else {
       kept_.push_back(completion);
@@ -381,10 +386,10 @@ std::size_t Ring::collect_results() noexcept {
 /// brings what has arrived meanwhile.
 Submitted Ring::submit() noexcept {
   uring_.enable();
-  departures_.send_all();
-  std::size_t pending = departures_.writes().size();
-  if (pending == 0) return departures_.finish();
-  departures_.set_write_results(ECANCELED);  // what stays, should io_uring fail
+  tx_batch_.send_all();
+  std::size_t pending = tx_batch_.writes().size();
+  if (pending == 0) return tx_batch_.finish();
+  tx_batch_.set_write_results(ECANCELED);  // what stays, should io_uring fail
   prepare_writes();
   uring_.submit();
   pending -= collect_results();
@@ -392,17 +397,17 @@ Submitted Ring::submit() noexcept {
     uring_.submit_and_wait();
     pending -= collect_results();
   }
-  return departures_.finish();
+  return tx_batch_.finish();
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Queues>> open_ring(WorkerDescriptors descriptors, const QueueSizes& sizes,
-                                          std::chrono::nanoseconds busy_poll,
-                                          std::string_view object, const RingFeatures& features) {
+Result<std::unique_ptr<PacketIo>> open_ring(WorkerDescriptors descriptors, const QueueSizes& sizes,
+                                            std::chrono::nanoseconds busy_poll,
+                                            std::string_view object, const RingFeatures& features) {
   auto ring = std::make_unique<Ring>(std::move(descriptors), sizes, busy_poll, object);
   if (auto opened = ring->open(sizes, features); !opened) return Unexpected{opened.error()};
-  return std::unique_ptr<Queues>{std::move(ring)};
+  return std::unique_ptr<PacketIo>{std::move(ring)};
 }
 
 }  // namespace culvert::io

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string_view>
 
-#include "io/queue.h"
+#include "io/packet_io.h"
 #include "io/sockets.h"
 
 namespace culvert::io {
@@ -27,10 +27,10 @@ struct RingFeatures {
 /// enabled by the first wait(), whose thread becomes the single issuer: all further calls are its.
 /// Takes the descriptors; on failure they are closed. `busy_poll`: the limit of io/busy_poll.h.
 /// `object` names the device in errors.
-[[nodiscard]] Result<std::unique_ptr<Queues>> open_ring(WorkerDescriptors descriptors,
-                                                        const QueueSizes& sizes,
-                                                        std::chrono::nanoseconds busy_poll,
-                                                        std::string_view object,
-                                                        const RingFeatures& features = {});
+[[nodiscard]] Result<std::unique_ptr<PacketIo>> open_ring(WorkerDescriptors descriptors,
+                                                          const QueueSizes& sizes,
+                                                          std::chrono::nanoseconds busy_poll,
+                                                          std::string_view object,
+                                                          const RingFeatures& features = {});
 
 }  // namespace culvert::io

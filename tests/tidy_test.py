@@ -41,7 +41,7 @@ ROOMS = {
               "tools/culvert/daemon"],
 }
 # Public headers of plain values: every room of the engine may include them.
-VALUES = {"engine/config", "engine/counters", "engine/verdict", "engine/injected_descriptors"}
+VALUES = {"engine/config", "engine/counters", "engine/drop_reason", "engine/injected_descriptors"}
 FREE = ["tests", "bench"]
 # Libraries by the start of their headers' names, and the folders that may include them.
 LIBRARIES = {

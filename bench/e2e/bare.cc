@@ -17,8 +17,8 @@
 #include "bench/e2e/bare_run.h"
 #include "bench/e2e/error.h"
 #include "bench/e2e/receiver.h"
+#include "io/bpf/bypass_program.h"
 #include "io/bpf/encapsulator_program.h"
-#include "io/bpf/take_program.h"
 #include "io/control_message.h"
 #include "io/offload.h"
 #include "io/packet.h"
@@ -65,7 +65,7 @@ class BareLoop {
   io::Tun tun_;
   Receiver receiver_;
   io::Fd sender_;
-  std::optional<io::TakeProgram> take_;
+  std::optional<io::BypassProgram> bypass_;
   std::optional<io::EncapsulatorProgram> encapsulator_;
   std::array<std::byte, ETH_HLEN> ethernet_{};
   sockaddr_ll to_outer_{}, to_inner_{};
@@ -115,11 +115,11 @@ Result<void> BareLoop::open(const std::string& name) {
   if (!sender) return Unexpected{sender.error()};
   sender_ = std::move(*sender);
 
-  auto take = io::TakeProgram::open(1);
+  auto take = io::BypassProgram::open(1);
   if (!take) return Unexpected{take.error()};
-  take_ = std::move(*take);
-  if (auto attached = take_->attach(next_hop_.interface_index); !attached) return attached;
-  auto taken = take_->take(
+  bypass_ = std::move(*take);
+  if (auto attached = bypass_->attach(next_hop_.interface_index); !attached) return attached;
+  auto taken = bypass_->set_endpoints(
       {{.remote = ends_.remote, .local = ends_.local, .protocol = proto::kProtocolIpv6}});
   if (!taken) return taken;
 

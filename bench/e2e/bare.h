@@ -4,7 +4,7 @@
 //
 //     out   read TUN until it is empty > a fixed outer header in front > sendmmsg by a packet
 //           socket; what is super-packets the kernel encapsulates and cuts (EncapsulatorProgram)
-//     in    recvmmsg of what the TakeProgram has taken > strip > join neighbours > writev to TUN
+//     in    recvmmsg of what the BypassProgram has taken > strip > join neighbours > writev to TUN
 #pragma once
 
 #include <string>

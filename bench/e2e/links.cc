@@ -26,11 +26,11 @@ namespace {
 constexpr std::uint8_t kTtl = 64;
 constexpr std::uint32_t kVxlanPort = 4789;  // RFC 7348 5
 
-using Link = std::unique_ptr<rtnl_link, control::Free<rtnl_link_put>>;
-using Address = std::unique_ptr<nl_addr, control::Free<nl_addr_put>>;
+using Link = std::unique_ptr<rtnl_link, netlink::Free<rtnl_link_put>>;
+using Address = std::unique_ptr<nl_addr, netlink::Free<nl_addr_put>>;
 
 Result<void> add(rtnl_link* link, const std::string& name) {
-  const auto socket = control::connect_netlink(NETLINK_ROUTE);
+  const auto socket = netlink::connect_netlink(NETLINK_ROUTE);
   if (!socket) return Unexpected{socket.error()};
   const int error = rtnl_link_add(socket->get(), link, NLM_F_CREATE | NLM_F_EXCL);
   if (error == 0) return {};
@@ -82,7 +82,7 @@ Link make_gre(unsigned wire_index, const TunnelEnds& ends) {
 template <class... Address>
 Result<void> set_up(const std::string& device, std::uint16_t mtu_bytes,
                     const Address&... addresses) {
-  auto netlink = control::Netlink::open();
+  auto netlink = netlink::Netlink::open();
   if (!netlink) return Unexpected{netlink.error()};
   const unsigned index = ::if_nametoindex(device.c_str());
   if (index == 0) return fail(errno, "find", device);

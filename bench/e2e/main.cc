@@ -13,15 +13,15 @@
 #include "bench/e2e/stop.h"
 #include "tools/culvert/cli/parse.h"
 #include "tools/culvert/cli/print.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 
 const std::string_view kProgramName = "culvert-bench";
 
 namespace {
 
-using control::Word;
+using program::Option;
 
 struct BenchArguments {
   bench::Arguments what;
@@ -144,10 +144,10 @@ void add_options(CLI::App& bench, BenchArguments& arguments, OptionLists& option
       .add_option("--seconds", what.seconds,
                   "of each work through each tunnel in each round; default 2")
       ->option_text("N");
-  for (const Word& word : control::words()) {
-    if (word.kind != Word::Kind::option) continue;
-    const std::string name{word.name};
-    add_list(control::option_name(name), options[name], std::string{word.argument},
+  for (const Option& option : program::options()) {
+    if (option.kind != Option::Kind::option) continue;
+    const std::string name{option.name};
+    add_list(program::option_name(name), options[name], std::string{option.argument},
              "as of `culvert run`");
   }
   CLI::Option* json = bench.add_flag("--json", arguments.json, "JSON: every turn, and medians");
@@ -202,10 +202,10 @@ int run_command(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace culvert::tool
+}  // namespace culvert::program
 
 int main(int argc, char** argv) {
-  culvert::tool::keep_standard_descriptors();
+  culvert::program::keep_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
-  return culvert::tool::run_command(argc, argv);
+  return culvert::program::run_command(argc, argv);
 }

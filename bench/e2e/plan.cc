@@ -6,7 +6,7 @@
 
 #include "bench/e2e/error.h"
 #include "bench/e2e/rig.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
 namespace culvert::bench {
 namespace {
@@ -53,11 +53,11 @@ std::string_view name_of(Kind kind) {
 }
 
 /// Every way to choose one value for each option.
-std::vector<std::vector<control::OptionGiven>> combinations(
+std::vector<std::vector<program::OptionText>> combinations(
     const std::vector<OptionValues>& options) {
-  std::vector<std::vector<control::OptionGiven>> all(1);
+  std::vector<std::vector<program::OptionText>> all(1);
   for (const auto& [name, values] : options) {
-    std::vector<std::vector<control::OptionGiven>> longer;
+    std::vector<std::vector<program::OptionText>> longer;
     for (const auto& before : all) {
       for (const std::string& value : values) {
         longer.push_back(before);
@@ -70,7 +70,7 @@ std::vector<std::vector<control::OptionGiven>> combinations(
 }
 
 /// Only what tells one from the others is part of the name.
-std::string name_of(const std::string& mode, const std::vector<control::OptionGiven>& chosen,
+std::string name_of(const std::string& mode, const std::vector<program::OptionText>& chosen,
                     const std::vector<OptionValues>& options) {
   std::string name = "culvert-" + mode;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
@@ -82,7 +82,7 @@ std::string name_of(const std::string& mode, const std::vector<control::OptionGi
 Result<void> add_culvert(const std::string& mode, const Arguments& arguments, Plan& plan) {
   for (const auto& chosen : combinations(arguments.options)) {
     const auto words = culvert_words(mode, 0);
-    if (auto read = control::parse_command_line(kTunnelDevice, words, chosen); !read)
+    if (auto read = program::parse_command_line(kTunnelDevice, words, chosen); !read)
       return Unexpected{read.error()};
     plan.tunnels.push_back({Kind::culvert, name_of(mode, chosen, arguments.options), mode, chosen});
   }
@@ -147,7 +147,7 @@ Unexpected<Error> refuse(std::string_view option, const std::string& word,
                          const std::vector<std::string_view>& known) {
   std::string advice = "must be one of";
   for (const std::string_view each : known) advice += " " + std::string{each};
-  const std::string_view near = control::nearest(word, known);
+  const std::string_view near = program::nearest(word, known);
   if (!near.empty()) advice = "is '" + std::string{near} + "' meant?";
   return fail(0, "word '" + std::string{option} + "', value '" + word + "'", {}, advice);
 }

@@ -27,9 +27,9 @@ struct Work {
 struct TunnelPlan {
   enum class Kind : std::uint8_t { culvert, single, bare, socat, vxlan, kernel_sit, kernel_gre };
   Kind kind;
-  std::string name;                           ///< "culvert-sit", "culvert-sit/receive=raw"
-  std::string mode;                           ///< of culvert: sit or gre
-  std::vector<control::OptionGiven> options;  ///< of culvert run
+  std::string name;                          ///< "culvert-sit", "culvert-sit/receive=raw"
+  std::string mode;                          ///< of culvert: sit or gre
+  std::vector<program::OptionText> options;  ///< of culvert run
 };
 
 /// One option of `culvert run`, and the values with which it is to be measured.

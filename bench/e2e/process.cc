@@ -137,7 +137,7 @@ bool Process::has_ended() noexcept {
   return has_ended_;
 }
 
-std::string Process::words() const { return read_all(words_.get()); }
+std::string Process::options() const { return read_all(words_.get()); }
 
 std::uint64_t Process::resident_kib() const {
   std::ifstream file{"/proc/" + std::to_string(pid_) + "/smaps_rollup"};
@@ -149,7 +149,7 @@ std::uint64_t Process::resident_kib() const {
 }
 
 Error Process::explain() const {
-  const std::string line = last_line(words());
+  const std::string line = last_line(options());
   return {.code = 0,
           .operation = name_,
           .object = {},

@@ -51,7 +51,7 @@ class Process {
   [[nodiscard]] Result<void> check_running();
   [[nodiscard]] bool has_ended() noexcept;
   /// All that it has written so far.
-  [[nodiscard]] std::string words() const;
+  [[nodiscard]] std::string options() const;
   /// In memory now, to the page; 0: it has ended.
   [[nodiscard]] std::uint64_t resident_kib() const;
   /// SIGTERM if it still runs, and SIGKILL if that does not help soon. Fails, with the last line

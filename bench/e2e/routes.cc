@@ -16,8 +16,8 @@
 namespace culvert::bench {
 namespace {
 
-using Route = std::unique_ptr<rtnl_route, control::Free<rtnl_route_put>>;
-using NlAddress = std::unique_ptr<nl_addr, control::Free<nl_addr_put>>;
+using Route = std::unique_ptr<rtnl_route, netlink::Free<rtnl_route_put>>;
+using NlAddress = std::unique_ptr<nl_addr, netlink::Free<nl_addr_put>>;
 
 int family_of(const proto::Ipv4Address&) { return AF_INET; }
 int family_of(const proto::Ipv6Address&) { return AF_INET6; }
@@ -38,7 +38,7 @@ template <class Prefix, class Address>
 Result<void> add(const Prefix& to, const std::string& device, const Address* router, Kind kind) {
   const unsigned index = ::if_nametoindex(device.c_str());
   if (index == 0) return fail(errno, "find", device);
-  const auto socket = control::connect_netlink(NETLINK_ROUTE);
+  const auto socket = netlink::connect_netlink(NETLINK_ROUTE);
   if (!socket) return Unexpected{socket.error()};
   const Route route{rtnl_route_alloc()};
   const NlAddress destination = to_nl(to.address);

@@ -11,7 +11,7 @@
 #include "bench/e2e/stop.h"
 #include "bench/e2e/text.h"
 #include "bench/e2e/tunnel.h"
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/parse_value.h"
 #include "tools/culvert/daemon/control_socket.h"
 
 namespace culvert::bench {
@@ -31,8 +31,8 @@ constexpr std::uint64_t kSpreadLimitKib = 1024;
 
 /// The child's /run is its own; its root leads there.
 Result<std::string> show(const Process& process) {
-  return control::ask("/proc/" + std::to_string(process.pid()) + "/root" +
-                          control::default_control_path(kTunnelDevice),
+  return program::ask("/proc/" + std::to_string(process.pid()) + "/root" +
+                          program::default_control_path(kTunnelDevice),
                       R"({"request":"show"})");
 }
 
@@ -122,7 +122,7 @@ std::string counters_line(char name, const SoakEnd& end) {
 unsigned workers_of(const TunnelPlan& plan) {
   for (const auto& [name, value] : plan.options) {
     if (name != "workers") continue;
-    if (const auto workers = control::parse_number(value, 1, kMaxWorkers)) return *workers;
+    if (const auto workers = program::parse_number(value, 1, kMaxWorkers)) return *workers;
   }
   return 1;
 }

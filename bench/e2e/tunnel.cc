@@ -14,7 +14,7 @@
 #include "bench/e2e/load.h"
 #include "bench/e2e/single.h"
 #include "bench/e2e/stop.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
 namespace culvert::bench {
 namespace {
@@ -66,7 +66,7 @@ Result<void> add_kernel_end(const Namespace& where, Kind kind, std::size_t end) 
 std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end) {
   std::vector<std::string> command{culvert_program(), "run"};
   for (const auto& [name, value] : plan.options) {
-    command.push_back(control::option_name(name));
+    command.push_back(program::option_name(name));
     command.push_back(value);
   }
   command.push_back(kTunnelDevice);

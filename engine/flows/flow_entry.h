@@ -3,7 +3,7 @@
 //
 //     0, 1  far address        4  word of the key 32 | created 24 | protocol 8
 //     2, 3  near address       5  outer local address 32 | outer remote address 32
-//     6  sequence 24 | outer interface 24 | tunnel slot 16      7  packets 36 | life 4 | last seen
+//     6  sequence 24 | outer interface 24 | tunnel slot 16      7  packets 36 | tracked 4 | last seen
 //     24
 //
 // (high bits first; addresses as in memory.) Word 6 is taken by one compare-and-swap that makes the
@@ -25,7 +25,7 @@
 #include <utility>
 
 #include "engine/flows/flow_key.h"
-#include "engine/flows/flow_life.h"
+#include "engine/flows/flow_state.h"
 #include "io/cache_line.h"
 
 namespace culvert {
@@ -64,24 +64,24 @@ struct FlowPin {
 };
 
 /// Word 7.
-struct FlowPulse {
-  static constexpr int kPacketsShift = 28, kLifeShift = 24;
+struct FlowActivity {
+  static constexpr int kPacketsShift = 28, kStateShift = 24;
   std::uint64_t packets = 0;  ///< modulo 2^36
-  FlowLife life{};
+  TrackedState tracked{};
   FlowTick last_seen{};
 
-  [[nodiscard]] static constexpr FlowPulse from(std::uint64_t word) noexcept {
+  [[nodiscard]] static constexpr FlowActivity from(std::uint64_t word) noexcept {
     return {.packets = word >> kPacketsShift,
-            .life = {.state = static_cast<FlowState>(word >> kLifeShift & 7),
-                     .opened =
-                         (word >> kLifeShift & 8) != 0 ? Direction::inbound : Direction::outbound},
+            .tracked = {.state = static_cast<FlowState>(word >> kStateShift & 7),
+                        .opened = (word >> kStateShift & 8) != 0 ? Direction::inbound
+                                                                 : Direction::outbound},
             .last_seen = FlowTick{word & FlowTick::kMask}};
   }
-  friend constexpr bool operator==(const FlowPulse&, const FlowPulse&) = default;
+  friend constexpr bool operator==(const FlowActivity&, const FlowActivity&) = default;
   [[nodiscard]] constexpr std::uint64_t word() const noexcept {
-    const std::uint64_t opened_inbound = life.opened == Direction::inbound ? 8 : 0;
+    const std::uint64_t opened_inbound = tracked.opened == Direction::inbound ? 8 : 0;
     return packets << kPacketsShift |
-           (opened_inbound | static_cast<std::uint64_t>(life.state)) << kLifeShift |
+           (opened_inbound | static_cast<std::uint64_t>(tracked.state)) << kStateShift |
            last_seen.value();
   }
 };
@@ -90,7 +90,7 @@ struct FlowPulse {
 struct alignas(io::kCacheLineBytes) FlowEntry {
   std::uint64_t words[8];
 
-  static constexpr std::size_t kKeyWord = 4, kOuterWord = 5, kPinWord = 6, kPulseWord = 7;
+  static constexpr std::size_t kKeyWord = 4, kOuterWord = 5, kPinWord = 6, kActivityWord = 7;
   static constexpr int kSequenceShift = 40;
   static constexpr std::uint64_t kSequenceOne = std::uint64_t{1} << kSequenceShift;
 
@@ -102,28 +102,28 @@ struct alignas(io::kCacheLineBytes) FlowEntry {
   static void for_each_other_word(Function function) noexcept {
     [&]<std::size_t... i>(std::index_sequence<i...>) { (function(i), ...); }
     (std::make_index_sequence<kPinWord>{});
-    function(kPulseWord);
+    function(kActivityWord);
   }
-  [[nodiscard]] static constexpr bool is_taken(std::uint64_t pin_word) noexcept {
+  [[nodiscard]] static constexpr bool is_locked(std::uint64_t pin_word) noexcept {
     return (pin_word & kSequenceOne) != 0;
   }
 };
 static_assert(sizeof(FlowEntry) == 64 && std::atomic_ref<std::uint64_t>::is_always_lock_free);
 
 /// The words of an entry, as they were at one moment; or those that it is to have.
-struct FlowImage {
+struct FlowSnapshot {
   std::uint64_t words[8];
 
   /// The words of an entry with that key; word 6 without its sequence.
-  [[nodiscard]] static FlowImage of(const FlowKey& key, const FlowPin& pin, FlowPulse pulse,
-                                    FlowTick created) noexcept;
+  [[nodiscard]] static FlowSnapshot of(const FlowKey& key, const FlowPin& pin,
+                                       FlowActivity activity, FlowTick created) noexcept;
   /// What is in `entry`. False: it was being written all the while.
   [[nodiscard]] bool read(FlowEntry& entry) noexcept;
 
   [[nodiscard]] FlowKey key() const noexcept;
   [[nodiscard]] FlowPin pin() const noexcept;
-  [[nodiscard]] FlowPulse pulse() const noexcept {
-    return FlowPulse::from(words[FlowEntry::kPulseWord]);
+  [[nodiscard]] FlowActivity activity() const noexcept {
+    return FlowActivity::from(words[FlowEntry::kActivityWord]);
   }
   [[nodiscard]] std::uint8_t protocol() const noexcept {
     return static_cast<std::uint8_t>(words[FlowEntry::kKeyWord]);
@@ -131,19 +131,19 @@ struct FlowImage {
   [[nodiscard]] FlowTick created() const noexcept {
     return FlowTick{words[FlowEntry::kKeyWord] >> kCreatedShift};
   }
-  [[nodiscard]] bool is_of(const FlowImage& other) const noexcept {
+  [[nodiscard]] bool has_key_of(const FlowSnapshot& other) const noexcept {
     constexpr std::uint64_t kNotCreated = ~(std::uint64_t{FlowTick::kMask} << kCreatedShift);
     return ((words[0] ^ other.words[0]) | (words[1] ^ other.words[1]) |
             (words[2] ^ other.words[2]) | (words[3] ^ other.words[3]) |
             ((words[4] ^ other.words[4]) & kNotCreated)) == 0;
   }
-  [[nodiscard]] bool has_pin_of(const FlowImage& other) const noexcept {
+  [[nodiscard]] bool has_pin_of(const FlowSnapshot& other) const noexcept {
     constexpr std::uint64_t kNotSequence = FlowEntry::kSequenceOne - 1;
     return words[5] == other.words[5] && ((words[6] ^ other.words[6]) & kNotSequence) == 0;
   }
-  [[nodiscard]] bool is_over(FlowTick now) const noexcept {
-    const FlowPulse beat = pulse();
-    return now.since(beat.last_seen) > idle_limit(protocol(), beat.life);
+  [[nodiscard]] bool is_expired(FlowTick now) const noexcept {
+    const FlowActivity current = activity();
+    return now.since(current.last_seen) > idle_limit(protocol(), current.tracked);
   }
 
  private:
@@ -153,16 +153,16 @@ struct FlowImage {
 };
 
 /// Takes an entry whose word 6 was `seen`. False: somebody else has written meanwhile.
-[[nodiscard]] inline bool take(FlowEntry& entry, std::uint64_t seen) noexcept {
+[[nodiscard]] inline bool try_lock(FlowEntry& entry, std::uint64_t seen) noexcept {
   // Acquire, so that what follows stays behind it; release, so that who sees what follows sees this
-  // (pairs with the acquires in FlowImage::read).
-  return !FlowEntry::is_taken(seen) &&
+  // (pairs with the acquires in FlowSnapshot::read).
+  return !FlowEntry::is_locked(seen) &&
          entry.word(FlowEntry::kPinWord)
              .compare_exchange_strong(seen, seen + FlowEntry::kSequenceOne,
                                       std::memory_order_acq_rel, std::memory_order_relaxed);
 }
 /// Gives it back with a new word 6; `seen` as in take().
-inline void give_back(FlowEntry& entry, std::uint64_t seen, std::uint64_t pin_word) noexcept {
+inline void unlock(FlowEntry& entry, std::uint64_t seen, std::uint64_t pin_word) noexcept {
   constexpr std::uint64_t kPinMask = FlowEntry::kSequenceOne - 1;
   const std::uint64_t sequence = (seen & ~kPinMask) + 2 * FlowEntry::kSequenceOne;
   entry.word(FlowEntry::kPinWord)
@@ -171,29 +171,29 @@ inline void give_back(FlowEntry& entry, std::uint64_t seen, std::uint64_t pin_wo
 
 // ---- in line: what is on every packet's way -----------------------------------------------------
 
-inline FlowImage FlowImage::of(const FlowKey& key, const FlowPin& pin, FlowPulse pulse,
-                               FlowTick created) noexcept {
-  FlowImage image;
-  std::memcpy(&image.words[0], key.far.bytes.data(), sizeof key.far);
-  std::memcpy(&image.words[2], key.near.bytes.data(), sizeof key.near);
-  image.words[4] = std::uint64_t{key.word} << 32 | std::uint64_t{created.value()} << kCreatedShift |
-                   key.protocol;
-  image.words[5] = std::uint64_t{pin.local.host()} << 32 | pin.remote.host();
+inline FlowSnapshot FlowSnapshot::of(const FlowKey& key, const FlowPin& pin, FlowActivity activity,
+                                     FlowTick created) noexcept {
+  FlowSnapshot snapshot;
+  std::memcpy(&snapshot.words[0], key.far.bytes.data(), sizeof key.far);
+  std::memcpy(&snapshot.words[2], key.near.bytes.data(), sizeof key.near);
+  snapshot.words[4] = std::uint64_t{key.word} << 32 |
+                      std::uint64_t{created.value()} << kCreatedShift | key.protocol;
+  snapshot.words[5] = std::uint64_t{pin.local.host()} << 32 | pin.remote.host();
   const std::uint64_t interface =
       pin.interface_index <= kMaxInterfaceIndex ? pin.interface_index : 0;
-  image.words[6] = interface << kInterfaceShift | pin.slot;
-  image.words[7] = pulse.word();
-  return image;
+  snapshot.words[6] = interface << kInterfaceShift | pin.slot;
+  snapshot.words[7] = activity.word();
+  return snapshot;
 }
 
-/// The acquire of word 6 pairs with the release in give_back(): what was written before is seen.
+/// The acquire of word 6 pairs with the release in unlock(): what was written before is seen.
 /// The acquires of the others keep the second look at word 6 behind them, and pair with the
 /// releases of who writes them: if one is of a later writer, so is word 6 then.
-inline bool FlowImage::read(FlowEntry& entry) noexcept {
+inline bool FlowSnapshot::read(FlowEntry& entry) noexcept {
   const auto pin_word = entry.word(FlowEntry::kPinWord);
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
     words[6] = pin_word.load(std::memory_order_acquire);
-    if (FlowEntry::is_taken(words[6])) continue;
+    if (FlowEntry::is_locked(words[6])) continue;
     FlowEntry::for_each_other_word(
         [&](std::size_t i) { words[i] = entry.word(i).load(std::memory_order_acquire); });
     if (pin_word.load(std::memory_order_relaxed) == words[6]) return true;
@@ -201,7 +201,7 @@ inline bool FlowImage::read(FlowEntry& entry) noexcept {
   return false;
 }
 
-inline FlowPin FlowImage::pin() const noexcept {
+inline FlowPin FlowSnapshot::pin() const noexcept {
   return {.slot = static_cast<std::uint16_t>(words[6]),
           .local = proto::Ipv4Address::from_host(static_cast<std::uint32_t>(words[5] >> 32)),
           .remote = proto::Ipv4Address::from_host(static_cast<std::uint32_t>(words[5])),
@@ -209,7 +209,7 @@ inline FlowPin FlowImage::pin() const noexcept {
               static_cast<std::uint32_t>(words[6] >> kInterfaceShift) & kMaxInterfaceIndex};
 }
 
-inline FlowKey FlowImage::key() const noexcept {
+inline FlowKey FlowSnapshot::key() const noexcept {
   FlowKey key;
   std::memcpy(key.far.bytes.data(), &words[0], sizeof key.far);
   std::memcpy(key.near.bytes.data(), &words[2], sizeof key.near);

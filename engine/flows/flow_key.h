@@ -8,8 +8,8 @@
 #include <span>
 #include <string>
 
+#include "engine/drop_reason.h"
 #include "engine/model/inner_packet.h"
-#include "engine/verdict.h"
 #include "proto/address.h"
 
 namespace culvert {

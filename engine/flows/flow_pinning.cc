@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/offload/segment.h"
+#include "engine/offload/gso.h"
 #include "proto/in_place.h"
 
 namespace culvert {

@@ -115,17 +115,18 @@ void FlowTable::prefetch_entry(std::uint64_t hash) noexcept {
 }
 
 FlowTable::Found FlowTable::look_up(const FlowKey& key, std::uint64_t hash, FlowTick now) noexcept {
-  const FlowImage wanted = FlowImage::of(key, {}, {}, {});
+  const FlowSnapshot wanted = FlowSnapshot::of(key, {}, {}, {});
   Found found;
   for (const std::size_t group : groups_of(hash)) {
     // Pairs with the release in set_tag(); what is in the entry has its own order.
     const std::uint64_t group_tags = tags(group).load(std::memory_order_acquire);
     for (auto left = matches(group_tags, tag_of(hash)); left != 0; left &= left - 1) {
       const std::size_t index = group * kGroupEntries + first_of(left);
-      if (!found.image.read(entries_[index])) {
+      if (!found.snapshot.read(entries_[index])) {
         found.kind = Found::Kind::busy;
-      } else if (found.image.is_of(wanted) && found.image.pulse().life.state != FlowState::none) {
-        found.kind = found.image.is_over(now) ? Found::Kind::over : Found::Kind::live;
+      } else if (found.snapshot.has_key_of(wanted) &&
+                 found.snapshot.activity().tracked.state != FlowState::none) {
+        found.kind = found.snapshot.is_expired(now) ? Found::Kind::over : Found::Kind::live;
         found.index = index;
         return found;
       }
@@ -137,7 +138,7 @@ FlowTable::Found FlowTable::look_up(const FlowKey& key, std::uint64_t hash, Flow
 std::optional<FlowPin> FlowTable::find(const FlowKey& key, std::uint64_t hash,
                                        FlowTick now) noexcept {
   const Found found = look_up(key, hash, now);
-  return found.kind == Found::Kind::live ? std::optional{found.image.pin()} : std::nullopt;
+  return found.kind == Found::Kind::live ? std::optional{found.snapshot.pin()} : std::nullopt;
 }
 
 std::optional<FlowPin> FlowTable::pinned(const FlowKey& key, std::uint64_t hash,
@@ -145,7 +146,7 @@ std::optional<FlowPin> FlowTable::pinned(const FlowKey& key, std::uint64_t hash,
   const Found found = look_up(key, hash, step.now);
   if (found.kind != Found::Kind::live) return std::nullopt;
   refresh(found, step);
-  return found.image.pin();
+  return found.snapshot.pin();
 }
 
 void FlowTable::place(const FlowKey& key, std::uint64_t hash, const FlowStep& step,
@@ -159,8 +160,8 @@ void FlowTable::pin(const FlowKey& key, std::uint64_t hash, const FlowStep& step
                     const FlowPin& pin) noexcept {
   const Found found = look_up(key, hash, step.now);
   if (found.kind == Found::Kind::live) {
-    const FlowLife life = refresh(found, step);
-    if (life.opened == Direction::inbound) move(found, pin);
+    const TrackedState tracked = refresh(found, step);
+    if (tracked.opened == Direction::inbound) move(found, pin);
   } else if (found.kind != Found::Kind::busy) {
     create(found, key, hash, step, pin);
   }
@@ -170,36 +171,38 @@ void FlowTable::pin(const FlowKey& key, std::uint64_t hash, const FlowStep& step
 
 /// Relaxed: the word stands alone. If the entry became another flow's meanwhile, that one gets a
 /// packet too many.
-FlowLife FlowTable::refresh(const Found& found, const FlowStep& step) noexcept {
-  const auto word = entries_[found.index].word(FlowEntry::kPulseWord);
-  std::uint64_t seen = found.image.words[FlowEntry::kPulseWord];
-  FlowPulse next;
+TrackedState FlowTable::refresh(const Found& found, const FlowStep& step) noexcept {
+  const auto word = entries_[found.index].word(FlowEntry::kActivityWord);
+  std::uint64_t seen = found.snapshot.words[FlowEntry::kActivityWord];
+  FlowActivity next;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const FlowPulse beat = FlowPulse::from(seen);
-    if (beat.life.state == FlowState::none) return beat.life;  // forgotten meanwhile
-    next = beat;
-    next.life = after(beat.life, step.direction, found.image.protocol(), step.tcp_flags);
-    if (step.now.since(beat.last_seen).count() != 0) next.last_seen = step.now;
-    if (next == beat) break;
+    const FlowActivity activity = FlowActivity::from(seen);
+    if (activity.tracked.state == FlowState::none) return activity.tracked;  // forgotten meanwhile
+    next = activity;
+    next.tracked =
+        after(activity.tracked, step.direction, found.snapshot.protocol(), step.tcp_flags);
+    if (step.now.since(activity.last_seen).count() != 0) next.last_seen = step.now;
+    if (next == activity) break;
     next.packets += step.packets;
-    if (word.compare_exchange_weak(seen, next.word(), std::memory_order_relaxed)) return next.life;
+    if (word.compare_exchange_weak(seen, next.word(), std::memory_order_relaxed))
+      return next.tracked;
   }
   // Nothing but the count changes, or others have been quicker to say that the flow is alive.
-  word.fetch_add(std::uint64_t{step.packets} << FlowPulse::kPacketsShift,
+  word.fetch_add(std::uint64_t{step.packets} << FlowActivity::kPacketsShift,
                  std::memory_order_relaxed);
-  return next.life;
+  return next.tracked;
 }
 
 void FlowTable::move(const Found& found, const FlowPin& pin) noexcept {
-  const FlowImage image = FlowImage::of({}, pin, {}, {});
-  if (found.image.has_pin_of(image)) return;
+  const FlowSnapshot snapshot = FlowSnapshot::of({}, pin, {}, {});
+  if (found.snapshot.has_pin_of(snapshot)) return;
   FlowEntry& entry = entries_[found.index];
-  const std::uint64_t seen = found.image.words[FlowEntry::kPinWord];
-  if (!take(entry, seen)) return;
-  // Release: see FlowImage::read().
+  const std::uint64_t seen = found.snapshot.words[FlowEntry::kPinWord];
+  if (!try_lock(entry, seen)) return;
+  // Release: see FlowSnapshot::read().
   entry.word(FlowEntry::kOuterWord)
-      .store(image.words[FlowEntry::kOuterWord], std::memory_order_release);
-  give_back(entry, seen, image.words[FlowEntry::kPinWord]);
+      .store(snapshot.words[FlowEntry::kOuterWord], std::memory_order_release);
+  unlock(entry, seen, snapshot.words[FlowEntry::kPinWord]);
 }
 
 /// Only by who has taken the entry, so that nobody else changes this byte of the word.
@@ -214,13 +217,13 @@ void FlowTable::set_tag(std::size_t index, std::uint8_t tag) noexcept {
 
 void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t hash,
                        const FlowStep& step, const FlowPin& pin) noexcept {
-  const FlowImage image = FlowImage::of(key, pin,
-                                        {.packets = step.packets,
-                                         .life = {FlowState::opening, step.direction},
-                                         .last_seen = step.now},
-                                        step.now);
+  const FlowSnapshot snapshot = FlowSnapshot::of(key, pin,
+                                                 {.packets = step.packets,
+                                                  .tracked = {FlowState::opening, step.direction},
+                                                  .last_seen = step.now},
+                                                 step.now);
   if (found.kind == Found::Kind::over) {  // where it was
-    if (fill({found.index, found.image}, hash, image))
+    if (fill({found.index, found.snapshot}, hash, snapshot))
       counts_.created.fetch_add(1, std::memory_order_relaxed);
     return;
   }
@@ -230,11 +233,11 @@ void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t has
       counts_.full.fetch_add(step.packets, std::memory_order_relaxed);
       return;
     }
-    if (!fill(*place, hash, image)) continue;
+    if (!fill(*place, hash, snapshot)) continue;
     counts_.created.fetch_add(1, std::memory_order_relaxed);
-    if (place->is_empty || place->before.is_over(step.now)) return;
+    if (place->is_empty || place->before.is_expired(step.now)) return;
     counts_.displaced.fetch_add(1, std::memory_order_relaxed);
-    if (place->before.pulse().life.is_protected())
+    if (place->before.activity().tracked.is_protected())
       counts_.displaced_established.fetch_add(1, std::memory_order_relaxed);
     return;
   }
@@ -269,10 +272,10 @@ std::optional<FlowTable::Place> FlowTable::filled_place(std::uint64_t hash, Flow
     for (std::size_t i = 0; i < kGroupEntries; ++i) {
       Place place{.index = group * kGroupEntries + i};
       if (!place.before.read(entries_[place.index])) continue;
-      if (place.before.is_over(now)) return place;
-      const FlowPulse beat = place.before.pulse();
-      const bool is_protected = beat.life.is_protected();
-      const auto idle = now.since(beat.last_seen);
+      if (place.before.is_expired(now)) return place;
+      const FlowActivity activity = place.before.activity();
+      const bool is_protected = activity.tracked.is_protected();
+      const auto idle = now.since(activity.last_seen);
       const bool is_better = is_protected == best_is_protected ? idle > best_idle : !is_protected;
       if (!is_better) continue;
       best = place;
@@ -283,22 +286,23 @@ std::optional<FlowTable::Place> FlowTable::filled_place(std::uint64_t hash, Flow
   return best;
 }
 
-/// False: somebody was there first, or the flow that was there has come to life.
-bool FlowTable::fill(const Place& place, std::uint64_t hash, const FlowImage& image) noexcept {
+/// False: somebody was there first, or the flow that was there has come to tracked.
+bool FlowTable::fill(const Place& place, std::uint64_t hash,
+                     const FlowSnapshot& snapshot) noexcept {
   FlowEntry& entry = entries_[place.index];
   const std::uint64_t seen = place.before.words[FlowEntry::kPinWord];
-  if (!take(entry, seen)) return false;
-  const auto pulse = entry.word(FlowEntry::kPulseWord);
+  if (!try_lock(entry, seen)) return false;
+  const auto activity = entry.word(FlowEntry::kActivityWord);
   if (!place.is_empty &&
-      pulse.load(std::memory_order_relaxed) != place.before.words[FlowEntry::kPulseWord]) {
-    give_back(entry, seen, seen);
+      activity.load(std::memory_order_relaxed) != place.before.words[FlowEntry::kActivityWord]) {
+    unlock(entry, seen, seen);
     return false;
   }
   set_tag(place.index, tag_of(hash));
-  FlowEntry::for_each_other_word([&](std::size_t i) {  // release: see FlowImage::read()
-    entry.word(i).store(image.words[i], std::memory_order_release);
+  FlowEntry::for_each_other_word([&](std::size_t i) {  // release: see FlowSnapshot::read()
+    entry.word(i).store(snapshot.words[i], std::memory_order_release);
   });
-  give_back(entry, seen, image.words[FlowEntry::kPinWord]);
+  unlock(entry, seen, snapshot.words[FlowEntry::kPinWord]);
   return true;
 }
 
@@ -313,15 +317,15 @@ std::size_t FlowTable::forget(std::uint16_t slot) noexcept {
     FlowEntry& entry = entries_[index];
     for (;;) {
       const std::uint64_t seen = entry.word(FlowEntry::kPinWord).load(std::memory_order_acquire);
-      if (FlowEntry::is_taken(seen)) {  // by a worker, for a few instructions
+      if (FlowEntry::is_locked(seen)) {  // by a worker, for a few instructions
         std::this_thread::yield();
         continue;
       }
       if (static_cast<std::uint16_t>(seen) != slot) break;
-      if (!take(entry, seen)) continue;
+      if (!try_lock(entry, seen)) continue;
       set_tag(index, 0);
-      entry.word(FlowEntry::kPulseWord).store(0, std::memory_order_release);
-      give_back(entry, seen, FlowPin::kNoSlot);
+      entry.word(FlowEntry::kActivityWord).store(0, std::memory_order_release);
+      unlock(entry, seen, FlowPin::kNoSlot);
       ++forgotten;
       break;
     }
@@ -333,16 +337,17 @@ void FlowTable::for_each(FlowTick now, const std::function<void(const FlowRecord
   for (std::size_t group = 0; group < group_count_; ++group) {
     const std::uint64_t group_tags = tags(group).load(std::memory_order_acquire);
     for (std::size_t i = 0; i < kGroupEntries && group_tags != 0; ++i) {
-      FlowImage image;
-      if (tag_at(group_tags, i) == 0 || !image.read(entries_[group * kGroupEntries + i])) continue;
-      const FlowPulse beat = image.pulse();
-      if (beat.life.state == FlowState::none || image.is_over(now)) continue;
-      function({.key = image.key(),
-                .pin = image.pin(),
-                .life = beat.life,
-                .age = now.since(image.created()),
-                .idle = now.since(beat.last_seen),
-                .packets = beat.packets});
+      FlowSnapshot snapshot;
+      if (tag_at(group_tags, i) == 0 || !snapshot.read(entries_[group * kGroupEntries + i]))
+        continue;
+      const FlowActivity activity = snapshot.activity();
+      if (activity.tracked.state == FlowState::none || snapshot.is_expired(now)) continue;
+      function({.key = snapshot.key(),
+                .pin = snapshot.pin(),
+                .tracked = activity.tracked,
+                .age = now.since(snapshot.created()),
+                .idle = now.since(activity.last_seen),
+                .packets = activity.packets});
     }
   }
 }

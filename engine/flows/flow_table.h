@@ -3,7 +3,7 @@
 //
 // Memory is fixed: groups of eight entries of 64 bytes, and a byte of index each. A key has two
 // groups by SipHash-1-3 with a secret key, and goes to the one with more room. Empty entries and
-// flows that are over (flow_life.h) are filled first. When both groups are full of live flows,
+// flows that are over (flow_state.h) are filled first. When both groups are full of live flows,
 //  1. the one longest idle of those that are not established gives way;
 //  2. if all sixteen are established, the one longest idle, if that is more than kProtected;
 //  3. else the new flow is not pinned: its packets are forwarded by route, as if there were no
@@ -38,7 +38,7 @@
 
 #include "engine/flows/flow_entry.h"
 #include "engine/flows/flow_key.h"
-#include "engine/flows/flow_life.h"
+#include "engine/flows/flow_state.h"
 #include "engine/flows/sip_hash.h"
 #include "engine/tables/tunnel.h"
 #include "io/result.h"
@@ -57,7 +57,7 @@ struct FlowStep {
 struct FlowRecord {
   FlowKey key;
   FlowPin pin;
-  FlowLife life;
+  TrackedState tracked;
   std::chrono::seconds age{0}, idle{0};
   std::uint64_t packets = 0;  ///< both ways
 };
@@ -124,12 +124,12 @@ class FlowTable {
     enum class Kind : std::uint8_t { absent, live, over, busy };
     Kind kind = Kind::absent;  ///< busy: an entry that may be it is being written
     std::size_t index = 0;     ///< of the entry
-    FlowImage image;           ///< of it, if one was found
+    FlowSnapshot snapshot;     ///< of it, if one was found
   };
   /// Where a new flow may go.
   struct Place {
     std::size_t index = 0;
-    FlowImage before{};  ///< what is there, for the check that it still is
+    FlowSnapshot before{};  ///< what is there, for the check that it still is
     bool is_empty = false;
   };
 
@@ -141,15 +141,16 @@ class FlowTable {
     return std::atomic_ref{tags_[group]};
   }
   [[nodiscard]] Found look_up(const FlowKey& key, std::uint64_t hash, FlowTick now) noexcept;
-  /// Counts the packet; returns the life after it.
-  FlowLife refresh(const Found& found, const FlowStep& step) noexcept;
+  /// Counts the packet; returns the tracked after it.
+  TrackedState refresh(const Found& found, const FlowStep& step) noexcept;
   void move(const Found& found, const FlowPin& pin) noexcept;
   void create(const Found& found, const FlowKey& key, std::uint64_t hash, const FlowStep& step,
               const FlowPin& pin) noexcept;
   [[nodiscard]] std::optional<Place> find_place(std::uint64_t hash, FlowTick now) noexcept;
   [[nodiscard]] std::optional<Place> empty_place(std::uint64_t hash) noexcept;
   [[nodiscard]] std::optional<Place> filled_place(std::uint64_t hash, FlowTick now) noexcept;
-  [[nodiscard]] bool fill(const Place& place, std::uint64_t hash, const FlowImage& image) noexcept;
+  [[nodiscard]] bool fill(const Place& place, std::uint64_t hash,
+                          const FlowSnapshot& snapshot) noexcept;
   void set_tag(std::size_t index, std::uint8_t tag) noexcept;
 
   FlowEntry* entries_;

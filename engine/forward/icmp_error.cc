@@ -161,7 +161,7 @@ std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const Configured&
 std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {
   switch (reason) {
     case DropReason::no_tunnel_for_destination:
-    case DropReason::tunnel_down:
+    case DropReason::outbound_tunnel_down:
       return Unreachable{proto::kIcmpv6CodeNoRoute, proto::kIcmpv4CodeNet};
     case DropReason::remote_unknown:
       return Unreachable{proto::kIcmpv6CodeAddressUnreachable, proto::kIcmpv4CodeHost};

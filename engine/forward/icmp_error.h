@@ -9,10 +9,10 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/drop_reason.h"
 #include "engine/model/token_bucket.h"
 #include "engine/tables/tables.h"
 #include "engine/tables/tunnel.h"
-#include "engine/verdict.h"
 
 namespace culvert {
 

@@ -1,8 +1,8 @@
 #include "engine/forward/inbound.h"
 
 #include "engine/model/inner_packet.h"
-#include "engine/offload/raw_repair.h"
-#include "engine/offload/segment.h"
+#include "engine/offload/gro_repair.h"
+#include "engine/offload/gso.h"
 #include "proto/ecn.h"
 #include "proto/ipv4.h"
 
@@ -22,13 +22,13 @@ Verdict drop(Stage stage, Malformed malformed, const Tunnel* tunnel = nullptr) n
 /// Why a tunnel takes no packet of this outer source, or none at all; none: it does.
 DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
                        const OwnAddresses& own) noexcept {
-  if (!tunnel.config.up) return DropReason::from_tunnel_that_is_down;
+  if (!tunnel.config.up) return DropReason::inbound_tunnel_down;
   if (!tunnel.config.remote.is_unspecified()) return DropReason::none;
   const auto source = outer.source;
-  const bool is_nobodys = source.is_multicast() || source.is_reserved() || source.is_loopback() ||
-                          source.host() >> 24 == 0 || source == outer.destination ||
-                          contains(own, source);
-  return is_nobodys ? DropReason::outer_source_forbidden : DropReason::none;
+  const bool is_special_source = source.is_multicast() || source.is_reserved() ||
+                                 source.is_loopback() || source.host() >> 24 == 0 ||
+                                 source == outer.destination || contains(own, source);
+  return is_special_source ? DropReason::outer_source_forbidden : DropReason::none;
 }
 
 /// A tunnel with `dev` has packets of this interface alone, where the socket tells which it was.
@@ -116,10 +116,10 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
   packet.trim_to(inner->size_bytes);  // RFC 4213 3.6: the length is that of the inner header
   if (!offload_fits(packet)) return drop(DropReason::tunnel_offload_malformed, &tunnel);
   if (receive == io::ReceiveKind::raw) {
-    const auto repair = repair_coalesced(packet, *inner, tunnel.device_mtu);
-    if (repair == RawRepair::beyond_repair)
-      return drop(DropReason::coalesced_beyond_repair, &tunnel);
-    if (must_be_coalesced && repair == RawRepair::intact)
+    const auto repair = repair_gro(packet, *inner, tunnel.device_mtu);
+    if (repair == GroRepair::unrepairable)
+      return drop(DropReason::gro_segment_size_unknown, &tunnel);
+    if (must_be_coalesced && repair == GroRepair::intact)
       return drop(DropReason::tunnel_checksum_bad, &tunnel);
   }
   if (!is_permitted_source(*inner, packet.bytes()))
@@ -130,7 +130,7 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
     return drop(DropReason::inner_destination_is_encapsulator, &tunnel);
   }
   const auto ecn = proto::combine_ecn(proto::ecn_of(outer.tos), proto::ecn_of(inner->tos));
-  if (!ecn) return drop(DropReason::congestion_mark_lost, &tunnel);
+  if (!ecn) return drop(DropReason::ecn_ce_on_not_ect, &tunnel);
   if (ecn->inner != proto::ecn_of(inner->tos)) {
     set_inner_tos(*inner, packet.bytes(), proto::with_ecn(inner->tos, ecn->inner));
   }
@@ -150,8 +150,8 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
 }  // namespace
 
 // outer header > encapsulation > tunnel > its fields > the inner packet
-Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records,
-                FlowPinning& flows, io::ReceiveKind receive) noexcept {
+Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, FlowPinning& flows,
+                io::ReceiveKind receive) noexcept {
   if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tunnel_offload_malformed);
   // Linux verified what it gives to raw sockets, and may then have written into a Record Route or
@@ -170,7 +170,7 @@ Verdict inbound(io::Packet& packet, const Tables& tables, TunnelRecords& records
     return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
   auto reason = check_outer(*tunnel, *outer, tables.own_addresses());
   if (reason == DropReason::none)
-    reason = check_fields(*tunnel, *payload, records.state(tunnel->index));
+    reason = check_fields(*tunnel, *payload, stats.state(tunnel->index));
   if (reason != DropReason::none) return drop(reason, tunnel);
   if (!is_of_protocol_type(payload->packet, payload->protocol_type))
     return drop(Stage::inner_header, Malformed::bad_version, tunnel);

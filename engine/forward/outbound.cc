@@ -4,10 +4,10 @@
 #include <array>
 #include <cstring>
 
-#include "engine/forward/outbound_way.h"
+#include "engine/forward/outbound_route.h"
 #include "engine/model/inner_packet.h"
-#include "engine/offload/fragment.h"
-#include "engine/offload/segment.h"
+#include "engine/offload/gso.h"
+#include "engine/offload/ipv4_fragment.h"
 #include "proto/ecn.h"
 #include "proto/ipv4.h"
 
@@ -60,7 +60,7 @@ std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept 
 /// for length, identification and the encapsulation's own fields.
 class Encapsulator {
  public:
-  Encapsulator(const Tunnel& tunnel, const OuterEnds& ends, const InnerPacket& inner,
+  Encapsulator(const Tunnel& tunnel, const OuterEndpoints& ends, const InnerPacket& inner,
                const Fit& fit, TunnelState& state, OutboundBatch& batch) noexcept
       : tunnel_(tunnel),
         fit_(fit),
@@ -85,18 +85,17 @@ class Encapsulator {
   /// Whether the kernel can make the segments of a super-packet, headers and all. What it cannot:
   /// USO, headers that differ (GRE checksum, sequence number), fragments, and a single segment,
   /// which it drops if its TCP header has options.
-  [[nodiscard]] bool kernel_cuts(const io::Packet& packet,
-                                 const Segmenter& segmenter) const noexcept {
+  [[nodiscard]] bool kernel_cuts(const io::Packet& packet, const Gso& gso) const noexcept {
     return ends_.next_hop.cuts && tunnel_.has_constant_header &&
-           packet.offload.segmentation != io::Segmentation::udp && segmenter.segment_count() > 1 &&
-           segmenter.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
+           packet.offload.segmentation != io::Segmentation::udp && gso.segment_count() > 1 &&
+           gso.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }
 
   /// A super-packet whole, for the kernel to cut. Its outer header says the length that it has now,
   /// which the kernel corrects for each segment, as it counts the identification on (RFC 6864 4.1:
   /// with DF set it may be anything).
-  void send_super_packet(io::Packet& packet, const Segmenter& segmenter) noexcept {
-    const auto segments = static_cast<std::uint32_t>(segmenter.segment_count());
+  void send_super_packet(io::Packet& packet, const Gso& gso) noexcept {
+    const auto segments = static_cast<std::uint32_t>(gso.segment_count());
     const std::uint32_t bytes = packet_bytes(packet);
     packet.grow_front(tunnel_.overhead_bytes());
     const auto whole = packet.bytes();
@@ -114,21 +113,21 @@ class Encapsulator {
   }
 
   /// The segments of a super-packet, which fit.
-  void send_segments(Segmenter& segmenter) noexcept {
+  void send_segments(Gso& gso) noexcept {
     const std::size_t overhead = tunnel_.overhead_bytes();
-    for (std::size_t i = 0; i < segmenter.segment_count(); ++i) {
-      const auto head = batch_.block().first(overhead + segmenter.header_bytes());
-      const auto slice = segmenter.next(head.subspan(overhead));
+    for (std::size_t i = 0; i < gso.segment_count(); ++i) {
+      const auto head = batch_.block().first(overhead + gso.header_bytes());
+      const auto slice = gso.next(head.subspan(overhead));
       send(head, slice, 1);
     }
   }
 
   /// The same for segments that do not fit, of an IPv4 flow that lets them be fragmented.
-  void send_fragmented_segments(Segmenter& segmenter, std::size_t ip_header_bytes) noexcept {
+  void send_fragmented_segments(Gso& gso, std::size_t ip_header_bytes) noexcept {
     std::array<std::byte, kMaxInnerHeaderBytes> headers;
-    const auto head = std::span{headers}.first(segmenter.header_bytes());
-    for (std::size_t i = 0; i < segmenter.segment_count(); ++i) {
-      const auto slice = segmenter.next(head);
+    const auto head = std::span{headers}.first(gso.header_bytes());
+    for (std::size_t i = 0; i < gso.segment_count(); ++i) {
+      const auto slice = gso.next(head);
       cut_inner(head.first(ip_header_bytes), head.subspan(ip_header_bytes), slice);
     }
   }
@@ -194,7 +193,7 @@ class Encapsulator {
   void cut(std::span<const std::byte> header, std::span<const std::byte> payload,
            std::span<const std::byte> payload2, std::uint16_t mtu_bytes, std::size_t room_bytes,
            Emit emit) noexcept {
-    Fragmenter fragmenter(header, payload, payload2, mtu_bytes);
+    Ipv4Fragmenter fragmenter(header, payload, payload2, mtu_bytes);
     for (std::uint16_t is_first = 1;; is_first = 0) {
       const auto block = batch_.block();
       const auto piece = fragmenter.next(block.subspan(room_bytes).first<60>());
@@ -236,7 +235,7 @@ class Encapsulator {
   TunnelState& state_;
   OutboundBatch& batch_;
   std::uint16_t protocol_type_;
-  const OuterEnds& ends_;
+  const OuterEndpoints& ends_;
   proto::Ipv4Fields outer_;
 };
 
@@ -247,16 +246,16 @@ Verdict sent(const Tunnel& tunnel) noexcept {
 // segments > fit > datagrams, or one that the kernel cuts
 Verdict outbound_super_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
                               const Fit& fit, Encapsulator& encapsulator) noexcept {
-  auto segmenter = Segmenter::start(packet);
-  if (!segmenter) return drop(DropReason::tun_offload_malformed, &tunnel);
-  if (segmenter->largest_packet_bytes() <= fit.mtu_bytes) {
-    if (encapsulator.kernel_cuts(packet, *segmenter)) {
-      encapsulator.send_super_packet(packet, *segmenter);
+  auto gso = Gso::start(packet);
+  if (!gso) return drop(DropReason::tun_offload_malformed, &tunnel);
+  if (gso->largest_packet_bytes() <= fit.mtu_bytes) {
+    if (encapsulator.kernel_cuts(packet, *gso)) {
+      encapsulator.send_super_packet(packet, *gso);
     } else {
-      encapsulator.send_segments(*segmenter);
+      encapsulator.send_segments(*gso);
     }
   } else if (inner.may_be_fragmented) {
-    encapsulator.send_fragmented_segments(*segmenter, inner.ip_header_bytes);
+    encapsulator.send_fragmented_segments(*gso, inner.ip_header_bytes);
   } else {
     return drop_too_big(tunnel, fit.mtu_bytes);
   }
@@ -284,27 +283,27 @@ Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunn
 // inner header > flow, else route > loop > MSS > segments or checksum > fit > encapsulation >
 // datagrams
 Verdict outbound(io::Packet& packet, const OutboundPacket& ahead, const Tables& tables,
-                 TunnelRecords& records, FlowPinning& flows, OutboundBatch& batch) noexcept {
+                 TunnelStats& stats, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
   const auto& inner = ahead.inner;
   if (!inner) return drop(DropReason::tun_packet_malformed);
   if (!packet.offload.is_super_packet()) packet.trim_to(inner->size_bytes);
-  const OutboundWay way = find_way(packet, ahead, tables, flows);
-  const Tunnel* tunnel = way.tunnel;
+  const OutboundRoute route = select_tunnel(packet, ahead, tables, flows);
+  const Tunnel* tunnel = route.tunnel;
   if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
-  if (!way.is_up) return drop(DropReason::tunnel_down, tunnel);
+  if (!route.is_up) return drop(DropReason::outbound_tunnel_down, tunnel);
   if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
-  const OuterEnds ends = outer_ends(way, tables.own_addresses());
+  const OuterEndpoints ends = outer_endpoints(route, tables.own_addresses());
   if (is_routing_loop(*inner, packet.bytes(), tunnel->ip_protocol, ends.remote))
     return drop(DropReason::routing_loop, tunnel);
   if (ends.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
   if (ends.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
-  flows.sent(ahead, way.pin, way.is_placed);
+  flows.sent(ahead, route.pin, route.is_placed);
   const Fit fit = inner->is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
-  Encapsulator encapsulator(*tunnel, ends, *inner, fit, records.state(tunnel->index), batch);
+  Encapsulator encapsulator(*tunnel, ends, *inner, fit, stats.state(tunnel->index), batch);
   if (packet.offload.is_super_packet())
     return outbound_super_packet(packet, *inner, *tunnel, fit, encapsulator);
   return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);

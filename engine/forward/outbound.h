@@ -7,13 +7,13 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/drop_reason.h"
 #include "engine/flows/flow_pinning.h"
 #include "engine/tables/tables.h"
-#include "engine/tables/tunnel_records.h"
-#include "engine/verdict.h"
+#include "engine/tables/tunnel_stats.h"
 #include "io/cache_line.h"
 #include "io/packet.h"
-#include "io/queue.h"
+#include "io/packet_io.h"
 
 namespace culvert {
 
@@ -62,11 +62,11 @@ class OutboundBatch {
   io::LineVector<std::byte> blocks_;
 };
 
-/// The outbound way. `packet`: from TUN, an inner packet or super-packet; it is changed (MSS,
+/// The outbound route. `packet`: from TUN, an inner packet or super-packet; it is changed (MSS,
 /// checksum, an outer header in front) and must stay until the batch is flushed. `ahead`: what
-/// `flows` has seen in it. `records`, `flows`: this worker's.
+/// `flows` has seen in it. `stats`, `flows`: this worker's.
 [[nodiscard]] Verdict outbound(io::Packet& packet, const OutboundPacket& ahead,
-                               const Tables& tables, TunnelRecords& records, FlowPinning& flows,
+                               const Tables& tables, TunnelStats& stats, FlowPinning& flows,
                                OutboundBatch& batch) noexcept;
 
 }  // namespace culvert

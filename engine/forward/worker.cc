@@ -5,15 +5,15 @@
 #include <random>
 #include <utility>
 
-#include "engine/forward/tunnel_ahead.h"
-#include "engine/offload/segment.h"
+#include "engine/forward/tunnel_prefetcher.h"
+#include "engine/offload/gso.h"
 #include "engine/tables/path.h"
 
 namespace culvert {
 namespace {
 
 constexpr auto kTick = std::chrono::seconds{1};
-/// Between look-ups of kHouseChunk routes, where there are more tunnels than that.
+/// Between look-ups of kRouteRefreshBatch routes, where there are more tunnels than that.
 constexpr auto kLookUpInterval = std::chrono::milliseconds{125};
 constexpr std::size_t kErrorBuffers = 32;  // errors that one round may originate
 
@@ -59,33 +59,35 @@ class alignas(io::kCacheLineBytes) Worker::Batch final : public OutboundBatch {
   Worker& worker_;
 };
 
-Worker::Worker(std::unique_ptr<io::Queues> queues, Snapshot<Tables>& tables, WorkerOptions options)
+Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
+               WorkerOptions options)
     : queues_(std::move(queues)),
       snapshot_(tables),
       options_(std::move(options)),
       flows_(options_.flows),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
-      coalescer_(options_.sizes.tunnel_packets, options_.tun_takes_udp),
+      gro_(options_.sizes.tunnel_packets, options_.tun_takes_udp),
       error_buffers_(kErrorBuffers) {
   pending_writes_.reserve(options_.sizes.batch_writes);
   if (!options_.tun_has_virtio_header)
     cut_headers_.resize(options_.sizes.batch_writes * kMaxInnerHeaderBytes);
-  too_big_.reserve(kHouseChunk);
+  too_big_.reserve(kRouteRefreshBatch);
 }
 
 Worker::~Worker() = default;
 
 Result<void> Worker::prepare(std::uint32_t slot) {
   // RFC 6864 does not ask for it, but an observer should not learn a restart from identifications.
-  return records_.prepare(slot, static_cast<std::uint16_t>(std::random_device{}()));
+  return tunnel_stats_.prepare(slot, static_cast<std::uint16_t>(std::random_device{}()));
 }
 
 void Worker::run() noexcept {
   while (!stop_.load(std::memory_order_relaxed)) {
     std::chrono::nanoseconds idle = kTick;
-    if (options_.keeps_house && tables_ != nullptr && tables_->slots().size() > kHouseChunk)
+    if (options_.refreshes_routes && tables_ != nullptr &&
+        tables_->slots().size() > kRouteRefreshBatch)
       idle = kLookUpInterval;
-    if (look_ups_asked_for_ != 0) idle = {};
+    if (pending_refreshes_ != 0) idle = {};
     const auto done = round(idle, std::chrono::steady_clock::now());
     if (!done) {
       options_.on_failure(done.error());
@@ -103,7 +105,7 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   keep_house(now);
   flows_.begin(now);
   const auto from_device = queues_->received(io::Source::tun);
-  TunnelAhead ahead(*tables_, records_);
+  TunnelPrefetcher ahead(*tables_, tunnel_stats_);
   for (std::size_t i = 0; i < from_device.size(); ++i) {
     ahead.outbound(from_device, i);
     from_tun(from_device[i], flows_.outbound(from_device, i), now);
@@ -116,7 +118,7 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   for (auto& packet : queues_->received(io::Source::icmp)) from_icmp(packet, now);
   write_coalesced();
   batch_->flush_and_clear();
-  coalescer_.clear();
+  gro_.clear();
   error_buffers_used_ = 0;
   queues_->release();
   return {};
@@ -124,7 +126,7 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
 
 void Worker::from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = outbound(packet, ahead, *tables_, records_, flows_, *batch_);
+  const Verdict verdict = outbound(packet, ahead, *tables_, tunnel_stats_, flows_, *batch_);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->out_received.add(packets);
   if (verdict.action != Verdict::Action::drop) return;  // counted when it has been sent
@@ -134,7 +136,7 @@ void Worker::from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now)
 
 void Worker::from_tunnel(io::Packet& packet) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = inbound(packet, *tables_, records_, flows_, options_.receive);
+  const Verdict verdict = inbound(packet, *tables_, tunnel_stats_, flows_, options_.receive);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->in_received.add(packets);
   if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
@@ -145,7 +147,7 @@ void Worker::from_tunnel(io::Packet& packet) noexcept {
         packet,
         {.tunnel = tunnel, .packets = packets, .bytes = static_cast<std::uint32_t>(packet.size())});
   }
-  coalescer_.add(packet, tunnel, packets, verdict.tunnel->config.coalesce);
+  gro_.add(packet, tunnel, packets, verdict.tunnel->config.coalesce);
 }
 
 void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
@@ -184,7 +186,7 @@ void Worker::answer(const io::Packet& packet, const Verdict& verdict, Time now) 
 }
 
 void Worker::write_coalesced() noexcept {
-  for (const Coalesced& coalesced : coalescer_.finish()) {
+  for (const GroOutput& coalesced : gro_.finish()) {
     write(coalesced.packet,
           {.tunnel = coalesced.tunnel, .packets = coalesced.packets, .bytes = coalesced.bytes});
   }
@@ -201,22 +203,22 @@ void Worker::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
 void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept {
   if (!packet.offload.is_super_packet()) {
     if (packet.offload.needs_checksum && !complete_checksum(packet)) {
-      return records_.counters(pending.tunnel)
+      return tunnel_stats_.counters(pending.tunnel)
           .drop(DropReason::tunnel_offload_malformed, pending.packets);
     }
     return write({.head = packet.bytes(), .slices = {}, .offload = {}}, pending);
   }
-  auto segmenter = Segmenter::start(packet);
-  if (!segmenter || segmenter->segment_count() != pending.packets) {
-    return records_.counters(pending.tunnel)
+  auto gso = Gso::start(packet);
+  if (!gso || gso->segment_count() != pending.packets) {
+    return tunnel_stats_.counters(pending.tunnel)
         .drop(DropReason::tunnel_offload_malformed, pending.packets);
   }
-  for (std::size_t i = 0; i < segmenter->segment_count(); ++i) {
+  for (std::size_t i = 0; i < gso->segment_count(); ++i) {
     if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
     const auto blocks =
         std::span{cut_headers_}.subspan(pending_writes_.size() * kMaxInnerHeaderBytes);
-    const auto head = blocks.first(segmenter->header_bytes());
-    const auto slice = segmenter->next(head);
+    const auto head = blocks.first(gso->header_bytes());
+    const auto slice = gso->next(head);
     write({.head = head, .slices = {&slice, 1}, .offload = {}},
           {.tunnel = pending.tunnel,
            .packets = 1,
@@ -252,7 +254,7 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
   assert(datagrams.size() == results.size());
   for (std::size_t i = 0; i < datagrams.size(); ++i) {
     const OutboundDatagram& datagram = datagrams[i];
-    const CounterSet counters = records_.counters(datagram.tunnel);
+    const CounterSet counters = tunnel_stats_.counters(datagram.tunnel);
     if (results[i] == 0) {
       counters->out_packets.add(datagram.packets);
       counters->out_bytes.add(datagram.inner_bytes);
@@ -261,7 +263,7 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
     counters.drop(send_reason(results[i]), datagram.packets);
     // The route has changed under us: its MTU is looked up again before the next round. What finds
     // no place here is refused again, and finds one then.
-    if (results[i] == EMSGSIZE && too_big_.size() < kHouseChunk)
+    if (results[i] == EMSGSIZE && too_big_.size() < kRouteRefreshBatch)
       too_big_.push_back(datagram.tunnel);
     if (send_reason(results[i]) == DropReason::send_no_route)
       flows_.avoid(datagram.datagram.interface_index);
@@ -277,7 +279,7 @@ void Worker::count_writes(std::span<const int> results) noexcept {
   for (std::size_t i = 0; i < pending_writes_.size(); ++i) {
     const PendingWrite& pending = pending_writes_[i];
     if (pending.packets == 0) continue;
-    const CounterSet counters = records_.counters(pending.tunnel);
+    const CounterSet counters = tunnel_stats_.counters(pending.tunnel);
     const bool is_written = results[i] == 0;
     if (pending.is_relayed_error) {
       is_written ? counters.add(RareCounter::errors_relayed)
@@ -297,25 +299,26 @@ void Worker::keep_house(Time now) noexcept {
   const bool is_asked = refresh_.load(std::memory_order_relaxed) &&
                         refresh_.exchange(false, std::memory_order_relaxed);
   const std::size_t slots = tables_->slots().size();
-  if (is_asked) look_ups_asked_for_ = slots;
-  if (look_ups_asked_for_ == 0 && now < next_house_keeping_) return;
-  const bool is_due = now >= next_house_keeping_;
-  if (look_ups_asked_for_ != 0 || options_.keeps_house) look_up_some(now);
+  if (is_asked) pending_refreshes_ = slots;
+  if (pending_refreshes_ == 0 && now < next_route_refresh_) return;
+  const bool is_due = now >= next_route_refresh_;
+  if (pending_refreshes_ != 0 || options_.refreshes_routes) refresh_some_routes(now);
   if (!is_due) return;
-  next_house_keeping_ = now + (slots > kHouseChunk ? Time::duration{kLookUpInterval} : kTick);
+  next_route_refresh_ =
+      now + (slots > kRouteRefreshBatch ? Time::duration{kLookUpInterval} : kTick);
   receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
 }
 
 /// The routes of the next slots, round and round.
-void Worker::look_up_some(Time now) noexcept {
+void Worker::refresh_some_routes(Time now) noexcept {
   const auto& slots = tables_->slots();
-  const std::size_t count = std::min(slots.size(), kHouseChunk);
+  const std::size_t count = std::min(slots.size(), kRouteRefreshBatch);
   for (std::size_t i = 0; i < count; ++i) {
     if (next_look_up_ >= slots.size()) next_look_up_ = 0;
     if (const Tunnel* tunnel = slots[next_look_up_++].get())
       refresh_path(tunnel->config, *tunnel->path, probe_, now);
   }
-  look_ups_asked_for_ -= std::min(look_ups_asked_for_, count);
+  pending_refreshes_ -= std::min(pending_refreshes_, count);
 }
 
 void Worker::look_up_too_big(Time now) noexcept {
@@ -330,7 +333,7 @@ void Worker::look_up_too_big(Time now) noexcept {
 }
 
 CounterSet Worker::counters_of(const Tunnel* tunnel) noexcept {
-  return tunnel != nullptr ? records_.counters(tunnel->index) : device_.counters();
+  return tunnel != nullptr ? tunnel_stats_.counters(tunnel->index) : device_.counters();
 }
 
 ErrorBuffer* Worker::error_buffer() noexcept {

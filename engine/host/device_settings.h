@@ -7,7 +7,7 @@
 #include "engine/config.h"
 #include "proto/address.h"
 
-namespace culvert::control {
+namespace culvert::host {
 
 /// One device: what `run NAME …` or one `[device.NAME]` asks for.
 struct DeviceSettings {
@@ -20,4 +20,4 @@ struct DeviceSettings {
   bool forwarding = false;
 };
 
-}  // namespace culvert::control
+}  // namespace culvert::host

@@ -12,7 +12,7 @@
 
 #include "io/fd.h"
 
-namespace culvert::control {
+namespace culvert::host {
 namespace {
 
 const std::string kIpv6 = "/proc/sys/net/ipv6/conf/";
@@ -83,9 +83,9 @@ bool has_all(const std::vector<std::string>& all, const std::vector<std::string>
 
 }  // namespace
 
-ForwardingWish forwarding_wish(std::span<const DeviceSettings* const> devices,
-                               std::span<const NdpConfig> ndp) {
-  ForwardingWish wish;
+ForwardingSettings forwarding_settings(std::span<const DeviceSettings* const> devices,
+                                       std::span<const NdpConfig> ndp) {
+  ForwardingSettings wish;
   for (const DeviceSettings* device : devices) {
     if (!device->forwarding) continue;
     wish.ipv6.push_back(device->config.device);
@@ -169,7 +169,7 @@ Result<void> ForwardingGuard::switch_on_all() {
 
 /// First accept_ra of all interfaces: where it is 1, forwarding on any of them drops the default
 /// routes that were learned. It is the last to be restored for the same reason.
-Result<void> ForwardingGuard::switch_on(const ForwardingWish& wish) {
+Result<void> ForwardingGuard::switch_on(const ForwardingSettings& wish) {
   for (const std::string& interface : wish.ipv6) {
     if (auto done = keep_hearing_routers(interface); !done) return done;
   }
@@ -188,8 +188,8 @@ Result<void> ForwardingGuard::switch_on(const ForwardingWish& wish) {
   return {};
 }
 
-Result<void> ForwardingGuard::widen(const ForwardingWish& wish) {
-  ForwardingWish both = wish_;
+Result<void> ForwardingGuard::widen(const ForwardingSettings& wish) {
+  ForwardingSettings both = wish_;
   both.ipv6.insert(both.ipv6.end(), wish.ipv6.begin(), wish.ipv6.end());
   both.ipv4.insert(both.ipv4.end(), wish.ipv4.begin(), wish.ipv4.end());
   sort_once(both.ipv6);
@@ -197,7 +197,7 @@ Result<void> ForwardingGuard::widen(const ForwardingWish& wish) {
   return set(both);
 }
 
-Result<void> ForwardingGuard::set(const ForwardingWish& wish) {
+Result<void> ForwardingGuard::set(const ForwardingSettings& wish) {
   if (wish == wish_) return {};
   if (!has_all(wish.ipv6, wish_.ipv6) || !has_all(wish.ipv4, wish_.ipv4)) restore();
   auto done = switch_on(wish);
@@ -214,4 +214,4 @@ void ForwardingGuard::restore() noexcept {
   wish_ = {};
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::host

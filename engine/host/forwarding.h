@@ -16,18 +16,18 @@
 #include "engine/host/device_settings.h"
 #include "engine/ndp/ndp_config.h"
 
-namespace culvert::control {
+namespace culvert::host {
 
 /// The interfaces that are to forward; names, sorted, nothing twice.
-struct ForwardingWish {
+struct ForwardingSettings {
   std::vector<std::string> ipv6, ipv4;
-  friend bool operator==(const ForwardingWish&, const ForwardingWish&) = default;
+  friend bool operator==(const ForwardingSettings&, const ForwardingSettings&) = default;
 };
 
 /// Devices that say `forwarding`, and if there is one the interfaces of [ndp] sections and of the
 /// default routes that there are now. IPv4 only for devices whose tunnels have IPv4 prefixes.
-[[nodiscard]] ForwardingWish forwarding_wish(std::span<const DeviceSettings* const> devices,
-                                             std::span<const NdpConfig> ndp);
+[[nodiscard]] ForwardingSettings forwarding_settings(std::span<const DeviceSettings* const> devices,
+                                                     std::span<const NdpConfig> ndp);
 
 /// Why packets to and from the prefixes of the device's tunnels stay on this host, and what to
 /// write; empty: they do not, or nobody asks for it.
@@ -44,9 +44,9 @@ class ForwardingGuard {
 
   /// Sets what the wish needs beyond what is set; gives back all first if it needs less. An
   /// interface that is gone is no error. On failure all is as it was before the first call.
-  [[nodiscard]] Result<void> set(const ForwardingWish& wish);
+  [[nodiscard]] Result<void> set(const ForwardingSettings& wish);
   /// The same, but what is set stays: for uplinks that come and go.
-  [[nodiscard]] Result<void> widen(const ForwardingWish& wish);
+  [[nodiscard]] Result<void> widen(const ForwardingSettings& wish);
   void restore() noexcept;
 
  private:
@@ -56,11 +56,11 @@ class ForwardingGuard {
   Result<void> write(const std::string& path, const std::string& value);
   Result<void> keep_hearing_routers(const std::string& interface);
   Result<void> switch_on_all();
-  Result<void> switch_on(const ForwardingWish& wish);
+  Result<void> switch_on(const ForwardingSettings& wish);
 
   bool may_force_;
-  ForwardingWish wish_;
+  ForwardingSettings wish_;
   std::vector<Saved> saved_;
 };
 
-}  // namespace culvert::control
+}  // namespace culvert::host

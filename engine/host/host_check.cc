@@ -7,16 +7,16 @@
 #include <vector>
 
 #include "engine/model/quoted.h"
-#include "engine/tables/prefix_table.h"
+#include "engine/tables/lpm_table.h"
 
-namespace culvert::control {
+namespace culvert::host {
 namespace {
 
 /// A route of the device, by the word that asks for it.
 using RouteOfWord = std::pair<proto::Ipv4Prefix, std::string_view>;
-using Routes = PrefixTable<RouteOfWord, proto::Ipv4Address>;
+using Routes = LpmTable<RouteOfWord, proto::Ipv4Address>;
 
-/// Prefixes of tunnels become routes, but never a default route (device_state.h).
+/// Prefixes of tunnels become routes, but never a default route (address_sync.h).
 Routes routes_of(const DeviceSettings& settings) {
   std::vector<Routes::Entry> entries;
   for (const TunnelConfig& tunnel : settings.config.tunnels) {
@@ -101,7 +101,7 @@ Result<void> HostChecker::check_route(const DeviceSettings& settings, const Tunn
   std::string host_route = "ip route add " + remote + "/32";
   if (*found) {
     if ((*found)->gateway) host_route += " via " + (*found)->gateway->to_text();
-    host_route += " dev " + interface_name((*found)->device_index);
+    host_route += " dev " + netlink::interface_name((*found)->device_index);
   } else {
     host_route += " via GATEWAY";
   }
@@ -128,4 +128,4 @@ Result<void> HostChecker::check(const DeviceSettings& settings) {
   return {};
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::host

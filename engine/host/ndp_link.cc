@@ -14,7 +14,7 @@
 
 #include "io/netlink/netlink_request.h"
 
-namespace culvert::control {
+namespace culvert::host {
 namespace {
 
 using proto::Ipv6Address;
@@ -37,16 +37,16 @@ bool copy(nlattr* from, Bytes& to) {
 
 /// A request about one interface, or a dump of one family's.
 template <class Header>
-int ask(Netlink& netlink, int type, int flags, const Header& header,
+int ask(netlink::Netlink& netlink, int type, int flags, const Header& header,
         const std::function<void(nlmsghdr*)>& each) {
-  const Message message{nlmsg_alloc_simple(type, flags)};
+  const netlink::Message message{nlmsg_alloc_simple(type, flags)};
   if (!message) return ENOMEM;
   nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
-  return request(netlink.socket(), message.get(), each);
+  return netlink::request(netlink.socket(), message.get(), each);
 }
 
 /// Errno, and what is wrong with the link as such.
-int read_link(Netlink& netlink, unsigned index, NdpLinkFound& found) {
+int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(index);
   return ask(netlink, RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
@@ -67,7 +67,7 @@ int read_link(Netlink& netlink, unsigned index, NdpLinkFound& found) {
   });
 }
 
-int read_addresses(Netlink& netlink, NdpInterface& interface) {
+int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
   ifaddrmsg header{};
   header.ifa_family = AF_INET6;
   return ask(netlink, RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
@@ -91,18 +91,18 @@ int read_addresses(Netlink& netlink, NdpInterface& interface) {
 
 }  // namespace
 
-Result<NdpLinkFound> find_ndp_link(Netlink& netlink, const std::string& name) {
+Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string& name) {
   NdpLinkFound found;
   const unsigned index = ::if_nametoindex(name.c_str());
   const NdpLinkFound none{.interface = {}, .why_not = "there is no such interface"};
   if (index == 0) return none;
   if (const int code = read_link(netlink, index, found); code != 0) {
     if (code == ENODEV) return none;  // gone meanwhile
-    return fail(code, "read link", name);
+    return netlink::fail(code, "read link", name);
   }
   if (found.interface.index == 0) return found;
   if (const int code = read_addresses(netlink, found.interface); code != 0) {
-    return fail(code, "read addresses of", name);
+    return netlink::fail(code, "read addresses of", name);
   }
   std::sort(found.interface.own.begin(), found.interface.own.end());
   if (found.interface.link_local.is_unspecified()) {
@@ -111,7 +111,7 @@ Result<NdpLinkFound> find_ndp_link(Netlink& netlink, const std::string& name) {
   return found;
 }
 
-Result<std::vector<Ipv6Address>> find_on_link(Netlink& netlink, unsigned interface_index) {
+Result<std::vector<Ipv6Address>> find_on_link(netlink::Netlink& netlink, unsigned interface_index) {
   ndmsg header{};
   header.ndm_family = AF_INET6;
   std::vector<Ipv6Address> neighbors;
@@ -124,25 +124,27 @@ Result<std::vector<Ipv6Address>> find_on_link(Netlink& netlink, unsigned interfa
     if (is_meant && copy(attribute<ndmsg>(part, NDA_DST), address.bytes))
       neighbors.push_back(address);
   });
-  if (code != 0) return fail(code, "read neighbors of", interface_name(interface_index));
+  if (code != 0)
+    return netlink::fail(code, "read neighbors of", netlink::interface_name(interface_index));
   std::sort(neighbors.begin(), neighbors.end());
   return neighbors;
 }
 
 Result<NdpWatch> NdpWatch::open(Kind kind) {
-  auto socket = connect_netlink(NETLINK_ROUTE);
+  auto socket = netlink::connect_netlink(NETLINK_ROUTE);
   if (!socket) return Unexpected{socket.error()};
   nl_sock* raw = socket->get();
   const int joined = kind == Kind::links
                          ? nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, 0)
                          : nl_socket_add_membership(raw, RTNLGRP_NEIGH);
   if (joined < 0 || nl_socket_set_nonblocking(raw) < 0)
-    return fail(EIO, "watch", kind == Kind::links ? "links and IPv6 addresses" : "neighbors");
+    return netlink::fail(EIO, "watch",
+                         kind == Kind::links ? "links and IPv6 addresses" : "neighbors");
   return NdpWatch{std::move(*socket)};
 }
 
 int NdpWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }
 
-void NdpWatch::drain() noexcept { control::drain(socket_.get()); }
+void NdpWatch::drain() noexcept { netlink::drain(socket_.get()); }
 
-}  // namespace culvert::control
+}  // namespace culvert::host

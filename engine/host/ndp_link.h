@@ -9,7 +9,7 @@
 #include "engine/ndp/ndp_proxy.h"
 #include "io/netlink/netlink.h"
 
-namespace culvert::control {
+namespace culvert::host {
 
 /// An interface as it is now.
 struct NdpLinkFound {
@@ -18,11 +18,12 @@ struct NdpLinkFound {
 };
 /// Addresses whose duplicate address detection goes on or has failed are not the interface's yet:
 /// neither is advertised from (RFC 4862 5.4).
-[[nodiscard]] Result<NdpLinkFound> find_ndp_link(Netlink& netlink, const std::string& name);
+[[nodiscard]] Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink,
+                                                 const std::string& name);
 
 /// The IPv6 neighbors on that link of which the kernel has heard: neither incomplete nor failed,
 /// and no proxy entries.
-[[nodiscard]] Result<std::vector<proto::Ipv6Address>> find_on_link(Netlink& netlink,
+[[nodiscard]] Result<std::vector<proto::Ipv6Address>> find_on_link(netlink::Netlink& netlink,
                                                                    unsigned interface_index);
 
 /// Tells what kind of thing has changed, but not how: who waits asks again.
@@ -38,8 +39,8 @@ class NdpWatch {
   void drain() noexcept;
 
  private:
-  explicit NdpWatch(NlSocket socket) : socket_(std::move(socket)) {}
-  NlSocket socket_;
+  explicit NdpWatch(netlink::NlSocket socket) : socket_(std::move(socket)) {}
+  netlink::NlSocket socket_;
 };
 
-}  // namespace culvert::control
+}  // namespace culvert::host

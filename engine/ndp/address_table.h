@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tables/prefix_table.h"
+#include "engine/tables/lpm_table.h"
 #include "proto/address.h"
 
 namespace culvert {

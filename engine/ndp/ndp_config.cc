@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/model/interface_name.h"
+#include "engine/model/device_name.h"
 
 namespace culvert {
 namespace {

@@ -39,7 +39,7 @@ const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored{{
     {rate_limited, "rate_limited", "more than `answers_per_second`"},
     {source_rate_limited, "source_rate_limited", "more than `answers_per_second_per_source`"},
     {probe_waiting, "probe_waiting",
-     "the same asker, or as many others as may, wait for this target's probe already"},
+     "the same solicitor, or as many others as may, wait for this target's probe already"},
     {probe_unanswered, "probe_unanswered", "the target did not answer its probe"},
     {probe_known_dead, "probe_known_dead", "the target did not answer a probe a moment ago"},
     {probe_rate_limited, "probe_rate_limited", "more targets to probe than `probe.per_second`"},

@@ -25,10 +25,12 @@ class NdpNeighbors {
 
   void set_ttl(std::chrono::milliseconds ttl) noexcept { ttl_ = ttl; }
   /// Replaces what was told before. `sorted` is what the caller gets back to free.
-  void set_told(std::vector<proto::Ipv6Address>& sorted) noexcept { told_.swap(sorted); }
+  void set_configured(std::vector<proto::Ipv6Address>& sorted) noexcept {
+    configured_.swap(sorted);
+  }
 
   /// An address was seen on the link. The one not seen for longest gives way.
-  void see(const proto::Ipv6Address& address, Time now) noexcept {
+  void add(const proto::Ipv6Address& address, Time now) noexcept {
     Time* seen = seen_.find(address);
     if (seen == nullptr) {
       if (!new_.allow({kNewPerSecond, kNewPerSecond}, now)) return;
@@ -39,22 +41,23 @@ class NdpNeighbors {
   [[nodiscard]] bool has(const proto::Ipv6Address& address, Time now) noexcept {
     const Time* seen = seen_.find(address);
     if (seen != nullptr && now - *seen < ttl_) return true;
-    return std::binary_search(told_.begin(), told_.end(), address);
+    return std::binary_search(configured_.begin(), configured_.end(), address);
   }
   void forget_seen() noexcept { seen_.clear(); }
 
   [[nodiscard]] std::size_t count(Time now) const noexcept {
-    std::size_t count = told_.size();
+    std::size_t count = configured_.size();
     for (const auto& entry : seen_.entries()) {
-      const bool is_told = std::binary_search(told_.begin(), told_.end(), entry.address);
-      if (entry.is_used && !is_told && now - entry.value < ttl_) ++count;
+      const bool is_configured =
+          std::binary_search(configured_.begin(), configured_.end(), entry.address);
+      if (entry.is_used && !is_configured && now - entry.value < ttl_) ++count;
     }
     return count;
   }
 
  private:
   AddressTable<Time> seen_;  ///< when last
-  std::vector<proto::Ipv6Address> told_;
+  std::vector<proto::Ipv6Address> configured_;
   std::chrono::milliseconds ttl_;
   TokenBucket new_;
 };

@@ -13,7 +13,7 @@ void NdpProbes::apply(const NdpProbe& config) noexcept {
   rate_ = {config.per_second, config.per_second};
 }
 
-NdpProbes::Verdict NdpProbes::ask(const proto::Ipv6Address& address, const NdpAsker& asker,
+NdpProbes::Verdict NdpProbes::ask(const proto::Ipv6Address& address, const NdpSolicitor& solicitor,
                                   Time now) noexcept {
   Target* target = targets_.find(address);
   if (target != nullptr && !target->is_probing && now >= target->until)
@@ -37,13 +37,13 @@ NdpProbes::Verdict NdpProbes::ask(const proto::Ipv6Address& address, const NdpAs
   }
   const bool send = !target->is_probing;
   if (send && !begin(*target, address, now)) return {.ignored = NdpIgnored::probe_rate_limited};
-  for (NdpAsker& waiting : std::span{target->askers}.first(target->asker_count)) {
-    if (waiting.source != asker.source || waiting.address != asker.address) continue;
+  for (NdpSolicitor& waiting : std::span{target->solicitors}.first(target->asker_count)) {
+    if (waiting.source != solicitor.source || waiting.address != solicitor.address) continue;
     waiting.asked = now;
     return {.ignored = NdpIgnored::probe_waiting};
   }
-  if (target->asker_count == kAskers) return {.ignored = NdpIgnored::probe_waiting};
-  target->askers[target->asker_count++] = asker;
+  if (target->asker_count == kSolicitors) return {.ignored = NdpIgnored::probe_waiting};
+  target->solicitors[target->asker_count++] = solicitor;
   return {.send_probe = send};
 }
 
@@ -63,9 +63,9 @@ NdpProbes::End NdpProbes::settle(const proto::Ipv6Address& address, bool is_aliv
   target->is_probing = false;
   target->state = is_alive ? State::alive : State::dead;
   target->until = now + (is_alive ? config_.alive_ttl : config_.dead_ttl);
-  const std::span<const NdpAsker> askers{target->askers.data(), target->asker_count};
+  const std::span<const NdpSolicitor> solicitors{target->solicitors.data(), target->asker_count};
   target->asker_count = 0;
-  return {.target = address, .askers = askers, .was_awaited = true};
+  return {.target = address, .solicitors = solicitors, .was_awaited = true};
 }
 
 NdpProbes::Overdue NdpProbes::overdue(Time now) noexcept {

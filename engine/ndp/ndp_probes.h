@@ -21,7 +21,7 @@
 namespace culvert {
 
 /// Who has asked for a target, and how.
-struct NdpAsker {
+struct NdpSolicitor {
   proto::Ipv6Address source{};       ///< :: for duplicate address detection
   proto::EthernetAddress address{};  ///< where the answer goes; of no use with ::
   bool was_multicast = false;
@@ -30,9 +30,10 @@ struct NdpAsker {
 
 class NdpProbes {
  public:
-  static constexpr std::size_t kAskers = 2;  ///< that wait for one target: two routers, most often
-  /// An asker has asked again, or given up, after that (RFC 4861 10: three times, 1 s apart).
-  static constexpr std::chrono::seconds kPatience{4};
+  static constexpr std::size_t kSolicitors =
+      2;  ///< that wait for one target: two routers, most often
+  /// An solicitor has asked again, or given up, after that (RFC 4861 10: three times, 1 s apart).
+  static constexpr std::chrono::seconds kSolicitorTimeout{4};
 
   NdpProbes(const NdpProbe& config, std::uint64_t seed);
   /// `config.cache` is not looked at again.
@@ -42,15 +43,15 @@ class NdpProbes {
   struct Verdict {
     bool is_alive = false;  ///< answer now
     bool send_probe = false;
-    NdpIgnored ignored = NdpIgnored::none;  ///< neither that nor set: the asker waits
+    NdpIgnored ignored = NdpIgnored::none;  ///< neither that nor set: the solicitor waits
   };
-  [[nodiscard]] Verdict ask(const proto::Ipv6Address& target, const NdpAsker& asker,
+  [[nodiscard]] Verdict ask(const proto::Ipv6Address& target, const NdpSolicitor& solicitor,
                             Time now) noexcept;
 
-  /// A probe's end: who waited for it. The askers are views into the table until its next change.
+  /// A probe's end: who waited for it. The solicitors are views into the table until its next change.
   struct End {
     proto::Ipv6Address target{};
-    std::span<const NdpAsker> askers{};
+    std::span<const NdpSolicitor> solicitors{};
     bool was_awaited = false;  ///< it is known, and was being asked about
   };
   /// The target has answered an echo request; or it is not where a tunnel leads, though somebody
@@ -82,7 +83,7 @@ class NdpProbes {
     std::uint8_t asker_count = 0;
     Time until{};  ///< of `state`
     Time due{};    ///< of the try under way
-    std::array<NdpAsker, kAskers> askers{};
+    std::array<NdpSolicitor, kSolicitors> solicitors{};
   };
   struct Try {
     proto::Ipv6Address target{};

@@ -78,7 +78,7 @@ class Proxy final : public NdpProxy {
   void renew_rules();
   void renew_membership();
   void join(const std::vector<Ipv6Address>& targets);
-  void hear_all(const std::string& why);
+  void join_all_multicast(const std::string& why);
   void announce_new();
   void log(LogLevel level, const std::string& text) const {
     if (config_.log) config_.log(level, "ndp " + config_.interface + ": " + text);
@@ -185,7 +185,7 @@ void Proxy::renew_membership() {
   } else if (targets_.too_many.empty()) {
     join(targets_.addresses);
   } else {
-    hear_all(targets_.too_many);
+    join_all_multicast(targets_.too_many);
   }
 }
 
@@ -193,13 +193,13 @@ void Proxy::join(const std::vector<Ipv6Address>& targets) {
   std::vector<Ipv6Address> groups;
   for (const Ipv6Address& target : targets) groups.push_back(proto::solicited_node_group(target));
   if (auto joined = groups_.join(interface_.index, groups); !joined)
-    return hear_all(joined.error().message());
+    return join_all_multicast(joined.error().message());
   membership_ = "joined " + std::to_string(groups_.count()) + " solicited-node groups";
 }
 
-void Proxy::hear_all(const std::string& why) {
+void Proxy::join_all_multicast(const std::string& why) {
   const bool heard_before = groups_.hears_all();
-  if (auto heard = groups_.hear_all(interface_.index); !heard) {
+  if (auto heard = groups_.join_all_multicast(interface_.index); !heard) {
     membership_ = "hears no group, only what is sent to the interface itself: " + why + "; " +
                   heard.error().message();
     return log(LogLevel::warning, membership_);

@@ -45,34 +45,34 @@ void NdpResponder::take_advertisement(const proto::NeighborMessage& message,
   counters_.advertisements.add(1);
   if (sender == interface_.address) return;
   if (message.has_address && message.address == interface_.address) return;
-  see(message.target, now);
+  note_on_link(message.target, now);
 }
 
 void NdpResponder::take_solicitation(const proto::NeighborMessage& message,
                                      const proto::EthernetAddress& sender, Time now,
                                      NdpOutput& out) noexcept {
   const Ipv6Address& target = message.target;
-  if (const auto reason = check_asker(message); reason != NdpIgnored::none)
+  if (const auto reason = check_solicitor(message); reason != NdpIgnored::none)
     return counters_.ignore(reason);
-  if (sender != interface_.address) see(message.source, now);
+  if (sender != interface_.address) note_on_link(message.source, now);
   const auto decision = rules_.decide(target);
   const bool is_unclaimed =
       decision.ignored == NdpIgnored::no_tunnel || decision.ignored == NdpIgnored::tunnel_down;
   // About to be taken by a host of the link, and nobody else's: its own from now on.
-  if (is_unclaimed && message.source.is_unspecified()) see(target, now);
+  if (is_unclaimed && message.source.is_unspecified()) note_on_link(target, now);
   if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
   if (neighbors_.has(target, now)) return counters_.ignore(NdpIgnored::on_link);
   // An option that names a group is no address to send to.
   const bool is_usable = message.has_address && (message.address.bytes[0] & 1) == 0;
-  const NdpAsker asker{.source = message.source,
-                       .address = is_usable ? message.address : sender,
-                       .was_multicast = message.destination.is_multicast(),
-                       .asked = now};
-  if (decision.needs_probe) return ask(target, asker, now, out);
-  answer(target, asker, now, out);
+  const NdpSolicitor solicitor{.source = message.source,
+                               .address = is_usable ? message.address : sender,
+                               .was_multicast = message.destination.is_multicast(),
+                               .asked = now};
+  if (decision.needs_probe) return ask(target, solicitor, now, out);
+  answer(target, solicitor, now, out);
 }
 
-NdpIgnored NdpResponder::check_asker(const proto::NeighborMessage& message) const noexcept {
+NdpIgnored NdpResponder::check_solicitor(const proto::NeighborMessage& message) const noexcept {
   if (interface_.link_local.is_unspecified()) return NdpIgnored::interface_unready;
   if (message.source.is_multicast()) return NdpIgnored::source_multicast;
   if (is_own(message.target)) return NdpIgnored::own_address;
@@ -80,11 +80,11 @@ NdpIgnored NdpResponder::check_asker(const proto::NeighborMessage& message) cons
   return NdpIgnored::none;
 }
 
-void NdpResponder::ask(const Ipv6Address& target, const NdpAsker& asker, Time now,
+void NdpResponder::ask(const Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
                        NdpOutput& out) noexcept {
-  const auto verdict = probes_.ask(target, asker, now);
+  const auto verdict = probes_.ask(target, solicitor, now);
   if (verdict.send_probe) out.add_probe(target);
-  if (verdict.is_alive) return answer(target, asker, now, out);
+  if (verdict.is_alive) return answer(target, solicitor, now, out);
   if (verdict.ignored != NdpIgnored::none) counters_.ignore(verdict.ignored);
 }
 
@@ -92,7 +92,7 @@ void NdpResponder::take_echo(const Ipv6Address& target, unsigned interface_index
                              NdpOutput& out) noexcept {
   // It lives on the asking link, where the kernel's route leads too, and answers for itself.
   const bool is_on_link = interface_index == interface_.index;
-  if (is_on_link) see(target, now);
+  if (is_on_link) note_on_link(target, now);
   const auto ended = probes_.settle(target, !is_on_link, now);
   if (!ended.was_awaited) return;
   (is_on_link ? counters_.probes_unanswered : counters_.probes_answered).add(1);
@@ -116,23 +116,23 @@ bool NdpResponder::expire(Time now, NdpOutput& out) noexcept {
 // Who waited for a probe is answered, if nothing is against it; `reason` is what is.
 void NdpResponder::end(const NdpProbes::End& ended, NdpIgnored reason, Time now,
                        NdpOutput& out) noexcept {
-  for (const NdpAsker& asker : ended.askers) {
-    const bool is_late = now - asker.asked > NdpProbes::kPatience;
+  for (const NdpSolicitor& solicitor : ended.solicitors) {
+    const bool is_late = now - solicitor.asked > NdpProbes::kSolicitorTimeout;
     if (reason == NdpIgnored::none && !is_late) {
-      answer(ended.target, asker, now, out);
+      answer(ended.target, solicitor, now, out);
       continue;
     }
     counters_.ignore(reason == NdpIgnored::none ? NdpIgnored::probe_unanswered : reason);
     // Nobody has it behind us, so the host that wanted it has it now.
-    if (asker.source.is_unspecified()) see(ended.target, now);
+    if (solicitor.source.is_unspecified()) note_on_link(ended.target, now);
   }
 }
 
-void NdpResponder::answer(const Ipv6Address& target, const NdpAsker& asker, Time now,
+void NdpResponder::answer(const Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
                           NdpOutput& out) noexcept {
-  if (const auto reason = spend(asker, now); reason != NdpIgnored::none)
+  if (const auto reason = spend(solicitor, now); reason != NdpIgnored::none)
     return counters_.ignore(reason);
-  write(out.add_frame(), target, &asker);
+  write(out.add_frame(), target, &solicitor);
 }
 
 void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out) noexcept {
@@ -143,24 +143,24 @@ void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out)
   write(out.add_frame(), target, nullptr);
 }
 
-// RFC 4861 7.2.4: to the asker with S set; to all nodes without, where nobody is named. O is never
+// RFC 4861 7.2.4: to the solicitor with S set; to all nodes without, where nobody is named. O is never
 // set by a proxy (7.2.8). The option is always there, which 7.2.4 wants for multicast and allows
 // otherwise.
 void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
-                         const NdpAsker* asker) const noexcept {
-  const bool is_to_asker = asker != nullptr && !asker->source.is_unspecified();
-  frame.may_wait = asker != nullptr && asker->was_multicast;
-  frame.kind = asker == nullptr ? NdpFrame::Kind::announcement
-               : is_to_asker    ? NdpFrame::Kind::answer
-                                : NdpFrame::Kind::duplicate_answer;
+                         const NdpSolicitor* solicitor) const noexcept {
+  const bool is_to_asker = solicitor != nullptr && !solicitor->source.is_unspecified();
+  frame.may_wait = solicitor != nullptr && solicitor->was_multicast;
+  frame.kind = solicitor == nullptr ? NdpFrame::Kind::announcement
+               : is_to_asker        ? NdpFrame::Kind::answer
+                                    : NdpFrame::Kind::duplicate_answer;
   const std::span bytes{frame.bytes};
   proto::build_ethernet(bytes.first<proto::kEthernetHeaderBytes>(),
-                        is_to_asker ? asker->address : proto::ethernet_group(proto::kAllNodes),
+                        is_to_asker ? solicitor->address : proto::ethernet_group(proto::kAllNodes),
                         interface_.address);
   proto::build_neighbor_advertisement(
       bytes.subspan<proto::kEthernetHeaderBytes>(),
       {.source = interface_.link_local,
-       .destination = is_to_asker ? asker->source : proto::kAllNodes,
+       .destination = is_to_asker ? solicitor->source : proto::kAllNodes,
        .target = target,
        .router = is_router_,
        .solicited = is_to_asker,
@@ -177,11 +177,11 @@ void NdpResponder::count(const NdpFrame& frame, NdpIgnored ignored) noexcept {
   if (frame.kind == NdpFrame::Kind::duplicate_answer) counters_.duplicate_answers.add(1);
 }
 
-// One answer of what may be given in all, and to this asker. Who has no address yet is known by its
+// One answer of what may be given in all, and to this solicitor. Who has no address yet is known by its
 // Ethernet address.
-NdpIgnored NdpResponder::spend(const NdpAsker& asker, Time now) noexcept {
-  Ipv6Address source = asker.source;
-  if (source.is_unspecified()) proto::store(source.bytes, 0, asker.address);
+NdpIgnored NdpResponder::spend(const NdpSolicitor& solicitor, Time now) noexcept {
+  Ipv6Address source = solicitor.source;
+  if (source.is_unspecified()) proto::store(source.bytes, 0, solicitor.address);
   TokenBucket& source_bucket =
       source_buckets_[(seeded_hash(source, seed_) >> 32) % source_buckets_.size()];
   if (!source_bucket.has(source_rate_, now)) return NdpIgnored::source_rate_limited;
@@ -191,8 +191,8 @@ NdpIgnored NdpResponder::spend(const NdpAsker& asker, Time now) noexcept {
 }
 
 // Only what could be asked for: other addresses are of no use, and would take places.
-void NdpResponder::see(const Ipv6Address& address, Time now) noexcept {
-  if (rules_.covers(address) && !is_own(address)) neighbors_.see(address, now);
+void NdpResponder::note_on_link(const Ipv6Address& address, Time now) noexcept {
+  if (rules_.covers(address) && !is_own(address)) neighbors_.add(address, now);
 }
 
 bool NdpResponder::is_own(const Ipv6Address& address) const noexcept {

@@ -39,7 +39,7 @@ class NdpOutput {
  public:
   static constexpr std::size_t kFrames = 64, kProbes = 64;
   /// Places that one call of the responder may need.
-  static constexpr std::size_t kFramesNeeded = NdpProbes::kAskers, kProbesNeeded = 1;
+  static constexpr std::size_t kFramesNeeded = NdpProbes::kSolicitors, kProbesNeeded = 1;
 
   [[nodiscard]] bool has_room() const noexcept {
     return frame_count_ + kFramesNeeded <= kFrames && probe_count_ + kProbesNeeded <= kProbes;
@@ -74,7 +74,7 @@ class NdpResponder {
   void set_interface(NdpInterface& interface) noexcept;
   /// `sorted` likewise.
   void set_on_link(std::vector<proto::Ipv6Address>& sorted) noexcept {
-    neighbors_.set_told(sorted);
+    neighbors_.set_configured(sorted);
   }
 
   /// A frame from the interface: Ethernet header and all, untrusted. `out.has_room()`.
@@ -107,17 +107,17 @@ class NdpResponder {
                           const proto::EthernetAddress& sender, Time now) noexcept;
   void take_solicitation(const proto::NeighborMessage& message,
                          const proto::EthernetAddress& sender, Time now, NdpOutput& out) noexcept;
-  [[nodiscard]] NdpIgnored check_asker(const proto::NeighborMessage& message) const noexcept;
-  void ask(const proto::Ipv6Address& target, const NdpAsker& asker, Time now,
+  [[nodiscard]] NdpIgnored check_solicitor(const proto::NeighborMessage& message) const noexcept;
+  void ask(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
            NdpOutput& out) noexcept;
-  void answer(const proto::Ipv6Address& target, const NdpAsker& asker, Time now,
+  void answer(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
               NdpOutput& out) noexcept;
   void write(NdpFrame& frame, const proto::Ipv6Address& target,
-             const NdpAsker* asker) const noexcept;
+             const NdpSolicitor* solicitor) const noexcept;
   void end(const NdpProbes::End& end, NdpIgnored reason, Time now, NdpOutput& out) noexcept;
-  void see(const proto::Ipv6Address& address, Time now) noexcept;
+  void note_on_link(const proto::Ipv6Address& address, Time now) noexcept;
   [[nodiscard]] bool is_own(const proto::Ipv6Address& address) const noexcept;
-  [[nodiscard]] NdpIgnored spend(const NdpAsker& asker, Time now) noexcept;
+  [[nodiscard]] NdpIgnored spend(const NdpSolicitor& solicitor, Time now) noexcept;
 
   NdpInterface interface_{};
   NdpRules rules_;

@@ -55,23 +55,23 @@ NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> pre
         return Way::automatic;
     }
   };
-  std::vector<PrefixTable<Way>::Entry> rules;
+  std::vector<LpmTable<Way>::Entry> rules;
   for (const NdpRule& rule : config.rules)
     for (const Ipv6Prefix& except : rule.except) rules.emplace_back(except, Way::excepted);
   // Behind them: a rule for the very prefix that another one excepts is meant.
   for (const NdpRule& rule : config.rules) rules.emplace_back(rule.prefix, way_of(rule.answer));
-  rules_ = PrefixTable<Way>{rules};
+  rules_ = LpmTable<Way>{rules};
 
-  std::vector<PrefixTable<bool>::Entry> excepted;
+  std::vector<LpmTable<bool>::Entry> excepted;
   for (const Ipv6Prefix& except : config.except) excepted.emplace_back(except, true);
-  excepted_ = PrefixTable<bool>{excepted};
+  excepted_ = LpmTable<bool>{excepted};
 
-  std::vector<PrefixTable<bool>::Entry> tunnels;
+  std::vector<LpmTable<bool>::Entry> tunnels;
   for (const NdpTunnelPrefix& prefix : prefixes) tunnels.emplace_back(prefix.prefix, prefix.is_up);
   // The last of a prefix is kept: one that is up.
   std::stable_sort(tunnels.begin(), tunnels.end(),
                    [](const auto& a, const auto& b) { return a.second < b.second; });
-  tunnels_ = PrefixTable<bool>{tunnels};
+  tunnels_ = LpmTable<bool>{tunnels};
 }
 
 NdpRules::Decision NdpRules::decide(const Ipv6Address& target) const noexcept {

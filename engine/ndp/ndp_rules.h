@@ -10,7 +10,7 @@
 #include "engine/ndp/ndp_config.h"
 #include "engine/ndp/ndp_counters.h"
 #include "engine/ndp/ndp_proxy.h"
-#include "engine/tables/prefix_table.h"
+#include "engine/tables/lpm_table.h"
 
 namespace culvert {
 
@@ -35,9 +35,9 @@ class NdpRules {
  private:
   enum class Way : std::uint8_t { excepted, always, automatic, probe };
 
-  PrefixTable<Way> rules_;  ///< and what they except
-  PrefixTable<bool> excepted_;
-  PrefixTable<bool> tunnels_;  ///< whether it is up
+  LpmTable<Way> rules_;  ///< and what they except
+  LpmTable<bool> excepted_;
+  LpmTable<bool> tunnels_;  ///< whether it is up
 };
 
 /// The addresses that solicitations may ask for.

@@ -16,7 +16,7 @@ void set(Atomic& atomic, const Value& value) noexcept {
 
 }  // namespace
 
-void refresh_path(const TunnelConfig& config, Path& path, io::RouteProbe& probe,
+void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& probe,
                   Time now) noexcept {
   if (path.learned_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count())
     set(path.learned_mtu, std::uint16_t{0});

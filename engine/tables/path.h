@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "engine/tables/tunnel.h"
-#include "io/routes.h"
+#include "io/route_lookup.h"
 
 namespace culvert {
 
@@ -13,7 +13,8 @@ namespace culvert {
 /// forgets a path MTU that has been learned too long ago. Without a route a fixed local address
 /// stays, and `any` has none. To `remote any` there is no route. What has not changed is not
 /// written.
-void refresh_path(const TunnelConfig& config, Path& path, io::RouteProbe& probe, Time now) noexcept;
+void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& probe,
+                  Time now) noexcept;
 
 /// Takes the path MTU that an ICMPv4 error has told. RFC 1191 6.3: kept for ten minutes.
 void learn_path_mtu(const Tunnel& tunnel, std::uint16_t mtu_bytes, Time now) noexcept;

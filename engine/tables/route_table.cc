@@ -62,7 +62,7 @@ RouteTable::RouteTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
     const TunnelConfig& config = tunnels[i]->config;
     for (const auto& prefix : config.prefixes6) prefixes6.push_back({prefix, i});
     for (const auto& prefix : config.prefixes4) prefixes4.push_back({prefix, i});
-    if (!config.takes_everything()) continue;
+    if (!config.is_catch_all()) continue;
     prefixes6.push_back({{}, i});
     prefixes4.push_back({{}, i});
   }
@@ -72,12 +72,12 @@ RouteTable::RouteTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
 }
 
 template <class Address>
-PrefixTable<RouteTable::Choice, Address> RouteTable::build(
+LpmTable<RouteTable::Choice, Address> RouteTable::build(
     std::vector<Entry<proto::WithLength<Address>>>& entries) {
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return std::tie(a.prefix, a.tunnel) < std::tie(b.prefix, b.tunnel);
   });
-  std::vector<typename PrefixTable<Choice, Address>::Entry> choices;
+  std::vector<typename LpmTable<Choice, Address>::Entry> choices;
   std::vector<std::uint32_t> tunnels;
   for (std::size_t i = 0; i < entries.size();) {
     tunnels.clear();
@@ -87,7 +87,7 @@ PrefixTable<RouteTable::Choice, Address> RouteTable::build(
         tunnels.push_back(entries[i].tunnel);
     choices.emplace_back(prefix, choice_of(tunnels));
   }
-  return PrefixTable<Choice, Address>(choices);
+  return LpmTable<Choice, Address>(choices);
 }
 
 void RouteTable::build_link_local() {

@@ -11,7 +11,7 @@
 
 #include "engine/model/inner_packet.h"
 #include "engine/tables/index_table.h"
-#include "engine/tables/prefix_table.h"
+#include "engine/tables/lpm_table.h"
 #include "engine/tables/tunnel.h"
 #include "engine/tables/tunnel_table.h"
 
@@ -41,7 +41,8 @@ class RouteTable {
   /// The slot of a tunnel that has the longest prefix for an address, without a look at any tunnel:
   /// most likely what find() will find. Nothing: no guess.
   template <class Address>
-  [[nodiscard]] std::optional<std::uint32_t> guess(const Address& destination) const noexcept {
+  [[nodiscard]] std::optional<std::uint32_t> predict_slot(
+      const Address& destination) const noexcept {
     const Choice* choice = nullptr;
     if constexpr (std::is_same_v<Address, proto::Ipv6Address>) {
       choice = by_ipv6_.find(destination);
@@ -73,7 +74,7 @@ class RouteTable {
   };
 
   template <class Address>
-  [[nodiscard]] PrefixTable<Choice, Address> build(
+  [[nodiscard]] LpmTable<Choice, Address> build(
       std::vector<Entry<proto::WithLength<Address>>>& entries);
   void build_link_local();
   [[nodiscard]] Choice choice_of(std::span<const std::uint32_t> tunnels);
@@ -86,8 +87,8 @@ class RouteTable {
   const TunnelSlots& tunnels_;
   std::vector<Member> members_;
   std::vector<Group> groups_;
-  PrefixTable<Choice> by_ipv6_;
-  PrefixTable<Choice, proto::Ipv4Address> by_ipv4_;
+  LpmTable<Choice> by_ipv6_;
+  LpmTable<Choice, proto::Ipv4Address> by_ipv4_;
   /// The other ends' link-local addresses (RFC 4213 3.7), by their remote.
   std::vector<Choice> link_local_;
   IndexTable by_remote_;

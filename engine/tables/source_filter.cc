@@ -10,16 +10,16 @@ namespace culvert {
 namespace {
 
 template <class Address>
-PrefixTable<bool, Address> table_of(const std::vector<proto::WithLength<Address>>& prefixes) {
-  std::vector<typename PrefixTable<bool, Address>::Entry> entries;
+LpmTable<bool, Address> table_of(const std::vector<proto::WithLength<Address>>& prefixes) {
+  std::vector<typename LpmTable<bool, Address>::Entry> entries;
   if (prefixes.size() > kWalkedPrefixes)
     for (const auto& prefix : prefixes) entries.emplace_back(prefix, true);
-  return PrefixTable<bool, Address>(entries);
+  return LpmTable<bool, Address>(entries);
 }
 
 template <class Address>
 bool contains(const std::vector<proto::WithLength<Address>>& prefixes,
-              const PrefixTable<bool, Address>* table, const Address& source) noexcept {
+              const LpmTable<bool, Address>* table, const Address& source) noexcept {
   if (table != nullptr && prefixes.size() > kWalkedPrefixes) return table->find(source) != nullptr;
   const auto bits = detail::bits_of(source);
   return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) {
@@ -44,12 +44,12 @@ bool accepts_source(const Tunnel& tunnel, const InnerPacket& inner,
   if (inner.is_ipv6()) {
     const auto source = proto::load<proto::Ipv6Address>(bytes, 8);
     if (!config.accept6 &&
-        (config.takes_everything() || source.is_link_local() || source.is_unspecified()))
+        (config.is_catch_all() || source.is_link_local() || source.is_unspecified()))
       return true;
     return contains(config.accept6 ? *config.accept6 : config.prefixes6,
                     tables != nullptr ? &tables->ipv6 : nullptr, source);
   }
-  if (!config.accept4 && config.takes_everything()) return true;
+  if (!config.accept4 && config.is_catch_all()) return true;
   return contains(config.accept4 ? *config.accept4 : config.prefixes4,
                   tables != nullptr ? &tables->ipv4 : nullptr,
                   proto::load<proto::Ipv4Address>(bytes, 12));

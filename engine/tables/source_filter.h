@@ -8,7 +8,7 @@
 
 #include "engine/config.h"
 #include "engine/model/inner_packet.h"
-#include "engine/tables/prefix_table.h"
+#include "engine/tables/lpm_table.h"
 
 namespace culvert {
 
@@ -16,8 +16,8 @@ struct Tunnel;
 
 /// Of a tunnel with more prefixes than are walked over.
 struct SourceTables {
-  PrefixTable<bool> ipv6;
-  PrefixTable<bool, proto::Ipv4Address> ipv4;
+  LpmTable<bool> ipv6;
+  LpmTable<bool, proto::Ipv4Address> ipv4;
 };
 inline constexpr std::size_t kWalkedPrefixes = 8;
 

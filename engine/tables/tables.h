@@ -47,12 +47,11 @@ class Tables {
                                    const proto::OptionalWord& key) const noexcept {
     return tunnels_->by_outer.find(ip_protocol, source, destination, key, own_);
   }
-  /// TunnelTable::guess().
-  [[nodiscard]] std::optional<std::uint32_t> guess(std::uint8_t ip_protocol,
-                                                   proto::Ipv4Address source,
-                                                   proto::Ipv4Address destination,
-                                                   const proto::OptionalWord& key) const noexcept {
-    return tunnels_->by_outer.guess(ip_protocol, source, destination, key);
+  /// TunnelTable::predict_slot().
+  [[nodiscard]] std::optional<std::uint32_t> predict_slot(
+      std::uint8_t ip_protocol, proto::Ipv4Address source, proto::Ipv4Address destination,
+      const proto::OptionalWord& key) const noexcept {
+    return tunnels_->by_outer.predict_slot(ip_protocol, source, destination, key);
   }
   [[nodiscard]] const Tunnel* find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                           proto::Ipv4Address destination,

@@ -77,7 +77,7 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
                         std::optional<std::uint16_t> device_mtu) {
   const Names names(current);
   FreeSlots free(current);
-  io::RouteProbe probe;
+  io::RouteLookup probe;
   const auto now = std::chrono::steady_clock::now();
   TunnelPlan plan;
   plan.slots.reserve(std::max(current.size(), tunnels.size()));

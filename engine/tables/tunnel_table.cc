@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/tables/prefix_table.h"
+#include "engine/tables/lpm_table.h"
 
 namespace culvert {
 namespace {
@@ -105,9 +105,9 @@ const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address sou
   return look_up_each(by_key_in_, key_in, ends, own);
 }
 
-std::optional<std::uint32_t> TunnelTable::guess(std::uint8_t ip_protocol, proto::Ipv4Address source,
-                                                proto::Ipv4Address destination,
-                                                const proto::OptionalWord& key) const noexcept {
+std::optional<std::uint32_t> TunnelTable::predict_slot(
+    std::uint8_t ip_protocol, proto::Ipv4Address source, proto::Ipv4Address destination,
+    const proto::OptionalWord& key) const noexcept {
   const auto any = [](std::uint32_t) { return true; };
   Ends ends{
       .remote = source, .local = destination, .ip_protocol = ip_protocol, .key = word_of(key)};

@@ -35,10 +35,9 @@ class TunnelTable {
 
   /// The slot of what find() will most likely find, without a look at any tunnel; nothing: no
   /// guess.
-  [[nodiscard]] std::optional<std::uint32_t> guess(std::uint8_t ip_protocol,
-                                                   proto::Ipv4Address source,
-                                                   proto::Ipv4Address destination,
-                                                   const proto::OptionalWord& key) const noexcept;
+  [[nodiscard]] std::optional<std::uint32_t> predict_slot(
+      std::uint8_t ip_protocol, proto::Ipv4Address source, proto::Ipv4Address destination,
+      const proto::OptionalWord& key) const noexcept;
 
   /// The tunnel that sent an outer packet which an ICMP error quotes. `key`: nothing if the quote
   /// does not reach that far, which matches any.

@@ -66,7 +66,7 @@ Result<void> NdpGroups::join_one(const proto::Ipv6Address& group) {
   return {};
 }
 
-Result<void> NdpGroups::hear_all(unsigned interface_index) {
+Result<void> NdpGroups::join_all_multicast(unsigned interface_index) {
   if (all_ && interface_index == interface_index_) return {};
   leave();
   interface_index_ = interface_index;

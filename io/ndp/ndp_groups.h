@@ -21,7 +21,7 @@ class NdpGroups {
   [[nodiscard]] Result<void> join(unsigned interface_index,
                                   std::span<const proto::Ipv6Address> groups);
   /// Leaves all groups; the interface hears everything that is multicast.
-  [[nodiscard]] Result<void> hear_all(unsigned interface_index);
+  [[nodiscard]] Result<void> join_all_multicast(unsigned interface_index);
   /// Leaves everything.
   void leave() noexcept;
 

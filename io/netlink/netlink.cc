@@ -14,7 +14,7 @@
 
 #include "io/netlink/netlink_request.h"
 
-namespace culvert::control {
+namespace culvert::netlink {
 namespace {
 
 using Link = std::unique_ptr<rtnl_link, Free<rtnl_link_put>>;
@@ -158,6 +158,6 @@ int NetlinkWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); 
 
 // What the messages say does not matter, nor that some were lost: the next reader asks for the
 // present state.
-void NetlinkWatch::drain() noexcept { control::drain(socket_.get()); }
+void NetlinkWatch::drain() noexcept { netlink::drain(socket_.get()); }
 
-}  // namespace culvert::control
+}  // namespace culvert::netlink

@@ -13,7 +13,7 @@
 struct nl_sock;
 struct nl_msg;
 
-namespace culvert::control {
+namespace culvert::netlink {
 
 struct NlSocketFree {
   void operator()(nl_sock* socket) const noexcept;
@@ -88,4 +88,4 @@ class NetlinkWatch {
 /// "eth0"; "interface 7" if it has no name (any more).
 [[nodiscard]] std::string interface_name(unsigned index);
 
-}  // namespace culvert::control
+}  // namespace culvert::netlink

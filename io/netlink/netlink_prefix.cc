@@ -10,7 +10,7 @@
 #include "io/netlink/netlink.h"
 #include "io/netlink/netlink_request.h"
 
-namespace culvert::control {
+namespace culvert::netlink {
 namespace {
 
 using Address = std::unique_ptr<rtnl_addr, Free<rtnl_addr_put>>;
@@ -184,4 +184,4 @@ Result<void> Netlink::remove_route(unsigned device_index, const proto::Ipv4Prefi
   return remove_one_route(socket_.get(), device_index, route);
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::netlink

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace culvert::control {
+namespace culvert::netlink {
 namespace {
 
 using Callbacks = std::unique_ptr<nl_cb, Free<nl_cb_put>>;
@@ -102,4 +102,4 @@ void drain(nl_sock* socket) noexcept {
   }
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::netlink

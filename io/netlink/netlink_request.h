@@ -11,7 +11,7 @@
 
 #include "io/netlink/netlink.h"
 
-namespace culvert::control {
+namespace culvert::netlink {
 
 /// Owns an object of libnl.
 template <auto kFree>
@@ -44,4 +44,4 @@ int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*
 /// changes does not keep the thread here.
 void drain(nl_sock* socket) noexcept;
 
-}  // namespace culvert::control
+}  // namespace culvert::netlink

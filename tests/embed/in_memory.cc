@@ -45,7 +45,7 @@ int main() {
   const auto a = *proto::Ipv4Address::from_text("192.0.2.1"),
              b = *proto::Ipv4Address::from_text("198.51.100.1");
   const Tables near(std::vector{tunnel_end(a, b)}), far(std::vector{tunnel_end(b, a)});
-  TunnelRecords near_records, far_records;
+  TunnelStats near_records, far_records;
   if (!near_records.prepare(0, 1) || !far_records.prepare(0, 1)) return 1;
 
   std::vector<std::byte> buffer(io::kHeadroomBytes + 1280);

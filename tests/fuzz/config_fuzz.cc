@@ -8,14 +8,15 @@
 #include "tests/fuzz/fuzz.h"
 #include "tools/culvert/config/command_line.h"
 #include "tools/culvert/config/config_file.h"
-#include "tools/culvert/config/ndp_words.h"
+#include "tools/culvert/config/ndp_options.h"
 #include "tools/culvert/daemon/requests.h"
 #include "tools/culvert/show/report.h"
 
 namespace {
 
 using namespace culvert;
-using namespace culvert::control;
+using namespace culvert::program;
+using culvert::host::DeviceSettings;
 using fuzz::require;
 
 /// Errors are one line for people: no control characters that their terminal would obey.

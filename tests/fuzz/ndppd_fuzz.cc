@@ -4,12 +4,12 @@
 
 #include "tests/fuzz/fuzz.h"
 #include "tools/culvert/config/config_file.h"
-#include "tools/culvert/import/import_ndppd.h"
+#include "tools/culvert/import/ndppd_import.h"
 
 namespace {
 
 using namespace culvert;
-using namespace culvert::control;
+using namespace culvert::program;
 using fuzz::require;
 
 void require_line(const std::string& line) {

@@ -88,7 +88,7 @@ TEST_P(QueuesBusyPoll, TakeABurstInOrderWhileTheySpin) {
     EXPECT_EQ(number_of(std::span{packets[i].bytes}.subspan(28)), i);  // IPv4 and UDP header
 }
 
-INSTANTIATE_TEST_SUITE_P(Queues, QueuesBusyPoll, all_kinds(), kind_name);
+INSTANTIATE_TEST_SUITE_P(PacketIo, QueuesBusyPoll, all_kinds(), kind_name);
 
 }  // namespace
 }  // namespace culvert::io

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "io/packet_io.h"
 #include "io/packet_socket.h"
 #include "io/poller.h"
-#include "io/queue.h"
 #include "io/raw_socket.h"
 #include "io/ring.h"
 #include "io/tun.h"
@@ -130,7 +130,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
   std::chrono::nanoseconds busy_poll_{0};
   bool has_uso_ = false;
   Fd guard_;
-  std::unique_ptr<Queues> queues_;
+  std::unique_ptr<PacketIo> queues_;
 };
 
 }  // namespace culvert::io

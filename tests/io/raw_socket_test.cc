@@ -5,7 +5,7 @@
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
-#include "io/routes.h"
+#include "io/route_lookup.h"
 #include "tests/io/rig.h"
 #include "tests/support/packet_matchers.h"
 
@@ -127,7 +127,7 @@ class RouteLookUp : public NamespaceTest {
                                     const char* device = "") {
     return probe_.look_up(device, address(remote), source);
   }
-  RouteProbe probe_;
+  RouteLookup probe_;
 };
 
 TEST_F(RouteLookUp, TellsSourceAndMtu) {

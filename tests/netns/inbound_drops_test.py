@@ -89,8 +89,8 @@ DROPPED = [
     ("source 127.0.0.1 in GRE", GRE_PLAIN, gre(four("127.0.0.1")), "inner_source_forbidden"),
     ("source 224.0.0.1 in GRE", GRE_PLAIN, gre(four("224.0.0.1")), "inner_source_forbidden"),
     ("inner destination is who sent it", GRE_PLAIN, gre(four(destination=FAR)), "inner_destination_is_encapsulator"),
-    ("outer CE, inner Not-ECT", SIT, sit(six(), tos=3), "congestion_mark_lost"),
-    ("outer CE, inner Not-ECT, GRE", GRE_PLAIN, gre(six(), tos=3), "congestion_mark_lost"),
+    ("outer CE, inner Not-ECT", SIT, sit(six(), tos=3), "ecn_ce_on_not_ect"),
+    ("outer CE, inner Not-ECT, GRE", GRE_PLAIN, gre(six(), tos=3), "ecn_ce_on_not_ect"),
 ]
 
 

@@ -131,7 +131,7 @@ def congestion_marks(words):
     # A router that marks what must not be marked: RFC 6040 4.2 has it dropped, and both ends agree.
     router.rule("forward", "ip protocol { 41, 47 } ip ecn set ce", family="ip")
     expect_equal(traffic.ping_lost(far, "fd00::1", "64,65,66", timeout=0.5), [64, 65, 66], "pings with a forced mark")
-    lost = culvert.drops().get("congestion_mark_lost", 0)
+    lost = culvert.drops().get("ecn_ce_on_not_ect", 0)
     expect(lost >= 3, f"drops {culvert.drops()}")
     culvert.expect_conserved()
     culvert.stop()

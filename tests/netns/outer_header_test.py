@@ -99,7 +99,7 @@ def ecn_on_the_way_in(words, protocol):
                     got = IPv6(inside.wait_for(1, what)[0].ip)
                     # The DSCP of the way is not that of the packet: RFC 2983, pipe model.
                     expect_equal((got.tc, got.hlim), (0xA0 | wanted, 64), f"traffic class and hop limit: {what}")
-    expect_equal(culvert.drops(), {"congestion_mark_lost": 1}, "drops")
+    expect_equal(culvert.drops(), {"ecn_ce_on_not_ect": 1}, "drops")
     culvert.expect_conserved()
     culvert.stop()
 

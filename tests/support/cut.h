@@ -1,4 +1,4 @@
-// What a Segmenter makes of a super-packet and a Fragmenter of a packet, as whole packets.
+// What a Gso makes of a super-packet and a Ipv4Fragmenter of a packet, as whole packets.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,21 +8,21 @@
 #include <span>
 #include <vector>
 
-#include "engine/offload/fragment.h"
-#include "engine/offload/segment.h"
+#include "engine/offload/gso.h"
+#include "engine/offload/ipv4_fragment.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert::test {
 
-/// Empty if the Segmenter refuses it.
+/// Empty if the Gso refuses it.
 [[nodiscard]] inline std::vector<Bytes> cut(const io::Packet& packet) {
   std::vector<Bytes> segments;
-  auto segmenter = Segmenter::start(packet);
-  for (std::size_t i = 0; segmenter && i < segmenter->segment_count(); ++i) {
-    Bytes segment(segmenter->header_bytes());
-    const auto payload = segmenter->next(segment);
+  auto gso = Gso::start(packet);
+  for (std::size_t i = 0; gso && i < gso->segment_count(); ++i) {
+    Bytes segment(gso->header_bytes());
+    const auto payload = gso->next(segment);
     segment.insert(segment.end(), payload.begin(), payload.end());
-    EXPECT_LE(segment.size(), segmenter->largest_packet_bytes());
+    EXPECT_LE(segment.size(), gso->largest_packet_bytes());
     segments.push_back(std::move(segment));
   }
   return segments;
@@ -40,8 +40,8 @@ namespace culvert::test {
                                                          std::size_t split,
                                                          std::uint16_t mtu_bytes) {
   const auto payload = packet.subspan(header_bytes);
-  Fragmenter fragmenter(packet.first(header_bytes), payload.first(split), payload.subspan(split),
-                        mtu_bytes);
+  Ipv4Fragmenter fragmenter(packet.first(header_bytes), payload.first(split),
+                            payload.subspan(split), mtu_bytes);
   std::vector<Bytes> fragments;
   std::array<std::byte, 60> header{};
   while (const auto piece = fragmenter.next(header)) {

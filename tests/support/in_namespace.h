@@ -17,7 +17,7 @@
 
 #include "io/fd.h"
 
-namespace culvert::control {
+namespace culvert::test {
 
 enum class ChildResult { passed, failed, not_permitted };
 
@@ -58,4 +58,4 @@ inline void in_namespace(const std::function<void()>& body) {
   EXPECT_EQ(result, ChildResult::passed) << "see what the child printed above";
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::test

@@ -4,7 +4,7 @@
 
 namespace culvert::test {
 
-io::Packet& MemoryQueues::put(io::Source source, const Bytes& bytes, const io::Offload& offload) {
+io::Packet& MemoryPacketIo::put(io::Source source, const Bytes& bytes, const io::Offload& offload) {
   Bytes& buffer = buffers_.emplace_back(io::kHeadroomBytes + bytes.size());
   std::copy(bytes.begin(), bytes.end(), buffer.begin() + io::kHeadroomBytes);
   auto& packets = packets_[static_cast<std::size_t>(source)];
@@ -13,16 +13,16 @@ io::Packet& MemoryQueues::put(io::Source source, const Bytes& bytes, const io::O
   return packet;
 }
 
-Result<void> MemoryQueues::wait(std::chrono::nanoseconds) noexcept {
+Result<void> MemoryPacketIo::wait(std::chrono::nanoseconds) noexcept {
   if (failure) return Unexpected{*failure};
   return {};
 }
 
-std::span<io::Packet> MemoryQueues::received(io::Source source) noexcept {
+std::span<io::Packet> MemoryPacketIo::received(io::Source source) noexcept {
   return packets_[static_cast<std::size_t>(source)];
 }
 
-bool MemoryQueues::send(const io::Datagram& datagram) noexcept {
+bool MemoryPacketIo::send(const io::Datagram& datagram) noexcept {
   if (sends_.size() == batch_sends_) return false;
   sends_.push_back(send_error);
   if (send_error != 0) return true;
@@ -33,7 +33,7 @@ bool MemoryQueues::send(const io::Datagram& datagram) noexcept {
   return true;
 }
 
-bool MemoryQueues::write(const io::TunPacket& packet) noexcept {
+bool MemoryPacketIo::write(const io::TunPacket& packet) noexcept {
   if (writes_.size() == batch_writes_) return false;
   writes_.push_back(write_error);
   if (write_error != 0) return true;
@@ -43,14 +43,14 @@ bool MemoryQueues::write(const io::TunPacket& packet) noexcept {
   return true;
 }
 
-io::Submitted MemoryQueues::submit() noexcept {
+io::Submitted MemoryPacketIo::submit() noexcept {
   ++submits;
   submitted_sends_ = std::exchange(sends_, {});
   submitted_writes_ = std::exchange(writes_, {});
   return {submitted_sends_, submitted_writes_};
 }
 
-void MemoryQueues::release() noexcept {
+void MemoryPacketIo::release() noexcept {
   for (auto& packets : packets_) packets.clear();
   buffers_.clear();
 }

@@ -1,4 +1,4 @@
-// MemoryQueues: io::Queues without a kernel. A test puts packets in, runs a worker's round, and
+// MemoryPacketIo: io::PacketIo without a kernel. A test puts packets in, runs a worker's round, and
 // reads what was sent and written. Buffers, room and failures are the test's to choose.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "io/queue.h"
+#include "io/packet_io.h"
 
 namespace culvert::test {
 
@@ -27,9 +27,9 @@ struct WrittenPacket {
   io::Offload offload;
 };
 
-class MemoryQueues final : public io::Queues {
+class MemoryPacketIo final : public io::PacketIo {
  public:
-  explicit MemoryQueues(std::size_t batch_sends = 1024, std::size_t batch_writes = 256)
+  explicit MemoryPacketIo(std::size_t batch_sends = 1024, std::size_t batch_writes = 256)
       : batch_sends_(batch_sends), batch_writes_(batch_writes) {}
 
   /// Puts a packet in the queue of the next round.

@@ -1,4 +1,4 @@
-// TCP and UDP packets as a test draws them, and a slow segmenter: byte by byte from RFC 791, 8200,
+// TCP and UDP packets as a test draws them, and a slow gso: byte by byte from RFC 791, 8200,
 // 9293 and 768, with the checksum of RFC 1071 as it is written there. Shares no code with proto/ or
 // engine/, so that it can stand against them.
 #pragma once

@@ -49,7 +49,7 @@ TunnelRig::TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own,
                                proto::Ipv6Address::from_text("2001:db8:ffff::1")),
       1);
   auto queues =
-      std::make_unique<MemoryQueues>(options.sizes.batch_sends, options.sizes.batch_writes);
+      std::make_unique<MemoryPacketIo>(options.sizes.batch_sends, options.sizes.batch_writes);
   queues_ = queues.get();
   worker_ = std::make_unique<Worker>(std::move(queues), *tables_, std::move(options));
   for (std::uint32_t slot = 0; slot < configs.size(); ++slot) EXPECT_TRUE(worker_->prepare(slot));

@@ -1,4 +1,4 @@
-// TunnelRig: one worker over MemoryQueues with one tunnel or several, and the counters of both.
+// TunnelRig: one worker over MemoryPacketIo with one tunnel or several, and the counters of both.
 // What the tests of the two ways stand on.
 #pragma once
 
@@ -32,7 +32,7 @@ class TunnelRig {
   /// Runs one round over what has been put in the queues.
   void round() { ASSERT_TRUE(worker_->round(std::chrono::nanoseconds{0}, now)); }
 
-  [[nodiscard]] MemoryQueues& queues() noexcept { return *queues_; }
+  [[nodiscard]] MemoryPacketIo& queues() noexcept { return *queues_; }
   [[nodiscard]] Worker& worker() noexcept { return *worker_; }
   [[nodiscard]] Path& path(std::uint32_t slot = 0) noexcept {
     return *tables_->current().tunnel(slot).path;
@@ -48,7 +48,7 @@ class TunnelRig {
 
  private:
   std::unique_ptr<Snapshot<Tables>> tables_;
-  MemoryQueues* queues_ = nullptr;
+  MemoryPacketIo* queues_ = nullptr;
   std::unique_ptr<Worker> worker_;
 };
 

@@ -6,7 +6,7 @@
 
 #include "tools/culvert/commands.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 namespace {
 
 constexpr const char* kBenchProgram = "culvert-bench";
@@ -33,4 +33,4 @@ int bench(const std::vector<std::string>& words) {
       kSystemError);
 }
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

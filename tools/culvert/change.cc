@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "tools/culvert/commands.h"
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/parse_value.h"
 #include "tools/culvert/daemon/control_socket.h"
 #include "tools/culvert/daemon/requests.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 namespace {
 
 /// Ten thousand tunnels on a busy machine take their time.
@@ -18,10 +18,10 @@ constexpr std::chrono::seconds kTimeout{60};
 /// The sockets of running processes, of that device if one is named.
 std::vector<std::string> find_processes(const std::string& device) {
   std::vector<std::string> found;
-  for (const std::string& path : control::find_control_sockets()) {
-    const auto answer = control::ask(path, control::request_line("devices"));
+  for (const std::string& path : find_control_sockets()) {
+    const auto answer = ask(path, request_line("devices"));
     if (!answer) continue;
-    const auto names = control::read_names(*answer);
+    const auto names = read_names(*answer);
     const bool is_its = std::find(names.begin(), names.end(), device) != names.end();
     if (device.empty() || is_its) found.push_back(path);
   }
@@ -55,9 +55,9 @@ int ask_and_say(const std::string& device, const std::string& control_path,
                 const std::string& request, int status_if_refused) {
   const auto path = find_process(device, control_path);
   if (!path) return complain(path.error().message(), kSystemError);
-  const auto answer = control::ask(*path, request, kTimeout);
+  const auto answer = ask(*path, request, kTimeout);
   if (!answer) return complain(answer.error().message(), kSystemError);
-  const auto done = control::read_done(*answer);
+  const auto done = read_done(*answer);
   if (!done) {
     return complain(done.error().advice, done.error().code == 0 ? status_if_refused : kSystemError);
   }
@@ -68,12 +68,12 @@ int ask_and_say(const std::string& device, const std::string& control_path,
 }  // namespace
 
 int reload(const ReloadArguments& arguments) {
-  return ask_and_say(arguments.device, arguments.control_path, control::request_line("reload"),
+  return ask_and_say(arguments.device, arguments.control_path, request_line("reload"),
                      kSystemError);
 }
 
 int change_tunnel(const TunnelArguments& arguments) {
-  const control::TunnelCommand& what = arguments.what;
+  const TunnelCommand& what = arguments.what;
   if (what.action != "add" && what.action != "del" && what.action != "set") {
     return complain("tunnel " + quoted(what.action) +
                         (what.action.empty() ? ": say" : " is unknown: say") +
@@ -86,7 +86,7 @@ int change_tunnel(const TunnelArguments& arguments) {
                         "`culvert tunnel --help`",
                     kUsageError);
   }
-  return ask_and_say(what.device, arguments.control_path, control::request_line(what), kUsageError);
+  return ask_and_say(what.device, arguments.control_path, request_line(what), kUsageError);
 }
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

@@ -10,13 +10,13 @@
 #include "tools/culvert/config/tunnel_command.h"
 #include "tools/culvert/show/flow_report.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 
 struct RunArguments {
   std::string config_path;
   std::string device;
   std::vector<std::string> words;
-  std::vector<control::OptionGiven> options;
+  std::vector<OptionText> options;
   std::string control_path;
   std::string log_level = "info";
 };
@@ -26,7 +26,7 @@ struct ShowArguments {
   std::string device;
   std::string tunnel;
   std::string control_path;
-  std::size_t limit = control::kListedFlows;  ///< of `show flows`, for each device
+  std::size_t limit = kListedFlows;  ///< of `show flows`, for each device
   bool json = false;
 };
 [[nodiscard]] int show(ShowArguments arguments);
@@ -45,7 +45,7 @@ struct ReloadArguments {
 [[nodiscard]] int reload(const ReloadArguments& arguments);
 
 struct TunnelArguments {
-  control::TunnelCommand what;
+  TunnelCommand what;
   std::string control_path;
 };
 [[nodiscard]] int change_tunnel(const TunnelArguments& arguments);
@@ -53,4 +53,4 @@ struct TunnelArguments {
 /// Becomes culvert-bench, with these words.
 [[nodiscard]] int bench(const std::vector<std::string>& words);
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

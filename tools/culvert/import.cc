@@ -1,10 +1,10 @@
 // culvert import: other programs' configuration as sections for --config.
-#include "tools/culvert/import/import_ndppd.h"
+#include "tools/culvert/import/ndppd_import.h"
 
 #include "tools/culvert/commands.h"
 #include "tools/culvert/config/text_file.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 
 int import_file(const ImportArguments& arguments) {
   if (arguments.format != "ndppd" || arguments.path.empty()) {
@@ -13,13 +13,13 @@ int import_file(const ImportArguments& arguments) {
         "import --help`",
         kUsageError);
   }
-  const auto text = control::read_text_file(arguments.path, "give the path of a readable file");
+  const auto text = read_text_file(arguments.path, "give the path of a readable file");
   if (!text) return complain(text.error().message(), kSystemError);
-  const auto imported = control::import_ndppd(*text, arguments.path);
+  const auto imported = import_ndppd(*text, arguments.path);
   if (!imported) return complain(imported.error().message(), kUsageError);
   print(imported->toml);
-  for (const control::ImportedKey& key : imported->keys) {
-    print_error(control::report_line(key, arguments.path) + "\n");
+  for (const ImportedKey& key : imported->keys) {
+    print_error(report_line(key, arguments.path) + "\n");
   }
   print_error(arguments.path + ": " + imported->summary + "\n");
   if (imported->is_whole() || arguments.lossy) return kOk;
@@ -28,4 +28,4 @@ int import_file(const ImportArguments& arguments) {
       kNotWhole);
 }
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

@@ -6,15 +6,15 @@
 
 #include "tools/culvert/cli/parse.h"
 #include "tools/culvert/commands.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 
 const std::string_view kProgramName = "culvert";
 
 namespace {
 
-using control::Word;
+using program::Option;
 
 constexpr const char* kExamples = R"(
 Examples:
@@ -83,7 +83,7 @@ Examples:
   culvert tunnel del broker carol
 )";
 
-/// The options of a device: one for each Word::Kind::option, by name.
+/// The options of a device: one for each Option::Kind::option, by name.
 using OptionTexts = std::map<std::string, std::string>;
 
 CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) {
@@ -91,11 +91,11 @@ CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) 
   run->add_option("NAME", arguments.device, "of the device")->option_text(" ");
   run->add_option("WORDS", arguments.words, "as `ip tunnel add` takes them; see below")
       ->option_text(" ");
-  for (const Word& word : control::words()) {
-    if (word.kind != Word::Kind::option) continue;
-    const std::string name{word.name};
-    run->add_option(control::option_name(name), options[name], std::string{word.help})
-        ->option_text(std::string{word.argument});
+  for (const Option& option : program::options()) {
+    if (option.kind != Option::Kind::option) continue;
+    const std::string name{option.name};
+    run->add_option(option_name(name), options[name], std::string{option.help})
+        ->option_text(std::string{option.argument});
   }
   run->add_option("--config", arguments.config_path, "devices from a TOML file instead of words")
       ->option_text("FILE");
@@ -105,7 +105,7 @@ CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) 
   run->add_option("--log-level", arguments.log_level, "what is logged to stderr; default info")
       ->option_text("debug|info|warning|error");
   run->allow_extras();  // unknown options come back to us, for a better sentence
-  run->footer("Words:\n" + control::describe_words() + kExamples + kFileFormat);
+  run->footer("Words:\n" + describe_words() + kExamples + kFileFormat);
   return run;
 }
 
@@ -157,7 +157,7 @@ CLI::App* add_reload(CLI::App& app, ReloadArguments& arguments) {
 
 CLI::App* add_tunnel(CLI::App& app, TunnelArguments& arguments) {
   CLI::App* tunnel = app.add_subcommand("tunnel", "Add, remove or change a tunnel that runs");
-  control::TunnelCommand& what = arguments.what;
+  TunnelCommand& what = arguments.what;
   tunnel->add_option("ACTION", what.action, "add, del or set")->option_text(" ");
   tunnel->add_option("DEVICE", what.device, "that runs")->option_text(" ");
   tunnel->add_option("NAME", what.tunnel, "of the tunnel")->option_text(" ");
@@ -219,18 +219,17 @@ int run_command(int argc, char** argv) {
   if (tunnel_app->parsed()) return change_tunnel(tunnel_arguments);
   if (bench_app->parsed()) return bench(bench_app->remaining());
   for (const auto& [name, value] : options) {
-    if (run_app->count(control::option_name(name)) != 0)
-      run_arguments.options.push_back({name, value});
+    if (run_app->count(option_name(name)) != 0) run_arguments.options.push_back({name, value});
   }
   return run(run_arguments);
 }
 
 }  // namespace
-}  // namespace culvert::tool
+}  // namespace culvert::program
 
 int main(int argc, char** argv) {
-  culvert::tool::keep_standard_descriptors();
+  culvert::program::keep_standard_descriptors();
   // A reader of stdout that goes away must not end a tunnel: writing then fails with EPIPE.
   std::signal(SIGPIPE, SIG_IGN);
-  return culvert::tool::run_command(argc, argv);
+  return culvert::program::run_command(argc, argv);
 }

@@ -6,11 +6,11 @@
 #include "tools/culvert/daemon/log.h"
 #include "tools/culvert/daemon/supervisor.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 namespace {
 
-using control::DeviceSettings;
-using control::Settings;
+using host::DeviceSettings;
+using program::Settings;
 
 Unexpected<Error> refuse(std::string object, std::string advice) {
   return Unexpected{Error{
@@ -22,10 +22,10 @@ Result<Settings> settings_from_file(const RunArguments& arguments) {
     return refuse(arguments.device + " with --config",
                   "give either a file, or the name of a device and its words");
   }
-  auto settings = control::load_config(arguments.config_path);
+  auto settings = load_config(arguments.config_path);
   if (!settings) return settings;
-  for (DeviceSettings& device : settings->devices) {
-    if (auto set = control::override_options(device, arguments.options); !set) {
+  for (host::DeviceSettings& device : settings->devices) {
+    if (auto set = override_options(device, arguments.options); !set) {
       return Unexpected{set.error()};
     }
   }
@@ -36,7 +36,7 @@ Result<Settings> settings_from_words(const RunArguments& arguments) {
   if (arguments.device.empty()) {
     return refuse("", "give the name of a device and its words, or --config FILE");
   }
-  auto device = control::parse_command_line(arguments.device, arguments.words, arguments.options);
+  auto device = parse_command_line(arguments.device, arguments.words, arguments.options);
   if (!device) return Unexpected{device.error()};
   return Settings{.devices = {std::move(*device)}, .ndp = {}};
 }
@@ -45,11 +45,11 @@ Result<Settings> settings_of(const RunArguments& arguments, LogLevel log_level) 
   auto settings = arguments.config_path.empty() ? settings_from_words(arguments)
                                                 : settings_from_file(arguments);
   if (!settings) return settings;
-  for (DeviceSettings& device : settings->devices) {
-    device.config.log = control::log_to_stderr(log_level, device.config.device);
+  for (host::DeviceSettings& device : settings->devices) {
+    device.config.log = log_to_stderr(log_level, device.config.device);
   }
   for (NdpConfig& ndp : settings->ndp) {
-    ndp.log = control::log_to_stderr(log_level, ndp.interface);
+    ndp.log = log_to_stderr(log_level, ndp.interface);
   }
   return settings;
 }
@@ -57,7 +57,7 @@ Result<Settings> settings_of(const RunArguments& arguments, LogLevel log_level) 
 }  // namespace
 
 int run(const RunArguments& arguments) {
-  const auto log_level = control::parse_log_level(arguments.log_level);
+  const auto log_level = parse_log_level(arguments.log_level);
   if (!log_level) {
     return complain("word '--log-level', value '" + arguments.log_level +
                         "': must be debug, info, warning or error",
@@ -68,18 +68,17 @@ int run(const RunArguments& arguments) {
     const Error& error = settings.error();
     return complain(error.message(), error.code != 0 ? kSystemError : kUsageError);
   }
-  control::RunOptions options{
-      .settings = std::move(*settings),
-      .control_path = arguments.control_path,
-      .open_engine = {},
-      .open_ndp = {},
-      .print = print,
-      .load = {},
-      .complain = [](std::string_view text) { (void)complain(text, kSystemError); }};
+  RunOptions options{.settings = std::move(*settings),
+                     .control_path = arguments.control_path,
+                     .open_engine = {},
+                     .open_ndp = {},
+                     .print = print,
+                     .load = {},
+                     .complain = [](std::string_view text) { (void)complain(text, kSystemError); }};
   if (!arguments.config_path.empty())
     options.load = [&] { return settings_of(arguments, *log_level); };
-  const auto done = control::run_devices(std::move(options));
+  const auto done = run_devices(std::move(options));
   return done ? kOk : complain(done.error().message(), kSystemError);
 }
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

@@ -8,7 +8,7 @@
 #include "tools/culvert/show/flow_report.h"
 #include "tools/culvert/show/report.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 namespace {
 
 /// What the processes answered, and whether one that runs did not.
@@ -19,8 +19,8 @@ struct Answers {
 
 Answers ask_all(const std::string& request) {
   Answers answers;
-  for (const std::string& path : control::find_control_sockets()) {
-    auto answer = control::ask(path, request);
+  for (const std::string& path : find_control_sockets()) {
+    auto answer = ask(path, request);
     if (answer) {
       answers.reports.push_back(std::move(*answer));
       continue;
@@ -45,8 +45,7 @@ int complain_nobody(const ShowArguments& arguments, bool anybody_runs) {
                         "': `culvert show` lists those that there are",
                     kSystemError);
   }
-  return complain("no culvert is running: no socket below " +
-                      std::string{control::kControlDirectory} +
+  return complain("no culvert is running: no socket below " + std::string{kControlDirectory} +
                       " answers (one started with --control PATH is asked with show --control "
                       "PATH)",
                   kSystemError);
@@ -59,25 +58,24 @@ int complain_nobody(const ShowArguments& arguments, bool anybody_runs) {
 int show(ShowArguments arguments) {
   const bool wants_flows = arguments.device == "flows";
   if (wants_flows) arguments.device = std::exchange(arguments.tunnel, {});
-  const std::string request = wants_flows
-                                  ? control::flows_request(arguments.device, arguments.limit)
-                                  : control::request_line("show", arguments.tunnel);
+  const std::string request = wants_flows ? flows_request(arguments.device, arguments.limit)
+                                          : request_line("show", arguments.tunnel);
   Answers answers;
   if (arguments.control_path.empty()) {
     answers = ask_all(request);
     if (answers.reports.empty() && answers.has_failed) return kSystemError;
   } else {
-    auto answer = control::ask(arguments.control_path, request);
+    auto answer = ask(arguments.control_path, request);
     if (!answer) return complain(answer.error().message(), kSystemError);
     answers.reports.push_back(std::move(*answer));
   }
-  const auto report = control::merge_reports(answers.reports, arguments.device);
+  const auto report = merge_reports(answers.reports, arguments.device);
   if (!report) return complain(report.error().message(), kSystemError);
-  const auto table = wants_flows ? control::flows_table(*report) : control::report_table(*report);
+  const auto table = wants_flows ? flows_table(*report) : report_table(*report);
   if (!table) return complain(table.error().message(), kSystemError);
   if (table->empty()) return complain_nobody(arguments, !answers.reports.empty());
   print(arguments.json ? *report + "\n" : *table);
   return answers.has_failed ? kSystemError : kOk;
 }
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

@@ -11,7 +11,7 @@
 #include "bench/e2e/server/segment.h"
 #include "bench/e2e/stop.h"
 #include "proto/byte_order.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 #include "tools/culvert/daemon/control_socket.h"
 
 namespace culvert::bench::server {
@@ -115,7 +115,7 @@ Result<void> Broker::start_end(std::size_t end) {
   Program program{.command = {culvert_program(), "run", "--config", std::string{"/run/"} + kFile},
                   .files = {{kFile, file_of(wanted_, end)}}};
   for (const auto& [name, value] : wanted_.options) {
-    program.command.push_back(control::option_name(name));
+    program.command.push_back(program::option_name(name));
     program.command.push_back(value);
   }
   const auto start = Clock::now();
@@ -134,7 +134,7 @@ Result<void> Broker::start_end(std::size_t end) {
 Result<void> Broker::wait_until_up() {
   Process& process = processes_.back();
   for (const auto deadline = Clock::now() + kReady;;) {
-    if (process.words().find(" is up: ") != std::string::npos) return {};
+    if (process.options().find(" is up: ") != std::string::npos) return {};
     if (auto running = process.check_running(); !running) return running;
     if (Clock::now() > deadline) return fail(0, process.name(), {}, "does not say that it is up");
     if (auto paused = pause(milliseconds{2}); !paused) return paused;
@@ -180,7 +180,7 @@ Result<std::chrono::duration<double>> Broker::tell_server(const std::vector<std:
   std::vector<std::string> command{culvert_program(), "tunnel"};
   command.insert(command.end(), words.begin(), words.end());
   command.insert(command.end(), {"--control", "/proc/" + std::to_string(server().pid()) + "/root" +
-                                                  control::default_control_path(kTunnelDevice)});
+                                                  program::default_control_path(kTunnelDevice)});
   const auto start = Clock::now();
   auto process = Process::start(rig_.ends[0], "culvert tunnel " + words.front(), Program{command});
   if (!process) return Unexpected{process.error()};

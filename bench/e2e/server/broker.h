@@ -24,9 +24,9 @@ namespace culvert::bench::server {
 struct BrokerWanted {
   std::string name;  ///< for people
   unsigned tunnels = 1;
-  std::vector<control::OptionGiven> options{};  ///< of culvert run
-  unsigned flows = 0;                           ///< that the flow tables hold; 0: the default
-  std::string more{};                           ///< of the server's file
+  std::vector<program::OptionText> options{};  ///< of culvert run
+  unsigned flows = 0;                          ///< that the flow tables hold; 0: the default
+  std::string more{};                          ///< of the server's file
   bool has_lan = false;  ///< the server has an Ethernet segment (Segment's), and a deaf one
 };
 

@@ -18,7 +18,7 @@ struct Counts {
 
 struct Plan {
   std::vector<WorkKind> works;
-  std::vector<control::OptionGiven> options;  ///< of culvert run
+  std::vector<program::OptionText> options;  ///< of culvert run
   unsigned rounds = 0;
   unsigned seconds = 0;  ///< of each figure in each round
   Counts counts;

@@ -10,7 +10,7 @@
 #include "bench/e2e/measure.h"
 #include "bench/e2e/offloads.h"
 #include "bench/e2e/stop.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
 namespace culvert::bench::server {
 namespace {
@@ -30,7 +30,7 @@ Program ndppd_program() {
 }
 
 /// Without limits: what it can do is to be measured.
-Program proxy_program(const std::vector<control::OptionGiven>& options) {
+Program proxy_program(const std::vector<program::OptionText>& options) {
   const std::string section = std::string{"ndp."} + kLan;
   const std::string file = "[" + section +
                            "]\nrouter = true\nanswers_per_second = 0\n"
@@ -41,7 +41,7 @@ Program proxy_program(const std::vector<control::OptionGiven>& options) {
                   .files = {{"bench.toml", file}},
                   .cpu = kAnswererCpu};
   for (const auto& [name, value] : options) {
-    program.command.push_back(control::option_name(name));
+    program.command.push_back(program::option_name(name));
     program.command.push_back(value);
   }
   return program;
@@ -66,7 +66,7 @@ Result<void> join(const std::string& device, const Namespace& asker, const Names
 }
 
 Result<void> Segment::start_answerer(Answerer answerer,
-                                     const std::vector<control::OptionGiven>& options) {
+                                     const std::vector<program::OptionText>& options) {
   auto process = Process::start(
       answerer_, name_, answerer == Answerer::ndppd ? ndppd_program() : proxy_program(options));
   if (!process) return Unexpected{process.error()};
@@ -112,7 +112,7 @@ Result<void> Segment::wait_for_answer() {
 }
 
 Result<std::unique_ptr<Segment>> Segment::open(Answerer answerer,
-                                               const std::vector<control::OptionGiven>& options) {
+                                               const std::vector<program::OptionText>& options) {
   const bool is_ndppd = answerer == Answerer::ndppd;
   if (is_ndppd && find_program("ndppd").empty())
     return fail(EOPNOTSUPP, "ndppd", {}, "not installed");

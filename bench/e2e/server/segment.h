@@ -32,7 +32,7 @@ class Segment {
 
   /// Returns when the first solicitation was answered. `options`: of culvert run.
   [[nodiscard]] static Result<std::unique_ptr<Segment>> open(
-      Answerer answerer, const std::vector<control::OptionGiven>& options);
+      Answerer answerer, const std::vector<program::OptionText>& options);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -48,7 +48,7 @@ class Segment {
   Segment(std::string name, Namespace asker, Namespace answerer) noexcept
       : name_(std::move(name)), asker_(std::move(asker)), answerer_(std::move(answerer)) {}
   [[nodiscard]] Result<void> start_answerer(Answerer answerer,
-                                            const std::vector<control::OptionGiven>& options);
+                                            const std::vector<program::OptionText>& options);
   [[nodiscard]] Result<void> start_asker(std::size_t outstanding);
   [[nodiscard]] Result<void> wait_for_answer();
   [[nodiscard]] Result<void> check_running();

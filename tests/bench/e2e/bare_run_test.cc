@@ -1,4 +1,4 @@
-// What the bare loop joins, against the slow segmenter.
+// What the bare loop joins, against the slow gso.
 #include "bench/e2e/bare_run.h"
 
 #include <gtest/gtest.h>

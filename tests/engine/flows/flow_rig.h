@@ -54,10 +54,9 @@ class FlowRig {
     return table_->find(key, table_->hash(key), table_->tick(now));
   }
   [[nodiscard]] std::vector<FlowRecord> all() {
-    std::vector<FlowRecord> records;
-    table_->for_each(table_->tick(now),
-                     [&](const FlowRecord& record) { records.push_back(record); });
-    return records;
+    std::vector<FlowRecord> stats;
+    table_->for_each(table_->tick(now), [&](const FlowRecord& record) { stats.push_back(record); });
+    return stats;
   }
   [[nodiscard]] FlowStep step(Direction direction, std::uint8_t flags,
                               std::uint32_t packets) const {

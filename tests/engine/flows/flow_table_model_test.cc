@@ -1,6 +1,6 @@
 // The flow table against a std::map that does the same the slow way, over millions of random
 // operations; and with several threads at once, where what can be found must be something that was
-// put there. Times and lives are the model's own, from the RFCs and the text of flow_life.h.
+// put there. Times and lives are the model's own, from the RFCs and the text of flow_state.h.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -126,8 +126,8 @@ class SideBySide {
       EXPECT_EQ(record.packets, flow->packets);
       EXPECT_EQ(record.age.count(), seconds() - flow->first_seconds);
       EXPECT_EQ(record.idle.count(), seconds() - flow->last_seconds);
-      EXPECT_EQ(record.life.opened == Direction::inbound, flow->opened_inbound);
-      EXPECT_EQ(record.life.is_protected(), flow->is_answered());
+      EXPECT_EQ(record.tracked.opened == Direction::inbound, flow->opened_inbound);
+      EXPECT_EQ(record.tracked.is_protected(), flow->is_answered());
       ++count;
     }
     std::erase_if(model_.flows(), [&](const auto& flow) {

@@ -59,7 +59,7 @@ TEST(FlowTable, TellsOfEachFlow) {
   const FlowRecord flow = rig.all().front();
   EXPECT_EQ(flow.key, FlowRig::key(0x0050'1234, kTcpProtocol));
   EXPECT_EQ(flow.pin, FlowRig::pin_of(kA));
-  EXPECT_EQ(flow.life, (FlowLife{FlowState::established, Direction::inbound}));
+  EXPECT_EQ(flow.tracked, (TrackedState{FlowState::established, Direction::inbound}));
   EXPECT_EQ(flow.age, seconds{8});
   EXPECT_EQ(flow.idle, seconds{3});
   EXPECT_EQ(flow.packets, 42u);
@@ -96,7 +96,7 @@ TEST(FlowTable, ForgetsAFlowThatIsOver) {
   EXPECT_TRUE(rig.all().empty());
   EXPECT_EQ(rig.out(FlowRig::key(7), kRoute), kRoute);  // a new flow, opened by us
   ASSERT_EQ(rig.all().size(), 1u);
-  EXPECT_EQ(rig.all().front().life, (FlowLife{FlowState::opening, Direction::outbound}));
+  EXPECT_EQ(rig.all().front().tracked, (TrackedState{FlowState::opening, Direction::outbound}));
   EXPECT_EQ(rig.all().front().age, seconds{0});
 }
 

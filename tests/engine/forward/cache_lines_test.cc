@@ -34,7 +34,7 @@ struct Block {
   std::size_t bytes = 0;
   Owner owner = Owner::nobody;
 };
-// Not a container: they allocate. One thread of the test records, so nothing here is locked.
+// Not a container: they allocate. One thread of the test stats, so nothing here is locked.
 std::array<Block, kMaxBlocks> blocks;
 std::size_t block_count = 0;
 thread_local Owner recording = Owner::nobody;
@@ -96,7 +96,7 @@ class For {
 
 constexpr std::size_t kLineBytes = io::kCacheLineBytes;
 // What lies side by side in one array or is made by make_shared(). Buffers for packets are mapped,
-// so whole pages, as are a worker's records of tunnels.
+// so whole pages, as are a worker's stats of tunnels.
 static_assert(alignof(Worker) == kLineBytes && alignof(DeviceCounters) == kLineBytes);
 static_assert(alignof(io::EncapsulatorSlot) == kLineBytes);
 
@@ -271,7 +271,7 @@ TEST_P(CacheLines, AreNotSharedByWorkers) {
   EXPECT_EQ(common(second_writes, shared), Lines{});
 }
 
-INSTANTIATE_TEST_SUITE_P(Queues, CacheLines,
+INSTANTIATE_TEST_SUITE_P(PacketIo, CacheLines,
                          ::testing::Values(Way{false, false}, Way{false, true}, Way{true, false},
                                            Way{true, true}),
                          [](const auto& test) {

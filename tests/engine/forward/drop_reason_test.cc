@@ -124,8 +124,8 @@ TEST(OutboundRoute, TunnelThatIsDown) {
   TunnelRig rig{config};
   rig.queues().put(io::Source::tun, inner());
   rig.round();
-  expect_only_drop(rig, DropReason::tunnel_down);
-  EXPECT_EQ(rig.tunnel().dropped(DropReason::tunnel_down), 1u);
+  expect_only_drop(rig, DropReason::outbound_tunnel_down);
+  EXPECT_EQ(rig.tunnel().dropped(DropReason::outbound_tunnel_down), 1u);
   EXPECT_EQ(rig.queues().written.size(), 1u);
 }
 
@@ -257,7 +257,7 @@ std::vector<Arrival> arrivals() {
        gre_packet({0, 0, 0x08, 0x00}, ipv4("127.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8))},
       {"BackToTheEncapsulator", inner_destination_is_encapsulator, gre_tunnel,
        gre_packet({0, 0, 0x08, 0x00}, ipv4("10.0.0.1", kRemoteText) / udp(1, 2) / payload(8))},
-      {"CongestionMark", congestion_mark_lost, sit_tunnel, with_outer(sit(inner()), 1, {3})},
+      {"CongestionMark", ecn_ce_on_not_ect, sit_tunnel, with_outer(sit(inner()), 1, {3})},
   };
 }
 INSTANTIATE_TEST_SUITE_P(All, Inbound, ::testing::ValuesIn(arrivals()),
@@ -269,7 +269,7 @@ TEST(InboundTunnel, ThatIsDown) {
   TunnelRig rig{config};
   rig.queues().put(io::Source::tunnel, sit(inner()));
   rig.round();
-  expect_only_drop(rig, DropReason::from_tunnel_that_is_down);
+  expect_only_drop(rig, DropReason::inbound_tunnel_down);
 }
 
 TEST(InboundTunnel, WithRemoteAnyTakesNobodysPackets) {
@@ -360,7 +360,7 @@ TEST(InboundRaw, CoalescedWithoutASegmentSize) {
   rig.queues().put(io::Source::tunnel,
                    ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(large));
   rig.round();
-  expect_only_drop(rig, DropReason::coalesced_beyond_repair);
+  expect_only_drop(rig, DropReason::gro_segment_size_unknown);
 }
 
 TEST(InboundWrite, FailsWithItsReason) {

@@ -1,7 +1,7 @@
 // Super-packets that leave whole and are encapsulated and cut by the kernel, beside the same ones
 // cut by us: what comes to the far end of a wire is the same, byte for byte.
 //
-//     worker > Departures > packet socket > program on `ours` > cut > `theirs` > captured
+//     worker > TxBatch > packet socket > program on `ours` > cut > `theirs` > captured
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
@@ -13,9 +13,9 @@
 #include <optional>
 
 #include "io/bpf/bpf.h"
-#include "io/departures.h"
 #include "io/packet_socket.h"
 #include "io/raw_socket.h"
+#include "io/tx_batch.h"
 #include "proto/ipv4.h"
 #include "proto/tcp.h"
 #include "tests/io/rig.h"
@@ -109,7 +109,7 @@ class KernelCuts : public io::NamespaceTest {
   std::optional<io::Wire> wire_;
   std::optional<io::EncapsulatorProgram> program_;
   io::WorkerDescriptors descriptors_;
-  std::optional<io::Departures> departures_;
+  std::optional<io::TxBatch> departures_;
   io::Fd receiver_;
 };
 

@@ -71,7 +71,7 @@ class Pinning : public ::testing::Test {
     }
     tables_ = std::make_unique<Snapshot<Tables>>(std::move(tables), kWorkers);
     for (std::size_t i = 0; i < kWorkers; ++i) {
-      auto queues = std::make_unique<MemoryQueues>();
+      auto queues = std::make_unique<MemoryPacketIo>();
       queues_.push_back(queues.get());
       workers_.push_back(std::make_unique<Worker>(
           std::move(queues), *tables_, WorkerOptions{.index = i, .flows = table_.get()}));
@@ -126,7 +126,7 @@ class Pinning : public ::testing::Test {
   std::vector<std::shared_ptr<Path>> paths_{std::make_shared<Path>(), std::make_shared<Path>(),
                                             std::make_shared<Path>()};
   std::unique_ptr<Snapshot<Tables>> tables_;
-  std::vector<MemoryQueues*> queues_;
+  std::vector<MemoryPacketIo*> queues_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

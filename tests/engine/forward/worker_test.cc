@@ -437,7 +437,7 @@ TEST(WorkerErrors, LearnThePathMtu) {  // RFC 4213 3.4, RFC 1191
 
 // Tunnels with `local any` to the loopback network: a look-up gives each its local address.
 TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
-  constexpr std::uint32_t kTunnels = 3 * Worker::kHouseChunk + 5;
+  constexpr std::uint32_t kTunnels = 3 * Worker::kRouteRefreshBatch + 5;
   std::vector<TunnelConfig> configs(kTunnels, sit_config());
   for (std::uint32_t i = 0; i < kTunnels; ++i) {
     configs[i].remote = proto::Ipv4Address::from_host(0x7f000100 + i);
@@ -457,7 +457,7 @@ TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
   for (std::size_t round = 1; round <= 4; ++round) {
     rig.queues().put(io::Source::tun, udp_packet(64));
     rig.round();
-    EXPECT_EQ(looked_up(), std::min<std::size_t>(round * Worker::kHouseChunk, kTunnels));
+    EXPECT_EQ(looked_up(), std::min<std::size_t>(round * Worker::kRouteRefreshBatch, kTunnels));
     EXPECT_EQ(rig.tunnel().out_packets, round);
   }
   expect_conserved(rig);

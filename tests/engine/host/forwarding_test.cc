@@ -13,8 +13,10 @@
 #include "tests/support/in_namespace.h"
 #include "tools/culvert/config/command_line.h"
 
-namespace culvert::control {
+namespace culvert::host {
 namespace {
+
+using test::in_namespace;
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -51,7 +53,7 @@ bool has_force_forwarding() {
 
 DeviceSettings device(std::vector<std::string> words) {
   for (const char* word : {"mode", "gre", "remote", "192.0.2.1"}) words.emplace_back(word);
-  const auto parsed = parse_command_line("tun1", words, {});
+  const auto parsed = program::parse_command_line("tun1", words, {});
   EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message());
   return *parsed;
 }
@@ -66,15 +68,15 @@ struct Host {
   Result<io::Tun> tun = io::open_tun("tun1", 1);
   Result<io::Tun> up = io::open_tun("up", 1);
   Result<io::Tun> beside = io::open_tun("else", 1);
-  Result<Netlink> netlink = Netlink::open();
+  Result<netlink::Netlink> netlink = netlink::Netlink::open();
 };
 
-ForwardingWish wish_of(const DeviceSettings& settings, const std::vector<NdpConfig>& ndp = {}) {
+ForwardingSettings wish_of(const DeviceSettings& settings, const std::vector<NdpConfig>& ndp = {}) {
   const DeviceSettings* devices[] = {&settings};
-  return forwarding_wish(devices, ndp);
+  return forwarding_settings(devices, ndp);
 }
 
-TEST(ForwardingWish, IsForTheDeviceTheProxiesAndTheUplinks) {
+TEST(ForwardingSettings, IsForTheDeviceTheProxiesAndTheUplinks) {
   in_namespace([] {
     const Host host;
     std::vector<NdpConfig> ndp(1);
@@ -84,7 +86,7 @@ TEST(ForwardingWish, IsForTheDeviceTheProxiesAndTheUplinks) {
     EXPECT_THAT(wish.ipv4, IsEmpty());
     EXPECT_THAT(wish_of(device({"forwarding", "prefix", "10.0.0.0/8"})).ipv4,
                 ElementsAre("tun1", "up"));
-    EXPECT_EQ(wish_of(device({"prefix", "2001:db8::/32"}), ndp), ForwardingWish{});
+    EXPECT_EQ(wish_of(device({"prefix", "2001:db8::/32"}), ndp), ForwardingSettings{});
   });
 }
 
@@ -176,4 +178,4 @@ TEST(WhyNotForwarded, NamesTheSysctl) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::host

@@ -88,7 +88,7 @@ TEST(NdpProbing, LeavesWhoHasGivenUp) {
   config.probe.timeout = 10s;
   NdpRig rig{config};
   rig.give(routers_solicitation());
-  rig.now += NdpProbes::kPatience + 1ms;
+  rig.now += NdpProbes::kSolicitorTimeout + 1ms;
   EXPECT_THAT(rig.echo(kTarget), IsEmpty());
   rig.expect_ignored(NdpIgnored::probe_unanswered);
   EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u) << "but knows the target";

@@ -1,4 +1,4 @@
-// Segmenter, Coalescer and Fragmenter beside Linux, which does the same work.
+// Gso, Gro and Ipv4Fragmenter beside Linux, which does the same work.
 //
 //     test --TUN `in`, virtio headers--> [forwarding, GSO] --TUN `out`, no offload--> test
 //     test --TUN `in`, fragments--> [reassembly] --raw socket--> test
@@ -28,8 +28,8 @@
 #include "io/fd.h"
 #include "io/offload.h"
 #include "proto/address.h"
-#include "tests/support/coalescing_round.h"
 #include "tests/support/cut.h"
+#include "tests/support/gro_round.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/tables/tunnel_records.h"
+#include "engine/tables/tunnel_stats.h"
 #include "tests/support/tunnel_rig.h"
 
 namespace culvert::test {
@@ -88,28 +88,28 @@ TEST(TunnelPlan, HasRoomForAllTunnelsToBeReplacedAtOnce) {
   EXPECT_EQ(again.slots.size(), kMaxSlots);
 }
 
-TEST(TunnelRecords, AreZeroWhereASlotIsUsedAgain) {
-  TunnelRecords records;
-  EXPECT_EQ(records.totals(700).in_packets, 0u);
-  ASSERT_TRUE(records.prepare(700, 5));
-  const auto counters = records.counters(700);
+TEST(TunnelStats, AreZeroWhereASlotIsUsedAgain) {
+  TunnelStats stats;
+  EXPECT_EQ(stats.totals(700).in_packets, 0u);
+  ASSERT_TRUE(stats.prepare(700, 5));
+  const auto counters = stats.counters(700);
   counters->in_packets.add(3);
   counters.add(RareCounter::too_big_sent, 4);
   counters.drop(DropReason::routing_loop, 2);
-  records.state(700).next_sequence = 9;
-  ASSERT_TRUE(records.prepare(701, 6));
-  const Totals totals = records.totals(700);
+  stats.state(700).next_sequence = 9;
+  ASSERT_TRUE(stats.prepare(701, 6));
+  const Totals totals = stats.totals(700);
   EXPECT_EQ(totals.in_packets, 3u);
   EXPECT_EQ(totals.too_big_sent, 4u);
   EXPECT_EQ(totals.dropped(DropReason::routing_loop), 2u);
   EXPECT_EQ(totals.dropped(Direction::outbound), 2u);
-  EXPECT_EQ(records.totals(701).dropped(Direction::outbound), 0u);
-  ASSERT_TRUE(records.prepare(700, 7));
-  EXPECT_EQ(records.totals(700).in_packets, 0u);
-  EXPECT_EQ(records.totals(700).too_big_sent, 0u);
-  EXPECT_EQ(records.totals(700).dropped(Direction::outbound), 0u);
-  EXPECT_EQ(records.state(700).next_sequence, 0u);
-  EXPECT_EQ(records.state(700).next_identification, 7);
+  EXPECT_EQ(stats.totals(701).dropped(Direction::outbound), 0u);
+  ASSERT_TRUE(stats.prepare(700, 7));
+  EXPECT_EQ(stats.totals(700).in_packets, 0u);
+  EXPECT_EQ(stats.totals(700).too_big_sent, 0u);
+  EXPECT_EQ(stats.totals(700).dropped(Direction::outbound), 0u);
+  EXPECT_EQ(stats.state(700).next_sequence, 0u);
+  EXPECT_EQ(stats.state(700).next_identification, 7);
 }
 
 }  // namespace

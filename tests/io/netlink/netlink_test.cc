@@ -13,8 +13,10 @@
 #include "io/tun.h"
 #include "tests/support/in_namespace.h"
 
-namespace culvert::control {
+namespace culvert::netlink {
 namespace {
+
+using test::in_namespace;
 
 using proto::Ipv4Address;
 using proto::Ipv4Prefix;
@@ -197,4 +199,4 @@ TEST(NetlinkWatch, TellsOfLinksAddressesAndRoutes) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::netlink

@@ -9,9 +9,9 @@
 
 #include "engine/model/quoted.h"
 #include "tools/culvert/cli/print.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
-namespace culvert::tool {
+namespace culvert::program {
 
 /// A sentence about the first option or subcommand that does not exist.
 [[nodiscard]] inline int complain_unknown(const CLI::App& command, const std::string& unknown) {
@@ -21,7 +21,7 @@ namespace culvert::tool {
   }
   for (const CLI::App* sub : command.get_subcommands({})) names.push_back(sub->get_name());
   const std::vector<std::string_view> views(names.begin(), names.end());
-  const std::string_view near = control::nearest(unknown.substr(0, unknown.find('=')), views);
+  const std::string_view near = nearest(unknown.substr(0, unknown.find('=')), views);
   const std::string parent = command.get_parent() ? command.get_parent()->get_name() + " " : "";
   const std::string help = "`" + parent + command.get_name() + " --help`";
   return complain(culvert::quoted(unknown) + " is unknown: " +
@@ -40,4 +40,4 @@ namespace culvert::tool {
   return complain(what + ": see `" + app.get_name() + " --help`", kUsageError);
 }
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

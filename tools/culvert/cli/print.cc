@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string>
 
-namespace culvert::tool {
+namespace culvert::program {
 namespace {
 
 void write_all(int fd, std::string_view text) {
@@ -35,4 +35,4 @@ void keep_standard_descriptors() {
   }
 }
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

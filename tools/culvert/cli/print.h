@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-namespace culvert::tool {
+namespace culvert::program {
 
 inline constexpr int kOk = 0;
 inline constexpr int kSystemError = 1;  ///< the words are right, but the system refused something
@@ -26,4 +26,4 @@ int complain(std::string_view sentence, int status);
 /// and printed text would go there: into a tunnel, perhaps. Opens /dev/null in its place.
 void keep_standard_descriptors();
 
-}  // namespace culvert::tool
+}  // namespace culvert::program

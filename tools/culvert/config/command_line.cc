@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "tools/culvert/config/draft.h"
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/config_builder.h"
+#include "tools/culvert/config/parse_value.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
-bool is_word(const Word& word) {
-  return word.kind != Word::Kind::option && word.kind != Word::Kind::key;
+bool is_word(const Option& word) {
+  return word.kind != Option::Kind::option && word.kind != Option::Kind::key;
 }
 
 Unexpected<Error> refuse(std::string_view word, std::string_view value, std::string text) {
@@ -19,20 +19,21 @@ Unexpected<Error> refuse(std::string_view word, std::string_view value, std::str
 
 /// A word and whether it stood there as `no` + word.
 struct Found {
-  const Word* word = nullptr;
+  const Option* word = nullptr;
   bool is_negated = false;
 };
 
 Found find_on_command_line(std::string_view text) {
-  if (const Word* word = find_word(text); word != nullptr && is_word(*word)) return {word, false};
-  for (const Word& word : words()) {
-    if (word.kind == Word::Kind::flag && negated(word) == text) return {&word, true};
+  if (const Option* word = find_option(text); word != nullptr && is_word(*word))
+    return {word, false};
+  for (const Option& word : options()) {
+    if (word.kind == Option::Kind::flag && negated(word) == text) return {&word, true};
   }
   return {};
 }
 
 /// "[no]csum"
-std::string either(const Word& word) {
+std::string either(const Option& word) {
   const std::string name{word.name}, no = negated(word);
   return no.ends_with(name) ? "[no]" + name : name + "|" + no;
 }
@@ -40,10 +41,10 @@ std::string either(const Word& word) {
 /// What may be meant by a word that does not exist.
 std::string suggest(std::string_view unknown) {
   std::vector<std::string> names;
-  for (const Word& word : words()) {
+  for (const Option& word : options()) {
     if (!is_word(word)) continue;
     names.emplace_back(word.name);
-    if (word.kind == Word::Kind::flag) names.push_back(negated(word));
+    if (word.kind == Option::Kind::flag) names.push_back(negated(word));
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
   const std::string_view near = nearest(unknown, views);
@@ -51,9 +52,9 @@ std::string suggest(std::string_view unknown) {
   return "is unknown: `culvert run --help` lists all words";
 }
 
-Result<void> set_option(Draft& draft, const OptionGiven& option) {
-  const Word* word = find_word(option.name);
-  if (word == nullptr || word->kind != Word::Kind::option) {
+Result<void> set_option(ConfigBuilder& draft, const OptionText& option) {
+  const Option* word = find_option(option.name);
+  if (word == nullptr || word->kind != Option::Kind::option) {
     return refuse(option_name(option.name), option.value, "is no option of a device");
   }
   if (const auto set = draft.set(*word, {.text = option.value}); !set) {
@@ -63,14 +64,14 @@ Result<void> set_option(Draft& draft, const OptionGiven& option) {
 }
 
 /// Takes one word, and its value if it has one, from the front of `rest`.
-Result<void> take_word(Draft& draft, std::span<const std::string>& rest,
-                       std::optional<Word::Scope> only) {
+Result<void> take_word(ConfigBuilder& draft, std::span<const std::string>& rest,
+                       std::optional<Option::Scope> only) {
   const std::string& text = rest.front();
   rest = rest.subspan(1);
   const auto [word, is_negated] = find_on_command_line(text);
   if (word == nullptr) {
-    const Word* elsewhere = find_word(text);
-    if (elsewhere != nullptr && elsewhere->kind == Word::Kind::option) {
+    const Option* elsewhere = find_option(text);
+    if (elsewhere != nullptr && elsewhere->kind == Option::Kind::option) {
       return refuse(text, "", "is an option: write " + option_name(text));
     }
     return refuse(text, "", suggest(text));
@@ -78,8 +79,8 @@ Result<void> take_word(Draft& draft, std::span<const std::string>& rest,
   if (only && word->scope != *only) {
     return refuse(text, "", "is a word of the device, and this is about one of its tunnels");
   }
-  Given given;
-  if (word->kind == Word::Kind::flag) {
+  RawValue given;
+  if (word->kind == Option::Kind::flag) {
     given.text = is_negated ? "false" : "true";
   } else {
     if (rest.empty()) {
@@ -96,26 +97,26 @@ Result<void> take_word(Draft& draft, std::span<const std::string>& rest,
 
 }  // namespace
 
-Error to_error(const Complaint& complaint) {
-  std::string object = quoted(complaint.word);
-  if (!complaint.value.empty()) object += ", value " + quoted(complaint.value);
-  return {.code = 0, .operation = "word", .object = object, .advice = complaint.text};
+Error to_error(const ConfigError& error) {
+  std::string object = quoted(error.word);
+  if (!error.value.empty()) object += ", value " + quoted(error.value);
+  return {.code = 0, .operation = "word", .object = object, .advice = error.text};
 }
 
-Result<void> set_words(Draft& draft, std::span<const std::string> words,
-                       std::optional<Word::Scope> only) {
+Result<void> set_words(ConfigBuilder& draft, std::span<const std::string> words,
+                       std::optional<Option::Scope> only) {
   while (!words.empty()) {
     if (auto taken = take_word(draft, words, only); !taken) return taken;
   }
   return {};
 }
 
-Result<DeviceSettings> parse_command_line(std::string_view device,
-                                          std::span<const std::string> arguments,
-                                          std::span<const OptionGiven> options) {
-  Draft draft{device};
+Result<host::DeviceSettings> parse_command_line(std::string_view device,
+                                                std::span<const std::string> arguments,
+                                                std::span<const OptionText> options) {
+  ConfigBuilder draft{device};
   if (const auto set = set_words(draft, arguments); !set) return Unexpected{set.error()};
-  for (const OptionGiven& option : options) {
+  for (const OptionText& option : options) {
     if (const auto set = set_option(draft, option); !set) return Unexpected{set.error()};
   }
   auto settings = std::move(draft).finish();
@@ -123,11 +124,11 @@ Result<DeviceSettings> parse_command_line(std::string_view device,
   return std::move(*settings);
 }
 
-Result<void> override_options(DeviceSettings& settings, std::span<const OptionGiven> options) {
-  TunnelDraft unused;
+Result<void> override_options(host::DeviceSettings& settings, std::span<const OptionText> options) {
+  TunnelBuilder unused;
   for (const auto& [name, value] : options) {
-    const Word* word = find_word(name);
-    if (word == nullptr || word->kind != Word::Kind::option) {
+    const Option* word = find_option(name);
+    if (word == nullptr || word->kind != Option::Kind::option) {
       return refuse(option_name(name), value, "is no option of a device");
     }
     if (const auto set = word->set({settings, unused}, {.text = value}); !set) {
@@ -140,10 +141,10 @@ Result<void> override_options(DeviceSettings& settings, std::span<const OptionGi
 std::string describe_words() {
   constexpr std::size_t kColumn = 30;
   std::string text;
-  for (const Word& word : words()) {
+  for (const Option& word : options()) {
     if (!is_word(word)) continue;
     std::string line = "  ";
-    line += word.kind == Word::Kind::flag ? either(word) : std::string{word.name};
+    line += word.kind == Option::Kind::flag ? either(word) : std::string{word.name};
     if (!word.argument.empty()) line += " " + std::string{word.argument};
     line.resize(std::max(kColumn, line.size() + 1), ' ');
     text += line;
@@ -153,4 +154,4 @@ std::string describe_words() {
   return text;
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -3,28 +3,28 @@
 #include <functional>
 #include <utility>
 
-#include "tools/culvert/config/draft.h"
-#include "tools/culvert/config/ndp_words.h"
+#include "tools/culvert/config/config_builder.h"
+#include "tools/culvert/config/ndp_options.h"
+#include "tools/culvert/config/parse_value.h"
 #include "tools/culvert/config/text_file.h"
-#include "tools/culvert/config/toml_place.h"
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/toml_location.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 /// What a key may hold, in the words of TOML.
-std::string wanted(const Word& word) {
-  if (word.kind == Word::Kind::flag) return "must be true or false";
-  if (word.kind == Word::Kind::list)
+std::string wanted(const Option& word) {
+  if (word.kind == Option::Kind::flag) return "must be true or false";
+  if (word.kind == Option::Kind::list)
     return "must be an array of strings, like [\"2001:db8::1/64\"]";
   return "must be a string or an integer: " + std::string{word.argument};
 }
 
-Result<void> set_scalar(Draft& draft, const Word& word, const toml::node& node,
-                        const Place& place) {
-  const auto given = to_given(node);
+Result<void> set_scalar(ConfigBuilder& draft, const Option& word, const toml::node& node,
+                        const TomlLocation& place) {
+  const auto given = to_raw_value(node);
   if (!given) return place.refuse(line_of(node), word.name, "", wanted(word));
-  const bool wants_flag = word.kind == Word::Kind::flag;
+  const bool wants_flag = word.kind == Option::Kind::flag;
   if (wants_flag != node.is_boolean()) {
     return place.refuse(given->line, word.name, given->text, wanted(word));
   }
@@ -34,10 +34,11 @@ Result<void> set_scalar(Draft& draft, const Word& word, const toml::node& node,
   return {};
 }
 
-Result<void> set_word(Draft& draft, const Word& word, const toml::node& node, const Place& place) {
+Result<void> set_word(ConfigBuilder& draft, const Option& word, const toml::node& node,
+                      const TomlLocation& place) {
   const auto* list = node.as_array();
   if (list == nullptr) return set_scalar(draft, word, node, place);
-  if (word.kind != Word::Kind::list) {
+  if (word.kind != Option::Kind::list) {
     return place.refuse(line_of(node), word.name, "", "takes one value, not an array");
   }
   if (list->empty() && word.name == "accept") {  // which would read as if nothing were accepted
@@ -50,27 +51,28 @@ Result<void> set_word(Draft& draft, const Word& word, const toml::node& node, co
   return {};
 }
 
-Unexpected<Error> refuse_unknown(const toml::key& key, Word::Scope scope, const Place& place) {
-  if (const Word* word = find_word(key.str()); word != nullptr && word->scope != scope) {
+Unexpected<Error> refuse_unknown(const toml::key& key, Option::Scope scope,
+                                 const TomlLocation& place) {
+  if (const Option* word = find_option(key.str()); word != nullptr && word->scope != scope) {
     return place.refuse(line_of(key), key.str(), "",
-                        scope == Word::Scope::device
+                        scope == Option::Scope::device
                             ? "belongs into the [[device.NAME.tunnel]] section"
                             : "belongs into the [device.NAME] section");
   }
   std::vector<std::string_view> names;
-  for (const Word& word : words()) {
+  for (const Option& word : options()) {
     if (word.scope == scope) names.push_back(word.name);
   }
-  if (scope == Word::Scope::device) names.push_back("tunnel");
+  if (scope == Option::Scope::device) names.push_back("tunnel");
   return place.refuse_unknown(key, names);
 }
 
 /// Sets each key of one section; `tunnel` in a device's section is skipped.
-Result<void> set_section(Draft& draft, const toml::table& section, Word::Scope scope,
-                         const Place& place) {
+Result<void> set_section(ConfigBuilder& draft, const toml::table& section, Option::Scope scope,
+                         const TomlLocation& place) {
   for (const auto& [key, node] : section) {
-    if (scope == Word::Scope::device && key.str() == "tunnel") continue;
-    const Word* word = find_word(key.str());
+    if (scope == Option::Scope::device && key.str() == "tunnel") continue;
+    const Option* word = find_option(key.str());
     // The aliases are those of the command line of `ip`: a file has one name for one thing.
     const bool is_known = word != nullptr && word->scope == scope && word->name == key.str();
     if (!is_known) return refuse_unknown(key, scope, place);
@@ -81,7 +83,7 @@ Result<void> set_section(Draft& draft, const toml::table& section, Word::Scope s
 
 /// The tunnels of a device: at least one.
 Result<const toml::array*> find_tunnels(std::string_view device, const toml::table& section,
-                                        const Place& place) {
+                                        const TomlLocation& place) {
   const std::string brackets = "[[device." + std::string{device} + ".tunnel]]";
   const toml::node* node = section.get("tunnel");
   const auto* tunnels = node == nullptr ? nullptr : node->as_array();
@@ -96,21 +98,22 @@ Result<const toml::array*> find_tunnels(std::string_view device, const toml::tab
   return tunnels;
 }
 
-Result<DeviceSettings> read_device(std::string_view name, const toml::node& node,
-                                   const Place& place) {
+Result<host::DeviceSettings> read_device(std::string_view name, const toml::node& node,
+                                         const TomlLocation& place) {
   const auto* section = node.as_table();
   if (section == nullptr) {
     return place.refuse(line_of(node), name, "", "must be a section: [device.NAME]");
   }
-  Draft draft{name, line_of(*section)};
-  if (const auto set = set_section(draft, *section, Word::Scope::device, place); !set) {
+  ConfigBuilder draft{name, line_of(*section)};
+  if (const auto set = set_section(draft, *section, Option::Scope::device, place); !set) {
     return Unexpected{set.error()};
   }
   const auto tunnels = find_tunnels(name, *section, place);
   if (!tunnels) return Unexpected{tunnels.error()};
   for (const toml::node& tunnel : **tunnels) {
     draft.add_tunnel(line_of(tunnel));
-    if (const auto set = set_section(draft, *tunnel.as_table(), Word::Scope::tunnel, place); !set) {
+    if (const auto set = set_section(draft, *tunnel.as_table(), Option::Scope::tunnel, place);
+        !set) {
       return Unexpected{set.error()};
     }
   }
@@ -124,7 +127,7 @@ Result<DeviceSettings> read_device(std::string_view name, const toml::node& node
 
 /// Each section of one kind: [device.NAME], [ndp.IFACE].
 Result<void> for_each_section(
-    const toml::table& root, std::string_view kind, const Place& place,
+    const toml::table& root, std::string_view kind, const TomlLocation& place,
     const std::function<Result<void>(const toml::key& name, const toml::node& section)>& read) {
   const toml::node* node = root.get(kind);
   if (node == nullptr) return {};
@@ -141,8 +144,8 @@ Result<void> for_each_section(
 }
 
 Result<void> read_ndp_section(Settings& all, const toml::key& interface, const toml::node& section,
-                              const Place& place) {
-  for (const DeviceSettings& device : all.devices) {
+                              const TomlLocation& place) {
+  for (const host::DeviceSettings& device : all.devices) {
     if (device.config.device != interface.str()) continue;
     return place.refuse(line_of(interface), interface.str(), "",
                         "is a tunnel device, and neighbors are asked for on Ethernet: name the "
@@ -154,7 +157,7 @@ Result<void> read_ndp_section(Settings& all, const toml::key& interface, const t
   return {};
 }
 
-Result<Settings> read_settings(const toml::table& root, const Place& place) {
+Result<Settings> read_settings(const toml::table& root, const TomlLocation& place) {
   for (const auto& [key, node] : root) {
     if (key.str() == "device" || key.str() == "ndp") continue;
     return place.refuse(
@@ -183,7 +186,7 @@ Result<Settings> read_settings(const toml::table& root, const Place& place) {
 }  // namespace
 
 Result<Settings> parse_config(std::string_view toml, std::string_view file) {
-  const Place place{file};
+  const TomlLocation place{file};
   try {
     return read_settings(toml::parse(toml, file), place);
   } catch (const toml::parse_error& error) {
@@ -198,4 +201,4 @@ Result<Settings> load_config(const std::string& path) {
   return parse_config(*text, path);
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

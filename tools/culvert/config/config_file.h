@@ -7,7 +7,7 @@
 
 #include "tools/culvert/config/settings.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// Reads TOML: one `[device.NAME]` with its `[[device.NAME.tunnel]]`s for each device, and one
 /// `[ndp.IFACE]` for each NDP proxy; at least one of them. `file` is what errors call it; they name
@@ -17,4 +17,4 @@ namespace culvert::control {
 /// The same of a file. An error with an errno: it cannot be read.
 [[nodiscard]] Result<Settings> load_config(const std::string& path);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

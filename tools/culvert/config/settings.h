@@ -7,12 +7,12 @@
 #include "engine/host/device_settings.h"
 #include "engine/ndp/ndp_config.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// All that one process runs: what a whole file asks for.
 struct Settings {
-  std::vector<DeviceSettings> devices;
+  std::vector<host::DeviceSettings> devices;
   std::vector<NdpConfig> ndp;
 };
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -9,7 +9,7 @@
 
 #include "io/fd.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 constexpr std::size_t kLargestFileBytes = 16 << 20;  // 10,000 tunnels with many words have 4 MiB
@@ -34,4 +34,4 @@ Result<std::string> read_text_file(const std::string& path, std::string advice) 
   }
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "tools/culvert/config/command_line.h"
-#include "tools/culvert/config/draft.h"
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/config_builder.h"
+#include "tools/culvert/config/parse_value.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using Tunnels = std::vector<TunnelConfig>;
@@ -28,9 +28,9 @@ Result<void> add(Tunnels& tunnels, const TunnelCommand& command) {
   if (find(tunnels, command.tunnel) != tunnels.end()) {
     return refuse(command, "there is a tunnel of that name already: change it with `tunnel set`");
   }
-  Draft draft{command.device};
+  ConfigBuilder draft{command.device};
   draft.add_tunnel();
-  if (auto set = set_words(draft, command.words, Word::Scope::tunnel); !set) return set;
+  if (auto set = set_words(draft, command.words, Option::Scope::tunnel); !set) return set;
   auto tunnel = std::move(draft).finish_tunnel();
   if (!tunnel) return Unexpected{to_error(tunnel.error())};
   tunnel->name = command.tunnel;
@@ -40,9 +40,9 @@ Result<void> add(Tunnels& tunnels, const TunnelCommand& command) {
 
 Result<void> change(TunnelConfig& tunnel, const TunnelCommand& command) {
   if (command.words.empty()) return refuse(command, "says no word to change: write up, down, ...");
-  Draft draft{command.device};
+  ConfigBuilder draft{command.device};
   draft.change_tunnel(tunnel);
-  if (auto set = set_words(draft, command.words, Word::Scope::tunnel); !set) return set;
+  if (auto set = set_words(draft, command.words, Option::Scope::tunnel); !set) return set;
   auto changed = std::move(draft).finish_tunnel();
   if (!changed) return Unexpected{to_error(changed.error())};
   tunnel = std::move(*changed);
@@ -69,7 +69,8 @@ Result<void> carry_out(Tunnels& tunnels, const TunnelCommand& command) {
 
 }  // namespace
 
-Result<DeviceSettings> apply_command(DeviceSettings device, const TunnelCommand& command) {
+Result<host::DeviceSettings> apply_command(host::DeviceSettings device,
+                                           const TunnelCommand& command) {
   if (auto done = carry_out(device.config.tunnels, command); !done) {
     return Unexpected{done.error()};
   }
@@ -77,4 +78,4 @@ Result<DeviceSettings> apply_command(DeviceSettings device, const TunnelCommand&
   return device;
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -6,7 +6,7 @@
 
 #include "tools/culvert/config/settings.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 struct TunnelCommand {
   std::string action;  ///< "add", "del" or "set"
@@ -17,7 +17,7 @@ struct TunnelCommand {
 
 /// The device with the change. Errors are those of `run`: the word, its value, what is wrong and
 /// what to do.
-[[nodiscard]] Result<DeviceSettings> apply_command(DeviceSettings device,
-                                                   const TunnelCommand& command);
+[[nodiscard]] Result<host::DeviceSettings> apply_command(host::DeviceSettings device,
+                                                         const TunnelCommand& command);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -12,7 +12,7 @@
 #include "tools/culvert/daemon/control_socket.h"
 #include "tools/culvert/daemon/unix_socket.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -79,4 +79,4 @@ std::vector<std::string> find_control_sockets(std::string_view directory) {
   return paths;
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -12,7 +12,7 @@
 
 #include "tools/culvert/daemon/unix_socket.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 namespace asio = boost::asio;
@@ -146,4 +146,4 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(
   }
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -15,7 +15,7 @@ namespace boost::asio {
 class io_context;
 }
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// Where the sockets are, if --control does not say otherwise.
 inline constexpr std::string_view kControlDirectory = "/run/culvert";
@@ -50,4 +50,4 @@ class ControlServer {
 [[nodiscard]] std::vector<std::string> find_control_sockets(
     std::string_view directory = kControlDirectory);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

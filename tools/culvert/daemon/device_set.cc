@@ -4,14 +4,14 @@
 #include <utility>
 
 #include "engine/host/host_check.h"
-#include "tools/culvert/daemon/signals_blocked.h"
+#include "tools/culvert/daemon/signal_mask.h"
 
-namespace culvert::control {
+namespace culvert::program {
 Result<void> DeviceSet::start(Settings settings) {
-  auto netlink = Netlink::open();
+  auto netlink = netlink::Netlink::open();
   if (!netlink) return Unexpected{netlink.error()};
   netlink_.emplace(std::move(*netlink));
-  for (DeviceSettings& device : settings.devices) {
+  for (host::DeviceSettings& device : settings.devices) {
     if (auto done = bring_up(std::move(device)); !done) return done;
   }
   ndp_ = std::move(settings.ndp);
@@ -25,21 +25,21 @@ void DeviceSet::clear() {
   devices_.clear();
 }
 
-ForwardingWish DeviceSet::wish() const {
-  std::vector<const DeviceSettings*> devices;
+host::ForwardingSettings DeviceSet::wish() const {
+  std::vector<const host::DeviceSettings*> devices;
   for (const auto& device : devices_) devices.push_back(&device->settings());
-  return forwarding_wish(devices, ndp_);
+  return host::forwarding_settings(devices, ndp_);
 }
 
 void DeviceSet::warn_about_forwarding() const {
   for (const auto& device : devices_) {
-    const std::string why = why_not_forwarded(device->settings());
+    const std::string why = host::why_not_forwarded(device->settings());
     const Log& log = device->settings().config.log;
     if (!why.empty() && log) log(LogLevel::warning, why);
   }
 }
 
-Result<void> DeviceSet::bring_up(DeviceSettings settings) {
+Result<void> DeviceSet::bring_up(host::DeviceSettings settings) {
   const SignalsBlocked blocked;
   auto device = ManagedDevice::bring_up(std::move(settings), *netlink_, open_);
   if (!device) return Unexpected{device.error()};
@@ -66,9 +66,9 @@ Settings DeviceSet::settings() const {
 }
 
 Result<void> DeviceSet::check(const Settings& before, const Settings& next) {
-  HostChecker checker{*netlink_};
-  for (const DeviceSettings& device : next.devices) {
-    const DeviceSettings* old = find_device(before, device.config.device);
+  host::HostChecker checker{*netlink_};
+  for (const host::DeviceSettings& device : next.devices) {
+    const host::DeviceSettings* old = find_device(before, device.config.device);
     if (old != nullptr) {
       if (auto checked = check_change(*old, device); !checked) return checked;
     }
@@ -86,7 +86,7 @@ Result<void> DeviceSet::bring_to(const Settings& next) {
     if (find_device(next, name) == nullptr) gone.push_back(name);
   }
   for (const std::string& name : gone) take_down(name);
-  for (const DeviceSettings& settings : next.devices) {
+  for (const host::DeviceSettings& settings : next.devices) {
     ManagedDevice* const device = find(settings.config.device);
     auto done = device == nullptr ? bring_up(settings) : device->change(settings);
     if (!done) return done;
@@ -118,7 +118,7 @@ Result<void> DeviceSet::change(const TunnelCommand& command) {
   }
   auto next = apply_command(device->settings(), command);
   if (!next) return Unexpected{next.error()};
-  HostChecker checker{*netlink_};
+  host::HostChecker checker{*netlink_};
   if (auto checked = checker.check(*next); !checked) return checked;
   return device->change(std::move(*next));
 }
@@ -132,7 +132,7 @@ void DeviceSet::refresh() {
   }
 }
 
-void DeviceSet::neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed) {
+void DeviceSet::neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed) {
   for (const auto& device : devices_) device->neighbors_changed(changed);
 }
 
@@ -164,4 +164,4 @@ std::vector<std::string> DeviceSet::up_lines() const {
   return lines;
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

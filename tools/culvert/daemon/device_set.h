@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "engine/host/forwarding.h"
-#include "tools/culvert/config/changes.h"
+#include "tools/culvert/config/config_diff.h"
 #include "tools/culvert/config/tunnel_command.h"
-#include "tools/culvert/daemon/reconcile.h"
+#include "tools/culvert/daemon/managed_device.h"
 #include "tools/culvert/show/flow_report.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 class DeviceSet {
  public:
@@ -35,7 +35,7 @@ class DeviceSet {
   [[nodiscard]] Result<void> change(const TunnelCommand& command);
 
   void refresh();
-  void neighbors_changed(const std::optional<std::vector<NeighborKey>>& changed);
+  void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
   void stop();
   void clear();
 
@@ -46,22 +46,22 @@ class DeviceSet {
 
  private:
   using Devices = std::vector<std::unique_ptr<ManagedDevice>>;
-  [[nodiscard]] Result<void> bring_up(DeviceSettings settings);
+  [[nodiscard]] Result<void> bring_up(host::DeviceSettings settings);
   void take_down(const std::string& name);
   [[nodiscard]] ManagedDevice* find(std::string_view name);
   [[nodiscard]] Settings settings() const;
   [[nodiscard]] Result<void> check(const Settings& before, const Settings& next);
   [[nodiscard]] Result<void> bring_to(const Settings& next);
 
-  [[nodiscard]] ForwardingWish wish() const;
+  [[nodiscard]] host::ForwardingSettings wish() const;
   void warn_about_forwarding() const;
 
   OpenEngine open_;
   Events events_;
-  std::optional<Netlink> netlink_;
+  std::optional<netlink::Netlink> netlink_;
   std::vector<NdpConfig> ndp_;
   Devices devices_;
-  ForwardingGuard forwarding_;
+  host::ForwardingGuard forwarding_;
 };
 
-}  // namespace culvert::control
+}  // namespace culvert::program

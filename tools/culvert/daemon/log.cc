@@ -6,7 +6,7 @@
 #include <memory>
 #include <utility>
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
@@ -45,4 +45,4 @@ Log log_to_stderr(LogLevel lowest, std::string device) {
   };
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -7,7 +7,7 @@
 
 #include "engine/config.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// "debug", "info", "warning" or "error".
 [[nodiscard]] std::optional<LogLevel> parse_log_level(std::string_view text);
@@ -15,4 +15,4 @@ namespace culvert::control {
 /// Writes lines of `lowest` and above to stderr, each with the time and the device's name.
 [[nodiscard]] Log log_to_stderr(LogLevel lowest, std::string device);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

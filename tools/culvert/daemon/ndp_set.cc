@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <utility>
 
-#include "tools/culvert/daemon/signals_blocked.h"
+#include "tools/culvert/daemon/signal_mask.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using boost::asio::posix::stream_descriptor;
@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kNeighborSettleTime{1000};
 }  // namespace
 
 Result<void> NdpSet::start(const std::vector<NdpConfig>& sections) {
-  auto netlink = Netlink::open();
+  auto netlink = netlink::Netlink::open();
   if (!netlink) return Unexpected{netlink.error()};
   netlink_.emplace(std::move(*netlink));
   for (const NdpConfig& section : sections) {
@@ -36,7 +36,7 @@ Result<void> NdpSet::start(const std::vector<NdpConfig>& sections) {
 
 Result<void> NdpSet::start_one(const NdpConfig& section) {
   const SignalsBlocked blocked;
-  auto proxy = ManagedNdp::start(section, *netlink_, open_, say_, prefixes_);
+  auto proxy = ManagedNdp::start(section, *netlink_, open_, print_, prefixes_);
   if (!proxy) return Unexpected{proxy.error()};
   proxies_.push_back(std::move(*proxy));
   return {};
@@ -61,7 +61,7 @@ Result<void> NdpSet::bring_to(const std::vector<NdpConfig>& sections) {
     const bool is_kept = std::any_of(sections.begin(), sections.end(), [&](const NdpConfig& each) {
       return each.interface == proxy->interface();
     });
-    if (!is_kept) say_("culvert: ndp " + proxy->interface() + " is no longer answered for\n");
+    if (!is_kept) print_("culvert: ndp " + proxy->interface() + " is no longer answered for\n");
     return !is_kept;
   });
   return watch_network();
@@ -110,10 +110,11 @@ std::vector<NdpConfig> NdpSet::sections() const {
 /// Once there is somebody to tell.
 Result<void> NdpSet::watch_network() {
   if (proxies_.empty() || !watched_.empty()) return {};
-  if (auto done = watch(NdpWatch::Kind::links, kLinkSettleTime, &ManagedNdp::link_changed); !done)
+  if (auto done = watch(host::NdpWatch::Kind::links, kLinkSettleTime, &ManagedNdp::link_changed);
+      !done)
     return done;
-  if (auto done =
-          watch(NdpWatch::Kind::neighbors, kNeighborSettleTime, &ManagedNdp::neighbors_changed);
+  if (auto done = watch(host::NdpWatch::Kind::neighbors, kNeighborSettleTime,
+                        &ManagedNdp::neighbors_changed);
       !done)
     return done;
   for (const auto& proxy : proxies_) proxy->link_changed();  // what changed while nobody watched
@@ -121,9 +122,9 @@ Result<void> NdpSet::watch_network() {
 }
 
 /// The descriptor is a copy, because both owners close theirs.
-Result<void> NdpSet::watch(NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
+Result<void> NdpSet::watch(host::NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
                            void (ManagedNdp::*look)()) {
-  auto opened = NdpWatch::open(kind);
+  auto opened = host::NdpWatch::open(kind);
   if (!opened) return Unexpected{opened.error()};
   const int copy = ::dup(opened->fd());
   if (copy < 0) {
@@ -150,4 +151,4 @@ void NdpSet::await(Watched& watched, std::chrono::milliseconds settle_time,
       });
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -12,15 +12,15 @@
 #include <optional>
 #include <vector>
 
-#include "tools/culvert/daemon/ndp.h"
+#include "tools/culvert/daemon/managed_ndp.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 class NdpSet {
  public:
   /// All outlive it.
-  NdpSet(boost::asio::io_context& context, OpenNdp open, Say say)
-      : context_(context), open_(std::move(open)), say_(std::move(say)) {}
+  NdpSet(boost::asio::io_context& context, OpenNdp open, PrintLine print)
+      : context_(context), open_(std::move(open)), print_(std::move(print)) {}
 
   /// Starts one proxy for each section. On failure none is left.
   [[nodiscard]] Result<void> start(const std::vector<NdpConfig>& sections);
@@ -38,9 +38,9 @@ class NdpSet {
  private:
   /// One look after a burst of changes.
   struct Watched {
-    Watched(boost::asio::io_context& context, NdpWatch opened, int fd)
+    Watched(boost::asio::io_context& context, host::NdpWatch opened, int fd)
         : watch(std::move(opened)), descriptor(context, fd), settle(context) {}
-    NdpWatch watch;
+    host::NdpWatch watch;
     boost::asio::posix::stream_descriptor descriptor;
     boost::asio::steady_timer settle;
   };
@@ -49,17 +49,17 @@ class NdpSet {
   void tell_of_idle_rules();
   Result<void> apply_one(const NdpConfig& section);
   Result<void> watch_network();
-  Result<void> watch(NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
+  Result<void> watch(host::NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
                      void (ManagedNdp::*look)());
   void await(Watched& watched, std::chrono::milliseconds settle_time, void (ManagedNdp::*look)());
 
   boost::asio::io_context& context_;
   OpenNdp open_;
-  Say say_;
-  std::optional<Netlink> netlink_;
+  PrintLine print_;
+  std::optional<netlink::Netlink> netlink_;
   std::vector<NdpTunnelPrefix> prefixes_;
   std::list<Watched> watched_;
   std::list<std::unique_ptr<ManagedNdp>> proxies_;
 };
 
-}  // namespace culvert::control
+}  // namespace culvert::program

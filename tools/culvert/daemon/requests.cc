@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/parse_value.h"
 #include "tools/culvert/show/report.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -146,4 +146,4 @@ std::vector<std::string> read_names(std::string_view answer) {
   return names;
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

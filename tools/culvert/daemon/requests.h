@@ -21,10 +21,10 @@
 
 #include "engine/engine.h"
 #include "tools/culvert/config/tunnel_command.h"
-#include "tools/culvert/daemon/ndp.h"
+#include "tools/culvert/daemon/managed_ndp.h"
 #include "tools/culvert/show/flow_report.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 struct RequestHandlers {
   std::function<std::vector<EngineStatus>()> statuses;
@@ -50,4 +50,4 @@ struct RequestHandlers {
 /// The names in an answer to "devices".
 [[nodiscard]] std::vector<std::string> read_names(std::string_view answer);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

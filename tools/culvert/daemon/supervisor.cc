@@ -19,15 +19,15 @@
 #include <optional>
 #include <utility>
 
-#include "engine/host/next_hop.h"
-#include "engine/host/output_path.h"
+#include "engine/host/bypass_check.h"
+#include "engine/host/next_hop_finder.h"
 #include "tools/culvert/daemon/control_socket.h"
 #include "tools/culvert/daemon/device_set.h"
 #include "tools/culvert/daemon/ndp_set.h"
 #include "tools/culvert/daemon/requests.h"
 #include "tools/culvert/show/report.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 namespace asio = boost::asio;
@@ -91,9 +91,9 @@ class Supervisor {
   std::optional<Error> failure_;
   asio::io_context context_{1};
   asio::signal_set signals_;
-  std::optional<NetlinkWatch> watch_;
-  std::optional<NeighborWatch> neighbor_watch_;
-  std::optional<OutputPathWatch> output_path_watch_;
+  std::optional<netlink::NetlinkWatch> watch_;
+  std::optional<host::NeighborWatch> neighbor_watch_;
+  std::optional<host::BypassWatch> output_path_watch_;
   std::list<stream_descriptor> watched_;
   NdpSet ndp_;
   asio::steady_timer settle_{context_};
@@ -212,7 +212,7 @@ void Supervisor::tell_ndp_of_tunnels() {
 }
 
 Result<void> Supervisor::watch_network() {
-  auto watch_links = NetlinkWatch::open();
+  auto watch_links = netlink::NetlinkWatch::open();
   if (!watch_links) return Unexpected{watch_links.error()};
   watch_.emplace(std::move(*watch_links));
   auto watched = watch(watch_->fd(), [this] {
@@ -220,14 +220,14 @@ Result<void> Supervisor::watch_network() {
     refresh_soon();
   });
   if (!watched) return watched;
-  auto neighbors = NeighborWatch::open();
+  auto neighbors = host::NeighborWatch::open();
   if (!neighbors) return Unexpected{neighbors.error()};
   neighbor_watch_.emplace(std::move(*neighbors));
   watched = watch(neighbor_watch_->fd(), [this] {  // at once: frames may go to a host that left
     devices_.neighbors_changed(neighbor_watch_->changed());
   });
   if (!watched) return watched;
-  output_path_watch_.emplace(OutputPathWatch::open());
+  output_path_watch_.emplace(host::BypassWatch::open());
   for (const int fd : output_path_watch_->fds()) {
     watched = watch(fd, [this] {
       output_path_watch_->drain();
@@ -267,7 +267,7 @@ void Supervisor::await_silent_change() {
   silent_.expires_after(kSilentChangePeriod);
   silent_.async_wait([this](ErrorCode error) {
     if (error) return;
-    if (has_silent_tables()) refresh_soon();
+    if (host::has_silent_tables()) refresh_soon();
     await_silent_change();
   });
 }
@@ -321,4 +321,4 @@ Result<void> run_devices(RunOptions options) {
   }
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "tools/culvert/daemon/ndp.h"
-#include "tools/culvert/daemon/reconcile.h"
+#include "tools/culvert/daemon/managed_device.h"
+#include "tools/culvert/daemon/managed_ndp.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 struct RunOptions {
   Settings settings;
@@ -28,4 +28,4 @@ struct RunOptions {
 /// stopped one. In every case the devices and the control socket are gone.
 [[nodiscard]] Result<void> run_devices(RunOptions options);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

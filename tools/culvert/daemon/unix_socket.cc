@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 Unexpected<Error> fail(int code, std::string operation, std::string object,
@@ -133,4 +133,4 @@ Result<BoundSocket> bind_unix_socket(std::string path, int backlog) {
   return BoundSocket{.fd = std::move(fd), .path = std::move(path), .inode = inode};
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

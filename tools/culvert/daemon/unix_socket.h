@@ -9,7 +9,7 @@
 #include "io/fd.h"
 #include "io/result.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// A socket that listens on a file.
 struct BoundSocket {
@@ -28,4 +28,4 @@ struct BoundSocket {
 /// 0: there is no such file.
 [[nodiscard]] ino_t inode_of(const std::string& path) noexcept;
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -4,9 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/parse_value.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using Statements = std::vector<NdppdStatement>;
@@ -232,4 +232,4 @@ Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file) {
   return result;
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -16,7 +16,7 @@
 
 #include "io/result.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 enum class NdppdDialect : std::uint8_t { v0_2, v1_0 };
 
@@ -38,4 +38,4 @@ struct NdppdFile {
 /// to do. Where 0.2 would go on with half of the file, and say nothing, that is an error.
 [[nodiscard]] Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

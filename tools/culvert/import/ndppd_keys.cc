@@ -4,9 +4,9 @@
 #include <array>
 #include <cctype>
 
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/parse_value.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using Into = NdppdTarget;
@@ -184,4 +184,4 @@ constexpr auto kKeys = std::to_array<NdppdKey>({
 
 std::span<const NdppdKey> ndppd_keys() { return kKeys; }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

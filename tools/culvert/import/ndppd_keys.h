@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "engine/ndp/ndp_config.h"
-#include "tools/culvert/import/import_ndppd.h"
 #include "tools/culvert/import/ndppd_file.h"
+#include "tools/culvert/import/ndppd_import.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// What has become of one key.
 struct Outcome {
@@ -51,4 +51,4 @@ struct NdppdKey {
 
 [[nodiscard]] std::span<const NdppdKey> ndppd_keys();
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -5,7 +5,7 @@
 #include "io/netlink/netlink.h"
 #include "tools/culvert/show/report_text.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 /// The protocol by the name that people know; else its number.
@@ -44,15 +44,16 @@ Json flow_json(const FlowStatus& status) {
   }
   if (const auto identifier = flow.key.identifier()) json["identifier"] = *identifier;
   json["tunnel"] = status.tunnel;
-  json["state"] = name_of(flow.life.state);
-  json["opened"] = flow.life.opened == Direction::inbound ? "in" : "out";
+  json["state"] = name_of(flow.tracked.state);
+  json["opened"] = flow.tracked.opened == Direction::inbound ? "in" : "out";
   json["age_seconds"] = flow.age.count();
   json["idle_seconds"] = flow.idle.count();
   json["packets"] = flow.packets;
   // What the first packet came by; we have opened the flow where there is nothing.
   if (!flow.pin.local.is_unspecified()) json["local"] = flow.pin.local.to_text();
   if (!flow.pin.remote.is_unspecified()) json["remote"] = flow.pin.remote.to_text();
-  if (flow.pin.interface_index != 0) json["interface"] = interface_name(flow.pin.interface_index);
+  if (flow.pin.interface_index != 0)
+    json["interface"] = netlink::interface_name(flow.pin.interface_index);
   return json;
 }
 
@@ -152,4 +153,4 @@ Result<std::string> flows_table(std::string_view json) {
   return table_of(json, device_table, [](const Json&) { return std::string{}; });
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

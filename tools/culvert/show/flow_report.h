@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/flows/flow_list.h"
+#include "engine/flows/flow_dump.h"
 #include "io/result.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// The flow table of one device.
 struct DeviceFlows {
@@ -28,4 +28,4 @@ inline constexpr std::size_t kListedFlows = 1'000;
 /// A table for people, of what flows_json() wrote and merge_reports() has put together.
 [[nodiscard]] Result<std::string> flows_table(std::string_view json);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "tools/culvert/config/ndp_words.h"
+#include "tools/culvert/config/ndp_options.h"
 #include "tools/culvert/show/report_text.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 /// Empty for a reason that only a newer process knows.
@@ -95,4 +95,4 @@ std::string ndp_rows(const Json& ndp) {
   return rows;
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

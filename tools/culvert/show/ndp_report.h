@@ -6,7 +6,7 @@
 
 #include "engine/ndp/ndp_proxy.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 using Json = nlohmann::ordered_json;  // keys stay in the order that people read them in
 
@@ -22,4 +22,4 @@ struct NdpReport {
 /// Throws what the library does if a field is missing, as report_table() expects.
 [[nodiscard]] std::string ndp_rows(const Json& ndp);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -6,7 +6,7 @@
 #include "tools/culvert/show/ndp_report.h"
 #include "tools/culvert/show/report_text.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 std::string dump(const Json& json) {
@@ -276,4 +276,4 @@ Result<std::string> report_table(std::string_view json) {
   return table_of(json, device_rows, ndp_rows);
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -10,7 +10,7 @@
 #include "engine/engine.h"
 #include "tools/culvert/show/ndp_report.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// {"devices":[…],"ndp":[…]} on one line; without `ndp` if there is none. `drops` and `ignored`
 /// have the reasons that are not 0.
@@ -25,4 +25,4 @@ namespace culvert::control {
 /// A report for people.
 [[nodiscard]] Result<std::string> report_table(std::string_view json);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

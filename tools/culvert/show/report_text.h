@@ -8,9 +8,9 @@
 #include <string_view>
 
 #include "io/result.h"
-#include "tools/culvert/config/values.h"
+#include "tools/culvert/config/parse_value.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 using Json = nlohmann::ordered_json;  // keys stay in the order that people read them in
 
@@ -42,4 +42,4 @@ using Json = nlohmann::ordered_json;  // keys stay in the order that people read
 using Rows = std::string (*)(const Json&);
 [[nodiscard]] Result<std::string> table_of(std::string_view json, Rows device_rows, Rows ndp_rows);
 
-}  // namespace culvert::control
+}  // namespace culvert::program

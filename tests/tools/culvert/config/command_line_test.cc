@@ -7,9 +7,9 @@
 #include <iterator>
 #include <sstream>
 
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using proto::Ipv4Address;
@@ -20,7 +20,7 @@ std::vector<std::string> split(const std::string& text) {
   return {std::istream_iterator<std::string>{stream}, {}};
 }
 
-Result<DeviceSettings> parse(const std::string& words, std::vector<OptionGiven> options = {}) {
+Result<host::DeviceSettings> parse(const std::string& words, std::vector<OptionText> options = {}) {
   return parse_command_line("tun1", split(words), options);
 }
 
@@ -145,7 +145,7 @@ TEST(CommandLine, SetsOptions) {
   EXPECT_EQ(settings->config.io, IoChoice::epoll);
   EXPECT_EQ(settings->config.receive, ReceiveChoice::raw);
   auto changed = *settings;
-  ASSERT_TRUE(override_options(changed, std::vector<OptionGiven>{{"io", "uring"}}));
+  ASSERT_TRUE(override_options(changed, std::vector<OptionText>{{"io", "uring"}}));
   EXPECT_EQ(changed.config.io, IoChoice::uring);
   EXPECT_EQ(changed.config.workers, 2);
 }
@@ -278,8 +278,8 @@ TEST(CommandLine, SaysTheWholeSentence) {
 
 TEST(CommandLine, DescribesEveryWord) {
   const std::string text = describe_words();
-  for (const Word& word : words()) {
-    const bool is_here = word.kind != Word::Kind::option && word.kind != Word::Kind::key;
+  for (const Option& word : options()) {
+    const bool is_here = word.kind != Option::Kind::option && word.kind != Option::Kind::key;
     EXPECT_EQ(text.find(std::string{word.help}) != std::string::npos, is_here) << word.name;
   }
 }
@@ -296,4 +296,4 @@ TEST(Nearest, FindsMisspellingsOnly) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -11,9 +11,9 @@
 #include <sstream>
 
 #include "tools/culvert/config/command_line.h"
-#include "tools/culvert/config/words.h"
+#include "tools/culvert/config/option_table.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using testing::HasSubstr;
@@ -34,7 +34,7 @@ std::string two(const std::string& first_keys, const std::string& second_keys,
 
 Result<Settings> parse(const std::string& toml) { return parse_config(toml, "culvert.toml"); }
 
-void expect_same(const DeviceSettings& a, const DeviceSettings& b) {
+void expect_same(const host::DeviceSettings& a, const host::DeviceSettings& b) {
   EXPECT_EQ(a.config.device, b.config.device);
   EXPECT_EQ(a.config.mtu, b.config.mtu);
   EXPECT_EQ(a.config.workers, b.config.workers);
@@ -78,7 +78,7 @@ ttl = 255
 /// A key with its TOML value, and the words that mean the same.
 struct Same {
   std::string device_keys, tunnel_keys, words;
-  std::vector<OptionGiven> options = {};
+  std::vector<OptionText> options = {};
 };
 
 TEST(ConfigFile, SaysWhatTheCommandLineSays) {
@@ -126,9 +126,9 @@ TEST(ConfigFile, SaysWhatTheCommandLineSays) {
 }
 
 TEST(ConfigFile, TakesEveryWordOfTheTable) {
-  for (const Word& word : words()) {
+  for (const Option& word : options()) {
     const std::string line = std::string{word.name} + " = [[1]]";  // the wrong type for all of them
-    const bool is_device = word.scope == Word::Scope::device;
+    const bool is_device = word.scope == Option::Scope::device;
     const auto settings = parse(is_device ? device(line, kSit) : device("", line));
     ASSERT_FALSE(settings) << word.name;
     EXPECT_THAT(settings.error().object, HasSubstr("key '" + std::string{word.name} + "'"));
@@ -263,4 +263,4 @@ TEST(ConfigFile, SaysWhyAFileCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

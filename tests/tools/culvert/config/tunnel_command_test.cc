@@ -6,13 +6,13 @@
 
 #include "tools/culvert/config/config_file.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-DeviceSettings broker() {
+host::DeviceSettings broker() {
   const auto settings = parse_config(R"(
 [device.broker]
 [[device.broker.tunnel]]
@@ -116,4 +116,4 @@ TEST(ApplyCommand, RefusesInTheWordsOfRun) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

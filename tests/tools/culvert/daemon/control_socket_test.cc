@@ -16,7 +16,7 @@
 
 #include "tools/culvert/daemon/unix_socket.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using namespace std::chrono_literals;
@@ -194,4 +194,4 @@ TEST_F(ControlSocket, FindsTheSocketsOfAFolder) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

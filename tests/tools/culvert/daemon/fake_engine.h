@@ -12,7 +12,7 @@
 #include "engine/engine.h"
 #include "io/tun.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// What a test sees of the engines that were opened, also after they are gone.
 struct FakeEngineLog {
@@ -106,4 +106,4 @@ inline Result<std::unique_ptr<Engine>> open_fake(const Config& config, FakeEngin
   return std::unique_ptr<Engine>{std::make_unique<FakeEngine>(config, std::move(*tun), log)};
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

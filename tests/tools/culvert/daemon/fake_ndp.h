@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "tools/culvert/daemon/ndp.h"
+#include "tools/culvert/daemon/managed_ndp.h"
 
-namespace culvert::control {
+namespace culvert::program {
 
 /// What a test sees of the proxies that were opened, also after they are gone.
 struct FakeNdpLog {
@@ -71,4 +71,4 @@ inline Result<std::unique_ptr<NdpProxy>> open_fake(NdpConfig config, FakeNdpLog&
   return std::unique_ptr<NdpProxy>{std::make_unique<FakeNdp>(std::move(config), log)};
 }
 
-}  // namespace culvert::control
+}  // namespace culvert::program

@@ -9,7 +9,7 @@
 
 #include "tools/culvert/show/report.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using nlohmann::json;
@@ -121,4 +121,4 @@ TEST(Requests, FlowsOfADevice) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

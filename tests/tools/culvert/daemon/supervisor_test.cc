@@ -17,8 +17,10 @@
 #include "tools/culvert/config/config_file.h"
 #include "tools/culvert/daemon/control_socket.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
+
+using test::in_namespace;
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
@@ -170,7 +172,7 @@ TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
     const auto result = rig.run([&](const std::string&) {
       std::this_thread::sleep_for(500ms);  // what start itself has changed is settled
       const int before = refreshed;
-      auto netlink = Netlink::open();
+      auto netlink = netlink::Netlink::open();
       for (int i = 1; i <= 20; ++i) {  // a burst
         const auto address = proto::Ipv4Address::from_host(0x0a090000u + static_cast<unsigned>(i));
         EXPECT_TRUE(netlink->add_address(::if_nametoindex("lo"), proto::Ipv4Prefix{address, 32}));
@@ -247,7 +249,7 @@ TEST(Supervisor, ChangesNothingIfTheKernelRefusesAPartOfTheFile) {
     Settings file;
     rig.options.load = [&]() -> Result<Settings> { return file; };
     const auto result = rig.run([&](const std::string&) {
-      auto netlink = Netlink::open();
+      auto netlink = netlink::Netlink::open();
       const unsigned lo = ::if_nametoindex("lo");
       EXPECT_TRUE(netlink->add_route(lo, *proto::Ipv6Prefix::from_text("2001:db8:7::/48")));
       file = changed("\"2001:db8:9::/48\"", "\"2001:db8:6::/48\", \"2001:db8:7::/48\"");
@@ -359,4 +361,4 @@ TEST(Supervisor, RefusesASecondProcessBeforeItTouchesAnything) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

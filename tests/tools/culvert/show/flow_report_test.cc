@@ -8,7 +8,7 @@
 
 #include "proto/icmpv6.h"
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using nlohmann::json;
@@ -28,7 +28,7 @@ FlowStatus tcp_flow() {
                      .local = *proto::Ipv4Address::from_text("198.51.100.1"),
                      .remote = *proto::Ipv4Address::from_text("203.0.113.7"),
                      .interface_index = 0};
-  status.flow.life = {FlowState::established, Direction::inbound};
+  status.flow.tracked = {FlowState::established, Direction::inbound};
   status.flow.age = std::chrono::minutes{3};
   status.flow.idle = std::chrono::seconds{7};
   status.flow.packets = 12'345;
@@ -41,7 +41,7 @@ FlowStatus echo_flow() {
   status.flow.key.word = kEchoWord | 77;
   status.flow.key.protocol = proto::kProtocolIcmpv6;
   status.flow.pin = {};
-  status.flow.life = {FlowState::opening, Direction::outbound};
+  status.flow.tracked = {FlowState::opening, Direction::outbound};
   return status;
 }
 
@@ -103,4 +103,4 @@ TEST(FlowReport, RefusesWhatIsNoReport) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

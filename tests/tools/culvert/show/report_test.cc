@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace culvert::control {
+namespace culvert::program {
 namespace {
 
 using nlohmann::json;
@@ -188,4 +188,4 @@ TEST(ReportTable, HasAReasonThatANewerProcessKnows) {
 }
 
 }  // namespace
-}  // namespace culvert::control
+}  // namespace culvert::program

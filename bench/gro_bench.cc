@@ -1,0 +1,134 @@
+// Joining the packets of a batch, their checksums verified. The time of one item is that of one
+// packet that goes in.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "bench/super_packet.h"
+#include "engine/offload/gro.h"
+#include "engine/offload/gso.h"
+
+namespace culvert {
+namespace {
+
+using bench::SuperPacket;
+using bench::Transport;
+
+constexpr std::size_t kMaxHeaderBytes = 128;
+
+/// A batch of packets that can be given again and again: the first of a super-packet is changed.
+class Batch {
+ public:
+  void add(const SuperPacket& super) {
+    auto gso = Gso::start(super.packet());
+    for (std::size_t i = 0; i < gso->segment_count(); ++i) {
+      std::vector<std::byte> bytes(gso->header_bytes());
+      const auto payload = gso->next(bytes);
+      bytes.insert(bytes.end(), payload.begin(), payload.end());
+      headers_.emplace_back(bytes.begin(), bytes.begin() + std::min(bytes.size(), kMaxHeaderBytes));
+      buffers_.push_back(std::move(bytes));
+    }
+  }
+  void interleave(std::size_t flows) {
+    std::vector<std::vector<std::byte>> buffers, headers;
+    const std::size_t per_flow = buffers_.size() / flows;
+    for (std::size_t i = 0; i < buffers_.size(); ++i) {
+      const std::size_t from = i % flows * per_flow + i / flows;
+      buffers.push_back(buffers_[from]);
+      headers.push_back(headers_[from]);
+    }
+    buffers_.swap(buffers);
+    headers_.swap(headers);
+  }
+
+  std::size_t coalesce(Gro& gro) {
+    packets_.clear();
+    for (auto& buffer : buffers_) packets_.emplace_back(buffer, 0, buffer.size());
+    for (auto& packet : packets_) gro.add(packet, 0, 1, true);
+    const auto out = gro.finish();
+    for (std::size_t i = 0; i < buffers_.size(); ++i) {
+      if (i != 0 && out.size() == 1) break;
+      std::memcpy(buffers_[i].data(), headers_[i].data(), headers_[i].size());
+    }
+    const std::size_t count = out.size();
+    gro.clear();
+    return count;
+  }
+  [[nodiscard]] std::size_t size() const { return buffers_.size(); }
+
+ private:
+  std::vector<std::vector<std::byte>> buffers_, headers_;
+  std::vector<io::Packet> packets_;
+};
+
+void run(benchmark::State& state, Batch& batch) {
+  Gro gro(256, true);
+  std::size_t out = 0;
+  for (auto _ : state) out = batch.coalesce(gro);
+  const auto packets = static_cast<double>(state.iterations()) * static_cast<double>(batch.size());
+  state.counters["time_per_packet"] =
+      benchmark::Counter(packets, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["written"] = static_cast<double>(out);
+}
+
+std::size_t payload_of(const benchmark::State& state, Transport transport) {
+  const std::size_t packet_bytes = static_cast<std::size_t>(state.range(0));
+  return packet_bytes - std::min(packet_bytes - 1, header_bytes(transport));
+}
+
+/// 32 packets of one flow, of the size given.
+void coalesce_flow(benchmark::State& state, Transport transport) {
+  const std::size_t payload = payload_of(state, transport);
+  Batch batch;
+  batch.add(SuperPacket(transport, 1, 32 * payload, payload));
+  run(state, batch);
+}
+BENCHMARK_CAPTURE(coalesce_flow, tcp, Transport::tcp)->Arg(64)->Arg(512)->Arg(1280);
+BENCHMARK_CAPTURE(coalesce_flow, udp, Transport::udp)->Arg(64)->Arg(512)->Arg(1280);
+
+/// 64 packets, each of its own flow: nothing to join.
+void coalesce_nothing(benchmark::State& state) {
+  const std::size_t payload = payload_of(state, Transport::udp);
+  Batch batch;
+  for (std::uint16_t flow = 1; flow <= 64; ++flow) {
+    batch.add(SuperPacket(Transport::udp, flow, payload, payload));
+  }
+  run(state, batch);
+}
+BENCHMARK(coalesce_nothing)->Arg(64)->Arg(512)->Arg(1280);
+
+/// Eight flows of eight packets, one packet of each in turn.
+void coalesce_interleaved(benchmark::State& state) {
+  const std::size_t payload = payload_of(state, Transport::tcp);
+  Batch batch;
+  for (std::uint16_t flow = 1; flow <= 8; ++flow) {
+    batch.add(SuperPacket(Transport::tcp, flow, 8 * payload, payload));
+  }
+  batch.interleave(8);
+  run(state, batch);
+}
+BENCHMARK(coalesce_interleaved)->Arg(512)->Arg(1280);
+
+/// 45 packets of 1,500 bytes to one of 64 KiB.
+void coalesce_64k(benchmark::State& state) {
+  Batch batch;
+  batch.add(SuperPacket(Transport::tcp, 1, 45 * 1428, 1428));
+  run(state, batch);
+}
+BENCHMARK(coalesce_64k);
+
+/// The same from buffers that have left the second-level cache since they were filled.
+void coalesce_64k_cold(benchmark::State& state) {
+  std::vector<Batch> batches(bench::kColdBuffers);
+  for (Batch& batch : batches) batch.add(SuperPacket(Transport::tcp, 1, 45 * 1428, 1428));
+  Gro gro(256, true);
+  std::size_t next = 0, out = 0;
+  for (auto _ : state) out = batches[next++ % batches.size()].coalesce(gro);
+  state.counters["written"] = static_cast<double>(out);
+}
+BENCHMARK(coalesce_64k_cold);
+
+}  // namespace
+}  // namespace culvert

@@ -1,0 +1,38 @@
+#include "engine/flows/flow_dump.h"
+
+#include <algorithm>
+
+namespace culvert {
+namespace {
+
+bool is_before(const FlowRecord& one, const FlowRecord& other) {
+  return one.idle != other.idle ? one.idle < other.idle : one.packets > other.packets;
+}
+
+}  // namespace
+
+/// A heap of the best so far with the worst of them on top, so that no more than `limit` are kept.
+std::vector<FlowRecord> latest_flows(FlowTable& table, FlowTick now, std::size_t limit) {
+  std::vector<FlowRecord> flows;
+  if (limit == 0) return flows;
+  table.for_each(now, [&](const FlowRecord& flow) {
+    if (flows.size() == limit) {
+      if (!is_before(flow, flows.front())) return;
+      std::pop_heap(flows.begin(), flows.end(), is_before);
+      flows.pop_back();
+    }
+    flows.push_back(flow);
+    std::push_heap(flows.begin(), flows.end(), is_before);
+  });
+  std::sort_heap(flows.begin(), flows.end(), is_before);
+  return flows;
+}
+
+FlowTableStatus flow_table_status(FlowTable* table, FlowTick now) {
+  if (table == nullptr) return {};
+  FlowTableStatus status{.is_pinning = true, .limit = table->capacity(), .counts = table->counts()};
+  table->for_each(now, [&](const FlowRecord&) { ++status.flows; });
+  return status;
+}
+
+}  // namespace culvert

@@ -1,0 +1,242 @@
+#include "engine/forward/engine_io.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "io/bpf/steering.h"
+#include "io/packet_socket.h"
+#include "io/raw_socket.h"
+#include "io/ring.h"
+#include "io/route_lookup.h"
+#include "io/tun.h"
+
+namespace culvert {
+
+bool wants_order_across_workers(const TunnelConfig& tunnel) {
+  return dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
+    return encapsulation.sends_sequence(parameters) || encapsulation.wants_sequence(parameters);
+  });
+}
+
+std::vector<std::uint8_t> ip_protocols(const Config& config) {
+  std::vector<std::uint8_t> protocols;
+  const bool may_grow = std::any_of(config.tunnels.begin(), config.tunnels.end(),
+                                    [](const auto& tunnel) { return !tunnel.is_catch_all(); });
+  if (may_grow) {
+    for_each_encapsulation(
+        [&](auto encapsulation) { protocols.push_back(encapsulation.kIpProtocol); });
+    return protocols;
+  }
+  for (const TunnelConfig& tunnel : config.tunnels) {
+    const auto protocol = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
+      return std::uint8_t{encapsulation.kIpProtocol};
+    });
+    if (std::find(protocols.begin(), protocols.end(), protocol) == protocols.end())
+      protocols.push_back(protocol);
+  }
+  return protocols;
+}
+
+namespace {
+
+/// Sockets tell by which interface a packet came, and each tunnel looks for itself.
+Result<void> open_receive(io::ReceiveKind kind, OpenedIo& opened) {
+  const auto& protocols = opened.protocols;
+  if (kind == io::ReceiveKind::packet) {
+    auto sockets =
+        io::open_packet_sockets({.protocols = protocols, .interface = {}}, opened.workers.size());
+    if (!sockets) return Unexpected{sockets.error()};
+    for (std::size_t i = 0; i < opened.workers.size(); ++i) {
+      opened.workers[i].receive.push_back(std::move((*sockets)[i]));
+    }
+  }
+  for (const std::uint8_t protocol : protocols) {
+    // Also beside raw sockets: one whose buffer is full counts as nobody.
+    auto guard = io::open_raw_guard_socket(protocol);
+    if (!guard) return Unexpected{guard.error()};
+    opened.guards.push_back(std::move(*guard));
+    if (kind == io::ReceiveKind::packet) continue;
+    // Each raw socket gets a copy of every packet, so the first worker has the only one.
+    auto socket = io::open_raw_receive_socket(protocol, "");
+    if (!socket) return Unexpected{socket.error()};
+    opened.workers.front().receive.push_back(std::move(*socket));
+  }
+  for (auto& worker : opened.workers) worker.receive_kind = kind;
+  return {};
+}
+
+Result<void> choose_receive(const Config& config, OpenedIo& opened, IoSelection& selection) {
+  if (config.receive == ReceiveChoice::raw) {
+    selection.receive = io::ReceiveKind::raw;
+    selection.receive_reason = "asked for";
+    return open_receive(io::ReceiveKind::raw, opened);
+  }
+  auto packet = open_receive(io::ReceiveKind::packet, opened);
+  if (packet || config.receive == ReceiveChoice::packet) {
+    selection.receive_reason = config.receive == ReceiveChoice::packet ? "asked for" : "available";
+    return packet;
+  }
+  for (auto& worker : opened.workers) worker.receive.clear();
+  opened.guards.clear();
+  selection.receive = io::ReceiveKind::raw;
+  selection.receive_reason = packet.error().message();
+  return open_receive(io::ReceiveKind::raw, opened);
+}
+
+/// Each datagram names its interface; that there is such a one is better known now.
+Result<void> check_devices(const Config& config) {
+  const std::string* last = nullptr;
+  for (const TunnelConfig& tunnel : config.tunnels) {
+    if (tunnel.dev.empty() || (last != nullptr && *last == tunnel.dev)) continue;
+    last = &tunnel.dev;
+    if (io::interface_index(tunnel.dev) != 0) continue;
+    return Unexpected{Error{.code = ENODEV,
+                            .operation = "send by",
+                            .object = "interface " + tunnel.dev,
+                            .advice = "there is no such interface"}};
+  }
+  return {};
+}
+
+Result<void> open_send(const Config& config, OpenedIo& opened) {
+  if (auto devices = check_devices(config); !devices) return devices;
+  for (auto& worker : opened.workers) {
+    auto send = io::open_raw_send_socket("");
+    if (!send) return Unexpected{send.error()};
+    worker.send = std::move(*send);
+  }
+  auto icmp = io::open_icmp_socket();
+  if (!icmp) return Unexpected{icmp.error()};
+  opened.workers.front().icmp = std::move(*icmp);
+  return {};
+}
+
+/// A packet socket for each worker, and the program that lets the kernel cut what it sends: where
+/// BPF is forbidden each segment is sent by itself.
+Result<void> open_packet_send(const Config& config, OpenedIo& opened) {
+  for (auto& worker : opened.workers) {
+    auto socket = io::open_packet_send_socket();
+    if (!socket) return Unexpected{socket.error()};
+    worker.packet_send = std::move(*socket);
+  }
+  auto encapsulator =
+      io::EncapsulatorProgram::open(opened.workers.size(), config.sizes.tun_packets);
+  if (!encapsulator) {
+    if (config.log)
+      config.log(LogLevel::debug, "super-packets are cut here: " + encapsulator.error().message());
+    return {};
+  }
+  opened.encapsulator = std::move(*encapsulator);
+  for (std::size_t i = 0; i < opened.workers.size(); ++i)
+    opened.workers[i].slots = opened.encapsulator->slots_of(i);
+  return {};
+}
+
+Result<void> choose_send(const Config& config, OpenedIo& opened, IoSelection& selection) {
+  if (auto raw = open_send(config, opened); !raw) return raw;
+  if (config.send == SendChoice::raw) {
+    selection.send_reason = "asked for";
+    return {};
+  }
+  auto packet = open_packet_send(config, opened);
+  if (packet || config.send == SendChoice::packet) return packet;
+  for (auto& worker : opened.workers) worker.packet_send.reset();
+  selection.send_reason = packet.error().message();
+  return {};
+}
+
+/// Where it is refused, a flow may move once from one worker to another: not worth a warning.
+void steer(const Config& config, const io::Tun& tun) {
+  if (tun.queues.size() == 1) return;
+  const auto steered = io::steer_by_flow(tun);
+  if (!steered && config.log)
+    config.log(LogLevel::debug,
+               tun.name + ": the kernel steers flows: " + steered.error().message());
+}
+
+/// Where BPF is forbidden received packets go on up the stack, at their cost.
+void open_take(const Config& config, OpenedIo& opened) {
+  auto take = io::BypassProgram::open(kMaxTunnels);
+  if (take) {
+    opened.bypass = std::move(*take);
+  } else if (config.log) {
+    config.log(LogLevel::debug, "packets go up the stack as well: " + take.error().message());
+  }
+}
+
+Result<void> open_tun_queues(const Config& config, OpenedIo& opened) {
+  auto tun = io::open_tun(config.device, opened.workers.size());
+  if (!tun) return Unexpected{tun.error()};
+  opened.device = tun->name;
+  opened.device_index = tun->index;
+  opened.tun_takes_udp = tun->has_uso;
+  steer(config, *tun);
+  for (std::size_t i = 0; i < opened.workers.size(); ++i)
+    opened.workers[i].tun = std::move(tun->queues[i]);
+  return {};
+}
+
+/// Without io_uring `auto` takes epoll and says why; who asks for io_uring is refused.
+Result<void> choose_io(const Config& config, IoSelection& selection) {
+  selection.io_reason = "asked for";
+  if (config.io == IoChoice::epoll) return {};
+  auto probed = io::probe_ring();
+  selection.uring = probed.has_value();
+  if (config.io == IoChoice::automatic) {
+    selection.io_reason = probed ? "available" : probed.error().message();
+  } else if (!probed) {
+    Error error = std::move(probed.error());
+    error.object += " for io uring";
+    error.advice += (error.advice.empty() ? "" : "; ") + std::string{"write io auto or epoll"};
+    return Unexpected{std::move(error)};
+  }
+  return {};
+}
+
+/// The sequence numbers of a tunnel are one row (RFC 2890 2.2), so one worker writes and checks
+/// them.
+void limit_workers(Config& config) {
+  const bool is_ordered =
+      std::any_of(config.tunnels.begin(), config.tunnels.end(), wants_order_across_workers);
+  if (!is_ordered || config.workers == 1) return;
+  config.workers = 1;
+  if (config.log)
+    config.log(LogLevel::warning,
+               config.device + ": 1 worker, because seq orders all packets of a tunnel");
+}
+
+Result<void> take_injected(InjectedDescriptors injected, Config& config, OpenedIo& opened,
+                           IoSelection& selection) {
+  opened.device = config.device;
+  opened.protocols = ip_protocols(config);
+  opened.workers = std::move(injected);
+  config.workers = static_cast<unsigned>(opened.workers.size());
+  selection.receive = opened.workers.front().receive_kind;
+  selection.receive_reason = "injected";
+  const bool has_packet_send = std::all_of(opened.workers.begin(), opened.workers.end(),
+                                           [](auto& worker) { return bool{worker.packet_send}; });
+  if (!has_packet_send) selection.send_reason = "injected";
+  return {};
+}
+
+Result<void> open_descriptors(const Config& config, OpenedIo& opened, IoSelection& selection) {
+  opened.workers.resize(config.workers);
+  opened.protocols = ip_protocols(config);
+  if (auto tun = open_tun_queues(config, opened); !tun) return tun;
+  if (auto receive = choose_receive(config, opened, selection); !receive) return receive;
+  if (selection.receive == io::ReceiveKind::packet) open_take(config, opened);
+  return choose_send(config, opened, selection);
+}
+
+}  // namespace
+
+Result<void> open_io(Config& config, InjectedDescriptors injected, OpenedIo& opened,
+                     IoSelection& selection) {
+  limit_workers(config);
+  if (auto io = choose_io(config, selection); !io) return io;
+  return injected.empty() ? open_descriptors(config, opened, selection)
+                          : take_injected(std::move(injected), config, opened, selection);
+}
+
+}  // namespace culvert

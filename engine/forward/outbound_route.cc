@@ -1,0 +1,37 @@
+#include "engine/forward/outbound_route.h"
+
+#include "engine/tables/tunnel_stats.h"
+
+namespace culvert {
+
+static_assert(kMaxSlots < FlowPin::kNoSlot);
+
+OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& ahead,
+                            const Tables& tables, FlowPinning& flows) noexcept {
+  if (const auto pin = flows.pinned(ahead)) {
+    const Tunnel* tunnel = tables.find(pin->slot);
+    if (tunnel != nullptr && tunnel->config.up) return {tunnel, true, false, *pin};
+  }
+  const auto [tunnel, is_up] = tables.routes().find(*ahead.inner, packet.bytes());
+  if (tunnel == nullptr) return {};
+  return {tunnel, is_up, true, {.slot = static_cast<std::uint16_t>(tunnel->index)}};
+}
+
+OuterEndpoints outer_endpoints(const OutboundRoute& route, const OwnAddresses& own) noexcept {
+  const Path& path = *route.tunnel->path;
+  const TunnelConfig& config = route.tunnel->config;
+  OuterEndpoints ends{.local = path.local.load(std::memory_order_relaxed),
+                      .remote = config.remote,
+                      .next_hop = path.next_hop.load(),
+                      .interface_index = path.interface_index.load(std::memory_order_relaxed)};
+  if (config.remote.is_unspecified()) ends.remote = route.pin.remote;
+  if (!config.local && route.pin.local != ends.local && contains(own, route.pin.local))
+    ends.local = route.pin.local;
+  if (config.dev.empty() && route.pin.interface_index != 0) {
+    ends.interface_index = route.pin.interface_index;
+    if (ends.next_hop.interface_index != route.pin.interface_index) ends.next_hop = {};
+  }
+  return ends;
+}
+
+}  // namespace culvert

@@ -1,0 +1,79 @@
+#include "engine/forward/tunnel_prefetcher.h"
+
+#include <algorithm>
+
+#include "engine/model/encapsulations.h"
+#include "proto/ipv4.h"
+
+namespace culvert {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+/// The slot of the tunnel that takes a packet, by its destination; nothing: no guess.
+std::optional<std::uint32_t> predict_outbound_slot(const Tables& tables, Bytes packet) noexcept {
+  if (packet.size() < proto::kIpv4HeaderBytes) return std::nullopt;
+  if (proto::load_u8(packet, 0) >> 4 == 4)
+    return tables.routes().predict_slot(proto::load<proto::Ipv4Address>(packet, 16));
+  if (packet.size() < proto::kIpv6HeaderBytes) return std::nullopt;
+  return tables.routes().predict_slot(proto::load<proto::Ipv6Address>(packet, 24));
+}
+
+/// That of the tunnel which sent a packet, by its outer header and key.
+std::optional<std::uint32_t> predict_inbound_slot(const Tables& tables, Bytes packet) noexcept {
+  const auto outer = proto::parse_ipv4(packet, proto::ChecksumCheck::already_verified);
+  if (!outer) return std::nullopt;
+  const auto payload =
+      decapsulate(outer->protocol, outer->payload, proto::ChecksumCheck::already_verified);
+  if (!payload) return std::nullopt;
+  return tables.predict_slot(outer->protocol, outer->source, outer->destination, payload->key);
+}
+
+void fetch(const void* begin, std::size_t bytes) noexcept {
+  const auto* const first = static_cast<const std::byte*>(begin);
+  for (std::size_t at = 0; at < bytes; at += io::kCacheLineBytes) __builtin_prefetch(first + at);
+  __builtin_prefetch(first + bytes - 1);
+}
+
+}  // namespace
+
+void TunnelPrefetcher::outbound(std::span<const io::Packet> packets, std::size_t i) noexcept {
+  if (is_enabled_) advance(packets, i, predict_outbound_slot);
+}
+
+void TunnelPrefetcher::inbound(std::span<const io::Packet> packets, std::size_t i) noexcept {
+  if (is_enabled_) advance(packets, i, predict_inbound_slot);
+}
+
+template <class PredictSlot>
+void TunnelPrefetcher::advance(std::span<const io::Packet> packets, std::size_t i,
+                               PredictSlot predict_slot) noexcept {
+  if (i == 0) with_slot_ = with_tunnel_ = with_path_ = 0;
+  const auto until = [&](std::size_t ahead) { return std::min(i + ahead + 1, packets.size()); };
+  for (; with_slot_ < until(kSlotAhead); ++with_slot_) {
+    const io::Packet& packet = packets[with_slot_];
+    const bool is_readable = !packet.truncated && !packet.has_bad_offload;
+    const auto slot = is_readable ? predict_slot(tables_, packet.bytes()) : std::nullopt;
+    slots_[with_slot_ % kRing] = slot.value_or(kNone);
+    if (slot) __builtin_prefetch(&tables_.slots()[*slot]);
+  }
+  for (; with_tunnel_ < until(kTunnelAhead); ++with_tunnel_)
+    fetch_tunnel(slots_[with_tunnel_ % kRing]);
+  for (; with_path_ < until(kPathAhead); ++with_path_) fetch_path(slots_[with_path_ % kRing]);
+}
+
+void TunnelPrefetcher::fetch_tunnel(std::uint32_t slot) const noexcept {
+  const Tunnel* tunnel = tables_.find(slot);
+  if (tunnel == nullptr) return;
+  fetch(tunnel, sizeof *tunnel);
+  tunnel_stats_.prefetch(slot);
+}
+
+void TunnelPrefetcher::fetch_path(std::uint32_t slot) const noexcept {
+  const Tunnel* tunnel = tables_.find(slot);
+  if (tunnel == nullptr) return;
+  fetch(tunnel->path.get(), sizeof *tunnel->path);
+  if (!tunnel->config.prefixes6.empty()) __builtin_prefetch(tunnel->config.prefixes6.data());
+}
+
+}  // namespace culvert

@@ -1,0 +1,239 @@
+#include "engine/host/next_hop_finder.h"
+
+#include <linux/if_arp.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "io/netlink/netlink_request.h"
+
+namespace culvert::host {
+namespace {
+
+using proto::Ipv4Address;
+
+// States in which the kernel itself sends to a neighbor.
+constexpr unsigned kUsable =
+    NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
+
+Ipv4Address ipv4_of(nlattr* attribute) {
+  Ipv4Address address;
+  if (attribute != nullptr && nla_len(attribute) == static_cast<int>(address.bytes.size()))
+    std::memcpy(address.bytes.data(), nla_data(attribute), address.bytes.size());
+  return address;
+}
+
+bool copy_link_layer(const void* bytes, std::size_t count, io::EthernetAddress& to) {
+  if (count != to.bytes.size()) return false;
+  std::memcpy(to.bytes.data(), bytes, count);
+  return true;
+}
+
+template <class Header>
+nlattr* attribute(nlmsghdr* message, int type) {
+  return nlmsg_find_attr(message, sizeof(Header), type);
+}
+
+// ---- the route ----------------------------------------------------------------------------------
+struct Route {
+  bool is_plain = false;  ///< unicast, and nothing is done to its packets but sending them
+  unsigned device_index = 0;
+  Ipv4Address neighbor;  ///< gateway, or the remote endpoint itself
+};
+
+Result<std::optional<Route>> find_route(netlink::Netlink& netlink, Ipv4Address remote,
+                                        std::optional<Ipv4Address> local, unsigned device_index) {
+  rtmsg header{};
+  header.rtm_family = AF_INET;
+  header.rtm_dst_len = 32;
+  const netlink::Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  const auto put = [&](int type, const Ipv4Address& address) {
+    nla_put(message.get(), type, static_cast<int>(address.bytes.size()), address.bytes.data());
+  };
+  put(RTA_DST, remote);
+  if (local) put(RTA_SRC, *local);
+  if (device_index != 0) nla_put_u32(message.get(), RTA_OIF, device_index);
+  Route route;
+  const int code = netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
+    const auto* found = static_cast<const rtmsg*>(nlmsg_data(part));
+    nlattr* const device = attribute<rtmsg>(part, RTA_OIF);
+    nlattr* const gateway = attribute<rtmsg>(part, RTA_GATEWAY);
+    route.is_plain = found->rtm_type == RTN_UNICAST && device != nullptr &&
+                     attribute<rtmsg>(part, RTA_ENCAP_TYPE) == nullptr &&
+                     attribute<rtmsg>(part, RTA_VIA) == nullptr;
+    if (device != nullptr) route.device_index = nla_get_u32(device);
+    route.neighbor = gateway != nullptr ? ipv4_of(gateway) : remote;
+  });
+  if (code == 0) return std::optional{route};
+  if (code == ENOMEM || code == EIO)
+    return netlink::fail(code, "look up route to", remote.to_text());
+  return std::optional<Route>{};
+}
+
+// ---- the link -----------------------------------------------------------------------------------
+
+/// Nothing: packet sockets cannot send by it; `reason` says why.
+std::optional<io::EthernetAddress> ask_link(netlink::Netlink& netlink, unsigned index,
+                                            std::string& reason) {
+  rtnl_link* raw = nullptr;
+  if (rtnl_link_get_kernel(netlink.socket(), static_cast<int>(index), nullptr, &raw) < 0) {
+    reason = netlink::interface_name(index) + " is gone";
+    return std::nullopt;
+  }
+  const std::unique_ptr<rtnl_link, netlink::Free<rtnl_link_put>> link{raw};
+  nl_addr* const address = rtnl_link_get_addr(raw);
+  io::EthernetAddress own;
+  if (rtnl_link_get_arptype(raw) != ARPHRD_ETHER || address == nullptr ||
+      !copy_link_layer(nl_addr_get_binary_addr(address), nl_addr_get_len(address), own)) {
+    reason = netlink::interface_name(index) + " is no Ethernet interface";
+    return std::nullopt;
+  }
+  if ((rtnl_link_get_flags(raw) & IFF_UP) == 0) {
+    reason = netlink::interface_name(index) + " is down";
+    return std::nullopt;
+  }
+  return own;
+}
+
+// ---- the neighbor -------------------------------------------------------------------------------
+struct Neighbor {
+  unsigned state = NUD_NONE;
+  io::EthernetAddress address;
+};
+
+netlink::Message neighbor_message(int type, const NeighborKey& key, std::uint8_t flags) {
+  ndmsg header{};
+  header.ndm_family = AF_INET;
+  header.ndm_ifindex = static_cast<int>(key.device_index);
+  header.ndm_flags = flags;
+  const bool is_new = type == RTM_NEWNEIGH;
+  netlink::Message message{
+      nlmsg_alloc_simple(type, is_new ? NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK : 0)};
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  nla_put(message.get(), NDA_DST, static_cast<int>(key.address.bytes.size()),
+          key.address.bytes.data());
+  return message;
+}
+
+Neighbor ask_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
+  Neighbor neighbor;
+  const auto message = neighbor_message(RTM_GETNEIGH, key, 0);
+  netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
+    neighbor.state = static_cast<const ndmsg*>(nlmsg_data(part))->ndm_state;
+    nlattr* const address = attribute<ndmsg>(part, NDA_LLADDR);
+    const bool is_known =
+        address != nullptr &&
+        copy_link_layer(nla_data(address), static_cast<std::size_t>(nla_len(address)),
+                        neighbor.address);
+    if (!is_known) neighbor.state = NUD_NONE;
+  });
+  return neighbor;
+}
+
+/// As if a packet were sent to it: it is resolved, or confirmed.
+void use_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
+  const auto message = neighbor_message(RTM_NEWNEIGH, key, NTF_USE);
+  netlink::request(netlink.socket(), message.get());
+}
+
+}  // namespace
+
+const NextHopFinder::Link& NextHopFinder::find_link(unsigned index) {
+  const auto [place, is_new] = links_.try_emplace(index);
+  Link& link = place->second;
+  if (is_new) link.own = ask_link(netlink_, index, link.reason);
+  return link;
+}
+
+std::optional<io::EthernetAddress> NextHopFinder::find_neighbor(const NeighborKey& key) {
+  const auto [place, is_new] = neighbors_.try_emplace(key);
+  if (!is_new) return place->second;
+  const Neighbor neighbor = ask_neighbor(netlink_, key);
+  const bool is_usable = (neighbor.state & kUsable) != 0;
+  if (!is_usable || neighbor.state == NUD_STALE) use_neighbor(netlink_, key);
+  if (is_usable) place->second = neighbor.address;
+  return place->second;
+}
+
+Result<NextHopFound> NextHopFinder::find(Ipv4Address remote, std::optional<Ipv4Address> local,
+                                         unsigned device_index) {
+  const Asked asked{remote, local, device_index};
+  const auto known = found_.find(asked);
+  if (known != found_.end()) return known->second;
+  return found_.emplace(asked, look_up(asked)).first->second;
+}
+
+// route > link > neighbor
+Result<NextHopFound> NextHopFinder::look_up(const Asked& asked) {
+  const auto& [remote, local, device_index] = asked;
+  const auto without = [](std::string reason, std::optional<NeighborKey> neighbor = {}) {
+    return NextHopFound{.hop = {}, .reason = std::move(reason), .neighbor = neighbor};
+  };
+  const auto route = find_route(netlink_, remote, local, device_index);
+  if (!route) return Unexpected{route.error()};
+  if (!*route) return without("there is no route to " + remote.to_text());
+  if (!(*route)->is_plain)
+    return without("the route to " + remote.to_text() + " is no plain unicast route");
+  const unsigned device = (*route)->device_index;
+  const Link& link = find_link(device);
+  if (!link.own) return without(link.reason);
+  const NeighborKey key{device, (*route)->neighbor};
+  const auto neighbor = find_neighbor(key);
+  const std::string name = key.address.to_text() + " on " + netlink::interface_name(device);
+  if (!neighbor) return without("next hop " + name + " is not resolved", key);
+  return NextHopFound{.hop = {.interface_index = device,
+                              .cuts = false,
+                              .source = *link.own,
+                              .destination = *neighbor},
+                      .reason = "next hop " + name,
+                      .neighbor = key};
+}
+
+Result<NeighborWatch> NeighborWatch::open() {
+  auto socket = netlink::connect_netlink(NETLINK_ROUTE);
+  if (!socket) return Unexpected{socket.error()};
+  nl_sock* raw = socket->get();
+  nl_socket_disable_seq_check(raw);
+  if (nl_socket_add_membership(raw, RTNLGRP_NEIGH) < 0 || nl_socket_set_nonblocking(raw) < 0)
+    return netlink::fail(EIO, "watch", "neighbors");
+  return NeighborWatch{std::move(*socket)};
+}
+
+int NeighborWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }
+
+std::optional<std::vector<NeighborKey>> NeighborWatch::changed() {
+  std::vector<NeighborKey> keys;
+  nl_socket_modify_cb(
+      socket_.get(), NL_CB_VALID, NL_CB_CUSTOM,
+      [](nl_msg* part, void* to) noexcept -> int {
+        const auto* header = static_cast<const ndmsg*>(nlmsg_data(nlmsg_hdr(part)));
+        nlattr* const address = attribute<ndmsg>(nlmsg_hdr(part), NDA_DST);
+        if (header->ndm_family == AF_INET && address != nullptr)
+          static_cast<std::vector<NeighborKey>*>(to)->push_back(
+              {static_cast<unsigned>(header->ndm_ifindex), ipv4_of(address)});
+        return NL_OK;
+      },
+      &keys);
+  // Bounded; the rest is there at the next call. Once it has had no room for one, the kernel puts
+  // none in until all are taken, and says so only once.
+  for (int count = 0; count < 64; ++count) {
+    const int result = nl_recvmsgs_default(socket_.get());
+    if (result == -NLE_AGAIN) {
+      if (std::exchange(has_missed_some_, false)) return std::nullopt;
+      return keys;
+    }
+    if (result < 0) has_missed_some_ = true;
+  }
+  if (has_missed_some_) return std::nullopt;
+  return keys;
+}
+
+}  // namespace culvert::host

@@ -1,0 +1,137 @@
+#include "engine/model/config_conflict.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "engine/model/encapsulations.h"
+
+namespace culvert {
+namespace {
+
+using Tunnels = std::span<const TunnelConfig>;
+using Found = std::optional<ConfigConflict>;
+
+/// Calls `see(place, place after it)` for each pair of neighbours whose keys are equal, in order;
+/// the first that returns something ends it. `key_of(tunnel)` gives what is compared.
+template <class KeyOf, class Report>
+Found find_pair(Tunnels tunnels, KeyOf key_of, Report report) {
+  using Key = decltype(key_of(tunnels.front()));
+  std::vector<std::pair<Key, std::size_t>> order;
+  order.reserve(tunnels.size());
+  for (std::size_t i = 0; i < tunnels.size(); ++i) order.emplace_back(key_of(tunnels[i]), i);
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    if (order[i - 1].first == order[i].first) return report(order[i - 1].second, order[i].second);
+  }
+  return std::nullopt;
+}
+
+Found find_same_name(Tunnels tunnels) {
+  const auto nameless =
+      std::find_if(tunnels.begin(), tunnels.end(),
+                   [](const TunnelConfig& tunnel) { return tunnel.name.empty(); });
+  if (nameless != tunnels.end()) {
+    const auto place = static_cast<std::size_t>(nameless - tunnels.begin());
+    return ConfigConflict{place, place,        "name",
+                          "",    "is missing", "each of several tunnels needs a name of its own"};
+  }
+  const auto name = [](const TunnelConfig& tunnel) { return std::string_view{tunnel.name}; };
+  return find_pair(tunnels, name, [&](std::size_t first, std::size_t second) {
+    return ConfigConflict{first,
+                          second,
+                          "name",
+                          tunnels[second].name,
+                          "is the name of another tunnel",
+                          "give each a name of its own"};
+  });
+}
+
+Found find_missing_prefix(Tunnels tunnels) {
+  for (std::size_t i = 0; i < tunnels.size(); ++i) {
+    if (!tunnels[i].prefixes6.empty() || !tunnels[i].prefixes4.empty()) continue;
+    return ConfigConflict{i,
+                          i,
+                          "prefix",
+                          "",
+                          "is missing",
+                          "beside other tunnels each needs the prefixes that are behind it"};
+  }
+  return std::nullopt;
+}
+
+/// As the table of outer addresses looks them up: protocol, key, remote, local (tunnel_table.h).
+/// `any` beside an address is no conflict: the address is the better match.
+Found find_same_outer(Tunnels tunnels) {
+  const auto outer = [](const TunnelConfig& tunnel) {
+    return dispatch(tunnel.mode, [&](auto encapsulation, const auto& parameters) {
+      const std::optional<std::uint32_t> key = encapsulation.key_in(parameters);
+      return std::tuple{encapsulation.kIpProtocol, key, tunnel.remote,
+                        tunnel.local.value_or(proto::Ipv4Address{})};
+    });
+  };
+  return find_pair(tunnels, outer, [&](std::size_t first, std::size_t second) {
+    const TunnelConfig& tunnel = tunnels[second];
+    const bool is_any = tunnel.remote.is_unspecified();
+    return ConfigConflict{first,
+                          second,
+                          "remote",
+                          is_any ? "any" : tunnel.remote.to_text(),
+                          "cannot be told apart on the wire from tunnel '" + tunnels[first].name +
+                              "': mode, remote, local and key are the same",
+                          "give one another local or remote, or in mode gre another key"};
+  });
+}
+
+bool has_precedence(const TunnelConfig& tunnel) { return tunnel.metric || tunnel.weight; }
+
+template <class Prefix>
+struct Owned {
+  Prefix prefix;
+  std::size_t place;
+  friend constexpr auto operator<=>(const Owned&, const Owned&) = default;
+};
+
+/// Of one family. Where several tunnels have a prefix, all but one have a metric or a weight.
+template <class Prefix>
+Found find_same_prefix(Tunnels tunnels, std::vector<Prefix> TunnelConfig::*prefixes) {
+  std::vector<Owned<Prefix>> all;
+  for (std::size_t i = 0; i < tunnels.size(); ++i) {
+    for (const Prefix& prefix : tunnels[i].*prefixes) all.push_back({prefix, i});
+  }
+  std::sort(all.begin(), all.end());
+  const Owned<Prefix>* without = nullptr;  // the last one that has neither
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& [prefix, place] = all[i];
+    if (i != 0 && all[i - 1] == all[i]) {
+      return ConfigConflict{
+          place, place, "prefix", prefix.to_text(), "is given twice", "remove one of them"};
+    }
+    if (has_precedence(tunnels[place])) continue;
+    if (without != nullptr && without->prefix == prefix) {
+      return ConfigConflict{without->place,
+                            place,
+                            "prefix",
+                            prefix.to_text(),
+                            "is a prefix of tunnel '" + tunnels[without->place].name + "' as well",
+                            "give the two a metric or a weight, or different prefixes"};
+    }
+    without = &all[i];
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ConfigConflict> find_conflict(std::span<const TunnelConfig> tunnels) {
+  if (tunnels.size() > 1) {
+    for (const auto find : {find_same_name, find_missing_prefix, find_same_outer}) {
+      if (auto found = find(tunnels)) return found;
+    }
+  }
+  if (auto found = find_same_prefix(tunnels, &TunnelConfig::prefixes6)) return found;
+  return find_same_prefix(tunnels, &TunnelConfig::prefixes4);
+}
+
+}  // namespace culvert

@@ -1,0 +1,276 @@
+#include "engine/offload/gro.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+
+#include "engine/offload/gro_match.h"
+#include "engine/offload/gso.h"
+#include "io/cache_line.h"
+
+namespace culvert {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+using gro_match::Kind;
+using gro_match::Segment;
+
+constexpr std::size_t kLargestPacketBytes = 65535;
+/// Linux before 6.9 refuses UDP super-packets of more datagrams (UDP_MAX_SEGMENTS).
+constexpr std::uint32_t kMaxDatagrams = 64;
+constexpr std::uint32_t kNone = 0xffff'ffff;
+
+/// One item of the round: a packet, and those that joined it.
+struct Group {
+  Segment first;
+  std::uint32_t count = 1;  ///< packets
+  std::uint32_t next_sequence = 0;
+  std::uint32_t total_bytes = 0;
+  std::uint32_t first_joined = kNone;  ///< indices
+  std::uint32_t last_joined = kNone;
+  bool is_verified = false;  ///< the first packet is intact: seen to only when a second one comes
+  bool has_push = false;
+
+  /// To be called before others may join.
+  void open() noexcept {
+    total_bytes = first.size();
+    if (first.is_tcp) next_sequence = tcp_sequence(first) + first.payload_bytes;
+  }
+
+  [[nodiscard]] bool takes(const Segment& next) const noexcept {
+    if (!next.may_be_joined() || next.payload_bytes > first.payload_bytes) return false;
+    if (total_bytes + next.payload_bytes > kLargestPacketBytes) return false;
+    if (first.is_tcp && tcp_sequence(next) != next_sequence) return false;
+    return has_same_headers(first, next, count);
+  }
+
+  void take(const Segment& next) noexcept {
+    ++count;
+    total_bytes += next.payload_bytes;
+    next_sequence += next.payload_bytes;
+    has_push = gro_match::has_push(next);
+  }
+
+  /// Whether nothing may be joined behind `last`, a packet that it has taken.
+  [[nodiscard]] bool is_full(const Segment& last) const noexcept {
+    return last.payload_bytes < first.payload_bytes || has_push ||
+           count == (first.is_tcp ? io::kMaxSlices + 1 : kMaxDatagrams);
+  }
+};
+
+/// The flows whose last item is open, by the flow's hash: a small cache, since a flow that falls
+/// out of it only loses the chance to be joined.
+class OpenFlows {
+ public:
+  static constexpr std::uint32_t kSets = 16, kWays = 4;
+
+  /// The open item of a flow: the one that `is_same` says it is. kNone: there is none.
+  template <class IsSame>
+  [[nodiscard]] std::uint32_t find(std::uint32_t hash, IsSame is_same) const noexcept {
+    const std::uint32_t begin = set_of(hash);
+    // Without a branch for each way: which of them are taken follows no pattern.
+    unsigned matches = 0;
+    for (std::uint32_t i = 0; i < kWays; ++i) {
+      matches |= static_cast<unsigned>(hashes_[begin + i] == hash) << i;
+    }
+    for (matches &= used_of_set(begin); matches != 0; matches &= matches - 1) {
+      const std::uint32_t way = begin + static_cast<std::uint32_t>(std::countr_zero(matches));
+      if (is_same(items_[way])) return way;
+    }
+    return kNone;
+  }
+  [[nodiscard]] std::uint32_t item(std::uint32_t way) const noexcept { return items_[way]; }
+
+  /// A place for a flow: a free one, or else that of the oldest item, still in use.
+  [[nodiscard]] std::uint32_t place(std::uint32_t hash) const noexcept {
+    const std::uint32_t begin = set_of(hash);
+    const auto free = static_cast<std::uint32_t>(std::countr_one(used_of_set(begin)));
+    if (free < kWays) return begin + free;
+    const auto set = std::span{items_}.subspan(begin, kWays);
+    return begin + static_cast<std::uint32_t>(std::ranges::min_element(set) - set.begin());
+  }
+
+  void insert(std::uint32_t way, std::uint32_t hash, std::uint32_t item) noexcept {
+    used_ |= bit(way);
+    hashes_[way] = hash;
+    items_[way] = item;
+  }
+  void remove(std::uint32_t way) noexcept { used_ &= ~bit(way); }
+  [[nodiscard]] bool is_used(std::uint32_t way) const noexcept { return (used_ & bit(way)) != 0; }
+
+  /// Calls `function(way)` for each that is in use; it may remove it.
+  template <class Function>
+  void for_each(Function function) const noexcept {
+    for (std::uint64_t rest = used_; rest != 0; rest &= rest - 1) {
+      function(static_cast<std::uint32_t>(std::countr_zero(rest)));
+    }
+  }
+  void clear() noexcept { used_ = 0; }
+
+ private:
+  static std::uint32_t set_of(std::uint32_t hash) noexcept { return hash % kSets * kWays; }
+  [[nodiscard]] unsigned used_of_set(std::uint32_t begin) const noexcept {
+    return static_cast<unsigned>(used_ >> begin) & ((1u << kWays) - 1);
+  }
+  static std::uint64_t bit(std::uint32_t way) noexcept { return std::uint64_t{1} << way; }
+
+  std::array<std::uint32_t, kSets * kWays> hashes_{};
+  std::array<std::uint32_t, kSets * kWays> items_{};
+  std::uint64_t used_ = 0;
+  static_assert(kSets * kWays <= 64);
+};
+
+/// A packet that joined another: its payload, and who joined next.
+struct Joined {
+  Bytes payload;
+  std::uint32_t next = kNone;
+};
+
+}  // namespace
+
+struct alignas(io::kCacheLineBytes) Gro::State {
+  State(std::size_t capacity_packets, bool takes_udp)
+      : joins_udp(takes_udp),
+        items(capacity_packets),
+        groups(capacity_packets + 1),
+        joined(capacity_packets),
+        slices(capacity_packets) {}
+
+  [[nodiscard]] bool join(const Segment& segment, std::uint32_t tunnel) noexcept;
+  [[nodiscard]] bool may_join(Group& group, const Segment& segment) const noexcept;
+  void append_joined(Group& group, Bytes payload) noexcept;
+  void append_item(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets) noexcept;
+  void open(std::uint32_t item) noexcept;
+  void close(std::uint32_t way) noexcept;
+  void close_between_same_addresses(Bytes packet) noexcept;
+
+  bool joins_udp;
+  OpenFlows flows;
+  io::LineVector<GroOutput> items;
+  io::LineVector<Group> groups;  ///< one for each item, and one to read the next packet into
+  std::uint32_t item_count = 0;
+  io::LineVector<Joined> joined;
+  std::uint32_t joined_count = 0;
+  io::LineVector<Bytes> slices;  ///< of all super-packets, one after the other
+};
+
+/// Joins a packet with the open item of its flow; false: it may not, and that item is closed.
+bool Gro::State::join(const Segment& segment, std::uint32_t tunnel) noexcept {
+  const std::uint32_t way = flows.find(
+      segment.hash, [&](std::uint32_t item) { return is_same_flow(groups[item].first, segment); });
+  if (way == kNone) return false;
+  GroOutput& item = items[flows.item(way)];
+  Group& group = groups[flows.item(way)];
+  if (item.tunnel != tunnel || !may_join(group, segment)) {
+    close(way);
+    return false;
+  }
+  append_joined(group, segment.payload());
+  item.packets += 1;
+  item.bytes += segment.size();
+  group.take(segment);
+  if (group.is_full(segment)) close(way);
+  return true;
+}
+
+bool Gro::State::may_join(Group& group, const Segment& segment) const noexcept {
+  if (!group.takes(segment)) return false;
+  if (!group.is_verified && !is_intact(group.first)) return false;
+  group.is_verified = true;
+  return is_intact(segment);
+}
+
+void Gro::State::append_joined(Group& group, Bytes payload) noexcept {
+  assert(joined_count < joined.size());
+  const std::uint32_t place = joined_count++;
+  joined[place].payload = payload;
+  joined[place].next = kNone;
+  (group.first_joined == kNone ? group.first_joined : joined[group.last_joined].next) = place;
+  group.last_joined = place;
+}
+
+/// Field by field: small stores that are read again as one large word at once are slow.
+void Gro::State::append_item(io::Packet& packet, std::uint32_t tunnel,
+                             std::uint32_t packets) noexcept {
+  assert(item_count < items.size());
+  GroOutput& item = items[item_count++];
+  item.packet.head = packet.bytes();
+  item.packet.offload = packet.offload;
+  item.tunnel = tunnel;
+  item.packets = packets;
+  item.bytes = packets == 1 ? static_cast<std::uint32_t>(packet.size()) : packet_bytes(packet);
+}
+
+void Gro::State::open(std::uint32_t item) noexcept {
+  const std::uint32_t hash = groups[item].first.hash;
+  const std::uint32_t way = flows.place(hash);
+  if (flows.is_used(way)) close(way);
+  flows.insert(way, hash, item);
+  groups[item].open();
+}
+
+void Gro::State::close(std::uint32_t way) noexcept {
+  const std::uint32_t item = flows.item(way);
+  const Group& group = groups[item];
+  if (group.count > 1) {
+    items[item].packet.offload = make_super_packet(group.first, group.total_bytes, group.has_push);
+  }
+  flows.remove(way);
+}
+
+/// What hides its flow may be of any between its addresses, and must not be overtaken.
+void Gro::State::close_between_same_addresses(Bytes packet) noexcept {
+  flows.for_each([&](std::uint32_t way) {
+    const Segment& first = groups[flows.item(way)].first;
+    const Bytes key = first.flow_key();
+    const Bytes addresses = key.first(key.size() - gro_match::kPortsBytes);
+    const std::size_t offset = first.is_ipv6 ? 8 : 12;
+    if (packet.size() < offset + addresses.size() ||
+        gro_match::is_equal(packet.subspan(offset, addresses.size()), addresses)) {
+      close(way);
+    }
+  });
+}
+
+Gro::Gro(std::size_t capacity_packets, bool joins_udp)
+    : state_(std::make_unique<State>(capacity_packets, joins_udp)) {}
+Gro::~Gro() = default;
+Gro::Gro(Gro&&) noexcept = default;
+Gro& Gro::operator=(Gro&&) noexcept = default;
+
+void Gro::add(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets,
+              bool may_coalesce) noexcept {
+  State& state = *state_;
+  const std::uint32_t item = state.item_count;
+  Group& group = state.groups[item];
+  group = {};
+  const Kind kind = read_segment(group.first, packet, may_coalesce, state.joins_udp);
+  if (kind == Kind::flow && state.join(group.first, tunnel)) return;
+  if (kind == Kind::hidden) state.close_between_same_addresses(packet.bytes());
+  state.append_item(packet, tunnel, packets);
+  if (group.first.may_be_joined() && !gro_match::has_push(group.first)) state.open(item);
+}
+
+std::span<const GroOutput> Gro::finish() noexcept {
+  State& state = *state_;
+  state.flows.for_each([&](std::uint32_t way) { state.close(way); });
+  std::size_t slice_count = 0;
+  for (std::uint32_t item = 0; item < state.item_count; ++item) {
+    const std::size_t begin = slice_count;
+    for (auto place = state.groups[item].first_joined; place != kNone;
+         place = state.joined[place].next) {
+      state.slices[slice_count++] = state.joined[place].payload;
+    }
+    state.items[item].packet.slices = std::span{state.slices}.subspan(begin, slice_count - begin);
+  }
+  return std::span{state.items}.first(state.item_count);
+}
+
+void Gro::clear() noexcept {
+  state_->flows.clear();
+  state_->item_count = 0;
+  state_->joined_count = 0;
+}
+
+}  // namespace culvert

@@ -1,0 +1,155 @@
+#include "io/bpf/bypass_program.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <span>
+#include <utility>
+
+#include "io/bpf/bpf.h"
+#include "proto/gre.h"
+#include "proto/ipv4.h"
+
+namespace culvert::io {
+namespace {
+
+constexpr int kGoOn = -1;  // TCX_NEXT, newer than the headers of Debian 12
+
+constexpr int kPacket = BPF_REG_6;
+// On the stack: the outer header and what GRE has behind it, then the key to be looked for.
+constexpr int kHeaderBytes = 32;
+constexpr int kHeader = -kHeaderBytes;
+constexpr int kKey = kHeader - int{sizeof(BypassEndpoints)} - 4;  // aligned to 8
+constexpr int kGreFlags = kHeader + 20, kGreKey = kHeader + 24,
+              kGreKeyBehindChecksum = kHeader + 28;
+
+/// Lets pass what is not a whole IPv4 packet to this host, or has a VLAN tag: it is another
+/// interface's.
+void check_packet(bpf::Text& text) {
+  using namespace bpf;
+  const auto field = [&](std::size_t offset) {
+    text.add(load(BPF_W, BPF_REG_2, kPacket, static_cast<int>(offset)));
+  };
+  text.add(compute_with(BPF_MOV, kPacket, BPF_REG_1));
+  field(offsetof(__sk_buff, protocol));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, htons(ETH_P_IP), 2), kGoOn);
+  field(offsetof(__sk_buff, pkt_type));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, PACKET_HOST, 2), kGoOn);
+  field(offsetof(__sk_buff, vlan_present));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kGoOn);
+  text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
+  text.add(compute(BPF_MOV, BPF_REG_2, 0));
+  text.add(compute_with(BPF_MOV, BPF_REG_3, BPF_REG_10));
+  text.add(compute(BPF_ADD, BPF_REG_3, kHeader));
+  text.add(compute(BPF_MOV, BPF_REG_4, kHeaderBytes));
+  text.add(compute(BPF_MOV, BPF_REG_5, BPF_HDR_START_NET));
+  text.add(call(BPF_FUNC_skb_load_bytes_relative));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kGoOn);
+  text.add(load(BPF_B, BPF_REG_2, BPF_REG_10, kHeader));  // version 4, no options
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0x45, 2), kGoOn);
+  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10, kHeader + 6));  // no fragment
+  text.add(compute(BPF_AND, BPF_REG_2, htons(0x3fff)));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kGoOn);
+}
+
+/// The key from the headers. A GRE key is where the checksum lets it be (RFC 2890 2).
+void make_key(bpf::Text& text) {
+  using namespace bpf;
+  const auto store_word = [&](std::size_t offset, int from) {
+    text.add(store(BPF_W, BPF_REG_10, kKey + static_cast<int>(offset), from));
+  };
+  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + 12));
+  store_word(offsetof(BypassEndpoints, remote), BPF_REG_2);
+  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + 16));
+  store_word(offsetof(BypassEndpoints, local), BPF_REG_2);
+  text.add(load(BPF_B, BPF_REG_7, BPF_REG_10, kHeader + 9));
+  store_word(offsetof(BypassEndpoints, protocol), BPF_REG_7);
+  text.add(compute(BPF_MOV, BPF_REG_3, 0));  // the key, and whether there is one
+  text.add(compute(BPF_MOV, BPF_REG_4, 0));
+  constexpr int kInstructionsForGre = 8;
+  text.add(jump_if(BPF_JNE, BPF_REG_7, proto::kProtocolGre, kInstructionsForGre));
+  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10, kGreFlags));
+  text.add(instruction(BPF_JMP | BPF_K | BPF_JSET, BPF_REG_2, 0, 1, htons(0x2000)));
+  text.add(jump(5));
+  text.add(compute(BPF_MOV, BPF_REG_4, 1));
+  text.add(load(BPF_W, BPF_REG_3, BPF_REG_10, kGreKey));
+  text.add(instruction(BPF_JMP | BPF_K | BPF_JSET, BPF_REG_2, 0, 1, htons(0x8000)));
+  text.add(jump(1));
+  text.add(load(BPF_W, BPF_REG_3, BPF_REG_10, kGreKeyBehindChecksum));
+  text.add(instruction(BPF_ALU | BPF_END | BPF_TO_BE, BPF_REG_3, 0, 0, 32));  // to host order
+  store_word(offsetof(BypassEndpoints, key), BPF_REG_3);
+  store_word(offsetof(BypassEndpoints, has_key), BPF_REG_4);
+}
+
+void take_if_ours(bpf::Text& text, int set) {
+  using namespace bpf;
+  text.add(compute_with(BPF_MOV, BPF_REG_2, BPF_REG_10));
+  text.add(compute(BPF_ADD, BPF_REG_2, kKey));
+  text.add(load_map(BPF_REG_1, set));
+  text.add(load_map_end());
+  text.add(call(BPF_FUNC_map_lookup_elem));
+  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kGoOn);
+  text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
+  text.add(compute(BPF_MOV, BPF_REG_2, PACKET_OTHERHOST));
+  text.add(call(BPF_FUNC_skb_change_type));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kGoOn);
+  text.add(compute(BPF_MOV, BPF_REG_2, static_cast<std::int32_t>(kBypassMark)));
+  text.add(store(BPF_W, kPacket, offsetof(__sk_buff, mark), BPF_REG_2));
+  text.add(compute(BPF_MOV, BPF_REG_0, kGoOn));
+  text.add(exit());
+}
+
+std::span<const std::byte> bytes_of(const BypassEndpoints& endpoints) {
+  return std::as_bytes(std::span{&endpoints, 1});
+}
+
+}  // namespace
+
+Result<BypassProgram> BypassProgram::open(std::size_t tunnels) {
+  BypassProgram program;
+  // Twice as many: the new ones are added before the old ones are removed.
+  auto set =
+      create_set(sizeof(BypassEndpoints), static_cast<std::uint32_t>(2 * tunnels), "culvert_take");
+  if (!set) return Unexpected{set.error()};
+  program.set_ = std::move(*set);
+  bpf::Text text;
+  check_packet(text);
+  make_key(text);
+  take_if_ours(text, program.set_.get());
+  auto loaded = load_program(BPF_PROG_TYPE_SCHED_CLS, text.instructions(), "culvert_take");
+  if (!loaded) return Unexpected{loaded.error()};
+  program.program_ = std::move(*loaded);
+  return program;
+}
+
+Result<void> BypassProgram::attach(unsigned interface_index) {
+  return links_.attach(program_, interface_index);
+}
+
+Result<void> BypassProgram::set_endpoints(std::vector<BypassEndpoints> endpoints) {
+  std::sort(endpoints.begin(), endpoints.end());
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  std::vector<BypassEndpoints> changed;
+  std::set_difference(endpoints.begin(), endpoints.end(), endpoints_.begin(), endpoints_.end(),
+                      std::back_inserter(changed));
+  for (const BypassEndpoints& each : changed) {
+    if (auto added = add_key(set_, bytes_of(each)); !added) return added;
+  }
+  changed.clear();
+  std::set_difference(endpoints_.begin(), endpoints_.end(), endpoints.begin(), endpoints.end(),
+                      std::back_inserter(changed));
+  for (const BypassEndpoints& each : changed) remove_key(set_, bytes_of(each));
+  endpoints.shrink_to_fit();
+  endpoints_ = std::move(endpoints);
+  return {};
+}
+
+bool BypassProgram::covers(const BypassEndpoints& endpoints) const noexcept {
+  return std::binary_search(endpoints_.begin(), endpoints_.end(), endpoints);
+}
+
+}  // namespace culvert::io

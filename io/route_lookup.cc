@@ -1,0 +1,93 @@
+#include "io/route_lookup.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "proto/byte_order.h"
+
+namespace culvert::io {
+namespace {
+
+sockaddr_in socket_address(proto::Ipv4Address address, std::uint16_t port) noexcept {
+  sockaddr_in result{};
+  result.sin_family = AF_INET;
+  result.sin_port = proto::swap_if_little(port);
+  std::memcpy(&result.sin_addr, address.bytes.data(), sizeof result.sin_addr);
+  return result;
+}
+
+bool connect_to(const Fd& socket, const sockaddr_in& address) noexcept {
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+}  // namespace
+
+bool RouteLookup::open(const std::string& device,
+                       std::optional<proto::Ipv4Address> source) noexcept {
+  socket_ = Fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  is_tied_ = !device.empty();
+  source_ = source;
+  if (!socket_) return false;
+  if (is_tied_ && ::setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, device.data(),
+                               static_cast<socklen_t>(device.size())) != 0)
+    return false;
+  if (!source) return true;
+  const auto address = socket_address(*source, 0);
+  return ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+std::optional<RouteFacts> RouteLookup::look_up(const std::string& device, proto::Ipv4Address remote,
+                                               std::optional<proto::Ipv4Address> source) noexcept {
+  sockaddr_in address{};  // of family AF_UNSPEC, it makes the socket forget its last route
+  // The interface may be another one of its name by now, so a socket that is tied is made anew.
+  const bool fits = socket_ && device.empty() && !is_tied_ && source_ == source;
+  if (!(fits && connect_to(socket_, address)) && !open(device, source)) {
+    socket_.reset();
+    return std::nullopt;
+  }
+  constexpr std::uint16_t kDiscardPort = 9;  // any port: nothing is sent
+  address = socket_address(remote, kDiscardPort);
+  if (!connect_to(socket_, address)) return std::nullopt;
+  socklen_t size = sizeof address;
+  if (::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return std::nullopt;
+  int mtu = 0;
+  size = sizeof mtu;
+  if (::getsockopt(socket_.get(), IPPROTO_IP, IP_MTU, &mtu, &size) != 0) return std::nullopt;
+  RouteFacts facts;
+  facts.mtu_bytes = static_cast<std::uint16_t>(std::min(mtu, 0xffff));
+  std::memcpy(facts.source.bytes.data(), &address.sin_addr, sizeof address.sin_addr);
+  return facts;
+}
+
+std::uint32_t interface_index(const std::string& name) noexcept {
+  return ::if_nametoindex(name.c_str());
+}
+
+Result<std::vector<proto::Ipv4Address>> own_ipv4_addresses() {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) {
+    return Unexpected{Error{
+        .code = errno, .operation = "read", .object = "addresses of this host", .advice = ""}};
+  }
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owned{first, &::freeifaddrs};
+  std::vector<proto::Ipv4Address> addresses;
+  for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
+    sockaddr_in address;
+    std::memcpy(&address, each->ifa_addr, sizeof address);
+    std::memcpy(addresses.emplace_back().bytes.data(), &address.sin_addr, 4);
+  }
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
+}  // namespace culvert::io

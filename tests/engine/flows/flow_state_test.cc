@@ -1,0 +1,81 @@
+#include "engine/flows/flow_state.h"
+
+#include <gtest/gtest.h>
+
+namespace culvert {
+namespace {
+
+using enum FlowState;
+using std::chrono::minutes, std::chrono::seconds;
+
+constexpr std::uint8_t kTcp = 6, kUdp = 17, kIcmpv6 = 58;
+constexpr std::uint8_t kSyn = 0x02, kSynAck = 0x12, kAck = 0x10, kFinAck = 0x11, kRst = 0x04;
+constexpr auto kIn = Direction::inbound, kOut = Direction::outbound;
+
+struct Packet {
+  Direction direction;
+  std::uint8_t flags = 0;
+};
+/// The tracked of a flow whose first packet went `opened`, after `packets`.
+TrackedState life_after(std::uint8_t protocol, Direction opened,
+                        std::initializer_list<Packet> packets) {
+  TrackedState tracked{opening, opened};
+  for (const Packet& packet : packets)
+    tracked = after(tracked, packet.direction, protocol, packet.flags);
+  return tracked;
+}
+FlowState tcp(std::initializer_list<Packet> packets) {
+  return life_after(kTcp, kIn, packets).state;
+}
+
+TEST(TrackedState, IsEstablishedWhenBothSidesHaveSent) {
+  EXPECT_EQ(life_after(kUdp, kIn, {{kIn}, {kIn}}).state, opening);
+  EXPECT_EQ(life_after(kUdp, kIn, {{kIn}, {kOut}}).state, established);
+  EXPECT_EQ(life_after(kUdp, kOut, {{kOut}, {kIn}}).state, established);
+  EXPECT_EQ(tcp({{kIn, kSyn}}), opening);
+  EXPECT_EQ(tcp({{kOut, kSynAck}}), established);
+}
+
+TEST(TrackedState, IsNotEstablishedByARefusal) {
+  EXPECT_EQ(tcp({{kOut, kRst | kAck}}), closing);
+  EXPECT_EQ(tcp({{kOut, kRst | kAck}, {kIn, kAck}}), closing);
+  EXPECT_EQ(tcp({{kIn, kRst}, {kIn, kAck}}), closing);  // nor by RST of the one side alone
+  EXPECT_FALSE((TrackedState{closing, kIn}.is_protected()));
+}
+
+TEST(TrackedState, EndsWithFinFromBothSides) {
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kFinAck}}), far_closed);
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kFinAck}, {kOut, kAck}, {kIn, kFinAck}}), far_closed);
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kOut, kFinAck}}), near_closed);
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kFinAck}, {kOut, kFinAck}}), closing);
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kOut, kFinAck}, {kIn, kFinAck}, {kOut, kAck}}), closing);
+}
+
+// RFC 6146 3.5.2.2, state TRANS: an RST may be an attacker's, and data says that it was.
+TEST(TrackedState, ComesBackFromAResetThatWasNone) {
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kRst}}), reset);
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kRst}, {kIn, kRst}}), reset);
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kRst}, {kOut, kAck}}), established);
+}
+
+TEST(TrackedState, BeginsAgainWithASynOnOldPorts) {
+  const TrackedState tracked =
+      life_after(kTcp, kIn, {{kOut, kSynAck}, {kIn, kFinAck}, {kOut, kFinAck}, {kOut, kSyn}});
+  EXPECT_EQ(tracked, (TrackedState{opening, kOut}));
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kSyn}}), established);  // not while it is alive
+}
+
+TEST(TrackedState, LastsAsLongAsItsRfcSays) {
+  const TrackedState young{opening, kIn}, grown{established, kIn};
+  EXPECT_EQ(idle_limit(kTcp, grown), minutes{124});  // RFC 5382 REQ-5
+  EXPECT_EQ(idle_limit(kTcp, {near_closed, kIn}), minutes{124});
+  for (const FlowState state : {opening, closing, reset})
+    EXPECT_EQ(idle_limit(kTcp, {state, kIn}), minutes{4});
+  EXPECT_EQ(idle_limit(kUdp, young), seconds{30});
+  EXPECT_EQ(idle_limit(kUdp, grown), minutes{5});             // RFC 4787 REQ-5
+  EXPECT_EQ(idle_limit(kIcmpv6, grown), seconds{60});         // RFC 5508 REQ-2
+  EXPECT_EQ(idle_limit(kFlowFragments, young), seconds{60});  // RFC 8200 4.5
+}
+
+}  // namespace
+}  // namespace culvert

@@ -1,0 +1,212 @@
+// Which addresses and routes a device should have, and that the kernel follows, in a namespace of
+// its own.
+#include "engine/host/address_sync.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "io/tun.h"
+#include "tests/support/in_namespace.h"
+
+namespace culvert::host {
+namespace {
+
+using test::in_namespace;
+
+using proto::Ipv4Address;
+using proto::Ipv4Prefix;
+using proto::Ipv6Prefix;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+Ipv6Prefix v6(const std::string& text) { return *Ipv6Prefix::from_text(text); }
+Ipv4Prefix v4(const std::string& text) { return *Ipv4Prefix::from_text(text); }
+Ipv4Address host(const std::string& text) { return *Ipv4Address::from_text(text); }
+
+/// A device with one tunnel for each list of prefixes.
+DeviceSettings device(const std::vector<std::vector<Ipv6Prefix>>& tunnels) {
+  DeviceSettings settings;
+  for (const auto& prefixes : tunnels) settings.config.tunnels.push_back({.prefixes6 = prefixes});
+  return settings;
+}
+
+TEST(StateOf, RoutesWhatTheDeviceDoesNotCover) {
+  DeviceSettings settings = device({{v6("2001:db8:1::2/128"), v6("2001:db8:100::/56")},
+                                    {v6("2001:db8:2::/48"), v6("2001:db8:1:1::/64")}});
+  settings.addresses6 = {v6("2001:db8:1::1/64")};
+  settings.routes6 = {v6("2001:db8:2::/47")};
+  const DeviceState state = state_of(settings, {});
+  EXPECT_THAT(state.addresses6, ElementsAre(v6("2001:db8:1::1/64")));
+  EXPECT_THAT(state.routes6,
+              ElementsAre(v6("2001:db8:1:1::/64"), v6("2001:db8:2::/47"), v6("2001:db8:100::/56")));
+}
+
+TEST(StateOf, RoutesOnePrefixOnceAndTheLargerOfTwo) {
+  const DeviceState state =
+      state_of(device({{v6("2001:db8::/32")}, {v6("2001:db8::/32")}, {v6("2001:db8:5::/48")}}), {});
+  EXPECT_THAT(state.routes6, ElementsAre(v6("2001:db8::/32")));
+}
+
+TEST(StateOf, MakesNoDefaultRouteOfAPrefix) {
+  DeviceSettings settings = device({{v6("::/0")}, {v6("2001:db8::/32")}});
+  settings.config.tunnels[0].prefixes4 = {v4("0.0.0.0/0"), v4("10.0.0.0/8")};
+  EXPECT_THAT(state_of(settings, {}).routes6, ElementsAre(v6("2001:db8::/32")));
+  EXPECT_THAT(state_of(settings, {}).routes4, ElementsAre(v4("10.0.0.0/8")));
+  settings.routes6 = {v6("::/0")};
+  EXPECT_THAT(state_of(settings, {}).routes6, ElementsAre(v6("::/0")));
+}
+
+TEST(StateOf, HasALinkLocalAddressForEachLocalAddress) {  // RFC 4213 3.7
+  DeviceSettings settings = device({{}, {}, {}});
+  const std::vector locals{host("192.0.2.1"), host("0.0.0.0"), host("10.0.0.5"), host("192.0.2.1")};
+  EXPECT_THAT(state_of(settings, locals).addresses6,
+              ElementsAre(v6("fe80::a00:5/64"), v6("fe80::c000:201/64")));
+  settings.addresses6 = {v6("fe80::a00:5/10")};
+  EXPECT_THAT(state_of(settings, locals).addresses6,
+              ElementsAre(v6("fe80::a00:5/10"), v6("fe80::c000:201/64")));
+}
+
+/// The slow way: each against each.
+std::vector<Ipv6Prefix> model_of(const DeviceSettings& settings) {
+  std::vector<Ipv6Prefix> wanted, routes = settings.routes6;
+  for (const auto& tunnel : settings.config.tunnels)
+    wanted.insert(wanted.end(), tunnel.prefixes6.begin(), tunnel.prefixes6.end());
+  const auto covers = [](const Ipv6Prefix& a, const Ipv6Prefix& b) {
+    return a.length_bits <= b.length_bits && a.contains(b.address);
+  };
+  for (const auto& prefix : wanted) {
+    const auto above = [&](const Ipv6Prefix& other) { return covers(other, prefix); };
+    const auto really_above = [&](const Ipv6Prefix& other) {
+      return other != prefix && covers(other, prefix);
+    };
+    if (std::any_of(settings.addresses6.begin(), settings.addresses6.end(), above) ||
+        std::any_of(settings.routes6.begin(), settings.routes6.end(), above) ||
+        std::any_of(wanted.begin(), wanted.end(), really_above))
+      continue;
+    routes.push_back(prefix);
+  }
+  std::sort(routes.begin(), routes.end());
+  routes.erase(std::unique(routes.begin(), routes.end()), routes.end());
+  return routes;
+}
+
+TEST(StateOf, IsWhatTheSlowWayFinds) {
+  std::mt19937 random{7};
+  const auto prefix = [&] {  // of few bits, so that many cover each other
+    Ipv6Prefix result = v6("2001:db8::/32");
+    result.address.bytes[4] = std::byte(random() & 0xff);
+    result.length_bits = static_cast<std::uint8_t>(33 + random() % 8);
+    return result;
+  };
+  for (int round = 0; round < 300; ++round) {
+    DeviceSettings settings = device({{}, {}});
+    for (unsigned i = static_cast<unsigned>(random() % 12); i > 0; --i)
+      settings.config.tunnels[random() % 2].prefixes6.push_back(prefix().network());
+    for (unsigned i = static_cast<unsigned>(random() % 3); i > 0; --i)
+      settings.addresses6.push_back(prefix());
+    for (unsigned i = static_cast<unsigned>(random() % 3); i > 0; --i)
+      settings.routes6.push_back(prefix().network());
+    EXPECT_EQ(state_of(settings, {}).routes6, model_of(settings));
+  }
+}
+
+/// All that the kernel says about the addresses of tun7 and the routes by it, but for counters.
+std::string kernel_state() {
+  std::ostringstream text;
+  for (const char* path : {"/proc/net/if_inet6", "/proc/net/ipv6_route", "/proc/net/route"}) {
+    std::ifstream file{path};
+    for (std::string line; std::getline(file, line);) {
+      if (line.find("tun7") == std::string::npos) continue;
+      text << (line.find(" 00000000 ") == std::string::npos ? line : line.substr(0, 35)) << "\n";
+    }
+  }
+  return text.str();
+}
+
+struct Rig {
+  Rig() {
+    EXPECT_TRUE(netlink->disable_address_generation(tun->index));
+    EXPECT_TRUE(netlink->set_up(tun->index));
+  }
+  Result<void> bring_to(const DeviceState& wanted) {
+    if (auto done = keeper.set_addresses(wanted); !done) return done;
+    return keeper.set_routes(wanted);
+  }
+  Result<io::Tun> tun = io::open_tun("tun7", 1);
+  Result<netlink::Netlink> netlink = netlink::Netlink::open();
+  AddressSync keeper{*netlink, tun->index};
+};
+
+TEST(AddressSync, AddsAndRemovesWhatDiffers) {
+  in_namespace([] {
+    Rig rig;
+    const std::string nothing = kernel_state();
+    const DeviceState first{.addresses6 = {v6("2001:db8:1::1/64"), v6("fe80::1/64")},
+                            .addresses4 = {v4("10.0.0.1/24"), v4("10.0.0.2/24")},
+                            .routes6 = {v6("2001:db8:8::/48"), v6("2001:db8:9::/48")},
+                            .routes4 = {v4("10.8.0.0/16")}};
+    ASSERT_TRUE(rig.bring_to(first));
+    const std::string there = kernel_state();
+    EXPECT_THAT(there, HasSubstr("20010db8000900000000000000000000 30"));
+    DeviceState second = first;
+    second.addresses6 = {v6("2001:db8:2::1/64"), v6("fe80::1/64")};
+    second.addresses4 = {v4("10.0.0.2/24")};  // the other was the primary one of the subnet
+    second.routes6 = {v6("2001:db8:7::/48"), v6("2001:db8:8::/48")};
+    second.routes4 = {};
+    ASSERT_TRUE(rig.bring_to(second));
+    const std::string now = kernel_state();
+    EXPECT_THAT(now, HasSubstr("20010db8000700000000000000000000 30"));
+    EXPECT_THAT(now, Not(HasSubstr("20010db8000900000000000000000000 30")));
+    EXPECT_THAT(now, Not(HasSubstr("20010db8000100000000000000000001")));
+    EXPECT_THAT(now, HasSubstr("tun7\t0000000A"));  // 10.0.0.0/24 is still on the device
+    EXPECT_THAT(now, Not(HasSubstr("tun7\t0000080A")));
+    ASSERT_TRUE(rig.bring_to(first));
+    ASSERT_TRUE(rig.bring_to(DeviceState{}));
+    EXPECT_EQ(kernel_state(), nothing);
+  });
+}
+
+TEST(AddressSync, GoesBackAfterAnError) {
+  in_namespace([] {
+    Rig rig;
+    const auto other = io::open_tun("tun8", 1);
+    ASSERT_TRUE(rig.netlink->set_up(other->index));
+    ASSERT_TRUE(rig.netlink->add_route(other->index, v6("2001:db8:5::/48")));
+    DeviceState before;
+    before.routes6 = {v6("2001:db8:1::/48"), v6("2001:db8:2::/48")};
+    ASSERT_TRUE(rig.bring_to(before));
+    const std::string there = kernel_state();
+    DeviceState wanted;
+    wanted.routes6 = {v6("2001:db8:2::/48"), v6("2001:db8:3::/48"), v6("2001:db8:5::/48")};
+    wanted.addresses6 = {v6("2001:db8::1/128")};
+    const auto refused = rig.bring_to(wanted);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, EEXIST);
+    EXPECT_THAT(refused.error().advice, HasSubstr("by tun8"));
+    ASSERT_TRUE(rig.bring_to(before));
+    EXPECT_EQ(kernel_state(), there);
+  });
+}
+
+TEST(AddressSync, IsContentIfSomebodyElseHasRemovedIt) {
+  in_namespace([] {
+    Rig rig;
+    DeviceState wanted;
+    wanted.routes6 = {v6("2001:db8:1::/48")};
+    wanted.addresses6 = {v6("2001:db8:2::1/64")};
+    ASSERT_TRUE(rig.bring_to(wanted));
+    ASSERT_TRUE(rig.netlink->remove_route(rig.tun->index, v6("2001:db8:1::/48")));
+    ASSERT_TRUE(rig.netlink->remove_address(rig.tun->index, v6("2001:db8:2::1/64")));
+    EXPECT_TRUE(rig.bring_to(DeviceState{}));
+  });
+}
+
+}  // namespace
+}  // namespace culvert::host

@@ -1,0 +1,268 @@
+// One device from settings to packets: what is checked against the host, what is set, and what is
+// said. The engine is a fake, the kernel is real, in a namespace of its own.
+#include "tools/culvert/daemon/managed_device.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "engine/host/host_check.h"
+#include "tests/support/in_namespace.h"
+#include "tests/tools/culvert/daemon/fake_engine.h"
+#include "tools/culvert/config/command_line.h"
+
+namespace culvert::program {
+namespace {
+
+using test::in_namespace;
+
+using proto::Ipv4Address;
+using proto::Ipv4Prefix;
+using testing::HasSubstr;
+using testing::Not;
+
+host::DeviceSettings settings(const std::string& words) {
+  std::istringstream stream{words};
+  const auto parsed = parse_command_line(
+      "tun1", std::vector<std::string>{std::istream_iterator<std::string>{stream}, {}}, {});
+  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message());
+  return *parsed;
+}
+
+/// An outer interface "eth9" with 10.0.0.5/24; a default route by it. The device is a TUN device:
+/// for the route table all are equal.
+struct Host {
+  Host() {
+    EXPECT_TRUE(netlink->disable_address_generation(outer->index));
+    EXPECT_TRUE(netlink->add_address(outer->index, *Ipv4Prefix::from_text("10.0.0.5/24")));
+    EXPECT_TRUE(netlink->set_up(outer->index));
+    EXPECT_TRUE(netlink->add_route(outer->index, *Ipv4Prefix::from_text("0.0.0.0/0")));
+  }
+  Result<io::Tun> outer = io::open_tun("eth9", 1);
+  Result<netlink::Netlink> netlink = netlink::Netlink::open();
+};
+
+TEST(CheckAgainstHost, TakesWhatFits) {
+  in_namespace([] {
+    Host host;
+    for (const char* words : {"mode sit remote 192.0.2.1 local 10.0.0.5",
+                              "mode sit remote 192.0.2.1 local any dev eth9",
+                              "mode sit remote 192.0.2.1 local 127.0.0.1",
+                              "mode gre remote 192.0.2.1 route 198.51.100.0/24 route ::/0"}) {
+      const auto checked = host::HostChecker{*host.netlink}.check(settings(words));
+      EXPECT_TRUE(checked) << words << checked.error().message();
+    }
+  });
+}
+
+TEST(CheckAgainstHost, SaysWhichLocalAddressWorksBehindANat) {
+  in_namespace([] {
+    Host host;
+    const auto checked = host::HostChecker{*host.netlink}.check(
+        settings("mode sit remote 192.0.2.1 local 203.0.113.9"));
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().code, EADDRNOTAVAIL);
+    EXPECT_EQ(checked.error().object, "tun1, word 'local', value '203.0.113.9'");
+    EXPECT_THAT(checked.error().advice, HasSubstr("is on no interface of this host"));
+    EXPECT_THAT(checked.error().advice, HasSubstr("write local 10.0.0.5"));
+  });
+}
+
+TEST(CheckAgainstHost, SaysThatThereIsNoRouteEither) {
+  in_namespace([] {
+    auto netlink = netlink::Netlink::open();
+    const auto checked =
+        host::HostChecker{*netlink}.check(settings("mode sit remote 192.0.2.1 local 203.0.113.9"));
+    ASSERT_FALSE(checked);
+    EXPECT_THAT(checked.error().advice, HasSubstr("no route to remote 192.0.2.1"));
+  });
+}
+
+TEST(CheckAgainstHost, NamesTheInterfacesThatThereAre) {
+  in_namespace([] {
+    Host host;
+    const auto checked =
+        host::HostChecker{*host.netlink}.check(settings("mode sit remote 192.0.2.1 dev eth5"));
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().code, ENODEV);
+    EXPECT_THAT(checked.error().object, HasSubstr("word 'dev', value 'eth5'"));
+    EXPECT_THAT(checked.error().advice, HasSubstr("lo"));
+    EXPECT_THAT(checked.error().advice, HasSubstr("eth9"));
+  });
+}
+
+TEST(CheckAgainstHost, RefusesARouteThatCoversTheRemoteEnd) {
+  in_namespace([] {
+    Host host;
+    const std::string words = "mode gre remote 192.0.2.1 route ";
+    for (const char* route : {"0.0.0.0/0", "192.0.0.0/8", "192.0.2.1/32"}) {
+      const auto checked = host::HostChecker{*host.netlink}.check(settings(words + route));
+      ASSERT_FALSE(checked) << route;
+      EXPECT_EQ(checked.error().code, ELOOP);
+      EXPECT_THAT(checked.error().object, HasSubstr(std::string{"word 'route', value '"} + route));
+      EXPECT_THAT(checked.error().advice, HasSubstr("`ip route add 192.0.2.1/32 dev eth9`"));
+    }
+    EXPECT_TRUE(host::HostChecker{*host.netlink}.check(settings(words + "0.0.0.0/0 dev eth9")));
+    // With a route of its own the remote end stays outside of what is more general.
+    ASSERT_TRUE(host.netlink->add_route(host.outer->index, *Ipv4Prefix::from_text("192.0.2.0/24")));
+    EXPECT_TRUE(host::HostChecker{*host.netlink}.check(settings(words + "192.0.0.0/8")));
+    EXPECT_FALSE(host::HostChecker{*host.netlink}.check(settings(words + "192.0.2.0/24")));
+    EXPECT_FALSE(host::HostChecker{*host.netlink}.check(settings(words + "192.0.2.0/25")));
+  });
+}
+
+/// All that the kernel says about addresses, and about IPv6 routes.
+std::string addresses_and_routes() {
+  std::ostringstream text;
+  text << std::ifstream{"/proc/net/if_inet6"}.rdbuf()
+       << std::ifstream{"/proc/net/ipv6_route"}.rdbuf();
+  return text.str();
+}
+
+TEST(ManagedDevice, SetsWhatWasAskedForAndTakesItAway) {
+  in_namespace([] {
+    Host host;
+    FakeEngineLog log;
+    const std::string before = addresses_and_routes();
+    {
+      const auto device = ManagedDevice::bring_up(
+          settings("mode sit remote 192.0.2.1 local 10.0.0.5 mtu 1400 address 2001:db8:1::2/64 "
+                   "address 2001:db8:2::2/64 route 2001:db8:9::/48"),
+          *host.netlink, [&](const Config& config) { return open_fake(config, log); });
+      ASSERT_TRUE(device) << device.error().message();
+      EXPECT_EQ(log.started, 1);
+      EXPECT_EQ(*host.netlink->mtu((*device)->status().device_index), 1400);
+      const std::string now = addresses_and_routes();
+      EXPECT_THAT(now, HasSubstr("20010db8000100000000000000000002"));
+      EXPECT_THAT(now, HasSubstr("20010db8000200000000000000000002"));
+      EXPECT_THAT(now, HasSubstr("20010db8000900000000000000000000 30"));
+      // RFC 4213 3.7: 10.0.0.5 behind fe80::.
+      EXPECT_THAT(now, HasSubstr("fe80000000000000000000000a000005"));
+    }
+    EXPECT_EQ(log.alive, 0);
+    EXPECT_EQ(addresses_and_routes(), before);
+  });
+}
+
+TEST(ManagedDevice, AddsTheLinkLocalAddressWhenTheLocalAddressIsKnown) {
+  in_namespace([] {
+    auto netlink = netlink::Netlink::open();
+    FakeEngineLog log;
+    FakeEngine* engine = nullptr;
+    const auto device = ManagedDevice::bring_up(settings("mode sit remote 192.0.2.1"), *netlink,
+                                                [&](const Config& config) {
+                                                  auto opened = open_fake(config, log);
+                                                  engine = static_cast<FakeEngine*>(opened->get());
+                                                  return opened;
+                                                });
+    ASSERT_TRUE(device) << device.error().message();
+    EXPECT_THAT(addresses_and_routes(), Not(HasSubstr("fe80")));
+    (*device)->refresh();
+    EXPECT_THAT(addresses_and_routes(), Not(HasSubstr("fe80")));
+    engine->on_refresh = [](EngineStatus& status) {
+      status.tunnels[0].local = *Ipv4Address::from_text("10.0.0.5");
+    };
+    (*device)->refresh();
+    (*device)->refresh();
+    EXPECT_THAT(addresses_and_routes(), HasSubstr("fe80000000000000000000000a000005"));
+    EXPECT_EQ(log.refreshed, 3);
+  });
+}
+
+TEST(ManagedDevice, DoesNotAddALinkLocalAddressThatWasAskedFor) {
+  in_namespace([] {
+    Host host;
+    FakeEngineLog log;
+    const auto device = ManagedDevice::bring_up(
+        settings("mode sit remote 192.0.2.1 local 10.0.0.5 address fe80::a00:5/10"), *host.netlink,
+        [&](const Config& config) { return open_fake(config, log); });
+    EXPECT_TRUE(device) << device.error().message();
+  });
+}
+
+TEST(ManagedDevice, SwitchesIpv6OnForItsDevice) {
+  in_namespace([] {
+    Host host;
+    std::ofstream{"/proc/sys/net/ipv6/conf/default/disable_ipv6"} << "1\n";
+    FakeEngineLog log;
+    const auto device = ManagedDevice::bring_up(
+        settings("mode sit remote 192.0.2.1 local 10.0.0.5 address 2001:db8::2/64"), *host.netlink,
+        [&](const Config& config) { return open_fake(config, log); });
+    ASSERT_TRUE(device) << device.error().message();
+    EXPECT_THAT(addresses_and_routes(), HasSubstr("20010db8000000000000000000000002"));
+  });
+}
+
+TEST(ManagedDevice, LeavesNothingWhenARouteIsRefused) {
+  in_namespace([] {
+    Host host;
+    FakeEngineLog log;
+    const auto device = ManagedDevice::bring_up(
+        settings("mode gre remote 10.0.0.9 local 10.0.0.5 route 2001:db8::/32 route 0.0.0.0/0"),
+        *host.netlink, [&](const Config& config) { return open_fake(config, log); });
+    ASSERT_FALSE(device);
+    EXPECT_EQ(device.error().code, EEXIST);
+    EXPECT_THAT(device.error().advice, HasSubstr("by eth9"));
+    EXPECT_EQ(log.opened, 1);
+    EXPECT_EQ(log.alive, 0);
+    EXPECT_EQ(::if_nametoindex("tun1"), 0u);
+  });
+}
+
+EngineStatus status_of(const Config& config) {
+  EngineStatus status;
+  status.device = config.device;
+  status.mtu_bytes = 1480;
+  status.io = "uring";
+  status.io_reason = "available";
+  status.receive = "packet";
+  status.receive_reason = "available";
+  status.workers = 1;
+  status.tunnels.push_back({.config = config.tunnels[0],
+                            .local = *Ipv4Address::from_text("192.0.2.1"),
+                            .mtu_bytes = 1480,
+                            .send = "packet",
+                            .send_reason = "next hop 192.0.2.9 on eth0",
+                            .totals = {}});
+  return status;
+}
+
+TEST(UpLine, SaysWhatWasTaken) {
+  const Config config = settings("mode sit remote 198.51.100.1").config;
+  EngineStatus status = status_of(config);
+  EXPECT_EQ(up_line(config, status),
+            "culvert: tun1 is up: sit 192.0.2.1 -> 198.51.100.1, mtu 1480, io uring, receive "
+            "packet, send packet, 1 worker");
+  status.workers = 2;
+  status.tunnels[0].local = {};
+  EXPECT_EQ(up_line(config, status),
+            "culvert: tun1 is up: sit any -> 198.51.100.1, mtu 1480, io uring, receive packet, "
+            "send packet, 2 "
+            "workers");
+}
+
+TEST(UpLine, SaysWhyItFellBackButNotWhatWasAskedFor) {
+  Config config = settings("mode gre remote 198.51.100.1").config;
+  EngineStatus status = status_of(config);
+  status.io = "epoll";
+  status.io_reason = "io_uring_setup: EPERM";
+  status.receive = "raw";
+  status.receive_reason = "open packet socket: EPERM";
+  status.tunnels[0].send = "raw";
+  status.tunnels[0].send_reason = "would pass by nftables, chain a b";
+  EXPECT_EQ(up_line(config, status),
+            "culvert: tun1 is up: gre 192.0.2.1 -> 198.51.100.1, mtu 1480, io epoll "
+            "(io_uring_setup: EPERM), receive raw (open packet socket: EPERM), send raw (would "
+            "pass by nftables, chain a b), 1 worker");
+  config.io = IoChoice::epoll;
+  config.receive = ReceiveChoice::raw;
+  config.send = SendChoice::raw;
+  EXPECT_THAT(up_line(config, status), HasSubstr(", io epoll, receive raw, send raw, 1 worker"));
+}
+
+}  // namespace
+}  // namespace culvert::program

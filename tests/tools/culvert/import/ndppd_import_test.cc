@@ -1,0 +1,269 @@
+// ndppd.conf of both dialects: what the TOML says, read by our own parser, and what the report says
+// of each key. The shapes are those of the files that come with ndppd 0.2.5, 0.2.x master and
+// 1.0-devel.
+#include "tools/culvert/import/ndppd_import.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tools/culvert/config/config_file.h"
+
+namespace culvert::program {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+proto::Ipv6Prefix prefix(std::string_view text) { return *proto::Ipv6Prefix::from_text(text); }
+
+struct Read {
+  std::vector<NdpConfig> ndp;
+  std::vector<std::string> report;
+  std::string summary;
+};
+
+Read import(std::string_view text) {
+  const auto imported = import_ndppd(text, "n");
+  EXPECT_TRUE(imported) << imported.error().message();
+  if (!imported) return {};
+  Read read{{}, {}, imported->summary};
+  for (const ImportedKey& key : imported->keys) read.report.push_back(report_line(key, "n"));
+  if (imported->toml.empty()) return read;
+  const auto settings = parse_config(imported->toml, "imported");
+  EXPECT_TRUE(settings) << settings.error().message() << "\n" << imported->toml;
+  if (settings) read.ndp = settings->ndp;
+  return read;
+}
+
+// 0.2.x master, ndppd.conf-dist without its comments, and with two more rules.
+constexpr const char* kOld = R"(route-ttl 30000
+address-ttl 30000
+proxy eth0 {
+   router yes
+   timeout 400
+   autowire no
+   keepalive yes
+   retries 4
+   promiscuous no
+   ttl 40000
+   # a comment
+   rule 1111:: {
+      auto
+      autovia no
+   }
+   rule 2001:db8:1::/64 { // another
+      static
+   }
+   /* and
+      one more */
+   rule 2001:db8:2::1/64 { iface tun0 }
+}
+)";
+
+TEST(ImportNdppd, TakesAFileOf02) {
+  const Read read = import(kOld);
+  ASSERT_EQ(read.ndp.size(), 1u);
+  const NdpConfig& config = read.ndp[0];
+  EXPECT_EQ(config.interface, "eth0");
+  EXPECT_TRUE(config.router);
+  EXPECT_EQ(config.probe.timeout, 400ms);
+  EXPECT_EQ(config.probe.tries, 4u);
+  EXPECT_EQ(config.probe.alive_ttl, 40'000ms);
+  EXPECT_EQ(config.probe.dead_ttl, 40'000ms);  // deadtime is ttl where it is not given
+  EXPECT_THAT(config.rules, ElementsAre(NdpRule{prefix("1111::/128"), NdpAnswer::automatic, {}},
+                                        NdpRule{prefix("2001:db8:1::/64"), NdpAnswer::always, {}},
+                                        NdpRule{prefix("2001:db8:2::/64"), NdpAnswer::probe, {}}));
+  EXPECT_THAT(
+      read.report,
+      ElementsAre(
+          HasSubstr("n:1: route-ttl 30000: mapped-with-difference: is not needed"),
+          HasSubstr("n:2: address-ttl 30000: mapped-with-difference: is not needed"),
+          "n:3: proxy eth0: mapped: [ndp.eth0]", "n:4: router yes: mapped: router = true",
+          "n:5: timeout 400: mapped: probe.timeout = 400", HasSubstr("n:6: autowire no: mapped"),
+          HasSubstr("n:7: keepalive yes: mapped-with-difference"),
+          "n:8: retries 4: mapped: probe.tries = 4", HasSubstr("n:9: promiscuous no: mapped"),
+          "n:10: ttl 40000: mapped: probe.alive_ttl = 40000",
+          "n:12: rule 1111::: mapped: prefix = \"1111::/128\"",
+          HasSubstr("n:13: auto: mapped-with-difference: answer = \"auto\""),
+          HasSubstr("n:14: autovia no: mapped"),
+          "n:16: rule 2001:db8:1::/64: mapped: prefix = \"2001:db8:1::/64\"",
+          "n:17: static: mapped: answer = \"static\"",
+          "n:21: rule 2001:db8:2::1/64: mapped: prefix = \"2001:db8:2::/64\"",
+          HasSubstr("n:21: iface tun0: mapped-with-difference: answer = \"probe\"")));
+  EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, as 'route-ttl' tells"));
+}
+
+TEST(ImportNdppd, TakesAFileOf10) {
+  const Read read = import(R"(invalid-ttl 5000
+valid-ttl 20000
+renew 5000
+retrans-limit 2
+retrans-time 700
+keepalive yes
+use-kernel no
+proxy eth0 {
+    router yes
+    rule 2001:db8::1/127 {
+        iface eth1 # a comment
+        autowire
+        table 254
+    }
+}
+proxy eth1 {
+    rule dead:1::/64 { auto }
+}
+)");
+  ASSERT_EQ(read.ndp.size(), 2u);
+  EXPECT_TRUE(read.ndp[0].router);
+  EXPECT_EQ(read.ndp[0].probe.timeout, 700ms);
+  EXPECT_EQ(read.ndp[0].probe.tries, 2u);
+  EXPECT_EQ(read.ndp[0].probe.alive_ttl, 20'000ms);
+  EXPECT_EQ(read.ndp[0].probe.dead_ttl, 5000ms);
+  EXPECT_THAT(read.ndp[0].rules,
+              ElementsAre(NdpRule{prefix("2001:db8::/127"), NdpAnswer::probe, {}}));
+  EXPECT_FALSE(read.ndp[1].router);          // 1.0's default
+  EXPECT_EQ(read.ndp[1].probe, NdpProbe{});  // no rule of it asks
+  EXPECT_THAT(read.report, testing::Contains(HasSubstr("n:12: autowire: unsupported")));
+  EXPECT_THAT(read.summary, HasSubstr("ndppd 1.0, as 'invalid-ttl' tells"));
+}
+
+TEST(ImportNdppd, Has10sDefaultsWhereItsFileIsSilent) {
+  const Read read = import("proxy a {\nrule 2001:db8::/64 {\niface b\ntable 254\n}\n}\n");
+  ASSERT_EQ(read.ndp.size(), 1u);
+  EXPECT_FALSE(read.ndp[0].router);
+  EXPECT_EQ(read.ndp[0].probe.timeout, 1000ms);
+  EXPECT_EQ(read.ndp[0].probe.tries, 3u);
+  EXPECT_EQ(read.ndp[0].probe.alive_ttl, 30'000ms);
+  EXPECT_EQ(read.ndp[0].probe.dead_ttl, 10'000ms);
+}
+
+TEST(ImportNdppd, SaysWhenNoKeyTellsTheDialect) {
+  const Read read = import("proxy a { rule ::1:0/112 { static } }");
+  EXPECT_TRUE(read.ndp.at(0).router);
+  EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, for no key tells which"));
+}
+
+/// One key or rule of a file, and its line of the report.
+struct Reported {
+  std::string text;
+  std::string line;  ///< a part of it
+};
+
+/// `keys` begin at line 2 of a section of 0.2 with one rule.
+std::string section(const std::string& keys) {
+  return "proxy a {\n" + keys + "\nrule 2001:db8::/64 { iface b }\nttl 30000\n}\n";
+}
+std::string rules(const std::string& text) { return "route-ttl 1\nproxy a {\n" + text + "\n}"; }
+std::string rules_of_10(const std::string& text) { return "renew 1\nproxy a {\n" + text + "\n}"; }
+
+const Reported kReported[] = {
+    {section("router = 'YES'"), "n:2: router YES: mapped: router = true"},
+    {section("router on"), "n:2: router on: mapped: router = false"},  // yes and true alone
+    {section("timeout 600ms"), "mapped: probe.timeout = 600, as ndppd reads it"},
+    {section("timeout 0"), "mapped-with-difference: probe.timeout = 10, which is the least"},
+    {section("deadtime 99999999999"), "probe.dead_ttl = 86400000, which is the most"},
+    {section("retries -1"), "mapped-with-difference: a negative number"},
+    {section("retries 2\nretries 3"),
+     "n:3: retries 3: ignored-by-original: ndppd 0.2 takes the "
+     "first, in line 2"},
+    {section("autowire yes"), "n:2: autowire yes: unsupported"},
+    {section("promiscuous true"), "mapped-with-difference: the interface is not made promiscuous"},
+    {section("rooter yes"),
+     "n:2: rooter yes: ignored-by-original: ndppd 0.2 does not know it: is "
+     "'router' meant?"},
+    {section("route-ttl 1"), "ignored-by-original: ndppd 0.2 knows it at the top"},
+    {section("valid-ttl { a 1 }"), "n:2: a 1: ignored-by-original: is in the block of 'valid-ttl'"},
+    {rules("rule 2001:db8::/64 { static no }"), "does not look at its value"},
+    {rules("rule 2001:db8::/64 { }"),
+     "unsupported: prefix = \"2001:db8::/64\"; left out: it has "
+     "none of static, auto and iface"},
+    {rules("rule 2001:db8::/64 { auto\nstatic }"), "refuses a rule with more than one"},
+    {rules("rule ff02::1 { static }"), "n:3: rule ff02::1: unsupported"},
+    // Longest prefix here; by order, and more than one, there.
+    {rules("rule 2001:db8::/32 { static }\nrule 2001:db8::/64 { iface b }"),
+     "n:4: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd tries the "
+     "rule of line 3 too"},
+    {rules("rule 2001:db8::/32 { iface b }\nrule 2001:db8::/64 { static }"),
+     "n:4: rule 2001:db8::/64: mapped: prefix = \"2001:db8::/64\""},
+    {rules("rule 2001:db8::/64 { iface b }\nrule 2001:db8::/64 { static }"),
+     "n:4: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; has the prefix "
+     "of line 3: ndppd tries both, here it is one rule with answer = \"static\""},
+    {rules_of_10("rule 2001:db8::/32 {\nstatic\n}\nrule 2001:db8::/64 {\niface b\n}"),
+     "n:6: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd takes the "
+     "rule of line 3, which comes first"},
+    {rules_of_10("rule 2001:db8::/64 {\niface b\n}\nrule 2001:db8::/32 {\nstatic\n}"),
+     "n:6: rule 2001:db8::/32: mapped: prefix = \"2001:db8::/32\""},
+    {rules_of_10("rule 2001:db8::/64 {\niface b\n}\nrule 2001:db8::/64 {\nstatic\n}"),
+     "n:6: rule 2001:db8::/64: ignored-by-original: prefix = \"2001:db8::/64\"; has the prefix of "
+     "line 3, and is never reached"},
+    {rules_of_10("router no\nrouter yes\nrule 2001:db8::/64 {\nauto\n}"),
+     "n:3: router no: ignored-by-original: router = false; ndppd 1.0 takes the last, in line 4"},
+    {rules_of_10("target 02:00:00:00:00:01\nrule 2001:db8::/64 {\nauto\n}"), "unsupported"},
+    {rules_of_10("rule 2001:db8::/64 {\nauto\nrewrite 2001:db9::/64\n}"),
+     "n:5: rewrite 2001:db9::/64: unsupported"},
+    {rules_of_10("rule 2001:db8::/64 {\nauto\ntable 7\n}"), "n:5: table 7: mapped-with-difference"},
+    {rules_of_10("promisc yes\nrule 2001:db8::/64 {\nauto\n}"),
+     "n:3: promisc yes: unsupported: ndppd 1.0 does not know it"},
+    {"proxy a { rule 2001:db8::/64 { static } }\nproxy a { router no\nttl 1 }",
+     "n:2: proxy a: mapped-with-difference: one section for each interface"},
+    {"proxy a { router no\nrule ::1 { auto } }\nproxy a { router yes }\nroute-ttl 1",
+     "n:3: router yes: unsupported: the section of this interface has one value"},
+    {"proxy a { router no }\nproxy b { rule ::1 { static } }\nroute-ttl 1",
+     "n:1: proxy a: mapped-with-difference: [ndp.a]; left out, for there is no rule in it"},
+};
+
+TEST(ImportNdppd, ReportsEachKey) {
+  for (const Reported& reported : kReported) {
+    EXPECT_THAT(import(reported.text).report, testing::Contains(HasSubstr(reported.line)))
+        << reported.text;
+  }
+}
+
+TEST(ImportNdppd, IsWholeWithoutUnsupportedKeys) {
+  EXPECT_TRUE(import_ndppd(kOld, "n")->is_whole());
+  EXPECT_FALSE(import_ndppd(section("autowire yes"), "n")->is_whole());
+}
+
+TEST(ImportNdppd, QuotesNamesThatTomlWouldTakeApart) {
+  EXPECT_EQ(import("proxy eth0.100 { rule 2001:db8::/64 { static } }").ndp.at(0).interface,
+            "eth0.100");
+}
+
+struct Refused {
+  std::string text;
+  std::string object;
+  std::string advice;
+};
+
+const Refused kRefused[] = {
+    {"", "n", "there is no `proxy IFACE"},
+    {"route-ttl 1", "n", "there is no `proxy IFACE"},
+    {"proxy a {\nrule ::1 { static }\n", "n, line 1", "is not closed"},
+    {"proxy a {\n}\n}\nproxy b { }", "n, line 3", "closes nothing"},
+    {"proxy a\n{\n}", "n, line 2", "is not in the line of its key"},
+    {"proxy a {\nrouter \"yes\n}", "n, line 2", "no second quote"},
+    {"/* a\nb", "n, line 1", "has no end"},
+    {"\n; proxy a { }", "n, line 2", "';' begins none"},
+    {"proxy { }", "n, line 1, key 'proxy'", "is no interface"},
+    {"proxy a/b { }", "n, line 1, key 'proxy', value 'a/b'", "is no interface"},
+    {"proxy a {\nrule eth1 { static }\n}", "n, line 2, key 'rule', value 'eth1'", "IPv6 address"},
+    {"proxy a {\nrule 10.0.0.0/8 { static }\n}", "n, line 2, key 'rule', value '10.0.0.0/8'",
+     "IPv6 address"},
+    {"proxy a {\nrule ::1 { iface }\n}", "n, line 2, key 'iface'", "names no interface"},
+    {"renew 1 2\n", "n, line 1", "wants a new line"},  // 1.0 is strict
+    {"renew 1\nproxy a { rule ::1 { auto } rule ::2 { auto } }", "n, line 2", "wants a new line"},
+    {"a{a{a{a{a{a{a{a{a{a{}}}}}}}}}}", "n, line 1", "too many blocks"},
+};
+
+TEST(ImportNdppd, RefusesWhatMakesNoSense) {
+  for (const Refused& refused : kRefused) {
+    const auto imported = import_ndppd(refused.text, "n");
+    ASSERT_FALSE(imported) << refused.text;
+    EXPECT_EQ(imported.error().object, refused.object) << refused.text;
+    EXPECT_THAT(imported.error().advice, HasSubstr(refused.advice)) << refused.text;
+  }
+}
+
+}  // namespace
+}  // namespace culvert::program

@@ -1,0 +1,209 @@
+#include "tools/culvert/config/config_builder.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "tools/culvert/config/parse_value.h"
+
+namespace culvert::program {
+namespace {
+
+bool carries_ipv4(const Parameters& mode) {
+  return dispatch(mode, [](auto encapsulation, const auto&) {
+    return encapsulation.carries(proto::kProtocolTypeIpv4);
+  });
+}
+
+}  // namespace
+
+// ---- a section ----------------------------------------------------------------------------------
+const ConfigBuilder::GivenOption* ConfigBuilder::Section::find(std::string_view word) const {
+  const auto found = std::find_if(seen.begin(), seen.end(),
+                                  [&](const GivenOption& each) { return each.word->name == word; });
+  return found == seen.end() ? nullptr : &*found;
+}
+
+/// The last place where a list has this prefix, however it is written there.
+const ConfigBuilder::GivenOption* ConfigBuilder::Section::find_prefix(
+    std::string_view word, std::string_view prefix) const {
+  const auto is_it = [&](const GivenOption& each) {
+    if (each.word->name != word) return false;
+    const auto value = parse_route(each.given.text);
+    return value && (value->is_ipv6 ? value->ipv6.to_text() : value->ipv4.to_text()) == prefix;
+  };
+  const auto found = std::find_if(seen.rbegin(), seen.rend(), is_it);
+  return found == seen.rend() ? find(word) : &*found;
+}
+
+ConfigError ConfigBuilder::Section::complain(std::string_view word, std::string text) const {
+  const GivenOption* const given = find(word);
+  return {.word = std::string{word},
+          .value = given ? given->given.text : "",
+          .line = given ? given->given.line : line,
+          .text = std::move(text)};
+}
+
+// ---- its words ----------------------------------------------------------------------------------
+ConfigBuilder::ConfigBuilder(std::string_view device, unsigned line) : section_{.line = line} {
+  device_.config.device = device;
+}
+
+void ConfigBuilder::add_tunnel(unsigned line) {
+  tunnels_.emplace_back();
+  tunnels_.back().line = line;
+}
+
+void ConfigBuilder::change_tunnel(const TunnelConfig& tunnel) {
+  add_tunnel();
+  TunnelBuilder& builder = tunnels_.back().builder;
+  builder = {.config = tunnel,
+             .mode = tunnel.mode,
+             .has_remote = true,
+             .gre = {},
+             .has_old_prefixes = true,
+             .has_old_accept = true};
+  if (const auto* gre = std::get_if<proto::Gre::Parameters>(&tunnel.mode)) builder.gre = *gre;
+}
+
+Expected<void, ConfigError> ConfigBuilder::set(const Option& word, RawValue given) {
+  const auto refuse = [&](std::string text) {
+    return Unexpected{ConfigError{std::string{word.name}, given.text, given.line, std::move(text)}};
+  };
+  const bool is_device = word.scope == Option::Scope::device;
+  if (!is_device && tunnels_.empty()) add_tunnel();
+  Section& section = is_device ? section_ : tunnels_.back();
+  if (word.kind != Option::Kind::list && section.find(word.name) != nullptr) {
+    return refuse("is given twice: remove one of them");
+  }
+  TunnelBuilder none;
+  TunnelBuilder& tunnel = is_device ? none : tunnels_.back().builder;
+  if (const auto done = word.set({device_, tunnel}, given); !done) return refuse(done.error());
+  section.seen.push_back({&word, std::move(given)});
+  return {};
+}
+
+// ---- all of them together -----------------------------------------------------------------------
+
+/// Words that are missing, that exclude each other, or that belong to another mode.
+Expected<void, ConfigError> ConfigBuilder::check_words(const Tunnel& tunnel) {
+  if (!tunnel.builder.mode) {
+    return Unexpected{tunnel.complain("mode", "is missing: write sit or gre")};
+  }
+  if (!tunnel.builder.has_remote) {
+    return Unexpected{
+        tunnel.complain("remote", "is missing: write the IPv4 address of the other end")};
+  }
+  const std::string_view mode = encapsulation_name(*tunnel.builder.mode);
+  for (const auto& [word, given] : tunnel.seen) {
+    if (word->only_mode.empty()) continue;
+    if (word->only_mode != mode) {
+      return Unexpected{tunnel.complain(
+          word->name, "is a word for mode " + std::string{word->only_mode} + ", and this is mode " +
+                          std::string{mode} + ": leave it out")};
+    }
+    for (const char direction : {'i', 'o'}) {  // `key` is both `ikey` and `okey`
+      const std::string one_way = direction + std::string{word->name};
+      if (tunnel.find(one_way) != nullptr) {
+        return Unexpected{tunnel.complain(
+            one_way, "is set by " + quoted(word->name) + " as well: write one of the two")};
+      }
+    }
+  }
+  return {};
+}
+
+/// An IPv4 address, route or prefix where nothing can carry IPv4.
+Expected<void, ConfigError> ConfigBuilder::check_payload(const Section& section,
+                                                         const Parameters& mode) {
+  if (carries_ipv4(mode)) return {};
+  for (const auto& [word, given] : section.seen) {
+    const bool is_prefix = word->kind == Option::Kind::list;
+    if (is_prefix && given.text.find(':') == std::string::npos) {
+      return Unexpected{ConfigError{std::string{word->name}, given.text, given.line,
+                                    "is IPv4, and mode " + std::string{encapsulation_name(mode)} +
+                                        " carries IPv6 only: leave it out, or use mode gre"}};
+    }
+  }
+  return {};
+}
+
+Expected<void, ConfigError> ConfigBuilder::finish(Tunnel& tunnel) {
+  if (auto checked = check_words(tunnel); !checked) return checked;
+  TunnelBuilder& builder = tunnel.builder;
+  if (auto checked = check_payload(tunnel, *builder.mode); !checked) return checked;
+  builder.config.mode = *builder.mode;
+  if (auto* gre = std::get_if<proto::Gre::Parameters>(&builder.config.mode)) *gre = builder.gre;
+  return {};
+}
+
+/// A mistake that two tunnels make together stands where the second is; where the first is, the
+/// sentence says.
+ConfigError ConfigBuilder::to_config_error(const ConfigConflict& conflict) const {
+  const Tunnel& first = tunnels_[conflict.first];
+  const Tunnel& second = tunnels_[conflict.second];
+  const auto line_of = [&](const Tunnel& tunnel) {
+    const GivenOption* seen = conflict.word == "prefix"
+                                  ? tunnel.find_prefix("prefix", conflict.value)
+                                  : tunnel.find(conflict.word);
+    return seen ? seen->given.line : tunnel.line;
+  };
+  const unsigned first_line = line_of(first);
+  std::string text = conflict.what;
+  if (conflict.first != conflict.second && first_line != 0) {
+    text += " (line " + std::to_string(first_line) + ")";
+  }
+  return {.word = std::string{conflict.word},
+          .value = conflict.value,
+          .line = line_of(second),
+          .text = text + ": " + conflict.advice};
+}
+
+/// What validate() says: "mtu 1200", or "alice, ttl 0" where there are several tunnels.
+ConfigError ConfigBuilder::to_config_error(const Error& error) const {
+  std::string_view object = error.object;
+  const Section* section = tunnels_.size() == 1 ? &tunnels_.front() : &section_;
+  for (const Tunnel& tunnel : tunnels_) {
+    const std::string& name = tunnel.builder.config.name;
+    if (name.empty() || !object.starts_with(name + ", ")) continue;
+    section = &tunnel;
+    object.remove_prefix(name.size() + 2);
+    break;
+  }
+  const std::string_view word = object.substr(0, object.find(' '));
+  if (word == "device") {
+    return {std::string{word}, device_.config.device, section_.line, error.advice};
+  }
+  if (section_.find(word) != nullptr) section = &section_;
+  return section->complain(word, error.advice);
+}
+
+Expected<TunnelConfig, ConfigError> ConfigBuilder::finish_tunnel() && {
+  if (const auto checked = finish(tunnels_.back()); !checked) return Unexpected{checked.error()};
+  return std::move(tunnels_.back().builder.config);
+}
+
+Expected<host::DeviceSettings, ConfigError> ConfigBuilder::finish() && {
+  if (tunnels_.empty()) add_tunnel();  // which lacks all its words
+  std::vector<TunnelConfig>& tunnels = device_.config.tunnels;
+  tunnels.reserve(tunnels_.size());
+  for (Tunnel& tunnel : tunnels_) {
+    if (const auto checked = finish(tunnel); !checked) return Unexpected{checked.error()};
+    tunnels.push_back(tunnel.builder.config);
+  }
+  const auto most = std::find_if(tunnels.begin(), tunnels.end(), [](const TunnelConfig& tunnel) {
+    return carries_ipv4(tunnel.mode);
+  });
+  const TunnelConfig& judge = most == tunnels.end() ? tunnels.front() : *most;
+  if (const auto checked = check_payload(section_, judge.mode); !checked) {
+    return Unexpected{checked.error()};
+  }
+  if (tunnels.size() == 1 && tunnels[0].name.empty()) tunnels[0].name = device_.config.device;
+  if (const auto conflict = find_conflict(tunnels)) return Unexpected{to_config_error(*conflict)};
+  if (const auto valid = validate(device_.config); !valid) {
+    return Unexpected{to_config_error(valid.error())};
+  }
+  return std::move(device_);
+}
+
+}  // namespace culvert::program

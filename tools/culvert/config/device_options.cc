@@ -1,0 +1,118 @@
+// The words of a device as a whole.
+#include "tools/culvert/config/option_lists.h"
+
+#include <array>
+#include <utility>
+
+#include "tools/culvert/config/parse_value.h"
+#include "tools/culvert/config/setters.h"
+
+namespace culvert::program {
+namespace {
+
+using Scope = Option::Scope;
+using Kind = Option::Kind;
+
+Unexpected<std::string> refuse(std::string why) { return {std::move(why)}; }
+
+Check set_address(const Target& target, const RawValue& given) {
+  const auto address = parse_address(given.text);
+  if (!address) return refuse(address.error());
+  return address->is_ipv6 ? append(target.device.addresses6, address->ipv6)
+                          : append(target.device.addresses4, address->ipv4);
+}
+
+Check set_route(const Target& target, const RawValue& given) {
+  const auto route = parse_route(given.text);
+  if (!route) return refuse(route.error());
+  return route->is_ipv6 ? append(target.device.routes6, route->ipv6)
+                        : append(target.device.routes4, route->ipv4);
+}
+
+/// The range that makes sense depends on the mode: validate() checks it.
+Check set_mtu(const Target& target, const RawValue& given) {
+  return store(parse_number(given.text, 1, 65'535), target.device.config.mtu);
+}
+
+Check set_workers(const Target& target, const RawValue& given) {
+  return store(parse_number(given.text, 1, kMaxWorkers), target.device.config.workers);
+}
+
+Check set_io(const Target& target, const RawValue& given) {
+  return choose(
+      given,
+      {{"auto", IoChoice::automatic}, {"uring", IoChoice::uring}, {"epoll", IoChoice::epoll}},
+      target.device.config.io);
+}
+
+Check set_receive(const Target& target, const RawValue& given) {
+  return choose(given,
+                {{"auto", ReceiveChoice::automatic},
+                 {"packet", ReceiveChoice::packet},
+                 {"raw", ReceiveChoice::raw}},
+                target.device.config.receive);
+}
+
+Check set_send(const Target& target, const RawValue& given) {
+  return choose(
+      given,
+      {{"auto", SendChoice::automatic}, {"raw", SendChoice::raw}, {"packet", SendChoice::packet}},
+      target.device.config.send);
+}
+
+Check set_busy_poll(const Target& target, const RawValue& given) {
+  const auto limit = parse_number(given.text, 0, static_cast<std::uint32_t>(kMaxBusyPoll.count()));
+  if (!limit) return refuse(limit.error());
+  target.device.config.busy_poll = std::chrono::microseconds{*limit};
+  return {};
+}
+
+Check set_flows(const Target& target, const RawValue& given) {
+  return store(parse_number(given.text, kMinFlows, kMaxFlows), target.device.config.flows);
+}
+
+Check set_pinning(const Target& target, const RawValue& given) {
+  return choose(given, {{"on", true}, {"off", false}}, target.device.config.pinning);
+}
+
+Check set_forwarding(const Target& target, const RawValue& given) {
+  return store(parse_flag(given.text), target.device.forwarding);
+}
+
+constexpr auto kWords = std::to_array<Option>({
+    {"mtu", "", Scope::device, Kind::value, "N",
+     "MTU of the device; left out: what fits the route to remote", "", set_mtu},
+    {"address", "", Scope::device, Kind::list, "A/LENGTH",
+     "an IPv6 or IPv4 address of the device; may be repeated", "", set_address},
+    {"route", "", Scope::device, Kind::list, "P/LENGTH",
+     "a prefix that is reached by the device; may be repeated", "", set_route},
+    {"forwarding", "", Scope::device, Kind::flag, "",
+     "let the kernel forward between the device and the interfaces of the default route and of "
+     "[ndp]; as it was at the end",
+     "", set_forwarding},
+    {"workers", "", Scope::device, Kind::option, "N",
+     "threads that forward, 1 (default) to 64; each flow stays with one", "", set_workers},
+    {"io", "", Scope::device, Kind::option, "auto|uring|epoll",
+     "how workers wait; auto (default): io_uring, or epoll where it is forbidden", "", set_io},
+    {"busy_poll", "", Scope::device, Kind::option, "USEC",
+     "spin that long before a worker sleeps, if the last wait was shorter; 0 (default): never", "",
+     set_busy_poll},
+    {"receive", "", Scope::device, Kind::option, "auto|packet|raw",
+     "packet: packet sockets, before the firewall; raw: raw sockets, behind it", "", set_receive},
+    {"send", "", Scope::device, Kind::option, "auto|raw|packet",
+     "packet: frames to the next hop, past the firewall's output; raw: by the kernel's route; auto "
+     "(default): packet where there is no such firewall",
+     "", set_send},
+    {"pinning", "", Scope::device, Kind::option, "on|off",
+     "on (default): what came in by a tunnel is answered by it; off: by prefix alone", "",
+     set_pinning},
+    {"flows", "", Scope::device, Kind::option, "N",
+     "flows that are remembered for that, 1024 to 16777216; default 65536, 64 bytes each", "",
+     set_flows},
+});
+
+}  // namespace
+
+std::span<const Option> device_words() { return kWords; }
+
+}  // namespace culvert::program

@@ -1,0 +1,387 @@
+#include "tools/culvert/config/ndp_options.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <limits>
+#include <map>
+#include <type_traits>
+#include <utility>
+
+#include "tools/culvert/config/setters.h"
+
+namespace culvert::program {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::pair<std::string_view, NdpAnswer> kAnswers[] = {
+    {"static", NdpAnswer::always}, {"auto", NdpAnswer::automatic}, {"probe", NdpAnswer::probe}};
+
+enum class Scope : std::uint8_t { interface, probe, rule };
+
+struct NdpWord {
+  enum class Kind : std::uint8_t { text, number, flag, list };
+  std::string_view name;
+  Scope scope;
+  Kind kind;
+  /// Of a rule: of the last one.
+  Check (*set)(NdpConfig& config, const RawValue& given);
+  std::string (*to_toml)(const NdpConfig& config);
+};
+using Kind = NdpWord::Kind;
+
+// ---- members to text and back -------------------------------------------------------------------
+/// The member of the configuration itself, of `probe`, or of the last rule.
+template <auto kMember, class Config>
+auto& member(Config& config) {
+  if constexpr (std::is_invocable_v<decltype(kMember), const NdpConfig&>) {
+    return config.*kMember;
+  } else if constexpr (std::is_invocable_v<decltype(kMember), const NdpProbe&>) {
+    return config.probe.*kMember;
+  } else {
+    return config.rules.back().*kMember;
+  }
+}
+
+/// The ranges that make sense are validate()'s.
+template <auto kMember>
+Check set_number(NdpConfig& config, const RawValue& given) {
+  const auto number = parse_number(given.text, 0, std::numeric_limits<std::uint32_t>::max());
+  if (!number) return Unexpected{number.error()};
+  auto& to = member<kMember>(config);
+  to = static_cast<std::remove_reference_t<decltype(to)>>(*number);
+  return {};
+}
+template <auto kMember>
+std::string number_to_toml(const NdpConfig& config) {
+  const auto& value = member<kMember>(config);
+  if constexpr (std::is_same_v<decltype(value), const milliseconds&>) {
+    return std::to_string(value.count());
+  } else {
+    return std::to_string(value);
+  }
+}
+
+template <auto kMember>
+Check set_flag(NdpConfig& config, const RawValue& given) {
+  return store(parse_flag(given.text), member<kMember>(config));
+}
+template <auto kMember>
+std::string flag_to_toml(const NdpConfig& config) {
+  return member<kMember>(config) ? "true" : "false";
+}
+
+Value<proto::Ipv6Prefix> parse_target_prefix(std::string_view text) {
+  auto prefix = parse_route(text);
+  if (!prefix) return Unexpected{prefix.error()};
+  if (!prefix->is_ipv6)
+    return Unexpected{
+        std::string{"is IPv4, and neighbor discovery is IPv6's: write an IPv6 "
+                    "prefix like 2001:db8::/64"}};
+  return prefix->ipv6;
+}
+
+template <auto kMember>
+Check add_prefix(NdpConfig& config, const RawValue& given) {
+  const auto prefix = parse_target_prefix(given.text);
+  if (!prefix) return Unexpected{prefix.error()};
+  return append(member<kMember>(config), *prefix);
+}
+template <auto kMember>
+std::string prefixes_to_toml(const NdpConfig& config) {
+  std::string text;
+  for (const auto& prefix : member<kMember>(config)) {
+    text += (text.empty() ? "\"" : ", \"") + prefix.to_text() + "\"";
+  }
+  return "[" + text + "]";
+}
+
+Check set_prefix(NdpConfig& config, const RawValue& given) {
+  return store(parse_target_prefix(given.text), config.rules.back().prefix);
+}
+std::string prefix_to_toml(const NdpConfig& config) {
+  return "\"" + config.rules.back().prefix.to_text() + "\"";
+}
+
+Check set_answer(NdpConfig& config, const RawValue& given) {
+  return choose(given, kAnswers, config.rules.back().answer);
+}
+std::string answer_to_toml(const NdpConfig& config) {
+  return "\"" + std::string{answer_word(config.rules.back().answer)} + "\"";
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+template <auto kMember>
+constexpr NdpWord number(std::string_view name, Scope scope = Scope::interface) {
+  return {name, scope, Kind::number, set_number<kMember>, number_to_toml<kMember>};
+}
+template <auto kMember>
+constexpr NdpWord flag(std::string_view name) {
+  return {name, Scope::interface, Kind::flag, set_flag<kMember>, flag_to_toml<kMember>};
+}
+template <auto kMember>
+constexpr NdpWord list(std::string_view name, Scope scope) {
+  return {name, scope, Kind::list, add_prefix<kMember>, prefixes_to_toml<kMember>};
+}
+
+constexpr auto kWords = std::to_array<NdpWord>({
+    flag<&NdpConfig::router>("router"),
+    list<&NdpConfig::except>("except", Scope::interface),
+    number<&NdpConfig::answers_per_second>("answers_per_second"),
+    number<&NdpConfig::answers_per_second_per_source>("answers_per_second_per_source"),
+    number<&NdpConfig::delay>("delay"),
+    flag<&NdpConfig::announce>("announce"),
+    number<&NdpConfig::on_link>("on_link"),
+    number<&NdpConfig::on_link_ttl>("on_link_ttl"),
+    number<&NdpProbe::timeout>("timeout", Scope::probe),
+    number<&NdpProbe::tries>("tries", Scope::probe),
+    number<&NdpProbe::alive_ttl>("alive_ttl", Scope::probe),
+    number<&NdpProbe::dead_ttl>("dead_ttl", Scope::probe),
+    number<&NdpProbe::per_second>("per_second", Scope::probe),
+    number<&NdpProbe::cache>("cache", Scope::probe),
+    {"prefix", Scope::rule, Kind::text, set_prefix, prefix_to_toml},
+    {"answer", Scope::rule, Kind::text, set_answer, answer_to_toml},
+    list<&NdpRule::except>("except", Scope::rule),
+});
+
+const NdpWord* find(std::string_view name, Scope scope) {
+  const auto* word = std::find_if(kWords.begin(), kWords.end(), [&](const NdpWord& each) {
+    return each.scope == scope && each.name == name;
+  });
+  return word == kWords.end() ? nullptr : word;
+}
+
+std::string wanted(Kind kind) {
+  switch (kind) {
+    case Kind::text:
+      return "must be a string";
+    case Kind::number:
+      return "must be an integer";
+    case Kind::flag:
+      return "must be true or false";
+    case Kind::list:
+      break;
+  }
+  return "must be an array of strings, like [\"2001:db8::/64\"]";
+}
+
+bool is_wanted(Kind kind, const toml::node& node) {
+  switch (kind) {
+    case Kind::number:
+      return node.is_integer();
+    case Kind::flag:
+      return node.is_boolean();
+    default:
+      return node.is_string();
+  }
+}
+
+/// A bare key where that is one; between quotes what has other characters, as eth0.100 has.
+std::string toml_key(std::string_view name) {
+  constexpr std::string_view kBare =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  if (!name.empty() && name.find_first_not_of(kBare) == std::string_view::npos) {
+    return std::string{name};
+  }
+  std::string key{"\""};
+  for (const char c : name) {
+    if (c == '"' || c == '\\') key += '\\';
+    key += c;
+  }
+  return key + "\"";
+}
+
+// ---- one section --------------------------------------------------------------------------------
+class Section {
+ public:
+  Section(std::string_view interface, const toml::table& section, const TomlLocation& place)
+      : section_(section), place_(place), brackets_("ndp." + std::string{interface}) {
+    config_.interface = interface;
+  }
+
+  Result<NdpConfig> read() {
+    if (auto done = set_keys(section_, Scope::interface); !done) return Unexpected{done.error()};
+    if (auto done = read_probe(); !done) return Unexpected{done.error()};
+    if (auto done = read_rules(); !done) return Unexpected{done.error()};
+    if (const auto valid = validate(config_); !valid) return refuse_invalid(valid.error());
+    return std::move(config_);
+  }
+
+ private:
+  /// Where a value stands that validate() may complain of.
+  struct PlacesByObject {
+    std::string_view key;
+    std::string value;
+    unsigned line;
+  };
+
+  Result<void> set_keys(const toml::table& table, Scope scope);
+  Result<void> set_one(const NdpWord& word, const toml::node& node);
+  Result<void> read_probe();
+  Result<void> read_rules();
+  Result<void> read_rule(const toml::table& table);
+  Unexpected<Error> refuse_key(const toml::key& key, Scope scope) const;
+  Unexpected<Error> refuse_invalid(const Error& error) const;
+
+  const toml::table& section_;
+  const TomlLocation& place_;
+  std::string brackets_;  ///< "ndp.eth0"
+  NdpConfig config_;
+  std::map<std::string, PlacesByObject> seen_;  ///< by the object of the error
+};
+
+Unexpected<Error> Section::refuse_key(const toml::key& key, Scope scope) const {
+  std::vector<std::string_view> names;
+  for (const NdpWord& word : kWords) {
+    if (word.scope == scope) names.push_back(word.name);
+  }
+  if (scope == Scope::interface) names.insert(names.end(), {"probe", "rule"});
+  for (const Scope other : {Scope::interface, Scope::probe, Scope::rule}) {
+    if (find(key.str(), other) == nullptr) continue;
+    const std::string home = other == Scope::rule    ? "[[" + brackets_ + ".rule]]"
+                             : other == Scope::probe ? "[" + brackets_ + ".probe]"
+                                                     : "[" + brackets_ + "]";
+    return place_.refuse(line_of(key), key.str(), "", "belongs into the " + home + " section");
+  }
+  return place_.refuse_unknown(key, names);
+}
+
+Result<void> Section::set_keys(const toml::table& table, Scope scope) {
+  for (const auto& [key, node] : table) {
+    if (scope == Scope::interface && (key.str() == "probe" || key.str() == "rule")) continue;
+    const NdpWord* word = find(key.str(), scope);
+    if (word == nullptr) return refuse_key(key, scope);
+    const auto* list = node.as_array();
+    if (list != nullptr && word->kind != Kind::list) {
+      return place_.refuse(line_of(node), word->name, "", wanted(word->kind));
+    }
+    if (list == nullptr) {
+      if (auto set = set_one(*word, node); !set) return set;
+      continue;
+    }
+    for (const auto& element : *list) {
+      if (auto set = set_one(*word, element); !set) return set;
+    }
+  }
+  return {};
+}
+
+Result<void> Section::set_one(const NdpWord& word, const toml::node& node) {
+  const auto given = to_raw_value(node);
+  if (!given || !is_wanted(word.kind, node)) {
+    return place_.refuse(line_of(node), word.name, given ? given->text : "", wanted(word.kind));
+  }
+  if (const auto set = word.set(config_, *given); !set) {
+    return place_.refuse(given->line, word.name, given->text, set.error());
+  }
+  if (word.scope == Scope::rule) return {};  // read_rule() knows what it is called
+  const std::string object = (word.scope == Scope::probe ? "probe " : "") + std::string{word.name};
+  const std::string value =
+      word.kind == Kind::list ? config_.except.back().to_text() : word.to_toml(config_);
+  seen_[object + " " + value] = {word.name, given->text, given->line};
+  return {};
+}
+
+Result<void> Section::read_probe() {
+  const toml::node* node = section_.get("probe");
+  if (node == nullptr) return {};
+  const auto* table = node->as_table();
+  if (table == nullptr) {
+    return place_.refuse(line_of(*node), "probe", "",
+                         "must be a section: [" + brackets_ + ".probe]");
+  }
+  return set_keys(*table, Scope::probe);
+}
+
+Result<void> Section::read_rules() {
+  const std::string brackets = "[[" + brackets_ + ".rule]]";
+  const toml::node* node = section_.get("rule");
+  const auto* rules = node == nullptr ? nullptr : node->as_array();
+  if (node == nullptr || (rules != nullptr && rules->empty())) {
+    return place_.refuse(line_of(section_), "rule", "",
+                         "is missing: add a section " + brackets + " with prefix and answer");
+  }
+  if (rules == nullptr || !rules->is_array_of_tables()) {
+    return place_.refuse(line_of(*node), "rule", "",
+                         "must be a section with two brackets: " + brackets);
+  }
+  for (const auto& rule : *rules) {
+    if (auto read = read_rule(*rule.as_table()); !read) return read;
+  }
+  return {};
+}
+
+Result<void> Section::read_rule(const toml::table& table) {
+  config_.rules.emplace_back();
+  if (auto set = set_keys(table, Scope::rule); !set) return set;
+  const toml::node* prefix = table.get("prefix");
+  if (prefix == nullptr) {
+    return place_.refuse(line_of(table), "prefix", "",
+                         "is missing: write the targets that are answered for, like "
+                         "\"2001:db8:0:1::/64\"");
+  }
+  const NdpRule& rule = config_.rules.back();
+  const std::string object = "rule " + rule.prefix.to_text();
+  seen_[object] = {"prefix", rule.prefix.to_text(), line_of(*prefix)};
+  const toml::node* except = table.get("except");
+  for (std::size_t i = 0; i < rule.except.size(); ++i) {
+    const auto* list = except->as_array();
+    const std::string value = rule.except[i].to_text();
+    seen_[object + ": except " + value] = {"except", value,
+                                           line_of(list == nullptr ? *except : *list->get(i))};
+  }
+  return {};
+}
+
+Unexpected<Error> Section::refuse_invalid(const Error& error) const {
+  if (const auto seen = seen_.find(error.object); seen != seen_.end()) {
+    const auto& [key, value, line] = seen->second;
+    return place_.refuse(line, key, value, error.advice);
+  }
+  return place_.refuse(line_of(section_), config_.interface, "", error.advice);
+}
+
+}  // namespace
+
+std::string_view answer_word(NdpAnswer answer) {
+  return std::find_if(std::begin(kAnswers), std::end(kAnswers),
+                      [&](const auto& each) { return each.second == answer; })
+      ->first;
+}
+
+Result<NdpConfig> read_ndp(const toml::key& interface, const toml::node& section,
+                           const TomlLocation& place) {
+  const auto* table = section.as_table();
+  if (table == nullptr) {
+    return place.refuse(line_of(section), interface.str(), "", "must be a section: [ndp.IFACE]");
+  }
+  return Section{interface.str(), *table, place}.read();
+}
+
+std::string ndp_toml(const NdpConfig& config) {
+  NdpConfig defaults;
+  const auto keys = [&](Scope scope, const NdpConfig& of) {
+    std::string text;
+    for (const NdpWord& word : kWords) {
+      if (word.scope != scope) continue;
+      const std::string value = word.to_toml(of);
+      const bool is_said = scope == Scope::rule ? value != "[]" : value != word.to_toml(defaults);
+      if (is_said) text += std::string{word.name} + " = " + value + "\n";
+    }
+    return text;
+  };
+  const std::string name = "ndp." + toml_key(config.interface);
+  std::string text = "[" + name + "]\n" + keys(Scope::interface, config);
+  if (const std::string probe = keys(Scope::probe, config); !probe.empty()) {
+    text += "[" + name + ".probe]\n" + probe;
+  }
+  for (const NdpRule& rule : config.rules) {
+    NdpConfig one;
+    one.rules = {rule};
+    text += "[[" + name + ".rule]]\n" + keys(Scope::rule, one);
+  }
+  return text;
+}
+
+}  // namespace culvert::program

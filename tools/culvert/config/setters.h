@@ -1,0 +1,45 @@
+// How a word's value gets to where it belongs: what the setters of all words have in common. Any
+// thread.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "tools/culvert/config/option_table.h"
+#include "tools/culvert/config/parse_value.h"
+
+namespace culvert::program {
+
+/// Stores what a parser returned, or passes its sentence on.
+template <class T, class Member>
+Check store(Value<T> value, Member& member) {
+  if (!value) return Unexpected{value.error()};
+  member = std::move(*value);
+  return {};
+}
+
+template <class List, class T>
+Check append(List& list, const T& value) {
+  if (std::find(list.begin(), list.end(), value) != list.end()) {
+    return Unexpected{std::string{"is given twice: remove one of them"}};
+  }
+  list.push_back(value);
+  return {};
+}
+
+/// One of a few names, each of which stands for a value; "must be a, b or c" if it is none.
+template <class T, std::size_t kCount>
+Check choose(const RawValue& given, const std::pair<std::string_view, T> (&choices)[kCount],
+             T& member) {
+  std::string names;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    if (given.text == choices[i].first) return member = choices[i].second, Check{};
+    names += (i == 0 ? "" : i + 1 == kCount ? " or " : ", ") + std::string{choices[i].first};
+  }
+  return Unexpected{"must be " + names};
+}
+
+}  // namespace culvert::program

@@ -1,0 +1,120 @@
+#include "tools/culvert/daemon/managed_ndp.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tools/culvert/config/ndp_options.h"
+
+namespace culvert::program {
+
+Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(
+    NdpConfig config, netlink::Netlink& netlink, const OpenNdp& open, PrintLine print,
+    const std::vector<NdpTunnelPrefix>& prefixes) {
+  auto proxy = open(config);
+  if (!proxy) return Unexpected{proxy.error()};
+  if (auto started = (*proxy)->start(); !started) return Unexpected{started.error()};
+  std::unique_ptr<ManagedNdp> managed{
+      new ManagedNdp{std::move(config), netlink, std::move(*proxy), std::move(print)}};
+  managed->tunnels_changed(prefixes);
+  managed->link_changed();
+  return managed;
+}
+
+void ManagedNdp::link_changed() {
+  const auto found = host::find_ndp_link(netlink_, config_.interface);
+  if (!found) return warn(found.error());
+  const bool is_same = found->interface == link_.interface && found->why_not == link_.why_not;
+  if (!is_same) take_link(*found);
+}
+
+void ManagedNdp::take_link(const host::NdpLinkFound& found) {
+  const bool is_other_link = found.interface.index != link_.interface.index;
+  const std::string waited_because = std::exchange(waits_because_, found.why_not);
+  link_ = found;
+  if (found.interface.index == 0) {
+    proxy_->lose_interface();
+    on_link_.clear();
+  } else if (auto set = proxy_->set_interface(found.interface); !set) {
+    waits_because_ = set.error().message();
+    link_.why_not = waits_because_;  // so that the next change tries again
+  }
+  if (is_other_link && found.interface.index != 0) neighbors_changed();
+  if (waits_because_ != waited_because) say_state();
+}
+
+void ManagedNdp::neighbors_changed() {
+  if (link_.interface.index == 0) return;
+  auto neighbors = host::find_on_link(netlink_, link_.interface.index);
+  if (!neighbors) return warn(neighbors.error());
+  if (*neighbors == on_link_) return;
+  on_link_ = std::move(*neighbors);
+  proxy_->set_on_link(on_link_);
+}
+
+void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {
+  proxy_->set_tunnel_prefixes(prefixes);
+}
+
+Result<void> ManagedNdp::apply(const NdpConfig& config) {
+  if (auto applied = proxy_->apply(config); !applied) return applied;
+  config_ = config;
+  say_state();
+  return {};
+}
+
+void ManagedNdp::say_state() const { print_(ndp_line(report()) + "\n"); }
+
+void ManagedNdp::tell_of_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes) {
+  std::string rules = idle_rules(config_, prefixes);
+  if (rules == told_of_idle_rules_) return;
+  told_of_idle_rules_ = std::move(rules);
+  if (told_of_idle_rules_.empty() || !config_.log) return;
+  config_.log(LogLevel::info, "ndp " + config_.interface + ": no tunnel has a prefix in " +
+                                  told_of_idle_rules_ +
+                                  ", so nothing is answered for there (auto)");
+}
+
+void ManagedNdp::warn(const Error& error) const {
+  if (config_.log) config_.log(LogLevel::warning, error.message());
+}
+
+std::string ndp_line(const NdpReport& report) {
+  const auto& [status, waits_because] = report;
+  const std::string name = "culvert: ndp " + status.config.interface;
+  if (!waits_because.empty()) return name + " waits: " + waits_because;
+  std::string rules;
+  for (const NdpRule& rule : status.config.rules) {
+    rules += (rules.empty() ? "" : ", ") + rule.prefix.to_text() + " (" +
+             std::string{answer_word(rule.answer)} + ")";
+  }
+  return name + " answers for " + rules + "; " + status.membership;
+}
+
+std::string idle_rules(const NdpConfig& config, const std::vector<NdpTunnelPrefix>& prefixes) {
+  std::string idle;
+  for (const NdpRule& rule : config.rules) {
+    if (rule.answer != NdpAnswer::automatic) continue;
+    const bool has_tunnel = std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& tunnel) {
+      return rule.prefix.contains(tunnel.prefix.address) ||
+             tunnel.prefix.contains(rule.prefix.address);
+    });
+    if (has_tunnel) continue;
+    idle += (idle.empty() ? "" : ", ") + rule.prefix.to_text();
+  }
+  return idle;
+}
+
+std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devices) {
+  std::vector<NdpTunnelPrefix> all;
+  for (const EngineStatus& device : devices) {
+    for (const TunnelStatus& tunnel : device.tunnels) {
+      const bool is_up = device.running && tunnel.config.up;
+      const bool has_all = tunnel.config.prefixes6.empty() && tunnel.config.prefixes4.empty();
+      if (has_all) all.push_back({.prefix = {}, .is_up = is_up});
+      for (const auto& prefix : tunnel.config.prefixes6) all.push_back({prefix, is_up});
+    }
+  }
+  return all;
+}
+
+}  // namespace culvert::program
