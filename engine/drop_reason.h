@@ -111,4 +111,9 @@ struct Verdict {
   const Tunnel* tunnel = nullptr;  ///< whose counters it moves; null: the device's
 };
 
+/// The verdict for a packet that is not forwarded.
+[[nodiscard]] inline Verdict drop(DropReason reason, const Tunnel* tunnel = nullptr) noexcept {
+  return {.reason = reason, .tunnel = tunnel};
+}
+
 }  // namespace culvert

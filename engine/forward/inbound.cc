@@ -12,9 +12,6 @@ namespace {
 using proto::ChecksumCheck;
 using proto::Malformed;
 
-Verdict drop(DropReason reason, const Tunnel* tunnel = nullptr) noexcept {
-  return {.reason = reason, .tunnel = tunnel};
-}
 Verdict drop(Stage stage, Malformed malformed, const Tunnel* tunnel = nullptr) noexcept {
   return drop(drop_reason(stage, malformed), tunnel);
 }
@@ -51,8 +48,8 @@ struct Decapsulated {
 
 /// A coalesced packet has the first one's checksum, and a packet that is still to get its transport
 /// checksum (sent on this very machine) fails until it has it.
-Decapsulated decapsulate(io::Packet& packet, const proto::Ipv4Packet& outer,
-                         io::ReceiveKind receive) noexcept {
+Decapsulated decapsulate_packet(io::Packet& packet, const proto::Ipv4Packet& outer,
+                                io::ReceiveKind receive) noexcept {
   const auto check =
       packet.offload.is_super_packet() ? ChecksumCheck::already_verified : ChecksumCheck::verify;
   Decapsulated result{culvert::decapsulate(outer.protocol, outer.payload, check)};
@@ -162,7 +159,7 @@ Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, Fl
   if (!outer) return drop(Stage::outer_header, outer.error());
   if (outer->is_fragment()) return drop(DropReason::outer_fragment);
   if (!is_known(outer->protocol)) return drop(DropReason::outer_protocol_unknown);
-  const auto [payload, must_be_coalesced] = decapsulate(packet, *outer, receive);
+  const auto [payload, must_be_coalesced] = decapsulate_packet(packet, *outer, receive);
   if (!payload) return drop(Stage::tunnel_header, payload.error());
   const Tunnel* tunnel =
       tables.find(outer->protocol, outer->source, outer->destination, payload->key);

@@ -26,10 +26,6 @@ OutboundBatch::OutboundBatch(std::size_t capacity)
 
 namespace {
 
-Verdict drop(DropReason reason, const Tunnel* tunnel = nullptr) noexcept {
-  return {.action = Verdict::Action::drop, .reason = reason, .tunnel = tunnel};
-}
-
 Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
   return {.reason = DropReason::packet_too_big, .too_big_mtu = mtu, .tunnel = &tunnel};
 }

@@ -29,7 +29,7 @@ std::optional<std::uint32_t> predict_inbound_slot(const Tables& tables, Bytes pa
   return tables.predict_slot(outer->protocol, outer->source, outer->destination, payload->key);
 }
 
-void fetch(const void* begin, std::size_t bytes) noexcept {
+void prefetch_bytes(const void* begin, std::size_t bytes) noexcept {
   const auto* const first = static_cast<const std::byte*>(begin);
   for (std::size_t at = 0; at < bytes; at += io::kCacheLineBytes) __builtin_prefetch(first + at);
   __builtin_prefetch(first + bytes - 1);
@@ -65,14 +65,14 @@ void TunnelPrefetcher::advance(std::span<const io::Packet> packets, std::size_t 
 void TunnelPrefetcher::fetch_tunnel(std::uint32_t slot) const noexcept {
   const Tunnel* tunnel = tables_.find(slot);
   if (tunnel == nullptr) return;
-  fetch(tunnel, sizeof *tunnel);
+  prefetch_bytes(tunnel, sizeof *tunnel);
   tunnel_stats_.prefetch(slot);
 }
 
 void TunnelPrefetcher::fetch_path(std::uint32_t slot) const noexcept {
   const Tunnel* tunnel = tables_.find(slot);
   if (tunnel == nullptr) return;
-  fetch(tunnel->path.get(), sizeof *tunnel->path);
+  prefetch_bytes(tunnel->path.get(), sizeof *tunnel->path);
   if (!tunnel->config.prefixes6.empty()) __builtin_prefetch(tunnel->config.prefixes6.data());
 }
 

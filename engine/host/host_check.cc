@@ -33,7 +33,7 @@ Unexpected<Error> refuse(int code, const DeviceSettings& settings, std::string_v
   return Unexpected{Error{
       .code = code,
       .operation = "device",
-      .object = settings.config.device + ", word " + quoted(word) + ", value " + quoted(value),
+      .object = settings.config.device + ", word " + culvert::quoted(word) + ", value " + culvert::quoted(value),
       .advice = std::move(advice)}};
 }
 

@@ -18,8 +18,8 @@ LpmTable<bool, Address> table_of(const std::vector<proto::WithLength<Address>>& 
 }
 
 template <class Address>
-bool contains(const std::vector<proto::WithLength<Address>>& prefixes,
-              const LpmTable<bool, Address>* table, const Address& source) noexcept {
+bool any_contains(const std::vector<proto::WithLength<Address>>& prefixes,
+                  const LpmTable<bool, Address>* table, const Address& source) noexcept {
   if (table != nullptr && prefixes.size() > kWalkedPrefixes) return table->find(source) != nullptr;
   const auto bits = detail::bits_of(source);
   return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) {
@@ -46,13 +46,13 @@ bool accepts_source(const Tunnel& tunnel, const InnerPacket& inner,
     if (!config.accept6 &&
         (config.is_catch_all() || source.is_link_local() || source.is_unspecified()))
       return true;
-    return contains(config.accept6 ? *config.accept6 : config.prefixes6,
-                    tables != nullptr ? &tables->ipv6 : nullptr, source);
+    return any_contains(config.accept6 ? *config.accept6 : config.prefixes6,
+                        tables != nullptr ? &tables->ipv6 : nullptr, source);
   }
   if (!config.accept4 && config.is_catch_all()) return true;
-  return contains(config.accept4 ? *config.accept4 : config.prefixes4,
-                  tables != nullptr ? &tables->ipv4 : nullptr,
-                  proto::load<proto::Ipv4Address>(bytes, 12));
+  return any_contains(config.accept4 ? *config.accept4 : config.prefixes4,
+                      tables != nullptr ? &tables->ipv4 : nullptr,
+                      proto::load<proto::Ipv4Address>(bytes, 12));
 }
 
 }  // namespace culvert

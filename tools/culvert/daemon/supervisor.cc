@@ -274,8 +274,8 @@ void Supervisor::await_silent_change() {
 
 void Supervisor::refresh_soon() {
   if (std::exchange(is_settling_, true)) return;
-  using Clock = std::chrono::steady_clock;
-  settle_.expires_after(std::max<Clock::duration>(kSettleTime, kSettleTimesLook * last_look_));
+  using Duration = std::chrono::steady_clock::duration;
+  settle_.expires_after(std::max<Duration>(kSettleTime, kSettleTimesLook * last_look_));
   settle_.async_wait([this](ErrorCode error) {
     is_settling_ = false;
     if (error) return;
