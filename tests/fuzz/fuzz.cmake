@@ -12,10 +12,8 @@ set(CULVERT_FUZZ_SECONDS 15 CACHE STRING "Seconds that each fuzz test runs at mo
 
 # Adds the fuzz target of one unit; ARGN: the libraries it needs.
 function(culvert_fuzz unit)
-  set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${unit})
-  add_executable(${unit}_fuzz ${CMAKE_SOURCE_DIR}/tests/fuzz/${unit}_fuzz.cc)
-  target_include_directories(${unit}_fuzz PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${unit}_fuzz PRIVATE ${ARGN} culvert_warnings)
+  set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${unit})
+  culvert_test_program(${unit}_fuzz ${PROJECT_SOURCE_DIR}/tests/fuzz/${unit}_fuzz.cc ${ARGN})
   if(CULVERT_FUZZ)
     set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${unit})  # new inputs and findings
     file(MAKE_DIRECTORY ${found})
@@ -24,7 +22,7 @@ function(culvert_fuzz unit)
       -max_total_time=${CULVERT_FUZZ_SECONDS} -timeout=5 -rss_limit_mb=1024 -print_final_stats=1
       -artifact_prefix=${found}/ ${found} ${corpus})
   else()
-    target_sources(${unit}_fuzz PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    target_sources(${unit}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
     add_test(NAME fuzz_${unit} COMMAND ${unit}_fuzz ${corpus})
   endif()
   set_tests_properties(fuzz_${unit} PROPERTIES LABELS fuzz TIMEOUT 120)

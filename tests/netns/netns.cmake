@@ -5,19 +5,18 @@ if(NOT CULVERT_TESTS OR NOT TARGET culvert)
 endif()
 find_program(CULVERT_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED) # the one that has Debian's scapy
 
-add_executable(refuse_calls ${CMAKE_CURRENT_LIST_DIR}/refuse_calls.cc)
-target_link_libraries(refuse_calls PRIVATE culvert_warnings)
-set_target_properties(refuse_calls PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/netns)
+culvert_test_program(refuse_calls netns/refuse_calls.cc)
+set_target_properties(refuse_calls PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/netns)
 
 # culvert_netns_test(name variant [ENVIRONMENT_ENTRY...])
 function(culvert_netns_test name variant)
   set(test netns_${name}_${variant})
-  add_test(NAME ${test} COMMAND ${CULVERT_PYTHON} ${CMAKE_SOURCE_DIR}/tests/netns/${name}_test.py)
+  add_test(NAME ${test} COMMAND ${CULVERT_PYTHON} ${PROJECT_SOURCE_DIR}/tests/netns/${name}_test.py)
   set_tests_properties(${test} PROPERTIES LABELS netns TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "CULVERT=$<TARGET_FILE:culvert>;CULVERT_TEST_REFUSE_CALLS=$<TARGET_FILE:refuse_calls>;${ARGN}")
 endfunction()
 
-file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/netns/*_test.py)
+file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/netns/*_test.py)
 foreach(script IN LISTS scripts)
   get_filename_component(name ${script} NAME)
   string(REGEX REPLACE "_test\\.py$" "" name ${name})

@@ -1,6 +1,6 @@
 # tools/quickstart, end to end.
 if(CULVERT_PROGRAM AND NOT CULVERT_SANITIZE)
-  add_test(NAME quickstart COMMAND ${CMAKE_CURRENT_LIST_DIR}/quickstart_test.py ${CMAKE_BINARY_DIR})
+  add_test(NAME quickstart COMMAND ${CMAKE_CURRENT_LIST_DIR}/quickstart_test.py ${PROJECT_BINARY_DIR})
   set_tests_properties(quickstart PROPERTIES LABELS netns TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON)
 endif()
 
