@@ -59,7 +59,7 @@ Result<void> check_outer_fields(const TunnelConfig& tunnel) {
   return {};
 }
 
-/// `remote any`: who sends may be anybody, so the packets are known by what they are sent to.
+/// `remote any`: the outer source does not identify the tunnel, so the local address or a key must.
 Result<void> check_remote_any(const Config& config, const TunnelConfig& tunnel) {
   if (!tunnel.remote.is_unspecified()) return {};
   const auto has_key = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {

@@ -1,5 +1,5 @@
-// What may be asked of an engine, as plain values, and the check of them. Copied freely; any
-// thread.
+// Config: the configuration of one engine (a TUN device and its tunnels) as plain values, and its
+// validation. Values are copied freely; any thread.
 #pragma once
 
 #include <chrono>
@@ -20,49 +20,53 @@ namespace culvert {
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
-/// Called with one line, without a newline. May be called by the thread that called the engine and
-/// by a worker whose device has failed; never on a packet's way.
+/// Called with one line without a newline: by the thread that called the engine, or by a worker
+/// whose device has failed. Never called on the hot path.
 using Log = std::function<void(LogLevel, std::string_view)>;
 
-/// One tunnel: an outer address pair and how its outer headers are made. The words of the command
-/// line and of TOML are the names of the members. What a packet looks at comes last, side by side:
-/// a device may have 10,000 of them.
+/// One tunnel: its outer address pair and the rules for its outer headers. Members are named after
+/// the words of the command line and of TOML. The members that the hot path reads are adjacent and
+/// stand last, because a device may have 10,000 tunnels.
 struct TunnelConfig {
   std::string name{};
-  /// Inner prefixes behind the tunnel: what goes to them takes it, the longest of all tunnels'
-  /// prefixes first. Without any the tunnel takes everything, so it is the only one of its device.
+  /// Inner prefixes behind the tunnel. A packet takes the tunnel that has the longest matching
+  /// prefix. A tunnel without any prefix carries all destinations and must be the only one of its
+  /// device.
   std::vector<proto::Ipv6Prefix> prefixes6{};
   std::vector<proto::Ipv4Prefix> prefixes4{};
-  /// Inner sources that the tunnel may bring in; nothing: those of its prefixes, and the link-local
-  /// ones. The checks of RFC 4213 3.6 come on top.
+  /// Inner source prefixes that the tunnel may deliver. nullopt: the tunnel's own prefixes and
+  /// link-local addresses. The checks of RFC 4213 3.6 always apply as well.
   std::optional<std::vector<proto::Ipv6Prefix>> accept6{};
   std::optional<std::vector<proto::Ipv4Prefix>> accept4{};
-  /// The outer interface; empty: any.
+  /// Name of the outer interface; empty: any.
   std::string dev{};
-  /// Where several tunnels have the same prefix: the lowest metric of those that are up takes new
-  /// flows, and among equal ones each its share by weight. One of the two is to be given then.
-  std::optional<std::uint32_t> metric{};  ///< as 0
-  std::optional<std::uint16_t> weight{};  ///< as 1
+  /// For tunnels with the same prefix: new flows use the lowest metric among the tunnels that are
+  /// up, and tunnels with equal metric share them by weight. All but one of these tunnels must give
+  /// a metric or a weight.
+  std::optional<std::uint32_t> metric{};  ///< nullopt counts as 0
+  std::optional<std::uint16_t> weight{};  ///< nullopt counts as 1
   /// The encapsulation and its own parameters.
   Parameters mode{};
-  /// Nothing is `any`: the address that the route to `remote` uses.
+  /// nullopt is `any`: the source address of the route to `remote`.
   std::optional<proto::Ipv4Address> local{};
-  /// 0.0.0.0 is `any`: received from whoever sends with the right local address and key; sent only
-  /// to where a pinned flow came from, for nothing else is learned.
+  /// 0.0.0.0 is `any`: the tunnel accepts every outer source that sends with the right local
+  /// address and key. It sends only to outer sources from which a pinned flow arrived, because no
+  /// other remote endpoint is known.
   proto::Ipv4Address remote{};
-  /// False: declared down. It carries nothing, and its flows move to another tunnel of their
-  /// prefix.
+  /// False: declared down. The tunnel carries nothing, and its flows move to another tunnel with
+  /// their prefix.
   bool up = true;
-  /// Of the outer header; nothing is `inherit`: the inner hop limit or TTL.
+  /// TTL of the outer header. nullopt is `inherit`: the inner packet's hop limit or TTL.
   std::optional<std::uint8_t> ttl{};
-  /// DSCP bits of the outer header; nothing is `inherit` (RFC 2983). The ECN bits are `ecn`'s.
+  /// TOS of the outer header, whose two ECN bits must be 0: `ecn` sets them. nullopt is `inherit`:
+  /// the inner packet's DSCP (RFC 2983).
   std::optional<std::uint8_t> tos{0};
   proto::EcnMode ecn = proto::EcnMode::normal;
-  /// Dynamic MTU, RFC 4213 3.2.2; false: static MTU, DF never set (3.2.1).
+  /// True: dynamic MTU (RFC 4213 3.2.2). False: static MTU, DF never set (3.2.1).
   bool pmtudisc = true;
-  /// TCP MSS lowered to the tunnel MTU, both directions.
+  /// Lower the MSS of TCP SYNs to the tunnel MTU, in both directions.
   bool mssclamp = true;
-  /// Received segments of one batch and flow may be passed on as one super-packet.
+  /// Allow GRO: received packets of one flow may be joined into one super-packet within a round.
   bool coalesce = true;
 
   [[nodiscard]] bool is_catch_all() const noexcept {
@@ -73,32 +77,36 @@ struct TunnelConfig {
 
 enum class IoChoice : std::uint8_t { automatic, uring, epoll };
 enum class ReceiveChoice : std::uint8_t { automatic, packet, raw };
-/// How outer packets are sent: raw sockets, or packet sockets to a next hop that the engine's owner
-/// has told (Engine::set_next_hop), raw sockets while there is none.
+/// How outer packets are sent: by raw sockets, or by packet sockets to the next hop that the
+/// engine's owner sets (Engine::set_next_hop). While there is no next hop, raw sockets send.
 enum class SendChoice : std::uint8_t { automatic, raw, packet };
 
-/// One device and its tunnels: one engine.
+/// One TUN device and its tunnels: the configuration of one engine.
 struct Config {
-  std::string device;                ///< name of the TUN device
-  std::optional<std::uint16_t> mtu;  ///< of the device; nothing: what fits the route to `remote`
+  std::string device;  ///< name of the TUN device
+  /// MTU of the device in bytes; nullopt: the largest that fits the route to `remote` (for several
+  /// tunnels the smallest of these)
+  std::optional<std::uint16_t> mtu;
   std::vector<TunnelConfig> tunnels;
-  /// Source of the ICMPv6 errors that the engine originates: an address of the device. Nothing: the
+  /// Source of the ICMPv6 errors that the engine originates: an address of the device. nullopt: the
   /// offending packet's destination, so that a forwarding kernel does not drop the error.
   std::optional<proto::Ipv6Address> icmp_source;
   unsigned workers = 1;
-  bool pin_workers = true;  ///< worker n runs on the n-th CPU that the process may use, if there is
-                            ///< more than one worker
+  /// with more than one worker: worker n runs on the n-th CPU that the process may use
+  bool pin_workers = true;
   IoChoice io = IoChoice::automatic;
-  /// How long an idle worker looks for packets before it sleeps; 0: not at all. io/busy_poll.h has
-  /// the rule.
+  /// How long an idle worker polls for packets before it sleeps. 0: no longer than 50 us, and only
+  /// where recent waits predict that a packet is imminent. io/busy_poll.h has the rule.
   std::chrono::microseconds busy_poll{0};
   ReceiveChoice receive = ReceiveChoice::automatic;
   SendChoice send = SendChoice::automatic;
-  /// A flow that came in by a tunnel goes back by it (flow_table.h).
+  /// Return-path pinning: replies of a flow use the tunnel on which the flow arrived
+  /// (flows/flow_table.h).
   bool pinning = true;
-  std::size_t flows = 65'536;  ///< that the flow table holds, 64 bytes each
+  /// capacity of the flow table; each flow takes 65 bytes: an entry of 64 and a tag
+  std::size_t flows = 65'536;
   io::QueueSizes sizes{};
-  Log log;  ///< may be empty
+  Log log;  ///< may be empty: nothing is logged
 };
 
 inline constexpr unsigned kMaxWorkers = 64;
@@ -107,8 +115,9 @@ inline constexpr std::chrono::microseconds kMaxBusyPoll{100'000};
 inline constexpr std::size_t kMaxTunnels = 10'000;
 inline constexpr std::size_t kMinFlows = 1'024, kMaxFlows = 16'777'216;
 
-/// Checks what can be checked without the kernel. The error's object is the word that is wrong
-/// ("remote", "ttl", "mtu"), with the tunnel's name in front where there are several.
+/// Checks everything that does not need the kernel. The error's object is the wrong option and its
+/// value ("remote 224.0.0.1", "ttl 0"), with the tunnel's name in front if there are several
+/// tunnels.
 [[nodiscard]] Result<void> validate(const Config& config);
 
 }  // namespace culvert

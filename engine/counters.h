@@ -1,6 +1,6 @@
-// Counters: one set for each worker and tunnel (and one for what belongs to no tunnel), written by
-// that worker's thread alone, read by any. Units: a super-packet counts as the packets that it
-// stands for, and bytes are those of inner packets.
+// Packet counters. Each worker has one set per tunnel, and one for packets that belong to no
+// tunnel. Only the worker's thread writes a set; any thread reads it. Units: a super-packet counts
+// as the packets that it stands for. Bytes are those of inner packets.
 #pragma once
 
 #include <array>
@@ -13,13 +13,15 @@
 
 namespace culvert {
 
-/// A counter with one writer: no read-modify-write, no lock. Relaxed: it orders nothing else.
+/// A counter with one writer thread, so it needs neither a lock nor an atomic read-modify-write.
+/// Relaxed: it orders no other access.
 class Counter {
  public:
   void add(std::uint64_t count) noexcept {
     value_.store(value_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
   }
-  /// Only while its writer is not at work. Does not write where it is 0 already.
+  /// Only while its writer does not run. Does not write if the value is 0 already, so that an
+  /// untouched page stays untouched.
   void clear() noexcept {
     if (value() != 0) value_.store(0, std::memory_order_relaxed);
   }
@@ -31,27 +33,27 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-/// What packets that are forwarded move.
+/// The counters that every forwarded packet changes.
 struct FrequentCounters {
-  Counter out_received, out_packets, out_bytes;  ///< taken from TUN; sent
-  Counter in_received, in_packets, in_bytes;     ///< taken from the socket; written to TUN
+  Counter out_received, out_packets, out_bytes;  ///< read from TUN; sent
+  Counter in_received, in_packets, in_bytes;     ///< received by the socket; written to TUN
 };
 
-/// The others; behind them come the drops, one for each reason.
+/// The other counters. Behind them in memory are the drops, one counter per DropReason.
 enum class RareCounter : std::uint8_t {
   errors_received,  ///< ICMPv4 errors about our outer packets
   errors_relayed,
-  too_big_sent,  ///< Packet Too Big and fragmentation needed
+  too_big_sent,  ///< ICMPv6 Packet Too Big and ICMPv4 fragmentation needed
   too_big_suppressed,
-  unreachable_sent,  ///< destination unreachable
+  unreachable_sent,  ///< ICMP destination unreachable
   unreachable_suppressed,
   ecn_anomalies,  ///< RFC 6040 4.2: forwarded, but counted
-  count_,         ///< no counter: how many there are
+  count_,         ///< not a counter: the number of counters
 };
 inline constexpr std::size_t kRareCounterCount =
     static_cast<std::size_t>(RareCounter::count_) + kDropReasonCount;
 
-/// The sum over workers, as plain numbers.
+/// The sum of a set over all workers, as plain numbers.
 struct Totals {
   std::uint64_t out_received = 0, out_packets = 0, out_bytes = 0;
   std::uint64_t in_received = 0, in_packets = 0, in_bytes = 0;
@@ -66,15 +68,15 @@ struct Totals {
     return drops[static_cast<std::size_t>(reason)];
   }
   [[nodiscard]] std::uint64_t dropped(Direction direction) const noexcept;
-  /// in - out - dropped: what is being worked on at this moment. 0 after stop.
+  /// received - forwarded - dropped: the packets that a round is working on. 0 after stop.
   [[nodiscard]] std::uint64_t held(Direction direction) const noexcept;
 };
 
-/// `rare`: the first of kRareCounterCount, `stride` from one to the next.
+/// Reads one set. `rare`: the first of kRareCounterCount counters that lie `stride` apart.
 [[nodiscard]] Totals read_counters(const FrequentCounters& frequent, const Counter* rare,
                                    std::size_t stride) noexcept;
 
-/// One set of counters, wherever they lie: for the worker that counts.
+/// A view of one set of counters, through which its worker counts.
 class CounterSet {
  public:
   CounterSet(FrequentCounters& frequent, Counter* rare, std::size_t stride) noexcept
@@ -97,7 +99,7 @@ class CounterSet {
   std::size_t stride_;
 };
 
-/// A set by itself: of what belongs to no tunnel.
+/// The set of packets that belong to no tunnel.
 class alignas(io::kCacheLineBytes) DeviceCounters {
  public:
   [[nodiscard]] CounterSet counters() noexcept { return {frequent_, rare_.data(), 1}; }

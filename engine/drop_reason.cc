@@ -124,7 +124,7 @@ DropReason drop_reason(Stage stage, proto::Malformed malformed) noexcept {
       return tunnel_reserved_bits_set;
     case unknown_protocol_type:
       return tunnel_protocol_type_unknown;
-    default:  // truncated, and what other headers break
+    default:  // truncated, and rules of other headers
       return tunnel_header_truncated;
   }
 }

@@ -1,6 +1,6 @@
-// Verdict: what becomes of a packet. DropReason: the one reason why it does not go on. A reason
-// belongs to one direction, so that for each direction in = out + dropped + held. Values; any
-// thread.
+// Verdict: the decision about one packet. DropReason: the one reason why a packet is not forwarded.
+// Each reason belongs to one direction, so for each direction received = forwarded + dropped +
+// held. Plain values; any thread.
 #pragma once
 
 #include <array>
@@ -12,15 +12,15 @@
 
 namespace culvert {
 
-/// The three kinds of packets that are counted apart.
+/// The three kinds of packets that are counted separately.
 enum class Direction : std::uint8_t {
   outbound,  ///< TUN to tunnel
   inbound,   ///< tunnel to TUN
-  errors,    ///< ICMPv4 errors about outer packets, relayed inward
+  errors,    ///< ICMPv4 errors about outer packets, relayed to inner sources
 };
 
-/// Why a packet is not forwarded. The names are printed; their meaning, direction and text for
-/// people are in kDropReasons. engine/README.md shows where on a packet's way each is met.
+/// Why a packet is not forwarded. `culvert show` prints the names. kDropReasons has the direction
+/// and a printed meaning of each; engine/README.md lists the stage at which each occurs.
 enum class DropReason : std::uint8_t {
   none,
   // outbound
@@ -74,7 +74,7 @@ enum class DropReason : std::uint8_t {
   icmp_error_rate_limited,
   icmp_error_not_relayed,
   icmp_error_write_failed,
-  count_,  ///< not a reason: how many there are
+  count_,  ///< not a reason: the number of reasons
 };
 inline constexpr std::size_t kDropReasonCount = static_cast<std::size_t>(DropReason::count_);
 
@@ -82,7 +82,7 @@ struct DropReasonFacts {
   DropReason reason;
   Direction direction;
   std::string_view name;     ///< as in the enum
-  std::string_view meaning;  ///< one line for `show` and the documentation
+  std::string_view meaning;  ///< one line, printed by `culvert show`
 };
 /// Indexed by DropReason.
 extern const std::array<DropReasonFacts, kDropReasonCount> kDropReasons;
@@ -91,24 +91,25 @@ extern const std::array<DropReasonFacts, kDropReasonCount> kDropReasons;
   return kDropReasons[static_cast<std::size_t>(reason)];
 }
 
-/// The stage of the inbound way at which bytes broke a rule.
+/// The header of an inbound packet that a parser rejected.
 enum class Stage : std::uint8_t { outer_header, tunnel_header, inner_header };
 [[nodiscard]] DropReason drop_reason(Stage stage, proto::Malformed malformed) noexcept;
 
 struct Tunnel;
 
-/// What becomes of one packet, or super-packet.
+/// The decision about one packet or super-packet.
 struct Verdict {
   enum class Action : std::uint8_t {
-    drop,       ///< for `reason`; if `too_big_mtu` is set, its sender is to be told that MTU
-    to_tunnel,  ///< its datagrams are in the batch
-    to_tun,     ///< the packet is now the inner packet
+    /// drop it for `reason`; if `too_big_mtu` is set, an ICMP error reports that MTU to its sender
+    drop,
+    to_tunnel,  ///< outbound: its outer datagrams are in the batch
+    to_tun,     ///< inbound: the packet is now the inner packet, to be written to TUN
   };
   Action action = Action::drop;
   DropReason reason = DropReason::none;
-  std::uint16_t too_big_mtu = 0;   ///< bytes, of the tunnel; of packet_too_big alone
+  std::uint16_t too_big_mtu = 0;   ///< tunnel MTU in bytes; only with packet_too_big
   bool ecn_is_anomalous = false;   ///< RFC 6040 4.2: forwarded, but counted
-  const Tunnel* tunnel = nullptr;  ///< whose counters it moves; null: the device's
+  const Tunnel* tunnel = nullptr;  ///< the tunnel that counts the packet; null: the device does
 };
 
 /// The verdict for a packet that is not forwarded.

@@ -37,10 +37,10 @@ io::BypassEndpoints endpoints_of(const Tunnel& tunnel) {
           .has_key = key ? 1u : 0u};
 }
 
-/// Whoever sends to a tunnel with `remote any` is not known beforehand.
+/// The sender to a tunnel with `remote any` is not known in advance.
 bool is_taken(const Tunnel& tunnel) { return !tunnel.config.remote.is_unspecified(); }
 
-/// None, if they cannot be read: then only the address that a tunnel sends from is its own.
+/// Empty if they cannot be read: then only the address that a tunnel sends from counts as its own.
 OwnAddresses own_addresses() {
   auto own = io::own_ipv4_addresses();
   return own ? std::move(*own) : OwnAddresses{};
@@ -65,9 +65,9 @@ class EngineImplementation final : public Engine {
         failure_event_(std::move(failure_event)) {}
   ~EngineImplementation() override { stop(); }
 
-  /// None without pinning.
+  /// Opens the flow table, unless pinning is off.
   Result<void> open_flow_table();
-  /// Opens the queues of each worker, and its stats of the tunnels.
+  /// Creates the workers with their queues, and prepares their TunnelStats.
   Result<void> open_workers();
 
   Result<void> start() override;
@@ -99,21 +99,21 @@ class EngineImplementation final : public Engine {
     return flow_table_ ? flow_table_->tick(std::chrono::steady_clock::now()) : FlowTick{};
   }
 
-  const Log log_;            ///< the workers' threads read these two,
-  const bool pins_workers_;  ///< and config_ changes
+  const Log log_;            ///< read by the workers' threads, unlike config_, which changes
+  const bool pins_workers_;  ///< the same
   const unsigned asked_workers_;
   Config config_;  ///< without tunnels: those are in tables_
   OpenedIo opened_;
   IoSelection selection_;
-  mutable std::mutex mutex_;  ///< status() may come at any time; no worker ever takes it
-  std::unique_ptr<FlowTable> flow_table_;   ///< of all workers
+  mutable std::mutex mutex_;  ///< status() may be called at any time; no worker locks it
+  std::unique_ptr<FlowTable> flow_table_;   ///< shared by all workers
   std::vector<std::uint32_t> by_position_;  ///< slots, in the order of Config::tunnels
   std::uint16_t device_mtu_;
-  Totals removed_;  ///< of tunnels that are no more
+  Totals removed_;  ///< counters of removed tunnels
   Snapshot<Tables> tables_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
-  /// By slot; many tunnels have the same, so they share it. Null: none has been told.
+  /// By slot. Tunnels with the same reason share one string. Null: no reason was set.
   std::vector<std::shared_ptr<const std::string>> send_reasons_;
   std::shared_ptr<const std::string> last_send_reason_;
   io::Fd failure_event_;
@@ -189,7 +189,7 @@ Result<void> EngineImplementation::start() {
   return {};
 }
 
-/// What apply() cannot do.
+/// Refuses changes that apply() cannot make.
 Result<void> EngineImplementation::check_change(const Config& config) const {
   const auto refuse = [&](std::string word, const char* advice =
                                                 "cannot change while the device "
@@ -232,7 +232,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
   for (const std::uint32_t slot : plan.with_new_path)
     if (slot < send_reasons_.size()) send_reasons_[slot].reset();
   publish(std::make_unique<Tables>(std::move(plan.slots), own_addresses(), config.icmp_source));
-  // No worker counts there any more.
+  // All workers have switched to the new tables and no longer count in removed slots.
   for (const std::uint32_t slot : plan.removed) {
     removed_ += totals_of(slot);
     if (flow_table_) flow_table_->forget(static_cast<std::uint16_t>(slot));
@@ -281,7 +281,7 @@ void EngineImplementation::set_outer_interface(std::size_t tunnel, unsigned inte
   const std::lock_guard lock(mutex_);
   if (!opened_.bypass || tunnel >= by_position_.size() || interface_index == 0) return;
   const Tunnel& asked = tables_.current().tunnel(by_position_[tunnel]);
-  // Its local address may have changed since, with the route.
+  // Its local address may have changed with the route.
   if (is_taken(asked) && !opened_.bypass->covers(endpoints_of(asked))) update_bypass();
   const auto attached = opened_.bypass->attach(interface_index);
   if (!attached)

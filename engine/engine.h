@@ -1,17 +1,16 @@
-// The forwarding engine, as other daemons embed it. Nothing global, no signal handler, no stdout,
-// no exit; log lines go to Config::log.
+// The forwarding engine, the API for embedding. It has no mutable global, installs no signal
+// handler, does not write to stdout and never exits the process. Log lines go to Config::log.
 //
-//     auto engine = culvert::Engine::open(config);     // TUN device, sockets, rings: all or
-//     nothing
-//     (*engine)->start();                              // the workers' threads
+//     auto engine = culvert::Engine::open(config);  // TUN device, sockets, rings: all or nothing
+//     (*engine)->start();                           // starts the workers' threads
 //     ... (*engine)->status(), apply(new_config) ...
-//     (*engine)->stop();                               // joins them; the device goes with the
-//     engine
+//     (*engine)->stop();                            // joins the threads
 //
-// Addresses and routes of the device are the owner's: the engine moves packets.
-// open, start, apply, refresh, set_next_hop, set_outer_interface,
-// stop: one thread at a time. status, flows: any
-// thread, any time.
+// The destructor removes the TUN device. The engine moves packets only: its owner sets the device's
+// addresses and routes.
+//
+// Threads: the owner calls open, start, apply, refresh, set_next_hop, set_outer_interface and stop
+// from one thread at a time. Any thread may call status, flow_table and flows at any time.
 #pragma once
 
 #include <cstdint>
@@ -30,77 +29,88 @@ namespace culvert {
 
 struct TunnelStatus {
   TunnelConfig config;
-  proto::Ipv4Address local;     ///< in use now; 0.0.0.0: `any`, and there is no route to the remote
+  /// in use now; 0.0.0.0: `local any`, and there is no route to the remote endpoint
+  proto::Ipv4Address local;
   std::uint16_t mtu_bytes = 0;  ///< tunnel MTU in force: device MTU, path MTU, RFC 4213 3.2
-  std::string_view send;        ///< "packet" or "raw", as of now
-  std::string send_reason;      ///< why it is that one
+  std::string_view send;        ///< kind of socket that sends now: "packet" or "raw"
+  std::string send_reason;      ///< why this kind of socket sends
   Totals totals;
 };
 
 struct EngineStatus {
   std::string device;
   unsigned device_index = 0;    ///< 0: the TUN descriptors were injected
-  std::uint16_t mtu_bytes = 0;  ///< that the device should have
+  std::uint16_t mtu_bytes = 0;  ///< MTU that the device should have
   std::string_view io;          ///< "uring" or "epoll"
-  std::string io_reason;        ///< why it is that one
+  std::string io_reason;        ///< why the engine uses this one
   std::string_view receive;     ///< "packet" or "raw"
   std::string receive_reason;
   unsigned workers = 0;
   bool running = false;
-  /// Of packets that belong to no tunnel, and of tunnels that have been removed: with those of
-  /// `tunnels` it is everything that the device has ever counted.
+  /// Counters of packets that belong to no tunnel, and of removed tunnels. Added to the totals of
+  /// `tunnels` they give all packets that the device has ever counted.
   Totals totals;
-  std::uint64_t receive_queue_full = 0;  ///< packets that the kernel dropped before us
-  std::vector<TunnelStatus> tunnels;     ///< in the order of Config::tunnels
+  /// packets that the kernel dropped before the engine could receive them
+  std::uint64_t receive_queue_full = 0;
+  std::vector<TunnelStatus> tunnels;  ///< in the order of Config::tunnels
   FlowTableStatus flows;
 };
 
 class Engine {
  public:
-  /// Validates `config`, creates the device and opens everything the workers need. Errors name the
-  /// word or the object and say what to do; nothing is left behind.
+  /// Validates `config`, creates the TUN device and opens the sockets and rings of all workers. On
+  /// failure nothing stays open. The error names the option or the system object and says what to
+  /// do.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Config config,
                                                             InjectedDescriptors injected = {});
 
   virtual ~Engine() = default;
 
-  /// Starts the workers.
+  /// Starts one thread per worker.
   [[nodiscard]] virtual Result<void> start() = 0;
-  /// Adds, changes and removes tunnels while packets flow. A tunnel is known by its name: as long
-  /// as that is there it keeps its counters and sequence numbers, and its path and next hop as long
-  /// as remote, local and dev stay the same. No packet of another tunnel is lost. Without `mtu` the
-  /// device keeps the one that it has. Device name, workers, io, receive, send and busy_poll cannot
-  /// change, nor can an encapsulation come that the device was opened without: refused, with
-  /// nothing changed.
+  /// Adds, changes and removes tunnels while packets flow. A tunnel is identified by its name.
+  /// While the name exists the tunnel keeps its counters and sequence numbers; while `remote`,
+  /// `local` and `dev` stay the same it also keeps its path and next hop. No packet of an unchanged
+  /// tunnel is lost. Without `mtu` the device keeps its current MTU.
+  ///
+  /// Refused, with nothing changed:
+  ///  - another device name, workers, io, busy_poll, pinning, flows, receive or send;
+  ///  - a tunnel whose encapsulation's IP protocol the device does not receive. This happens only
+  ///    if the device was opened with one tunnel without prefixes: it then receives that tunnel's
+  ///    protocol alone. Every other device receives the protocols of all encapsulations;
+  ///  - GRE sequence numbers on a device with more than one worker.
   [[nodiscard]] virtual Result<void> apply(const Config& config) = 0;
-  /// Looks up addresses of this host and routes to the remotes again: for the owner to call when
-  /// netlink says that they changed. The workers look up routes by themselves too, 512 a second and
-  /// each once a second if they are no more than 64.
+  /// Looks up the addresses of this host and the routes to all remote endpoints again. The owner
+  /// calls it when netlink reports a change. The workers also look up routes by themselves: 512 a
+  /// second, or all routes once a second if there are at most 64.
   virtual void refresh() = 0;
-  /// Tells the next hop of a tunnel's outer packets, by its place in the last Config::tunnels, as
-  /// everywhere here: from then on they are sent to it by
-  /// packet sockets, and TCP super-packets are cut by the kernel where it can. Nothing (the state
-  /// at start): they go by the kernel's route through raw sockets. `reason` is for status(). The
-  /// owner is to follow what netlink says of route, neighbor and link. Without effect with
-  /// SendChoice::raw, or where packet sockets are refused.
+  /// Sets the next hop of a tunnel's outer packets. `tunnel` is the tunnel's index in the
+  /// Config::tunnels of the last open() or apply(), here and in set_outer_interface(). With a next
+  /// hop, packet sockets send the outer packets to it, and the kernel segments TCP super-packets
+  /// where it can. Without one (the initial state, or an empty `next_hop`) raw sockets send along
+  /// the kernel's route. `reason` appears in status(). The owner follows the changes of route,
+  /// neighbor and link that netlink reports. No effect with SendChoice::raw, or where packet
+  /// sockets are refused.
   virtual void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) = 0;
-  /// Tells by which interface a tunnel's packets come, most likely: there the kernel is spared what
-  /// it would do with packets that packet sockets have received (io/bpf/bypass_program.h), where it
-  /// can be. 0: not known; those that come by others are received all the same.
+  /// Names the interface on which a tunnel's outer packets most likely arrive. Where possible, a
+  /// BPF program there spares the kernel the work on packets that packet sockets have already
+  /// received (io/bpf/bypass_program.h). 0: unknown, no effect. Packets that arrive on another
+  /// interface are received all the same.
   virtual void set_outer_interface(std::size_t tunnel, unsigned interface_index) = 0;
-  /// Stops and joins the workers. Counters stay readable. Also done by the destructor.
+  /// Stops the workers and joins their threads. Counters stay readable. The destructor calls it
+  /// too.
   virtual void stop() = 0;
 
   [[nodiscard]] virtual EngineStatus status() const = 0;
 
-  /// As status().flows.
+  /// The same as status().flows, without the counters of all tunnels.
   [[nodiscard]] virtual FlowTableStatus flow_table() const = 0;
-  /// Flows of the flow table, at most `limit`: those that had a packet last, the latest first. All
-  /// there are is flow_table().flows; without pinning there are none.
+  /// At most `limit` flows of the flow table, most recently active first. flow_table().flows is the
+  /// number of all. Empty without pinning.
   [[nodiscard]] virtual std::vector<FlowStatus> flows(std::size_t limit) const = 0;
 
-  /// An eventfd that becomes readable when a worker has stopped by itself, because its device is
-  /// gone. The log has said why.
+  /// An eventfd that becomes readable when a worker has stopped because its device is gone. A log
+  /// line has said why.
   [[nodiscard]] virtual int failure_fd() const noexcept = 0;
 };
 

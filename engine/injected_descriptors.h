@@ -1,4 +1,4 @@
-// Descriptors of TUN queues and sockets that an engine gets from its owner.
+// Open TUN queues and sockets that the owner hands to an engine.
 #pragma once
 
 #include <vector>
@@ -7,9 +7,9 @@
 
 namespace culvert {
 
-/// Descriptors that the owner opened: one element for each worker. Then the engine opens none of
-/// these itself, and needs no privilege; Config::workers, receive and io's socket kinds follow from
-/// them.
+/// Descriptors that the owner opened, one element per worker. The engine then opens none of these
+/// itself and needs no privilege. The number of elements replaces Config::workers, and the kind of
+/// the sockets replaces Config::receive.
 using InjectedDescriptors = std::vector<io::WorkerDescriptors>;
 
 }  // namespace culvert
