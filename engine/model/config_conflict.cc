@@ -13,8 +13,8 @@ namespace {
 using Tunnels = std::span<const TunnelConfig>;
 using Found = std::optional<ConfigConflict>;
 
-/// Calls `see(place, place after it)` for each pair of neighbours whose keys are equal, in order;
-/// the first that returns something ends it. `key_of(tunnel)` gives what is compared.
+/// Sorts the tunnels by `key_of(tunnel)` and calls `report(first, second)` with the indices of the
+/// first pair with equal keys.
 template <class KeyOf, class Report>
 Found find_pair(Tunnels tunnels, KeyOf key_of, Report report) {
   using Key = decltype(key_of(tunnels.front()));
@@ -61,8 +61,8 @@ Found find_missing_prefix(Tunnels tunnels) {
   return std::nullopt;
 }
 
-/// As the table of outer addresses looks them up: protocol, key, remote, local (tunnel_table.h).
-/// `any` beside an address is no conflict: the address is the better match.
+/// The key of TunnelTable (tunnel_table.h): protocol, key, remote, local. `any` beside an address
+/// is no conflict: the address is the better match.
 Found find_same_outer(Tunnels tunnels) {
   const auto outer = [](const TunnelConfig& tunnel) {
     return dispatch(tunnel.mode, [&](auto encapsulation, const auto& parameters) {
@@ -93,7 +93,8 @@ struct Owned {
   friend constexpr auto operator<=>(const Owned&, const Owned&) = default;
 };
 
-/// Of one family. Where several tunnels have a prefix, all but one have a metric or a weight.
+/// One address family. If several tunnels have a prefix, all but one must have a metric or a
+/// weight.
 template <class Prefix>
 Found find_same_prefix(Tunnels tunnels, std::vector<Prefix> TunnelConfig::*prefixes) {
   std::vector<Owned<Prefix>> all;
@@ -101,7 +102,7 @@ Found find_same_prefix(Tunnels tunnels, std::vector<Prefix> TunnelConfig::*prefi
     for (const Prefix& prefix : tunnels[i].*prefixes) all.push_back({prefix, i});
   }
   std::sort(all.begin(), all.end());
-  const Owned<Prefix>* without = nullptr;  // the last one that has neither
+  const Owned<Prefix>* without = nullptr;  // the last entry without metric and weight
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto& [prefix, place] = all[i];
     if (i != 0 && all[i - 1] == all[i]) {

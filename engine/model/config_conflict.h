@@ -1,5 +1,6 @@
-// What two tunnels of one device cannot both have: a name, a prefix without a rule of precedence,
-// or outer addresses and key, by which received packets are told apart. Pure functions; any thread.
+// Conflicts between tunnels of one device. Two tunnels must not share a name, a prefix without a
+// rule of precedence, or the outer addresses and key by which received packets are assigned to a
+// tunnel. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -12,17 +13,19 @@
 
 namespace culvert {
 
-/// Two tunnels that cannot be of one device, by their places; the same place twice: one tunnel that
-/// says something twice, or lacks what it needs beside others.
+/// Two tunnels that cannot belong to one device, by their indices in Config::tunnels. Equal
+/// indices: one tunnel that gives a prefix twice, or lacks an option that it needs beside other
+/// tunnels.
 struct ConfigConflict {
   std::size_t first = 0, second = 0;  ///< first <= second
-  std::string_view word;              ///< of the second that is to be changed
-  std::string value;                  ///< of that word; empty: it is missing
-  std::string what;                   ///< "is the name of another tunnel": part of a sentence
-  std::string advice;                 ///< what to do, as its end
+  std::string_view word;              ///< the option of the second tunnel that must change
+  std::string value;                  ///< value of that option; empty: the option is missing
+  std::string what;    ///< predicate of the error sentence: "is the name of another tunnel"
+  std::string advice;  ///< what the user should do: the end of the sentence
 };
 
-/// The first conflict among the tunnels of a device; in less than a second for 10,000 of them.
+/// Returns the first conflict among the tunnels of a device, or nothing. Takes less than a second
+/// for 10,000 tunnels.
 [[nodiscard]] std::optional<ConfigConflict> find_conflict(std::span<const TunnelConfig> tunnels);
 
 }  // namespace culvert

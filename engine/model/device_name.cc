@@ -5,7 +5,7 @@
 namespace culvert {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 15;  // IFNAMSIZ less its final zero
+constexpr std::size_t kMaxNameBytes = 15;  // IFNAMSIZ without the terminating zero
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// What Linux takes as the name of a network interface. Any thread.
+// Validation of network interface names by the rules of Linux. Any thread.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace culvert {
 
-/// Refuses what no interface can be called. `word`: what the name is for, in the error's object
-/// ("device 'a b'").
+/// Fails if no Linux interface can have this name. `word`: the option that gives the name, for the
+/// error's object ("device 'a b'").
 [[nodiscard]] Result<void> check_interface_name(std::string_view word, const std::string& name);
 
 }  // namespace culvert

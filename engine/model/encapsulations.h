@@ -1,4 +1,4 @@
-// The list of encapsulations, and dispatch over it: the one place that names them all.
+// The list of encapsulations and dispatch over it. No other file of engine/ names them.
 #pragma once
 
 #include <algorithm>
@@ -15,10 +15,11 @@
 
 namespace culvert {
 
-/// Every encapsulation there is. A new one is added here and nowhere else in engine/.
+/// All encapsulations. A new one is added here and nowhere else in engine/.
 using Encapsulations = std::tuple<proto::SixInFour, proto::Gre>;
 
-/// The parameters of one of them; which one it holds says which encapsulation a tunnel uses.
+/// The parameters of one encapsulation; the alternative held is the encapsulation that a tunnel
+/// uses.
 using Parameters = std::variant<proto::SixInFour::Parameters, proto::Gre::Parameters>;
 
 namespace detail {
@@ -32,7 +33,7 @@ struct EncapsulationOf<P, std::tuple<E...>> {
       std::tuple_element_t<0, decltype(std::tuple_cat(std::conditional_t<matches<E>, std::tuple<E>,
                                                                          std::tuple<>>{}...))>;
 };
-/// Tries one encapsulation of the list after the other.
+/// Tries the encapsulations in the order of the list.
 template <class E, class... Others>
 proto::Parsed<proto::Payload> decapsulate_as(std::type_identity<std::tuple<E, Others...>>,
                                              std::uint8_t ip_protocol,
@@ -47,8 +48,8 @@ proto::Parsed<proto::Payload> decapsulate_as(std::type_identity<std::tuple<E, Ot
 
 }  // namespace detail
 
-/// Calls `function(Encapsulation{}, parameters)` with the encapsulation that the parameters are
-/// for.
+/// Calls `function(Encapsulation{}, parameters)` with the encapsulation to which the parameters
+/// belong.
 template <class Function>
 constexpr decltype(auto) dispatch(const Parameters& parameters, Function&& function) {
   return std::visit(
@@ -60,26 +61,28 @@ constexpr decltype(auto) dispatch(const Parameters& parameters, Function&& funct
       parameters);
 }
 
-/// Calls `function(Encapsulation{})` for each; the order is that of the list.
+/// Calls `function(Encapsulation{})` for each encapsulation, in the order of the list.
 template <class Function>
 constexpr void for_each_encapsulation(Function&& function) {
   std::apply([&](auto... each) { (function(each), ...); }, Encapsulations{});
 }
 
-/// What lies behind an outer header of that protocol, `datagram`: by the encapsulation whose
-/// protocol it is. Fails as that does, and with unknown_protocol_type if it is nobody's.
+/// Removes the encapsulation header. `datagram`: the bytes behind the outer header; untrusted.
+/// `ip_protocol`: the protocol of the outer header, which selects the encapsulation. Fails as that
+/// encapsulation's decapsulate(), or with unknown_protocol_type if no encapsulation has this
+/// protocol.
 [[nodiscard]] inline proto::Parsed<proto::Payload> decapsulate(
     std::uint8_t ip_protocol, std::span<const std::byte> datagram,
     proto::ChecksumCheck check) noexcept {
   return detail::decapsulate_as(std::type_identity<Encapsulations>{}, ip_protocol, datagram, check);
 }
 
-/// The largest header between outer header and payload packet.
+/// Size in bytes of the largest encapsulation header (between outer header and payload packet).
 inline constexpr std::size_t kMaxOverheadBytes =
     std::apply([](auto... each) { return std::max({decltype(each)::kMaxOverheadBytes...}); },
                Encapsulations{});
 
-/// The word for `mode`.
+/// The name of the encapsulation, as `mode` takes it.
 [[nodiscard]] inline std::string_view encapsulation_name(const Parameters& parameters) {
   return dispatch(parameters, [](auto encapsulation, const auto&) {
     return std::string_view{encapsulation.kName};

@@ -1,5 +1,5 @@
-// The inner packet of either direction, as far as a tunnel looks into it: one shape for IPv6 and
-// IPv4. Pure functions; any thread.
+// The headers of an inner packet, as far as a tunnel needs them: one struct for IPv6 and IPv4, and
+// for both directions. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,16 @@
 
 namespace culvert {
 
-/// What both IP versions have in common, and where the upper-layer header is. Sizes are whole words
-/// on purpose: packed into 16 bytes it would be returned in two registers, which g++ fills through
-/// memory with a stall.
+/// The fields that both IP versions share, and the offset of the upper-layer header. Sizes are
+/// whole words on purpose: a struct of 16 bytes would be returned in two registers, which g++ fills
+/// through memory with a stall.
 struct InnerPacket {
-  std::size_t size_bytes = 0;       ///< as its own header says: what lies behind is padding
+  std::size_t size_bytes = 0;  ///< length that the inner header states; bytes behind it are padding
   std::size_t ip_header_bytes = 0;  ///< fixed header, or IPv4 header with options
-  std::size_t upper_offset = 0;     ///< bytes; 0: the upper-layer header is not in this packet
-  std::uint16_t protocol_type = 0;  ///< EtherType: which version it is
-  std::uint8_t tos = 0;             ///< traffic class, or TOS
-  std::uint8_t ttl = 0;             ///< hop limit, or TTL
+  std::size_t upper_offset = 0;  ///< bytes; 0: this packet does not contain the upper-layer header
+  std::uint16_t protocol_type = 0;  ///< EtherType, host byte order: IPv6 or IPv4
+  std::uint8_t tos = 0;             ///< TOS octet of IPv4, Traffic Class of IPv6: RFC 2474 3
+  std::uint8_t ttl = 0;             ///< TTL of IPv4, RFC 791 3.1; Hop Limit of IPv6, RFC 8200 3
   std::uint8_t upper_protocol = 0;
   bool may_be_fragmented = false;  ///< IPv4 with DF clear
   bool is_fragment = false;
@@ -30,23 +30,26 @@ struct InnerPacket {
   [[nodiscard]] bool is_ipv6() const noexcept { return protocol_type == proto::kProtocolTypeIpv6; }
 };
 
-/// Parses an IPv6 or IPv4 packet by its version nibble. `bytes`: untrusted. Fails as parse_ipv4 and
-/// parse_ipv6 do. Extension headers are walked; a chain that ends within one leaves upper_offset 0.
+/// Parses an IPv6 or IPv4 packet by its version nibble. `bytes`: untrusted, any length. Fails as
+/// parse_ipv6 and parse_ipv4 do, or with bad_version. The parser walks the IPv6 extension headers;
+/// if the packet ends within the chain, upper_offset is 0.
 [[nodiscard]] proto::Parsed<InnerPacket> parse_inner(std::span<const std::byte> bytes) noexcept;
 
-/// False for sources that no tunnel may bring in: multicast, loopback, IPv4-compatible (but ::, of
-/// duplicate address detection) and IPv4-mapped IPv6 addresses (RFC 4213 3.6); for IPv4 multicast,
-/// reserved and loopback, and 0.0.0.0/8 but for 0.0.0.0 itself (RFC 1122 3.2.1.3). `bytes`: a
-/// parsed packet.
+/// Returns false for sources that no tunnel may deliver. IPv6: multicast, loopback, IPv4-mapped and
+/// IPv4-compatible addresses, except :: of duplicate address detection (RFC 4213 3.6). IPv4:
+/// multicast, reserved and loopback addresses, and 0.0.0.0/8 except 0.0.0.0 itself (RFC 1122
+/// 3.2.1.3). `bytes`: the packet from which `inner` was parsed.
 [[nodiscard]] bool is_permitted_source(const InnerPacket& inner,
                                        std::span<const std::byte> bytes) noexcept;
 
-/// Lowers the MSS of a TCP SYN to what fits `mtu_bytes`. `bytes`: the packet that `inner` was
-/// parsed from.
+/// Lowers the MSS option of a TCP SYN to the largest segment that fits `mtu_bytes`. Other packets
+/// stay as they are. `bytes`: the packet from which `inner` was parsed. `checksum_is_partial`: the
+/// checksum field holds only the pseudo-header's sum.
 void clamp_to_mtu(const InnerPacket& inner, std::span<std::byte> bytes, std::uint16_t mtu_bytes,
                   bool checksum_is_partial) noexcept;
 
-/// Sets the ECN field of the traffic class or TOS, IPv4 checksum included.
+/// Sets the TOS octet of IPv4, header checksum included, or the Traffic Class of IPv6. `bytes`: as
+/// above.
 void set_inner_tos(const InnerPacket& inner, std::span<std::byte> bytes, std::uint8_t tos) noexcept;
 
 }  // namespace culvert

@@ -1,4 +1,4 @@
-// Text from outside, for an error message. Pure functions; any thread.
+// Untrusted text inside error messages. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +7,10 @@
 
 namespace culvert {
 
-/// `text` for an error message: on one line, without control characters, and not endless.
+/// Returns `text` as one line: control characters become '?', and text beyond `longest_bytes`
+/// becomes "...".
 [[nodiscard]] std::string printable(std::string_view text, std::size_t longest_bytes = 80);
-/// The same between quotes.
+/// The same in single quotes.
 [[nodiscard]] std::string quoted(std::string_view text);
 
 }  // namespace culvert

@@ -1,5 +1,6 @@
-// A hash table of indices: what they are of, and when two are the same, is the user's to say. Eight
-// bytes a place, at most two thirds full. Built once, then read by any thread.
+// A hash table of 32-bit indices. The user defines what an index refers to and when two entries are
+// equal. Eight bytes per bucket, at most two thirds of the buckets used. Built by one thread, then
+// read by any.
 #pragma once
 
 #include <bit>
@@ -13,17 +14,18 @@ namespace culvert {
 class IndexTable {
  public:
   IndexTable() = default;
-  /// Room for `count` indices.
+  /// Allocates buckets for `count` indices.
   explicit IndexTable(std::size_t count) : places_(std::bit_ceil(count + count / 2 + 1)) {}
 
-  /// Hashes are to be spread over all 64 bits. An index is below 2^32 - 1.
+  /// Adds an index below 2^32 - 1. Hashes must be spread over all 64 bits.
   void put(std::uint64_t hash, std::uint32_t index) noexcept {
     std::size_t i = first(hash);
     while (places_[i].index_plus_one != 0) i = after(i);
     places_[i] = {static_cast<std::uint32_t>(hash), index + 1};
   }
 
-  /// The first index that was put with this hash and of which `is_it(index)` says yes.
+  /// Returns the first index that was added with this hash and for which `is_it(index)` returns
+  /// true.
   template <class IsIt>
   [[nodiscard]] std::optional<std::uint32_t> find(std::uint64_t hash, IsIt is_it) const noexcept {
     if (places_.empty()) return std::nullopt;
@@ -36,7 +38,7 @@ class IndexTable {
 
  private:
   struct Place {
-    std::uint32_t tag = 0;  ///< low bits of the hash, so that few others are looked at
+    std::uint32_t tag = 0;  ///< low bits of the hash: most other entries differ in them
     std::uint32_t index_plus_one = 0;
   };
 

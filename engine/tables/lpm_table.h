@@ -1,7 +1,7 @@
-// Prefix to value, the longest prefix that contains an address first. One hash table for each
-// prefix length in use, so a look-up costs one probe a length, and a default prefix (length 0)
-// nothing: what it holds is what remains. Prefixes are configuration, so the hash needs no secret.
-// Immutable after construction: any thread reads it.
+// LpmTable: longest-prefix match (LPM) from address to value. It has one hash table for each prefix
+// length in use, so a look-up costs one probe per length. A default prefix (length 0) costs
+// nothing: its value is the fallback. Prefixes come from the configuration, so the hash needs no
+// secret. Immutable after construction: any thread reads it.
 #pragma once
 
 #include <bit>
@@ -21,7 +21,8 @@ namespace culvert {
 
 namespace detail {
 
-/// An address as two numbers in host byte order, the first bit of the address the highest.
+/// An address as two numbers in host byte order; the address's first bit is the highest bit of
+/// `high`.
 struct AddressBits {
   std::uint64_t high = 0, low = 0;
   friend constexpr bool operator==(const AddressBits&, const AddressBits&) = default;
@@ -45,7 +46,8 @@ struct AddressBits {
                            : AddressBits{~std::uint64_t{0}, ones(length_bits - 64u)};
 }
 
-/// Spreads over the high bits, of which a table takes as many as it needs.
+/// Mixes the bits into a hash. The high bits are the best ones; a table uses as many of them as it
+/// needs.
 [[nodiscard]] constexpr std::uint64_t spread(const AddressBits& bits) noexcept {
   std::uint64_t hash = (bits.high * 0x9e37'79b9'7f4a'7c15u) ^ bits.low;
   hash ^= hash >> 32;
@@ -63,7 +65,8 @@ class LpmTable {
   using Entry = std::pair<Prefix, Value>;
 
   LpmTable() = default;
-  /// Host bits of a prefix do not count. Of entries with the same prefix the last one is kept.
+  /// Host bits of a prefix are ignored. If several entries have the same prefix, the last one
+  /// counts.
   explicit LpmTable(std::span<const Entry> entries) {
     std::map<std::uint8_t, std::size_t, std::greater<>> counts;
     for (const auto& [prefix, value] : entries) ++counts[prefix.length_bits];
@@ -78,7 +81,8 @@ class LpmTable {
     }
   }
 
-  /// The value of the longest prefix that contains `address`; null: none does.
+  /// Returns the value of the longest prefix that contains `address`; null if no prefix contains
+  /// it.
   [[nodiscard]] const Value* find(const Address& address) const noexcept {
     if (!levels_.empty()) {
       const auto bits = detail::bits_of(address);
@@ -89,7 +93,7 @@ class LpmTable {
     return default_ ? &*default_ : nullptr;
   }
 
-  /// The value of this very prefix; null: there is none.
+  /// Returns the value of exactly this prefix; null if there is none.
   [[nodiscard]] const Value* find_exact(const Prefix& prefix) const noexcept {
     if (prefix.length_bits == 0) return default_ ? &*default_ : nullptr;
     for (const Level& level : levels_) {
@@ -108,8 +112,8 @@ class LpmTable {
     bool is_used = false;
   };
 
-  /// The prefixes of one length, in an open-addressing table that is at most two thirds full, so
-  /// that each search ends at an unused slot.
+  /// The prefixes of one length: an open-addressing table that is at most two thirds full, so every
+  /// search ends at an unused slot.
   struct Level {
     Level(std::uint8_t length, std::size_t count)
         : mask(detail::mask_of(length)),
@@ -140,7 +144,7 @@ class LpmTable {
 
     detail::AddressBits mask;
     std::uint8_t length_bits;
-    std::uint8_t shift = 0;  ///< of a hash: what remains is a place in `slots`
+    std::uint8_t shift = 0;  ///< right shift that turns a hash into an index of `slots`
     std::vector<Slot> slots;
   };
 
@@ -150,7 +154,7 @@ class LpmTable {
     return nullptr;
   }
 
-  std::vector<Level> levels_;  ///< the longest first
+  std::vector<Level> levels_;  ///< longest prefix length first
   std::optional<Value> default_;
 };
 

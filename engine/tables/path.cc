@@ -5,7 +5,7 @@ namespace {
 
 constexpr auto kLearnedLifetime = std::chrono::minutes{10};
 
-/// An interface that there cannot be: what is sent by it fails with ENODEV.
+/// An interface index that cannot exist: sending by it fails with ENODEV.
 constexpr std::uint32_t kNoInterface = 0x7fff'ffff;
 
 template <class Atomic, class Value>

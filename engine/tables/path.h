@@ -1,5 +1,5 @@
-// Keeping a tunnel's Path: the route to the remote endpoint as the kernel sees it, and what ICMP
-// errors have taught. House-keeping: never on a packet's way.
+// Updates of a tunnel's Path: the kernel's route to the remote endpoint, and the path MTU learned
+// from ICMP errors. Route refresh and error handling call these functions; never the hot path.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,15 @@
 
 namespace culvert {
 
-/// Looks up the route again: local address (if it is `any`), route MTU, the interface of `dev`;
-/// forgets a path MTU that has been learned too long ago. Without a route a fixed local address
-/// stays, and `any` has none. To `remote any` there is no route. What has not changed is not
-/// written.
+/// Looks up the route again and updates the local address (if it is `any`), the route MTU and the
+/// interface index of `dev`. Drops a learned path MTU that has expired. Without a route, a
+/// configured local address stays, and `local any` becomes 0.0.0.0. A tunnel with `remote any` has
+/// no route. Unchanged values are not written.
 void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& probe,
                   Time now) noexcept;
 
-/// Takes the path MTU that an ICMPv4 error has told. RFC 1191 6.3: kept for ten minutes.
+/// Stores a path MTU (bytes, outer header included) from an ICMPv4 error for ten minutes. RFC 1191
+/// 6.3.
 void learn_path_mtu(const Tunnel& tunnel, std::uint16_t mtu_bytes, Time now) noexcept;
 
 }  // namespace culvert

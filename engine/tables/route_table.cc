@@ -21,15 +21,16 @@ std::uint64_t hash_of(Ipv4Address address) noexcept {
   return detail::spread(detail::bits_of(address));
 }
 
-/// The IPv4 address in fe80::/96, as tunnel ends have them (RFC 4213 3.7).
+/// The IPv4 address in the low 32 bits of a tunnel endpoint's link-local address, fe80::/96 (RFC
+/// 4213 3.7).
 std::optional<Ipv4Address> end_of(const Ipv6Address& address) noexcept {
   const auto bits = detail::bits_of(address);
   if (bits.high != 0xfe80'0000'0000'0000 || bits.low >> 32 != 0) return std::nullopt;
   return Ipv4Address::from_host(static_cast<std::uint32_t>(bits.low));
 }
 
-/// How well a member suits a flow: the best has each its share by weight, and one that goes takes
-/// only its own flows along (weighted rendezvous hashing).
+/// Weighted rendezvous hashing: the member with the smallest distance carries the flow. Each member
+/// gets its share by weight, and removing a member moves only its own flows.
 double distance(std::uint64_t hash, std::uint64_t seed, std::uint32_t weight) noexcept {
   const std::uint64_t mixed = detail::spread({hash, seed});
   const double uniform = (static_cast<double>(mixed >> 11) + 0.5) * 0x1p-53;  // within (0, 1)
@@ -111,7 +112,7 @@ void RouteTable::build_link_local() {
     by_remote_.put(hash_of(tunnels_[any_of(link_local_[i])]->config.remote), i);
 }
 
-/// A group only where there is something to choose.
+/// Makes a group only if at least two tunnels can carry packets.
 RouteTable::Choice RouteTable::choice_of(std::span<const std::uint32_t> tunnels) {
   if (tunnels.size() == 1) return tunnels.front();
   const auto metric_of = [&](std::uint32_t i) { return tunnels_[i]->config.metric.value_or(0); };
@@ -158,7 +159,7 @@ const RouteTable::Choice* RouteTable::find_ipv6(const Ipv6Address& destination) 
     const auto i = by_remote_.find(hash_of(*end), [&](std::uint32_t index) {
       return tunnels_[any_of(link_local_[index])]->config.remote == *end;
     });
-    // A prefix that somebody has written down for this very address is meant.
+    // A configured /128 prefix for exactly this address takes precedence.
     const Choice* written = by_ipv6_.find_exact({destination, 128});
     if (i && written == nullptr) return &link_local_[*i];
   }

@@ -1,6 +1,7 @@
-// Inner destination to tunnel, longest prefix first. Tunnels with the same prefix are a group:
-// among those that are up the lowest metric takes the packets, and among equal ones each its share
-// by weight, a flow always the same one. Immutable after construction: any thread reads it.
+// RouteTable: longest-prefix match (LPM) from inner destination to tunnel. Tunnels with the same
+// prefix form a group: the lowest metric among the tunnels that are up carries the packets, and
+// tunnels with equal metric share the flows by weight. A flow always selects the same tunnel.
+// Immutable after construction: any thread reads it.
 #pragma once
 
 #include <cstdint>
@@ -17,29 +18,30 @@
 
 namespace culvert {
 
-/// Of a flow that is no flow table's: addresses, protocol, and ports where they are in each packet.
-/// Fragments of one packet have the same, for theirs are the addresses alone.
+/// Hash of a packet's flow, to select a tunnel of a group: addresses, protocol, and ports if every
+/// packet has them. For a fragment only the addresses count, so all fragments of a packet have the
+/// same hash.
 [[nodiscard]] std::uint64_t route_hash(const InnerPacket& inner,
                                        std::span<const std::byte> bytes) noexcept;
 
 class RouteTable {
  public:
-  /// The tunnels are the caller's and must outlive the table, in their place.
+  /// `tunnels` stays with the caller, unchanged, and must outlive the table.
   explicit RouteTable(const TunnelSlots& tunnels);
 
-  /// Where a packet goes. A prefix whose tunnels are all down gives the first of them.
+  /// The result of a look-up. If all tunnels of the prefix are down, `tunnel` is the first of them.
   struct Route {
-    const Tunnel* tunnel = nullptr;  ///< null: no tunnel has a prefix for it
+    const Tunnel* tunnel = nullptr;  ///< null: no tunnel's prefix contains the destination
     bool is_up = false;
   };
-  /// `bytes`: the packet from which `inner` was parsed.
+  /// Looks up the destination of a packet. `bytes`: the packet from which `inner` was parsed.
   [[nodiscard]] Route find(const InnerPacket& inner,
                            std::span<const std::byte> bytes) const noexcept;
-  /// The same for an address alone, `hash` choosing where several tunnels share.
+  /// Looks up an address. `hash` selects the tunnel if several share the prefix.
   [[nodiscard]] Route find(const proto::Ipv6Address& destination,
                            std::uint64_t hash = 0) const noexcept;
-  /// The slot of a tunnel that has the longest prefix for an address, without a look at any tunnel:
-  /// most likely what find() will find. Nothing: no guess.
+  /// Predicts the slot of the tunnel that find() will return, without reading any Tunnel: a tunnel
+  /// with the longest prefix. nullopt: no prediction.
   template <class Address>
   [[nodiscard]] std::optional<std::uint32_t> predict_slot(
       const Address& destination) const noexcept {
@@ -53,17 +55,19 @@ class RouteTable {
   }
 
  private:
-  /// A tunnel's index, or with this bit a group's.
+  /// The index of a tunnel, or with the bit kIsGroup the index of a group.
   using Choice = std::uint32_t;
   static constexpr Choice kIsGroup = 0x8000'0000;
 
   struct Member {
     std::uint32_t tunnel = 0;
     std::uint32_t weight = 1;
-    std::uint64_t seed = 0;  ///< of the tunnel's name, so that it keeps its flows as others come
-                             ///< and go
+    /// hash of the tunnel's name: the tunnel keeps its flows when other tunnels are added or
+    /// removed
+    std::uint64_t seed = 0;
   };
-  /// Those that take packets now, side by side in members_; none: all are down.
+  /// The members that carry packets now, adjacent in members_. At least two: one member alone needs
+  /// no group.
   struct Group {
     std::uint32_t first = 0, count = 0;
   };
@@ -89,7 +93,7 @@ class RouteTable {
   std::vector<Group> groups_;
   LpmTable<Choice> by_ipv6_;
   LpmTable<Choice, proto::Ipv4Address> by_ipv4_;
-  /// The other ends' link-local addresses (RFC 4213 3.7), by their remote.
+  /// For the remote endpoints' link-local addresses (RFC 4213 3.7), by remote IPv4 address.
   std::vector<Choice> link_local_;
   IndexTable by_remote_;
 };

@@ -1,8 +1,9 @@
-// Snapshot<T>: an immutable value handed from one writer to a fixed number of readers without a
-// lock. A reader takes the newest at the start of its round and uses it to the round's end; the
-// writer frees the one before only when every reader has taken the new one.
+// Snapshot<T>: one writer publishes immutable values to a fixed number of readers without a lock. A
+// reader takes the current value at the start of its round and uses it until the round ends. The
+// writer frees the previous value after every active reader has switched to the new one.
 //
-// publish, activate, deactivate: the engine's owner, one thread at a time. read: reader n's thread.
+// Threads: publish, activate and deactivate: the engine's owner, one thread at a time. read: the
+// thread of reader n.
 #pragma once
 
 #include <atomic>
@@ -23,16 +24,17 @@ class Snapshot {
   Snapshot(std::unique_ptr<const T> first, std::size_t readers)
       : owned_(std::move(first)), current_(owned_.get()), seen_(readers) {}
 
-  /// Reader `n`'s value for this round. The acquire pairs with the release in publish(), so that
-  /// what the pointer points to is visible; the release pairs with the acquire there, so that the
-  /// round before is over when the writer frees what it used.
+  /// Returns the value for reader `n`'s next round. The acquire pairs with the release in publish()
+  /// and makes the value's contents visible. The release pairs with the acquire in publish(): the
+  /// reader's previous round is over before the writer frees the value that this round used.
   [[nodiscard]] const T& read(std::size_t n) noexcept {
     const T* newest = current_.load(std::memory_order_acquire);
     seen_[n].value.store(newest, std::memory_order_release);
     return *newest;
   }
 
-  /// From before the reader's thread starts until after it has ended, publish() waits for it.
+  /// activate(n) is called before reader n's thread starts and deactivate(n) after it has ended. In
+  /// between publish() waits for the reader.
   void activate(std::size_t n) noexcept {
     seen_[n].value.store(current_.load(), std::memory_order_release);
   }
@@ -40,7 +42,8 @@ class Snapshot {
     seen_[n].value.store(nullptr, std::memory_order_release);
   }
 
-  /// Hands out `next` and frees the value before it. `wake` makes sleeping readers start a round.
+  /// Publishes `next`, waits until all active readers use it, and frees the previous value. `wake`
+  /// makes sleeping readers start a round.
   void publish(std::unique_ptr<const T> next, const std::function<void()>& wake) {
     current_.store(next.get(), std::memory_order_release);
     wake();
@@ -54,7 +57,7 @@ class Snapshot {
     owned_ = std::move(next);
   }
 
-  /// The owner's view.
+  /// The current value, for the owner.
   [[nodiscard]] const T& current() const noexcept { return *owned_; }
 
  private:
@@ -64,7 +67,7 @@ class Snapshot {
 
   std::unique_ptr<const T> owned_;
   std::atomic<const T*> current_;
-  io::LineVector<Seen> seen_;  ///< each reader writes its own, in every round
+  io::LineVector<Seen> seen_;  ///< each reader writes its own element in every round
 };
 
 }  // namespace culvert

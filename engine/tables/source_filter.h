@@ -1,5 +1,6 @@
-// Which inner sources a tunnel may bring in: `accept`, or else its prefixes and link-local
-// addresses. A walk over a few prefixes, a table for many.
+// Source filter of a tunnel: the inner sources that it may deliver. These are the `accept`
+// prefixes, or else the tunnel's own prefixes and link-local addresses. Few prefixes are compared
+// one by one; many are looked up in an LPM table.
 #pragma once
 
 #include <cstddef>
@@ -14,18 +15,20 @@ namespace culvert {
 
 struct Tunnel;
 
-/// Of a tunnel with more prefixes than are walked over.
+/// LPM tables for a tunnel with more than kWalkedPrefixes prefixes.
 struct SourceTables {
   LpmTable<bool> ipv6;
   LpmTable<bool, proto::Ipv4Address> ipv4;
 };
 inline constexpr std::size_t kWalkedPrefixes = 8;
 
-/// Null: they are few enough.
+/// Returns the tables, or null if the tunnel has at most kWalkedPrefixes prefixes per IP version.
 [[nodiscard]] std::shared_ptr<const SourceTables> make_source_tables(const TunnelConfig& config);
 
-/// `bytes`: the packet from which `inner` was parsed. Without `accept` and prefixes: every source.
-/// Without `accept` also link-local ones, and :: of duplicate address detection (RFC 4862 5.4.2).
+/// Returns whether the tunnel may deliver a packet with this inner source. `bytes`: the packet from
+/// which `inner` was parsed. A tunnel with neither `accept` nor prefixes accepts every source. A
+/// tunnel without `accept` also accepts link-local sources, and :: of duplicate address detection
+/// (RFC 4862 5.4.2).
 [[nodiscard]] bool accepts_source(const Tunnel& tunnel, const InnerPacket& inner,
                                   std::span<const std::byte> bytes) noexcept;
 

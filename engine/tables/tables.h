@@ -1,4 +1,5 @@
-// What a packet is looked up in: immutable, handed to the workers as one snapshot.
+// Tables: everything that the hot path looks packets up in. Immutable; published to the workers as
+// one Snapshot. Any thread.
 #pragma once
 
 #include <memory>
@@ -14,24 +15,24 @@ namespace culvert {
 
 class Tables {
  public:
-  /// Each tunnel in its slot, in which its index names it. `own`: sorted. `icmp_source`:
-  /// Config::icmp_source.
+  /// `slots`: each tunnel at its own Tunnel::index. `own`: IPv4 addresses of this host, sorted.
+  /// `icmp_source`: Config::icmp_source.
   explicit Tables(TunnelSlots slots, OwnAddresses own = {},
                   std::optional<proto::Ipv6Address> icmp_source = {});
-  /// Tunnels that are there from 0 on.
+  /// Puts the tunnels into slots 0, 1, ... in order.
   explicit Tables(std::vector<Tunnel> tunnels);
-  /// The tunnels of `other`, and other addresses of this host.
+  /// The tunnels of `other` with new addresses of this host.
   Tables(const Tables& other, OwnAddresses own);
   Tables(const Tables&) = delete;
   Tables& operator=(const Tables&) = delete;
 
-  /// By slot; null where one is free.
+  /// All slots; null where a slot is free.
   [[nodiscard]] const TunnelSlots& slots() const noexcept { return tunnels_->slots; }
-  /// Of a slot that is in use.
+  /// The tunnel in a slot that is in use.
   [[nodiscard]] const Tunnel& tunnel(std::uint32_t slot) const noexcept {
     return *tunnels_->slots[slot];
   }
-  /// Null if it is free, or no slot of these tables.
+  /// The tunnel in a slot; null if the slot is free or does not exist.
   [[nodiscard]] const Tunnel* find(std::uint32_t slot) const noexcept {
     return slot < slots().size() ? slots()[slot].get() : nullptr;
   }
@@ -41,7 +42,7 @@ class Tables {
     return icmp_source_;
   }
 
-  /// TunnelTable::find() and find_sender(), with this host's addresses.
+  /// TunnelTable::find() with this host's addresses.
   [[nodiscard]] const Tunnel* find(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                    proto::Ipv4Address destination,
                                    const proto::OptionalWord& key) const noexcept {
@@ -60,7 +61,7 @@ class Tables {
   }
 
  private:
-  /// Kept when only an address of this host changes.
+  /// Shared by successive Tables if only an address of this host changes.
   struct Tunnels {
     explicit Tunnels(TunnelSlots all);
     TunnelSlots slots;

@@ -1,6 +1,6 @@
-// A tunnel as the workers see it: its configuration, what follows from it, and the path to the
-// remote endpoint. Immutable but for the path, which the house-keeping of the first worker writes
-// and every worker reads; it is never written on a packet's way.
+// A tunnel as the workers use it: its configuration, values derived from it, and the path to the
+// remote endpoint. Immutable except for the path. Every worker reads the path for every packet; it
+// is written on changes only, never on the hot path.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@ namespace culvert {
 
 using Time = std::chrono::steady_clock::time_point;
 
-/// An address that one thread writes and others read. Kept as a number: clang calls a library for
-/// an atomic type whose alignment is less than its size.
+/// An IPv4 address that one thread writes and others read. Stored as a number: for an atomic type
+/// whose alignment is less than its size clang calls a library.
 class AtomicIpv4Address {
  public:
   [[nodiscard]] proto::Ipv4Address load(std::memory_order order) const noexcept {
@@ -39,20 +39,21 @@ class AtomicIpv4Address {
   std::atomic<std::uint32_t> value_{0};
 };
 
-/// What is known of the way to a remote endpoint. Relaxed throughout: the values stand alone. All
-/// read it for each packet, so it is written only where something changes.
+/// The path to a remote endpoint. All accesses are relaxed: each value stands alone. Every worker
+/// reads them for each packet, so writers store only changed values.
 struct Path {
-  AtomicIpv4Address local;                     ///< source of outer packets; 0.0.0.0: none, no route
-  std::atomic<std::uint16_t> route_mtu{1500};  ///< bytes, as the kernel's route says
+  /// source address of outer packets; 0.0.0.0: none, for there is no route
+  AtomicIpv4Address local;
+  std::atomic<std::uint16_t> route_mtu{1500};  ///< MTU in bytes of the kernel's route
   std::atomic<std::uint16_t> learned_mtu{
-      0};  ///< bytes, from fragmentation needed (RFC 1191); 0: nothing
-  /// Of `dev`, as it was when last seen: outer packets leave by it, and come by it alone. 0: there
-  /// is no `dev`.
+      0};  ///< Path MTU in bytes from ICMPv4 fragmentation needed (RFC 1191); 0: none learned.
+  /// Index of the interface `dev` at the last route refresh. Outer packets leave by it, and are
+  /// received on it alone. 0: `dev` is not set.
   std::atomic<std::uint32_t> interface_index{0};
-  std::atomic<Time::rep> learned_until{0};  ///< RFC 1191 6.3: forgotten after ten minutes
-  io::AtomicNextHop next_hop;               ///< nothing: packets go by the kernel's route
+  /// expiry of learned_mtu, ten minutes after it was learned: RFC 1191 6.3
+  std::atomic<Time::rep> learned_until{0};
+  io::AtomicNextHop next_hop;  ///< empty: raw sockets send along the kernel's route
 
-  /// The path MTU in bytes, outer header included.
   [[nodiscard]] std::uint16_t mtu() const noexcept {
     const auto route = route_mtu.load(std::memory_order_relaxed);
     const auto learned = learned_mtu.load(std::memory_order_relaxed);
@@ -60,30 +61,34 @@ struct Path {
   }
 };
 
-/// One tunnel. Its index is its slot: its place in Tables::slots() and in each worker's records, as
-/// long as its name lives.
+/// One tunnel. `index` is its slot in Tables::slots() and in each worker's TunnelStats, as long as
+/// its name exists.
 struct Tunnel {
   TunnelConfig config{};
   std::uint32_t index = 0;
-  std::uint8_t ip_protocol = 0;           ///< of the outer header
-  std::uint16_t encapsulation_bytes = 0;  ///< between outer header and payload packet
+  std::uint8_t ip_protocol = 0;  ///< of the outer header
+  /// size of the header between outer header and payload packet
+  std::uint16_t encapsulation_bytes = 0;
   std::uint16_t device_mtu = 0;
-  bool has_constant_header = false;  ///< of the encapsulation: the same for all segments
+  /// the encapsulation header is the same for all segments of a super-packet
+  bool has_constant_header = false;
   std::shared_ptr<Path> path{};
-  std::shared_ptr<const SourceTables> sources{};  ///< what accepts_source() looks into
+  /// LPM tables of accepts_source(); null: few prefixes
+  std::shared_ptr<const SourceTables> sources{};
 
-  /// Everything in front of the payload packet: outer header and encapsulation.
+  /// Bytes in front of the payload packet: outer header and encapsulation header.
   [[nodiscard]] std::uint16_t overhead_bytes() const noexcept {
     return static_cast<std::uint16_t>(proto::kIpv4HeaderBytes + encapsulation_bytes);
   }
 };
 
-/// How packets of one IP version fit a tunnel at this moment. RFC 4213 3.2.1, 3.2.2; RFC 7676 3.3.
+/// The size limits for packets of one IP version at this moment. RFC 4213 3.2.1, 3.2.2; RFC 7676
+/// 3.3.
 struct Fit {
-  std::uint16_t mtu_bytes = 0;  ///< larger inner packets do not fit: their sender is told this
-  bool dont_fragment = false;   ///< DF of the outer header
-  std::uint16_t outer_mtu_bytes =
-      0;  ///< outer packets above it are fragmented by us (only with DF clear)
+  /// tunnel MTU: senders of larger inner packets get this value in an ICMP error
+  std::uint16_t mtu_bytes = 0;
+  bool dont_fragment = false;         ///< DF of the outer header
+  std::uint16_t outer_mtu_bytes = 0;  ///< With DF clear, we fragment larger outer packets.
 };
 /// `path`: the path MTU in bytes, outer header included.
 [[nodiscard]] inline Fit fit_ipv6(const Tunnel& tunnel, std::uint16_t path) noexcept {
@@ -92,8 +97,8 @@ struct Fit {
   if (room < proto::kIpv6MinimumMtu) return {proto::kIpv6MinimumMtu, false, path};
   return {std::min(static_cast<std::uint16_t>(room), tunnel.device_mtu), true, path};
 }
-/// IPv4 has no floor of 1,280 bytes: what has DF set and does not fit is answered, the rest is cut
-/// before it is encapsulated, as a router would.
+/// IPv4 has no minimum of 1,280 bytes. Inner packets that do not fit are answered with an ICMP
+/// error if DF is set; otherwise they are fragmented before encapsulation, as a router would do.
 [[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel, std::uint16_t path) noexcept {
   if (!tunnel.config.pmtudisc) return {tunnel.device_mtu, false, path};
   const int room =
@@ -108,11 +113,12 @@ struct Fit {
   return fit_ipv4(tunnel, tunnel.path->mtu());
 }
 
-/// What one worker remembers of one tunnel; its thread alone touches it.
+/// One worker's state of one tunnel; only its thread uses it.
 struct TunnelState {
   std::uint32_t next_sequence = 0;            ///< RFC 2890 2.2: the first sent is 0
   std::uint32_t last_sequence = 0xffff'ffff;  ///< RFC 2890 2.2: initially 2^32 - 1
-  std::uint16_t next_identification = 0;      ///< of outer packets with DF clear: RFC 6864 4
+  /// identification of outer packets with DF clear: RFC 6864 4
+  std::uint16_t next_identification = 0;
 };
 
 }  // namespace culvert

@@ -29,7 +29,7 @@ Tunnel make_tunnel(TunnelConfig config, std::uint32_t slot, std::shared_ptr<Path
   return tunnel;
 }
 
-/// The tunnels that there are, by name.
+/// The current tunnels by name.
 class Names {
  public:
   explicit Names(const TunnelSlots& slots) {
@@ -47,7 +47,7 @@ class Names {
   std::vector<std::pair<std::string_view, const Tunnel*>> sorted_;
 };
 
-/// Slots that nobody has, the lowest first.
+/// Allocates free slots, the lowest first.
 class FreeSlots {
  public:
   explicit FreeSlots(const TunnelSlots& slots) : slots_(slots) {}
@@ -65,7 +65,7 @@ bool is_same_path(const TunnelConfig& a, const TunnelConfig& b) {
   return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
 }
 
-/// Whether a tunnel with this configuration would be the one that is there.
+/// Returns whether the new configuration would build the same tunnel as `before`.
 bool is_unchanged(const Tunnel* before, const TunnelConfig& config,
                   std::optional<std::uint16_t> device_mtu) {
   return before != nullptr && before->config == config && before->device_mtu == device_mtu;

@@ -1,6 +1,6 @@
-// What a configuration makes of the tunnels that there are: which keep their slot, which come and
-// which go. A tunnel is known by its name, and one that has not changed is the same object in the
-// tables before and after. Part of engine.cc; not for others. One thread.
+// plan_tunnels(): the difference between the current tunnels and a new configuration. Tunnels are
+// matched by name; an unchanged tunnel stays the same object in the tables before and after.
+// Internal to engine.cc. One thread.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,18 @@ namespace culvert {
 struct TunnelPlan {
   TunnelSlots slots;
   std::uint16_t device_mtu = 0;
-  std::vector<std::uint32_t> by_position;    ///< slot, by the place in Config::tunnels
-  std::vector<std::uint32_t> added;          ///< slots of names that were not there
-  std::vector<std::uint32_t> with_new_path;  ///< slots of those, and of others whose ends changed
-  std::vector<std::uint32_t> removed;        ///< slots in `current` whose names are gone
+  std::vector<std::uint32_t> by_position;  ///< slots in the order of Config::tunnels
+  std::vector<std::uint32_t> added;        ///< slots of new names
+  /// slots of new names, and of tunnels whose endpoints or `dev` changed
+  std::vector<std::uint32_t> with_new_path;
+  std::vector<std::uint32_t> removed;  ///< slots in `current` whose names no longer exist
 };
 
-/// `tunnels`: valid. Slots that `current` has in use are not given to others, not even if their
-/// tunnel is removed: workers may be counting there until the plan's tables are published. Routes
-/// of new paths are looked up. `device_mtu`: nothing: the smallest MTU that suits one of them,
-/// static 1280 (RFC 4213 3.2.1), dynamic what fits the route.
+/// Plans the change from `current` to `tunnels`, which must be valid. A slot in use in `current` is
+/// never reassigned, even if its tunnel is removed: workers may count in it until the planned
+/// tables are published. Looks up the routes of new paths. `device_mtu` in bytes; nullopt: the
+/// smallest MTU that suits one of the tunnels, which is 1280 for a static MTU (RFC 4213 3.2.1) and
+/// the largest that fits the route for a dynamic MTU.
 [[nodiscard]] TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
                                       std::optional<std::uint16_t> device_mtu);
 

@@ -12,7 +12,8 @@ void TunnelStats::Unmap::operator()(Chunk* chunk) const noexcept { ::munmap(chun
 Result<void> TunnelStats::prepare(std::uint32_t slot, std::uint16_t identification) {
   auto& chunk_of_slot = chunks_[slot / kChunkTunnels];
   if (!chunk_of_slot) {
-    // Zero bytes are counters at zero; a constructor would make all of them resident.
+    // Zero pages are valid counters at 0. A constructor would touch them and make all pages
+    // resident.
     void* memory =
         ::mmap(nullptr, sizeof(Chunk), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)

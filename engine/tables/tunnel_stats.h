@@ -1,11 +1,10 @@
-// What one worker remembers and counts of each tunnel, by slot. What every packet touches lies in
-// one cache line a tunnel; what is rare lies in columns, one for each counter, so that a counter
-// that never moves costs no memory, however many tunnels there are: pages that nobody has written
-// are not there.
+// TunnelStats: one worker's counters and state of each tunnel, by slot. Hot fields fill one cache
+// line per tunnel. Rare counters are stored column-wise, one column per counter, so the page of an
+// unused counter is never touched and costs no memory.
 //
-// prepare(), and reading counters: the engine's owner. Everything else: the worker's thread. The
-// owner prepares a slot before it publishes tables in which the slot is used, so the worker never
-// meets one that is not ready.
+// Threads: the engine's owner calls prepare() and totals(); everything else is for the worker's
+// thread. The owner prepares a slot before it publishes tables that use the slot, so the worker
+// never uses an unprepared slot.
 #pragma once
 
 #include <array>
@@ -20,30 +19,31 @@
 
 namespace culvert {
 
-/// Twice as many as there are tunnels: those that replace others are there before the others go.
+/// Twice the tunnels of a device: new tunnels get slots before the tunnels that they replace
+/// release theirs.
 inline constexpr std::size_t kMaxSlots = 2 * kMaxTunnels;
 
 class TunnelStats {
  public:
   TunnelStats() = default;
-  TunnelStats(const TunnelStats&) = delete;  // counters are where they are
+  TunnelStats(const TunnelStats&) = delete;  // counters must not move
   TunnelStats& operator=(const TunnelStats&) = delete;
 
-  /// Makes a slot fit for use: counters zero, sequence numbers at their start. Outer
-  /// identifications begin with `identification`. Fails with ENOMEM.
+  /// Prepares a slot for a new tunnel: counters and sequence numbers start anew. The first outer
+  /// identification follows `identification`. Fails with ENOMEM.
   [[nodiscard]] Result<void> prepare(std::uint32_t slot, std::uint16_t identification);
 
   [[nodiscard]] TunnelState& state(std::uint32_t slot) noexcept { return row(slot).state; }
   [[nodiscard]] CounterSet counters(std::uint32_t slot) noexcept {
     return {row(slot).frequent, &chunk(slot).rare[0][slot % kChunkTunnels], kChunkTunnels};
   }
-  /// Fetches the row of a slot that has been prepared.
+  /// Prefetches the hot fields of a prepared slot.
   void prefetch(std::uint32_t slot) const noexcept { __builtin_prefetch(&row(slot), 1); }
-  /// What has been counted; 0 of a slot that was never prepared.
+  /// Returns the counters of a slot; all 0 if it was never prepared.
   [[nodiscard]] Totals totals(std::uint32_t slot) const noexcept;
 
  private:
-  static constexpr std::size_t kChunkTunnels = 512;  ///< a column of a chunk is a page
+  static constexpr std::size_t kChunkTunnels = 512;  ///< one column of a chunk fills one page
   struct alignas(io::kCacheLineBytes) Row {
     FrequentCounters frequent;
     TunnelState state;

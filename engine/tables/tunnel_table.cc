@@ -7,7 +7,7 @@
 namespace culvert {
 namespace {
 
-/// A key as one number, so that it is copied in one piece (proto/in_place.h): 0 is none.
+/// A key as one number, which is copied in one piece (proto/in_place.h). 0: no key.
 template <class Key>
 std::uint64_t word_of(const Key& key) noexcept {
   return key ? std::uint64_t{1} << 32 | *key : 0;
@@ -25,7 +25,7 @@ std::uint64_t key_out(const Tunnel& tunnel) noexcept {
   });
 }
 
-/// `address` may be the local end of a tunnel with `local any`.
+/// Returns whether `address` can be the local endpoint of a tunnel with `local any`.
 bool is_local_end(const Tunnel& tunnel, proto::Ipv4Address address,
                   const OwnAddresses& own) noexcept {
   return tunnel.path->local.load(std::memory_order_relaxed) == address || contains(own, address);
@@ -98,7 +98,7 @@ const Tunnel* TunnelTable::look_up_each(const IndexTable& table, KeyOf key_of, c
 const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                 proto::Ipv4Address destination, const proto::OptionalWord& key,
                                 const OwnAddresses& own) const noexcept {
-  // An address of 0.0.0.0 would be looked up as `any`.
+  // 0.0.0.0 in a packet must not match `any`.
   if (source.is_unspecified() || destination.is_unspecified()) return nullptr;
   Ends ends{
       .remote = source, .local = destination, .ip_protocol = ip_protocol, .key = word_of(key)};

@@ -1,4 +1,5 @@
-// Outer addresses and key to tunnel, by hash. Immutable after construction: any thread reads it.
+// TunnelTable: hash table from IP protocol, outer addresses and key to tunnel. Immutable after
+// construction: any thread reads it.
 #pragma once
 
 #include <cstdint>
@@ -21,41 +22,41 @@ using OwnAddresses = std::vector<proto::Ipv4Address>;
 
 class TunnelTable {
  public:
-  /// The tunnels are the caller's and must outlive the table, in their place.
+  /// `tunnels` stays with the caller, unchanged, and must outlive the table.
   explicit TunnelTable(const TunnelSlots& tunnels);
 
-  /// The tunnel that an outer packet belongs to: its protocol, its source as the remote endpoint,
-  /// its key (no key and key 0 differ: RFC 2890 2.1), and its destination as the local endpoint.
-  /// Those that say both are asked first, then `local any`, then `remote any`, then both. `local
-  /// any` is every address of `own`, and the one that the tunnel sends from: what is forwarded
-  /// through this host to another is none of ours. Null: none.
+  /// Returns the tunnel to which a received outer packet belongs; null: none. `source` is matched
+  /// with the remote endpoint, `destination` with the local endpoint, and `key` with the input key
+  /// (no key and key 0 differ: RFC 2890 2.1). Order of preference: both endpoints configured,
+  /// `local any`, `remote any`, both `any`. `local any` matches the addresses in `own` and the
+  /// address that the tunnel sends from; packets that this host forwards to other hosts do not
+  /// match.
   [[nodiscard]] const Tunnel* find(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                    proto::Ipv4Address destination, const proto::OptionalWord& key,
                                    const OwnAddresses& own) const noexcept;
 
-  /// The slot of what find() will most likely find, without a look at any tunnel; nothing: no
-  /// guess.
+  /// Predicts the slot of the tunnel that find() will return, without reading any Tunnel. nullopt:
+  /// no prediction.
   [[nodiscard]] std::optional<std::uint32_t> predict_slot(
       std::uint8_t ip_protocol, proto::Ipv4Address source, proto::Ipv4Address destination,
       const proto::OptionalWord& key) const noexcept;
 
-  /// The tunnel that sent an outer packet which an ICMP error quotes. `key`: nothing if the quote
-  /// does not reach that far, which matches any.
+  /// Returns the tunnel that sent the outer packet that an ICMP error quotes. `key`: nullopt if the
+  /// quote ends before the key field; it then matches any key.
   [[nodiscard]] const Tunnel* find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                           proto::Ipv4Address destination,
                                           std::optional<proto::OptionalWord> key,
                                           const OwnAddresses& own) const noexcept;
 
  private:
-  /// What is looked up: 0.0.0.0 is `any`. Without `key` the tunnel's is not looked at.
+  /// A look-up key. 0.0.0.0 is `any`. With matches_any_key the tunnel's key is not compared.
   struct Ends {
     proto::Ipv4Address remote, local;
     std::uint8_t ip_protocol = 0;
-    std::uint64_t key = 0;  ///< 2^32 + the key; 0: none
+    std::uint64_t key = 0;  ///< 2^32 + the key; 0: no key
     bool matches_any_key = false;
   };
-  /// Which tunnels have their ends by themselves, which by `any`: kinds that nobody has are not
-  /// asked for.
+  /// Which kinds of `any` occur among the tunnels: look-ups for other kinds are skipped.
   struct Kinds {
     bool local_any = false, remote_any = false, both_any = false;
   };
@@ -69,9 +70,10 @@ class TunnelTable {
 
   const TunnelSlots& tunnels_;
   Kinds kinds_;
-  IndexTable by_key_in_;   ///< of what is received
-  IndexTable by_key_out_;  ///< of what was sent
-  IndexTable by_ends_;     ///< of what was sent, where the quote does not reach the key: one each
+  IndexTable by_key_in_;   ///< by input key, for received packets
+  IndexTable by_key_out_;  ///< by output key, for quotes of sent packets
+  /// without key, for quotes that end before it; one tunnel per pair of endpoints
+  IndexTable by_ends_;
 };
 
 }  // namespace culvert
