@@ -11,7 +11,7 @@ bool is_before(const FlowRecord& one, const FlowRecord& other) {
 
 }  // namespace
 
-/// A heap of the best so far with the worst of them on top, so that no more than `limit` are kept.
+/// Keeps the best `limit` flows so far in a heap with the worst of them on top.
 std::vector<FlowRecord> latest_flows(FlowTable& table, FlowTick now, std::size_t limit) {
   std::vector<FlowRecord> flows;
   if (limit == 0) return flows;

@@ -1,5 +1,5 @@
-// What is told of a flow table to people: its flows with their tunnels' names, and its state.
-// Values; Engine::flows() and Engine::status() give them.
+// Flow table listing for status output: the flows with the names of their tunnels, and the state of
+// the table. Plain values; Engine::flows() and Engine::status() return them.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace culvert {
 
-/// A flow and the name of the tunnel by which it goes out. FlowKey has the words for its ends:
-/// far_text() and near_text(), ports, identifier(); FlowRecord the rest.
+/// One flow and the name of its outbound tunnel. FlowKey formats the endpoints: far_text(),
+/// near_text(), ports, identifier().
 struct FlowStatus {
   FlowRecord flow;
   std::string tunnel;
@@ -19,16 +19,16 @@ struct FlowStatus {
 
 struct FlowTableStatus {
   bool is_pinning = false;  ///< false: `pinning = "off"`, there is no table
-  std::size_t limit = 0;    ///< flows for which there are places
-  std::size_t flows = 0;    ///< that are alive now
+  std::size_t limit = 0;    ///< capacity of the table in flows
+  std::size_t flows = 0;    ///< live flows
   FlowCounts counts;        ///< since the device was opened
 };
 
-/// The `limit` flows that had a packet last, the latest first, and of equal ones those with most
-/// packets. Walks the whole table.
+/// Returns the `limit` flows that were active most recently, the latest first. Flows with equal
+/// idle time are sorted by packets, the highest first. Walks the whole table.
 [[nodiscard]] std::vector<FlowRecord> latest_flows(FlowTable& table, FlowTick now,
                                                    std::size_t limit);
-/// `table` may be null. Walks the whole table.
+/// Returns the state of the table. `table` may be null: pinning is off. Walks the whole table.
 [[nodiscard]] FlowTableStatus flow_table_status(FlowTable* table, FlowTick now);
 
 }  // namespace culvert

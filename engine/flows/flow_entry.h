@@ -1,19 +1,23 @@
-// One flow in one cache line, which any worker may read and change without a lock: eight words
-// behind a sequence number. For flow_table.cc and its tests.
+// FlowEntry: one flow in one cache line, protected by a seqlock. Any worker may read and change it
+// without blocking. It has eight 64-bit words. For flow_table.cc and its tests.
 //
-//     0, 1  far address        4  word of the key 32 | created 24 | protocol 8
-//     2, 3  near address       5  outer local address 32 | outer remote address 32
-//     6  sequence 24 | outer interface 24 | tunnel slot 16      7  packets 36 | tracked 4 | last seen
-//     24
+//     word  bits, high bits first
+//     0, 1  far address
+//     2, 3  near address
+//     4     FlowKey::word 32 | created 24 | protocol 8
+//     5     outer local address 32 | outer remote address 32
+//     6     sequence 24 | outer interface 24 | tunnel slot 16
+//     7     packets 36 | state 4 | last seen 24
 //
-// (high bits first; addresses as in memory.) Word 6 is taken by one compare-and-swap that makes the
-// sequence odd; then words 0 to 5 belong to who took it, and storing word 6 with the next even
-// sequence gives them back. Who finds it odd, or changed, does not wait: a reader tries again a few
-// times, a writer gives up. Word 7 changes with every packet, without the sequence, and stands
-// alone.
+// Addresses are stored as in memory. The sequence number in word 6 is the seqlock. A writer locks
+// the entry with one compare-and-swap that makes the sequence odd, and then owns words 0 to 5. It
+// unlocks the entry by storing word 6 with the next even sequence. Nobody waits for a locked entry:
+// a reader that finds an odd or changed sequence retries a few times, and a writer gives up. Word 7
+// changes with every packet, without the seqlock: it stands alone.
 //
-// A reader that is interrupted within a read while 2^23 writes hit this one line might not see
-// that they happened. Such a read would mix two pins of one flow, each of which the caller checks.
+// A reader that is interrupted in the middle of a read could miss exactly 2^23 writes to this
+// entry, because the sequence wraps around. Such a read would mix two pins of one flow, each of
+// which the caller checks.
 #pragma once
 
 #include <atomic>
@@ -30,19 +34,20 @@
 
 namespace culvert {
 
-/// Seconds since the table was opened, modulo 2^24: 194 days. Differences are taken modulo 2^24 as
-/// well, so that nothing happens when it begins anew.
+/// Seconds since the table was opened, modulo 2^24 (194 days). Differences are also taken modulo
+/// 2^24, so the wrap-around is harmless.
 class FlowTick {
  public:
   static constexpr std::uint32_t kMask = 0xff'ffff;
-  /// The clocks of two workers may differ by this: what is newer than now by less is of now.
+  /// Two workers may read the clock at different times: a time stamp that is newer than "now" by
+  /// less than this counts as now.
   static constexpr std::uint32_t kSkew = 60;
 
   constexpr FlowTick() = default;
   constexpr explicit FlowTick(std::uint64_t seconds) noexcept
       : value_(static_cast<std::uint32_t>(seconds) & kMask) {}
   [[nodiscard]] constexpr std::uint32_t value() const noexcept { return value_; }
-  /// From `before` to this one; 0 if `before` is newer by up to kSkew.
+  /// The time from `before` to this tick; 0 if `before` is newer by up to kSkew.
   [[nodiscard]] constexpr std::chrono::seconds since(FlowTick before) const noexcept {
     const std::uint32_t difference = (value_ - before.value_) & kMask;
     return std::chrono::seconds{difference > kMask - kSkew ? 0 : difference};
@@ -53,13 +58,16 @@ class FlowTick {
   std::uint32_t value_ = 0;
 };
 
-/// Where a flow goes out: the tunnel, and what of the outer header is not the tunnel's own.
+/// The outbound path of a flow: the tunnel, and the outer header fields that the tunnel's
+/// configuration leaves open.
 struct FlowPin {
   static constexpr std::uint16_t kNoSlot = 0xffff;
-  std::uint16_t slot = kNoSlot;       ///< of the tunnel
-  proto::Ipv4Address local{};         ///< to which the flow came; 0.0.0.0: none, we opened it
-  proto::Ipv4Address remote{};        ///< from which it came; 0.0.0.0: as above
-  std::uint32_t interface_index = 0;  ///< by which it came; 0: not known, or above 2^24 - 1
+  std::uint16_t slot = kNoSlot;  ///< slot of the tunnel
+  /// outer destination of the flow's inbound packets; 0.0.0.0: none, the flow began outbound
+  proto::Ipv4Address local{};
+  proto::Ipv4Address remote{};  ///< outer source of the flow's inbound packets; 0.0.0.0: as above
+  /// interface on which they arrived; 0: unknown, or above 2^24 - 1
+  std::uint32_t interface_index = 0;
   friend bool operator==(const FlowPin&, const FlowPin&) = default;
 };
 
@@ -86,7 +94,7 @@ struct FlowActivity {
   }
 };
 
-/// Memory that is all zero is an empty entry.
+/// An entry whose words are all zero is empty.
 struct alignas(io::kCacheLineBytes) FlowEntry {
   std::uint64_t words[8];
 
@@ -97,7 +105,8 @@ struct alignas(io::kCacheLineBytes) FlowEntry {
   [[nodiscard]] std::atomic_ref<std::uint64_t> word(std::size_t index) noexcept {
     return std::atomic_ref{words[index]};
   }
-  /// Calls `function` with each index but that of the pin word. Written out: g++ leaves a loop.
+  /// Calls `function` with each index except that of the pin word (6). Unrolled by hand, because
+  /// g++ leaves a loop.
   template <class Function>
   static void for_each_other_word(Function function) noexcept {
     [&]<std::size_t... i>(std::index_sequence<i...>) { (function(i), ...); }
@@ -110,14 +119,14 @@ struct alignas(io::kCacheLineBytes) FlowEntry {
 };
 static_assert(sizeof(FlowEntry) == 64 && std::atomic_ref<std::uint64_t>::is_always_lock_free);
 
-/// The words of an entry, as they were at one moment; or those that it is to have.
+/// A consistent copy of an entry's words, or the words that an entry is to get.
 struct FlowSnapshot {
   std::uint64_t words[8];
 
-  /// The words of an entry with that key; word 6 without its sequence.
+  /// Builds the words of an entry; the sequence in word 6 is 0.
   [[nodiscard]] static FlowSnapshot of(const FlowKey& key, const FlowPin& pin,
                                        FlowActivity activity, FlowTick created) noexcept;
-  /// What is in `entry`. False: it was being written all the while.
+  /// Copies `entry`. False: writers kept it locked during all attempts.
   [[nodiscard]] bool read(FlowEntry& entry) noexcept;
 
   [[nodiscard]] FlowKey key() const noexcept;
@@ -152,16 +161,17 @@ struct FlowSnapshot {
   static constexpr int kReadAttempts = 64;
 };
 
-/// Takes an entry whose word 6 was `seen`. False: somebody else has written meanwhile.
+/// Locks an entry whose word 6 was `seen`. Returns false if it was locked already or another writer
+/// has changed it since.
 [[nodiscard]] inline bool try_lock(FlowEntry& entry, std::uint64_t seen) noexcept {
-  // Acquire, so that what follows stays behind it; release, so that who sees what follows sees this
-  // (pairs with the acquires in FlowSnapshot::read).
+  // Acquire: the writer's following stores stay behind the lock. Release: a reader that sees one of
+  // these stores also sees the odd sequence (pairs with the acquires in FlowSnapshot::read).
   return !FlowEntry::is_locked(seen) &&
          entry.word(FlowEntry::kPinWord)
              .compare_exchange_strong(seen, seen + FlowEntry::kSequenceOne,
                                       std::memory_order_acq_rel, std::memory_order_relaxed);
 }
-/// Gives it back with a new word 6; `seen` as in take().
+/// Unlocks an entry with a new word 6. `seen`: as given to try_lock().
 inline void unlock(FlowEntry& entry, std::uint64_t seen, std::uint64_t pin_word) noexcept {
   constexpr std::uint64_t kPinMask = FlowEntry::kSequenceOne - 1;
   const std::uint64_t sequence = (seen & ~kPinMask) + 2 * FlowEntry::kSequenceOne;
@@ -169,7 +179,7 @@ inline void unlock(FlowEntry& entry, std::uint64_t seen, std::uint64_t pin_word)
       .store(sequence | (pin_word & kPinMask), std::memory_order_release);
 }
 
-// ---- in line: what is on every packet's way -----------------------------------------------------
+// ---- inline: the hot path ----------------------------------------------------------------------
 
 inline FlowSnapshot FlowSnapshot::of(const FlowKey& key, const FlowPin& pin, FlowActivity activity,
                                      FlowTick created) noexcept {
@@ -186,9 +196,10 @@ inline FlowSnapshot FlowSnapshot::of(const FlowKey& key, const FlowPin& pin, Flo
   return snapshot;
 }
 
-/// The acquire of word 6 pairs with the release in unlock(): what was written before is seen.
-/// The acquires of the others keep the second look at word 6 behind them, and pair with the
-/// releases of who writes them: if one is of a later writer, so is word 6 then.
+/// The seqlock's read side. The acquire of word 6 pairs with the release in unlock(), so the words
+/// of that unlock() are visible. The acquires of the other words keep the second load of word 6
+/// behind them, and pair with the release stores of the writers: if a word was stored by a later
+/// writer, the second load of word 6 differs too.
 inline bool FlowSnapshot::read(FlowEntry& entry) noexcept {
   const auto pin_word = entry.word(FlowEntry::kPinWord);
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {

@@ -55,8 +55,8 @@ bool may_be_pinned(Ipv4Address address) noexcept {
          !is_link_local;
 }
 
-/// Puts the pair where it belongs. False: it is not to be pinned. `bytes`: from an IPv6 header on,
-/// of which each address is copied in one step (proto/in_place.h).
+/// Stores source and destination as far and near. False: the flow must not be pinned. `bytes`: an
+/// IPv6 packet; each address is copied in one step (proto/in_place.h).
 bool set_addresses(FlowKey& key, std::span<const std::byte> bytes, Direction direction) noexcept {
   constexpr std::size_t kSource = 8, kDestination = 24;
   const bool is_inbound = direction == Direction::inbound;
@@ -72,16 +72,16 @@ bool set_addresses(FlowKey& key, Ipv4Address source, Ipv4Address destination,
   return may_be_pinned(source) && may_be_pinned(destination);
 }
 
-/// What lies behind the IP header and extension headers.
+/// The upper-layer packet behind the IP header and extension headers.
 struct Upper {
   std::uint8_t protocol = 0;
-  std::span<const std::byte> bytes;  ///< may be cut short
+  std::span<const std::byte> bytes;  ///< may be truncated
   bool is_ipv6 = false;
 };
 
 FlowPacket flow_of_quoted(const Upper& upper, Direction direction) noexcept;
 
-/// The rest of `flow.key`, of which the addresses are known.
+/// Sets the role and the rest of `flow.key`; its addresses are set already.
 void set_upper(FlowPacket& flow, const Upper& upper, Direction direction, bool is_quoted) noexcept {
   flow.role = FlowRole::none;
   flow.key.protocol = upper.protocol;
@@ -100,7 +100,7 @@ void set_upper(FlowPacket& flow, const Upper& upper, Direction direction, bool i
                               ? type < kIcmpv6EchoRequest || type == proto::kIcmpv6Redirect
                               : proto::is_icmpv4_error_type(type);
     if (is_error) {
-      // RFC 4443 2.4(e.1): nobody answers an error with an error.
+      // RFC 4443 2.4(e.1): an error never answers an error.
       flow = is_quoted ? FlowPacket{} : flow_of_quoted(upper, direction);
       return;
     }
@@ -108,7 +108,7 @@ void set_upper(FlowPacket& flow, const Upper& upper, Direction direction, bool i
                                        : type == kIcmpv4Echo || type == kIcmpv4EchoReply;
     flow.key.word = is_echo ? kEchoWord | proto::load_be16(upper.bytes, 4) : 0;
   } else if (upper.protocol == kFlowFragments) {
-    return;  // in IPv4, where it means nothing
+    return;  // in IPv4, where this number has no meaning
   }
   flow.role = FlowRole::packet;
 }
@@ -123,7 +123,7 @@ void set_later_fragment(FlowPacket& flow, std::uint32_t word) noexcept {
   flow.role = FlowRole::packet;
 }
 
-/// A fragment, or a packet that an error quotes: whatever its extension headers say.
+/// A fragment, or a packet quoted by an error. Extension headers are allowed.
 FlowPacket flow_of_ipv6(const proto::Ipv6Packet& packet, Direction direction,
                         bool is_quoted) noexcept {
   FlowPacket flow;
@@ -159,7 +159,8 @@ FlowPacket flow_of_ipv4(const proto::Ipv4Packet& packet, Direction direction,
   return flow;
 }
 
-/// The flow of the packet that an error of `direction` quotes: that packet went the other way.
+/// The flow of the packet that an error quotes. That packet went in the direction opposite to
+/// `direction`.
 FlowPacket flow_of_quoted(const Upper& upper, Direction direction) noexcept {
   const auto quoted = upper.bytes.subspan(kIcmpHeaderBytes);
   FlowPacket flow;
@@ -170,12 +171,12 @@ FlowPacket flow_of_quoted(const Upper& upper, Direction direction) noexcept {
     flow = flow_of_ipv4(*packet, opposite(direction), true);
   }
   if (flow.role != FlowRole::none) flow.role = FlowRole::error;
-  flow.tcp_flags = 0;  // they are of a packet that has been counted
+  flow.tcp_flags = 0;  // the flags of a packet that has been counted already
   flow.fragments_word = 0;
   return flow;
 }
 
-/// A fragment: rare, so it is parsed again for what InnerPacket does not say.
+/// Fragments are rare, so they are parsed again for the fields that InnerPacket lacks.
 FlowPacket flow_of_fragment(const InnerPacket& inner, std::span<const std::byte> bytes,
                             Direction direction) noexcept {
   if (inner.is_ipv6()) {
@@ -186,7 +187,7 @@ FlowPacket flow_of_fragment(const InnerPacket& inner, std::span<const std::byte>
   return packet ? flow_of_ipv4(*packet, direction, false) : FlowPacket{};
 }
 
-/// No fragment.
+/// A packet that is not a fragment.
 FlowPacket flow_of_whole(const InnerPacket& inner, std::span<const std::byte> bytes,
                          Direction direction) noexcept {
   FlowPacket flow;
@@ -211,7 +212,7 @@ FlowPacket flow_of(const InnerPacket& inner, std::span<const std::byte> bytes,
 }
 
 bool FlowKey::is_ipv4() const noexcept {
-  // near as well: an IPv6 packet may name a mapped address as its destination.
+  // Both must be mapped: the destination of an IPv6 packet may be a mapped address.
   const auto is_mapped = [](const Ipv6Address& address) {
     return proto::load_be32(address.bytes, 8) == 0xffff &&
            proto::load<std::uint64_t>(address.bytes, 0) == 0;

@@ -62,7 +62,7 @@ std::optional<FlowPin> FlowPinning::pinned(const OutboundPacket& packet) noexcep
   return pin;
 }
 
-/// Later fragments make no flow: theirs is made by the first.
+/// Later fragments create no flow: the first fragment has created it.
 void FlowPinning::sent(const OutboundPacket& packet, const FlowPin& pin, bool is_placed) noexcept {
   const FlowPacket& flow = packet.flow;
   if (flow.role != FlowRole::packet && flow.role != FlowRole::first_fragment) return;
@@ -95,13 +95,13 @@ void FlowPinning::arrived(const InnerPacket& inner, std::span<const std::byte> b
   add();
 }
 
-/// Where what arrives next is kept.
+/// The ring element for the next inbound packet.
 FlowPinning::Arrival& FlowPinning::next_arrival() noexcept {
   if (last_ - first_ == kAhead) take_oldest();
   return arrivals_[last_ % kAhead];
 }
 
-/// The next arrival is all there but for its hash.
+/// Hashes the element from next_arrival(), which is otherwise complete, and appends it to the ring.
 void FlowPinning::add() noexcept {
   Arrival& arrival = arrivals_[last_ % kAhead];
   arrival.hash = table_->hash(arrival.flow.key);

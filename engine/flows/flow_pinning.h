@@ -1,13 +1,15 @@
-// One worker's use of the flow table: which flow a packet belongs to, computed some packets ahead
-// of its turn so that its line has come from memory by then. Without a table it does nothing, and
-// every packet goes by its route. One worker's thread; no allocation.
+// FlowPinning: one worker's access to the flow table. It computes the flow of each packet several
+// packets ahead of the packet's turn and prefetches its cache lines. Without a table it does
+// nothing, and every packet follows its route. One worker's thread; no allocation.
 //
-// The rules of pinning. A packet from a tunnel pins its flow to that tunnel, and to the outer
-// addresses and interface by which it came. What the flow sends back goes there, as long as the
-// tunnel is there and up. A flow that began with a packet of ours is placed where its route says,
-// and stays there when routes and weights change; when its tunnel is gone or down it is placed
-// again. An ICMP error goes by the pin of the packet that it quotes and changes nothing. The later
-// fragments of a packet go where the first went.
+// Rules of return-path pinning:
+//  - An inbound packet pins its flow to its tunnel, outer addresses and interface. Outbound packets
+//    of the flow follow the pin while the tunnel exists and is up.
+//  - A flow that begins with an outbound packet is pinned to the tunnel of its route. It stays
+//    there when routes and weights change. When the tunnel is gone or down, the flow is pinned
+//    again.
+//  - An ICMP error follows the pin of the packet that it quotes, and changes nothing.
+//  - Later fragments of a packet follow the first fragment.
 #pragma once
 
 #include <array>
@@ -24,55 +26,59 @@
 
 namespace culvert {
 
-/// A packet from TUN before its turn.
+/// A packet from TUN that is parsed ahead of its turn.
 struct OutboundPacket {
   proto::Parsed<InnerPacket> inner = Unexpected{proto::Malformed::truncated};
-  FlowPacket flow{};          ///< without a table: of no flow
+  FlowPacket flow{};          ///< without a table the role is none
   std::uint64_t hash = 0;     ///< of flow.key
-  std::uint32_t packets = 1;  ///< that it stands for
+  std::uint32_t packets = 1;  ///< packets that it stands for
 
-  /// All but its flow. What must not be read is not parsed.
+  /// Parses the inner packet and sets no flow. Truncated packets and bad offloads are not parsed.
   void parse(const io::Packet& packet) noexcept;
 };
 class FlowPinning {
  public:
-  /// `table` may be null; otherwise it outlives this.
+  /// `table` may be null; otherwise it must outlive this object.
   explicit FlowPinning(FlowTable* table = nullptr) noexcept : table_(table) {}
 
-  /// At the start of a round.
+  /// Starts a round.
   void begin(Time now) noexcept {
     if (table_ != nullptr) now_ = table_->tick(now);
   }
 
-  /// Packet `i` of a round's `packets`, which are asked for one after the other.
+  /// Returns packet `i` of the round's `packets` with its flow. Called for i = 0, 1, ... in order.
   [[nodiscard]] const OutboundPacket& outbound(std::span<const io::Packet> packets,
                                                std::size_t i) noexcept;
-  /// Where the flow of an outbound packet is pinned; the packet is counted.
+  /// Returns the pin of an outbound packet's flow and counts the packet in the flow.
   [[nodiscard]] std::optional<FlowPin> pinned(const OutboundPacket& packet) noexcept;
-  /// The packet went by `pin`; `is_placed`: because its route says so.
+  /// Records that the packet left by `pin`. `is_placed`: its route selected the tunnel, so its flow
+  /// is pinned there now.
   void sent(const OutboundPacket& packet, const FlowPin& pin, bool is_placed) noexcept;
 
-  /// What was sent by an interface has been refused for want of a route by it: for a second pins to
-  /// it are not held to, so that packets go by the kernel's route.
+  /// Sending by this interface failed because there is no route. For one second, pins to it are
+  /// ignored and packets follow the kernel's route. 0: no effect.
   void avoid(std::uint32_t interface_index) noexcept {
     if (interface_index == 0) return;
     avoided_ = interface_index;
     avoided_at_ = now_;
   }
 
-  /// A packet has come by `pin`. `bytes`: from which `inner` was parsed.
+  /// Pins the flow of an inbound packet to `pin`. `bytes`: the packet from which `inner` was
+  /// parsed.
   void arrived(const InnerPacket& inner, std::span<const std::byte> bytes, std::uint32_t packets,
                const FlowPin& pin) noexcept;
-  /// Before what has arrived is passed on: an answer to it finds its flow pinned.
+  /// Stores all pins of this round in the table. Called before the inbound packets are written to
+  /// TUN, so that a reply finds its flow pinned.
   void finish() noexcept;
 
  private:
-  /// Packets between the first look at a flow and its turn; its line is asked for half way.
+  /// Prefetch distance in packets: the tags of a flow's groups are prefetched this far ahead, its
+  /// entry half as far.
   static constexpr std::size_t kAhead = 16;
   struct Arrival {
     FlowPacket flow{};
     std::uint64_t hash = 0;     ///< of flow.key
-    std::uint32_t packets = 0;  ///< that it stands for
+    std::uint32_t packets = 0;  ///< packets that it stands for
     FlowPin pin{};
   };
 
@@ -89,9 +95,9 @@ class FlowPinning {
   FlowTick now_{};
   std::uint32_t avoided_ = 0;  ///< interface index; 0: none
   FlowTick avoided_at_{};
-  std::array<OutboundPacket, kAhead> outbound_{};  ///< packet i is at i modulo kAhead
-  std::size_t prepared_ = 0;                       ///< of the round
-  std::array<Arrival, kAhead> arrivals_{};         ///< the same; from first_ to last_
+  std::array<OutboundPacket, kAhead> outbound_{};  ///< packet i is at index i modulo kAhead
+  std::size_t prepared_ = 0;                       ///< parsed packets of this round
+  std::array<Arrival, kAhead> arrivals_{};  ///< a ring from first_ to last_, likewise modulo kAhead
   std::size_t first_ = 0, last_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// The tracked of a flow: its states, what a packet makes of them, and after how long without a packet
-// it is over. Pure functions; any thread.
+// Connection tracking of a flow: its states, the transition that each packet makes, and the idle
+// time after which the flow expires. Pure functions; any thread.
 #pragma once
 
 #include <chrono>
@@ -13,15 +13,15 @@
 
 namespace culvert {
 
-/// `far` and `near` are the sides as in FlowKey. The names are printed.
+/// The state of a flow. `far` and `near` are the sides of FlowKey. `culvert show` prints the names.
 enum class FlowState : std::uint8_t {
   none,         ///< no flow
-  opening,      ///< packets one way only
-  established,  ///< packets both ways; of TCP: the answer was no mere RST
+  opening,      ///< packets in one direction only
+  established,  ///< packets in both directions; TCP: the answer was not only a RST
   far_closed,   ///< TCP: a FIN from the far side
   near_closed,  ///< TCP: a FIN from the near side
   closing,      ///< TCP: FIN from both sides, or refused by RST
-  reset,        ///< TCP: RST while it was established; the next packet without one undoes it
+  reset,        ///< TCP: RST while established; the next packet without RST restores `established`
 };
 
 [[nodiscard]] constexpr std::string_view name_of(FlowState state) noexcept {
@@ -32,10 +32,11 @@ enum class FlowState : std::uint8_t {
 
 struct TrackedState {
   FlowState state = FlowState::none;
-  Direction opened = Direction::inbound;  ///< the direction of the first packet
+  Direction opened = Direction::inbound;  ///< direction of the first packet
 
-  /// What a full table does not give away for a new flow: packets have gone both ways, and neither
-  /// FIN nor RST has ended it.
+  /// True: a full table does not evict this flow in favor of a new one, unless all flows of its
+  /// groups are protected. Packets have gone in both directions, and neither FIN from both sides
+  /// nor RST has ended the flow.
   [[nodiscard]] constexpr bool is_protected() const noexcept {
     return state == FlowState::established || state == FlowState::far_closed ||
            state == FlowState::near_closed;
@@ -45,18 +46,19 @@ struct TrackedState {
 
 namespace detail {
 
-/// RFC 6146 3.5.2, without looking at sequence numbers.
+/// RFC 6146 3.5.2, without checking sequence numbers.
 [[nodiscard]] constexpr TrackedState after_tcp(TrackedState tracked, Direction direction,
                                                std::uint8_t flags) noexcept {
   using enum FlowState;
   const bool is_syn = (flags & (proto::kTcpSyn | proto::kTcpAck)) == proto::kTcpSyn;
   const bool is_closed = tracked.state == closing || tracked.state == reset;
-  if (is_closed && is_syn) return {opening, direction};  // the ports are used again
+  if (is_closed && is_syn) return {opening, direction};  // the ports are reused
   if ((flags & proto::kTcpRst) != 0) {
     tracked.state = tracked.is_protected() || tracked.state == reset ? reset : closing;
     return tracked;
   }
-  if (tracked.state == reset) tracked.state = established;  // 3.5.2.2, TRANS: it was not a real one
+  // 3.5.2.2, TRANS: the RST was not genuine
+  if (tracked.state == reset) tracked.state = established;
   if (tracked.state == opening && direction != tracked.opened) tracked.state = established;
   if ((flags & proto::kTcpFin) == 0 || tracked.state == opening) return tracked;
   const bool is_far = direction == Direction::inbound;
@@ -70,7 +72,7 @@ namespace detail {
 
 }  // namespace detail
 
-/// The tracked after one more packet of `direction`; `life.state` is not none.
+/// Returns the state after one more packet in `direction`. `tracked.state` must not be none.
 [[nodiscard]] constexpr TrackedState after(TrackedState tracked, Direction direction,
                                            std::uint8_t protocol, std::uint8_t tcp_flags) noexcept {
   if (protocol == proto::kProtocolTcp) return detail::after_tcp(tracked, direction, tcp_flags);
@@ -79,7 +81,7 @@ namespace detail {
   return tracked;
 }
 
-/// A flow is over when it has been idle for longer than this.
+/// The flow expires when it has been idle for longer than this.
 [[nodiscard]] constexpr std::chrono::seconds idle_limit(std::uint8_t protocol,
                                                         TrackedState tracked) noexcept {
   using std::chrono::minutes, std::chrono::seconds, std::chrono::hours;
@@ -89,9 +91,9 @@ namespace detail {
     case proto::kProtocolIcmp:
     case proto::kProtocolIcmpv6:  // RFC 5508 REQ-2
       return seconds{60};
-    case kFlowFragments:  // RFC 8200 4.5: so long they wait for each other
+    case kFlowFragments:  // RFC 8200 4.5: reassembly time-out
       return seconds{60};
-    default:  // UDP and all others: RFC 4787 REQ-5 once both sides have sent
+    default:  // UDP and all others: RFC 4787 REQ-5, once both sides have sent
       return tracked.is_protected() ? minutes{5} : seconds{30};
   }
 }

@@ -20,12 +20,12 @@ std::uint64_t matches(std::uint64_t tags, std::uint8_t tag) noexcept {
   const std::uint64_t differs = tags ^ (tag * kEachByte);
   return ~(((differs & kLowBits) + kLowBits) | differs | kLowBits);
 }
-/// The place of the lowest match, of which there is one.
+/// Index of the lowest match; there must be one.
 std::size_t first_of(std::uint64_t matches) noexcept {
   return static_cast<std::size_t>(std::countr_zero(matches)) / 8;
 }
 
-/// Of bits that choose no group; never 0.
+/// The tag uses hash bits that do not select the group. Never 0.
 std::uint8_t tag_of(std::uint64_t hash) noexcept {
   return static_cast<std::uint8_t>(1 + (hash & 0xff) * 255 / 256);
 }
@@ -59,10 +59,10 @@ Result<std::unique_ptr<FlowTable>> FlowTable::open(std::size_t flows, SipKey key
                             .object = std::to_string(bytes) + " bytes",
                             .advice = "fewer flows need less"}};
   }
-  // Large pages spare a look-up the walk to its page; of a small table each would be half of it.
+  // Huge pages save page-table walks. In a small table one huge page would be half of the memory.
   constexpr std::size_t kWorthLargePages = std::size_t{16} << 20;
   if (bytes >= kWorthLargePages) ::madvise(memory, bytes, MADV_HUGEPAGE);
-  // Zero as the kernel gives it, which is what an empty table looks like: not touched here.
+  // The kernel's zero pages are a valid empty table, so they are not touched here.
   auto* const first = static_cast<FlowEntry*>(memory);
   auto* const tags = reinterpret_cast<std::uint64_t*>(first + entries);
   return std::unique_ptr<FlowTable>{
@@ -80,7 +80,7 @@ FlowTable::FlowTable(std::span<FlowEntry> entries, std::span<std::uint64_t> tags
 
 FlowTable::~FlowTable() { ::munmap(entries_, mapped_bytes_); }
 
-// ---- looking ------------------------------------------------------------------------------------
+// ---- look-up -----------------------------------------------------------------------------------
 
 std::uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
   constexpr std::uint64_t kMessageBytes = 16 + 16 + 4 + 1;
@@ -91,7 +91,7 @@ std::uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
   return sip_hash<1, 3>(key_, words);
 }
 
-/// Each half of the hash as a fraction of the number of groups.
+/// Scales each half of the hash to the number of groups.
 std::array<std::size_t, 2> FlowTable::groups_of(std::uint64_t hash) const noexcept {
   const auto group = [this](std::uint64_t half) {
     return static_cast<std::size_t>(half * group_count_ >> 32);
@@ -118,7 +118,7 @@ FlowTable::Found FlowTable::look_up(const FlowKey& key, std::uint64_t hash, Flow
   const FlowSnapshot wanted = FlowSnapshot::of(key, {}, {}, {});
   Found found;
   for (const std::size_t group : groups_of(hash)) {
-    // Pairs with the release in set_tag(); what is in the entry has its own order.
+    // Pairs with the release in set_tag(). The seqlock orders the contents of the entry.
     const std::uint64_t group_tags = tags(group).load(std::memory_order_acquire);
     for (auto left = matches(group_tags, tag_of(hash)); left != 0; left &= left - 1) {
       const std::size_t index = group * kGroupEntries + first_of(left);
@@ -167,9 +167,9 @@ void FlowTable::pin(const FlowKey& key, std::uint64_t hash, const FlowStep& step
   }
 }
 
-// ---- changing an entry --------------------------------------------------------------------------
+// ---- changing an entry -------------------------------------------------------------------------
 
-/// Relaxed: the word stands alone. If the entry became another flow's meanwhile, that one gets a
+/// Relaxed: the word stands alone. If the entry now belongs to another flow, that flow counts one
 /// packet too many.
 TrackedState FlowTable::refresh(const Found& found, const FlowStep& step) noexcept {
   const auto word = entries_[found.index].word(FlowEntry::kActivityWord);
@@ -177,7 +177,8 @@ TrackedState FlowTable::refresh(const Found& found, const FlowStep& step) noexce
   FlowActivity next;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const FlowActivity activity = FlowActivity::from(seen);
-    if (activity.tracked.state == FlowState::none) return activity.tracked;  // forgotten meanwhile
+    // removed in the meantime
+    if (activity.tracked.state == FlowState::none) return activity.tracked;
     next = activity;
     next.tracked =
         after(activity.tracked, step.direction, found.snapshot.protocol(), step.tcp_flags);
@@ -187,7 +188,7 @@ TrackedState FlowTable::refresh(const Found& found, const FlowStep& step) noexce
     if (word.compare_exchange_weak(seen, next.word(), std::memory_order_relaxed))
       return next.tracked;
   }
-  // Nothing but the count changes, or others have been quicker to say that the flow is alive.
+  // Only the count changes, or other workers have already refreshed the flow.
   word.fetch_add(std::uint64_t{step.packets} << FlowActivity::kPacketsShift,
                  std::memory_order_relaxed);
   return next.tracked;
@@ -205,7 +206,7 @@ void FlowTable::move(const Found& found, const FlowPin& pin) noexcept {
   unlock(entry, seen, snapshot.words[FlowEntry::kPinWord]);
 }
 
-/// Only by who has taken the entry, so that nobody else changes this byte of the word.
+/// The caller must have locked the entry, so that no other thread changes this byte.
 void FlowTable::set_tag(std::size_t index, std::uint8_t tag) noexcept {
   const auto word = tags(index / kGroupEntries);
   const std::size_t place = index % kGroupEntries;
@@ -213,7 +214,7 @@ void FlowTable::set_tag(std::size_t index, std::uint8_t tag) noexcept {
   word.fetch_xor(change << place * 8, std::memory_order_release);
 }
 
-// ---- making a flow ------------------------------------------------------------------------------
+// ---- creating a flow ---------------------------------------------------------------------------
 
 void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t hash,
                        const FlowStep& step, const FlowPin& pin) noexcept {
@@ -222,7 +223,7 @@ void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t has
                                                   .tracked = {FlowState::opening, step.direction},
                                                   .last_seen = step.now},
                                                  step.now);
-  if (found.kind == Found::Kind::over) {  // where it was
+  if (found.kind == Found::Kind::over) {  // reuse its entry
     if (fill({found.index, found.snapshot}, hash, snapshot))
       counts_.created.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -248,7 +249,8 @@ std::optional<FlowTable::Place> FlowTable::find_place(std::uint64_t hash, FlowTi
   return empty ? empty : filled_place(hash, now);
 }
 
-/// In the group with more empty entries, the first one if they have as many.
+/// Returns an empty entry of the group with more empty entries; with equal numbers, of the first
+/// group.
 std::optional<FlowTable::Place> FlowTable::empty_place(std::uint64_t hash) noexcept {
   const auto [first, second] = groups_of(hash);
   const auto empty1 = matches(tags(first).load(std::memory_order_relaxed), 0);
@@ -263,7 +265,8 @@ std::optional<FlowTable::Place> FlowTable::empty_place(std::uint64_t hash) noexc
   return place;
 }
 
-/// One that is over, or else one that gives way; nothing: all are established and in use.
+/// Returns an expired entry, else the entry to evict; nullopt: all flows are established and in
+/// use.
 std::optional<FlowTable::Place> FlowTable::filled_place(std::uint64_t hash, FlowTick now) noexcept {
   std::optional<Place> best;
   bool best_is_protected = true;
@@ -286,7 +289,7 @@ std::optional<FlowTable::Place> FlowTable::filled_place(std::uint64_t hash, Flow
   return best;
 }
 
-/// False: somebody was there first, or the flow that was there has come to tracked.
+/// False: another worker has changed the entry, or its old flow has had a packet since.
 bool FlowTable::fill(const Place& place, std::uint64_t hash,
                      const FlowSnapshot& snapshot) noexcept {
   FlowEntry& entry = entries_[place.index];
@@ -306,18 +309,19 @@ bool FlowTable::fill(const Place& place, std::uint64_t hash,
   return true;
 }
 
-// ---- the owner's --------------------------------------------------------------------------------
+// ---- for the owner ------------------------------------------------------------------------------
 
 std::size_t FlowTable::forget(std::uint16_t slot) noexcept {
   std::size_t forgotten = 0;
   for (std::size_t index = 0; index < capacity(); ++index) {
     const std::uint64_t group_tags = tags(index / kGroupEntries).load(std::memory_order_acquire);
-    if (group_tags == 0) index |= kGroupEntries - 1;  // an empty group, perhaps of untouched memory
+    // an empty group: skip it without touching its entries
+    if (group_tags == 0) index |= kGroupEntries - 1;
     if (tag_at(group_tags, index % kGroupEntries) == 0) continue;
     FlowEntry& entry = entries_[index];
     for (;;) {
       const std::uint64_t seen = entry.word(FlowEntry::kPinWord).load(std::memory_order_acquire);
-      if (FlowEntry::is_locked(seen)) {  // by a worker, for a few instructions
+      if (FlowEntry::is_locked(seen)) {  // locked by a worker for a few instructions
         std::this_thread::yield();
         continue;
       }

@@ -1,29 +1,34 @@
-// Return-path pinning: which tunnel, outer addresses and interface a flow goes out by. One table
-// for all workers of an engine, for the two directions of a flow usually belong to two workers.
+// FlowTable: the table of return-path pinning. It maps a flow to its outbound tunnel, outer
+// addresses and interface. All workers of an engine share one table, because the two directions of
+// a flow usually belong to two workers.
 //
-// Memory is fixed: groups of eight entries of 64 bytes, and a byte of index each. A key has two
-// groups by SipHash-1-3 with a secret key, and goes to the one with more room. Empty entries and
-// flows that are over (flow_state.h) are filled first. When both groups are full of live flows,
-//  1. the one longest idle of those that are not established gives way;
-//  2. if all sixteen are established, the one longest idle, if that is more than kProtected;
-//  3. else the new flow is not pinned: its packets are forwarded by route, as if there were no
+// Memory is fixed: groups of eight entries of 64 bytes, and a one-byte tag per entry. SipHash-1-3
+// with a secret key gives each flow two groups; a new flow goes to the group with more room. Empty
+// entries and expired flows (flow_state.h) are filled first. If both groups are full of live flows,
+// one flow is evicted:
+//  1. the longest idle flow among those that are not established;
+//  2. if all sixteen are established, the longest idle one, provided that it has been idle for more
+//     than kProtected;
+//  3. otherwise the new flow is not pinned, and its packets follow their route as if there were no
 //     table.
-// So packets of random flows, at any rate, displace no flow that has been seen both ways while a
-// single other is in its groups, and none at all that had a packet within kProtected: for that the
-// attacker must bring about answers, and a table full of such flows. A new flow that is not
-// answered yet lasts until as many others have come to its groups: with N entries and R new flows a
-// second about N / R seconds. Of N live flows a table for N has places for 95 %, and the first one
-// is displaced when 70 % of N are there (with one group to a key that would be 15 %).
 //
-// There is no wheel of timers and nobody walks the table: whether a flow is over is computed from
-// its last packet's time when it is looked at, so time costs nothing. What nobody looks at stays
-// where it is and harms nobody: its place is free for the next that comes. The one price: a flow
-// that nobody has met for exactly 194 days (FlowTick) would be found alive.
+// So packets of random flows, at any rate, evict no established flow while one other flow of its
+// groups is not established, and never a flow that had a packet within kProtected. An attacker
+// would need replies, and a table full of established flows. An unanswered flow survives until
+// enough new flows have hit its groups: with N entries and R new flows a second, about N / R
+// seconds. A table for N flows holds 95 % of N live flows, and evicts the first one when 70 % of N
+// are present (with one group per flow: 15 %).
 //
-// hash, prefetch, pinned, pin, place, find: any worker, any time, no lock, no allocation. When two
-// write one entry at a time the second one's change is skipped. Two workers that make the same flow
-// at the same moment may make it twice; the same one of the two is found from then on.
-// forget: the owner, one thread at a time, while workers run. for_each, counts: any thread.
+// There is no timer wheel and no periodic scan. A look-up computes from the time of the last packet
+// whether the flow has expired. An expired flow keeps its entry until a new flow needs it. One
+// exception: a flow that no look-up has touched for exactly 194 days (FlowTick) would count as
+// live.
+//
+// Threads: any worker may call hash, prefetch_*, pinned, pin, place and find at any time; they take
+// no lock and allocate nothing. If two workers write one entry at the same time, the second change
+// is skipped. If two workers create the same flow at the same moment, it may get two entries; every
+// later look-up finds the same one of them. The owner calls forget, one thread at a time, while
+// workers run. Any thread may call for_each and counts.
 #pragma once
 
 #include <array>
@@ -45,29 +50,30 @@
 
 namespace culvert {
 
-/// What a packet brings to its flow.
+/// The contribution of one packet to its flow.
 struct FlowStep {
   Direction direction = Direction::inbound;
   std::uint8_t tcp_flags = 0;
-  std::uint32_t packets = 1;  ///< that it stands for
+  std::uint32_t packets = 1;  ///< packets that the packet stands for
   FlowTick now{};
 };
 
-/// One flow, for people.
+/// One flow, for status output.
 struct FlowRecord {
   FlowKey key;
   FlowPin pin;
   TrackedState tracked;
   std::chrono::seconds age{0}, idle{0};
-  std::uint64_t packets = 0;  ///< both ways
+  std::uint64_t packets = 0;  ///< in both directions
 };
 
-/// Since the table was opened.
+/// Counts since the table was opened.
 struct FlowCounts {
   std::uint64_t created = 0;
-  std::uint64_t displaced = 0;              ///< live flows that gave way
-  std::uint64_t displaced_established = 0;  ///< those of them that were established
-  std::uint64_t flow_table_full = 0;        ///< packets of flows for which there was no place
+  std::uint64_t displaced = 0;              ///< live flows that were evicted
+  std::uint64_t displaced_established = 0;  ///< evicted flows that were established
+  /// packets whose flow was not pinned because its groups were full
+  std::uint64_t flow_table_full = 0;
 };
 
 class FlowTable {
@@ -75,9 +81,9 @@ class FlowTable {
   static constexpr std::size_t kGroupEntries = 8;
   static constexpr std::chrono::seconds kProtected{10};
 
-  /// For at least `flows` flows; the memory is not resident before it is used.
+  /// Opens a table for at least `flows` flows. Its memory becomes resident only when it is used.
   [[nodiscard]] static Result<std::unique_ptr<FlowTable>> open(std::size_t flows);
-  /// The same with a key that is known, and a beginning of time.
+  /// The same with a given key and a given start time.
   [[nodiscard]] static Result<std::unique_ptr<FlowTable>> open(std::size_t flows, SipKey key,
                                                                Time epoch);
   ~FlowTable();
@@ -89,47 +95,49 @@ class FlowTable {
         std::chrono::duration_cast<std::chrono::seconds>(now - epoch_).count())};
   }
   [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept;
-  /// Two steps ahead of a lookup: the index of the key's groups, and, when that is there, the
-  /// entry.
+  /// The two prefetches before a look-up: first the tags of the key's groups; then, when these have
+  /// arrived, the entry.
   void prefetch_index(std::uint64_t hash) const noexcept;
   void prefetch_entry(std::uint64_t hash) noexcept;
 
-  /// The pin of an outbound packet's flow; the packet is counted. Nothing: there is none, and once
-  /// it is known where the packet goes place() is to be called.
+  /// Returns the pin of an outbound packet's flow and counts the packet. nullopt: the flow has no
+  /// pin; the caller selects the route and calls place().
   [[nodiscard]] std::optional<FlowPin> pinned(const FlowKey& key, std::uint64_t hash,
                                               const FlowStep& step) noexcept;
-  /// An outbound packet has been sent by `pin`: makes the flow, or moves it there.
+  /// Records that an outbound packet was sent by `pin`: creates the flow, or moves it to `pin`.
   void place(const FlowKey& key, std::uint64_t hash, const FlowStep& step,
              const FlowPin& pin) noexcept;
-  /// An inbound packet has come by `pin`: makes the flow, or keeps it, and moves it there if it was
-  /// opened inbound.
+  /// Records that an inbound packet arrived by `pin`: creates the flow, or counts the packet in it.
+  /// A flow that began inbound also moves to `pin`.
   void pin(const FlowKey& key, std::uint64_t hash, const FlowStep& step,
            const FlowPin& pin) noexcept;
-  /// The pin of the flow that an ICMP error quotes; nothing is counted or changed.
+  /// Returns the pin of the flow that an ICMP error quotes. Counts and changes nothing.
   [[nodiscard]] std::optional<FlowPin> find(const FlowKey& key, std::uint64_t hash,
                                             FlowTick now) noexcept;
 
-  /// Takes out all flows of a tunnel, so that its slot may be another's. No worker may still see
-  /// that tunnel in its tables. Returns how many.
+  /// Removes all flows of a tunnel, so that its slot can be reused. No worker may still have that
+  /// tunnel in its tables. Returns the number of removed flows.
   std::size_t forget(std::uint16_t slot) noexcept;
-  /// Calls `function` for each live flow, in no order, as it is at that moment.
+  /// Calls `function` for each live flow, in no particular order, with a consistent copy.
   void for_each(FlowTick now, const std::function<void(const FlowRecord&)>& function);
   [[nodiscard]] FlowCounts counts() const noexcept;
-  /// Flows that fit: what was asked for, as a multiple of kGroupEntries.
+  /// The capacity in flows: as requested, rounded up to a multiple of kGroupEntries.
   [[nodiscard]] std::size_t capacity() const noexcept { return group_count_ * kGroupEntries; }
 
  private:
-  /// What looking for a key has found.
+  /// The result of a look-up.
   struct Found {
     enum class Kind : std::uint8_t { absent, live, over, busy };
-    Kind kind = Kind::absent;  ///< busy: an entry that may be it is being written
-    std::size_t index = 0;     ///< of the entry
-    FlowSnapshot snapshot;     ///< of it, if one was found
+    /// over: expired. busy: a writer holds an entry that may have this key.
+    Kind kind = Kind::absent;
+    std::size_t index = 0;  ///< of the entry
+    FlowSnapshot snapshot;  ///< copy of the entry, if one was found
   };
-  /// Where a new flow may go.
+  /// An entry for a new flow.
   struct Place {
     std::size_t index = 0;
-    FlowSnapshot before{};  ///< what is there, for the check that it still is
+    /// current contents: the entry is written only if they have not changed
+    FlowSnapshot before{};
     bool is_empty = false;
   };
 
@@ -141,7 +149,7 @@ class FlowTable {
     return std::atomic_ref{tags_[group]};
   }
   [[nodiscard]] Found look_up(const FlowKey& key, std::uint64_t hash, FlowTick now) noexcept;
-  /// Counts the packet; returns the tracked after it.
+  /// Counts the packet and returns the state after it.
   TrackedState refresh(const Found& found, const FlowStep& step) noexcept;
   void move(const Found& found, const FlowPin& pin) noexcept;
   void create(const Found& found, const FlowKey& key, std::uint64_t hash, const FlowStep& step,
@@ -154,12 +162,12 @@ class FlowTable {
   void set_tag(std::size_t index, std::uint8_t tag) noexcept;
 
   FlowEntry* entries_;
-  std::uint64_t* tags_;  ///< eight to a word, one word a group; 0: empty
+  std::uint64_t* tags_;  ///< one word per group, one byte per entry; 0: empty
   std::size_t group_count_;
   std::size_t mapped_bytes_;
   SipKey key_;
   Time epoch_;
-  /// Written when a flow is made, not with each packet.
+  /// Written only when a flow is created, not with each packet.
   struct alignas(io::kCacheLineBytes) SharedCounts {
     std::atomic<std::uint64_t> created{0}, displaced{0}, displaced_established{0}, full{0};
   } counts_;

@@ -1,7 +1,7 @@
-// SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) of a few whole words: a
-// hash that who does not know the key cannot aim at a bucket of. The table takes SipHash-1-3, as
-// the hash tables of Rust, Ruby and Python do, and of Linux with HalfSipHash. Pure functions; any
-// thread.
+// SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) of a few 64-bit words.
+// Without the secret key an attacker cannot choose inputs that collide in one bucket. The flow
+// table uses SipHash-1-3, as do the hash tables of Rust, Ruby and Python, and of Linux with
+// HalfSipHash. Pure functions; any thread.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace culvert {
 
-/// Secret: from getrandom(), new with each table.
+/// The secret key: from getrandom(), a new one for each table.
 struct SipKey {
   std::uint64_t k0 = 0, k1 = 0;
 };
@@ -37,9 +37,9 @@ struct SipState {
 
 }  // namespace detail
 
-/// SipHash with `kCompressions` rounds a word and `kFinalizations` at the end. `words`: the message
-/// as little-endian words; the caller has put what is behind its last whole word in the low bytes
-/// of the last one, and its length modulo 256 in the top byte of that (section 2.2).
+/// SipHash with `kCompressions` rounds per word and `kFinalizations` rounds at the end. `words`:
+/// the message as little-endian words. The caller stores the bytes after the last whole word in the
+/// low bytes of the last word, and the message length modulo 256 in its top byte (section 2.2).
 template <int kCompressions, int kFinalizations, std::size_t kWords>
 [[nodiscard]] constexpr std::uint64_t sip_hash(
     const SipKey& key, const std::array<std::uint64_t, kWords>& words) noexcept {
