@@ -21,7 +21,7 @@ constexpr std::size_t kLargestPacketBytes = 65535;
 constexpr std::uint32_t kMaxDatagrams = 64;
 constexpr std::uint32_t kNone = 0xffff'ffff;
 
-/// One item of the round: a packet, and those that joined it.
+/// One item of the round: a first packet and the packets joined to it.
 struct Group {
   Segment first;
   std::uint32_t count = 1;  ///< packets
@@ -29,10 +29,11 @@ struct Group {
   std::uint32_t total_bytes = 0;
   std::uint32_t first_joined = kNone;  ///< indices
   std::uint32_t last_joined = kNone;
-  bool is_verified = false;  ///< the first packet is intact: seen to only when a second one comes
+  /// the first packet's checksums are valid; verified only when a second packet follows
+  bool is_verified = false;
   bool has_push = false;
 
-  /// To be called before others may join.
+  /// Initializes the group; called before other packets may be joined.
   void open() noexcept {
     total_bytes = first.size();
     if (first.is_tcp) next_sequence = tcp_sequence(first) + first.payload_bytes;
@@ -52,24 +53,24 @@ struct Group {
     has_push = gro_match::has_push(next);
   }
 
-  /// Whether nothing may be joined behind `last`, a packet that it has taken.
+  /// Returns whether no packet may follow `last`, the packet that was appended last.
   [[nodiscard]] bool is_full(const Segment& last) const noexcept {
     return last.payload_bytes < first.payload_bytes || has_push ||
            count == (first.is_tcp ? io::kMaxSlices + 1 : kMaxDatagrams);
   }
 };
 
-/// The flows whose last item is open, by the flow's hash: a small cache, since a flow that falls
-/// out of it only loses the chance to be joined.
+/// The flows whose last item is still open, by the flow's hash: a small set-associative cache. A
+/// flow that is evicted from it only loses the chance to be joined.
 class OpenFlows {
  public:
   static constexpr std::uint32_t kSets = 16, kWays = 4;
 
-  /// The open item of a flow: the one that `is_same` says it is. kNone: there is none.
+  /// Returns the entry whose open item `is_same` accepts; kNone if there is none.
   template <class IsSame>
   [[nodiscard]] std::uint32_t find(std::uint32_t hash, IsSame is_same) const noexcept {
     const std::uint32_t begin = set_of(hash);
-    // Without a branch for each way: which of them are taken follows no pattern.
+    // Without a branch per way: which ways match follows no pattern.
     unsigned matches = 0;
     for (std::uint32_t i = 0; i < kWays; ++i) {
       matches |= static_cast<unsigned>(hashes_[begin + i] == hash) << i;
@@ -82,7 +83,8 @@ class OpenFlows {
   }
   [[nodiscard]] std::uint32_t item(std::uint32_t way) const noexcept { return items_[way]; }
 
-  /// A place for a flow: a free one, or else that of the oldest item, still in use.
+  /// Returns an entry for a flow: a free one, else the entry of the oldest item, which is still in
+  /// use.
   [[nodiscard]] std::uint32_t place(std::uint32_t hash) const noexcept {
     const std::uint32_t begin = set_of(hash);
     const auto free = static_cast<std::uint32_t>(std::countr_one(used_of_set(begin)));
@@ -99,7 +101,7 @@ class OpenFlows {
   void remove(std::uint32_t way) noexcept { used_ &= ~bit(way); }
   [[nodiscard]] bool is_used(std::uint32_t way) const noexcept { return (used_ & bit(way)) != 0; }
 
-  /// Calls `function(way)` for each that is in use; it may remove it.
+  /// Calls `function(way)` for each entry in use; it may remove that entry.
   template <class Function>
   void for_each(Function function) const noexcept {
     for (std::uint64_t rest = used_; rest != 0; rest &= rest - 1) {
@@ -121,7 +123,7 @@ class OpenFlows {
   static_assert(kSets * kWays <= 64);
 };
 
-/// A packet that joined another: its payload, and who joined next.
+/// The payload of a joined packet, and the index of the packet joined after it.
 struct Joined {
   Bytes payload;
   std::uint32_t next = kNone;
@@ -148,14 +150,15 @@ struct alignas(io::kCacheLineBytes) Gro::State {
   bool joins_udp;
   OpenFlows flows;
   io::LineVector<GroOutput> items;
-  io::LineVector<Group> groups;  ///< one for each item, and one to read the next packet into
+  io::LineVector<Group> groups;  ///< one per item, and one for parsing the next packet
   std::uint32_t item_count = 0;
   io::LineVector<Joined> joined;
   std::uint32_t joined_count = 0;
-  io::LineVector<Bytes> slices;  ///< of all super-packets, one after the other
+  io::LineVector<Bytes> slices;  ///< slices of all super-packets, one after the other
 };
 
-/// Joins a packet with the open item of its flow; false: it may not, and that item is closed.
+/// Joins a packet to the open item of its flow. False: it may not be joined, and that item is
+/// closed.
 bool Gro::State::join(const Segment& segment, std::uint32_t tunnel) noexcept {
   const std::uint32_t way = flows.find(
       segment.hash, [&](std::uint32_t item) { return is_same_flow(groups[item].first, segment); });
@@ -190,7 +193,7 @@ void Gro::State::append_joined(Group& group, Bytes payload) noexcept {
   group.last_joined = place;
 }
 
-/// Field by field: small stores that are read again as one large word at once are slow.
+/// Assigns field by field: small stores that one large load reads back at once are slow.
 void Gro::State::append_item(io::Packet& packet, std::uint32_t tunnel,
                              std::uint32_t packets) noexcept {
   assert(item_count < items.size());
@@ -219,7 +222,8 @@ void Gro::State::close(std::uint32_t way) noexcept {
   flows.remove(way);
 }
 
-/// What hides its flow may be of any between its addresses, and must not be overtaken.
+/// A packet whose flow is hidden may belong to any flow between its addresses, so it must not be
+/// overtaken by them: their items are closed.
 void Gro::State::close_between_same_addresses(Bytes packet) noexcept {
   flows.for_each([&](std::uint32_t way) {
     const Segment& first = groups[flows.item(way)].first;

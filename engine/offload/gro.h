@@ -1,10 +1,10 @@
-// Many packets to one super-packet, within one batch: what GRO does for TCP, and USO in reverse for
-// UDP. Nothing waits: what the batch does not complete goes on as it is. One worker's thread;
-// nothing is allocated after construction.
+// Generic receive offload (GRO): joins packets of one flow into one super-packet (defined in
+// gso.h), within one round. It does what the kernel's GRO does for TCP, and the reverse of USO for
+// UDP. No packet waits for another round. One worker's thread; no allocation after construction.
 //
-// Cutting the super-packet again gives the same packets byte for byte (but for what GRO may change:
-// IPv4 identifications of packets with DF set, RFC 6864 4.1). Packets of one flow never change
-// their order.
+// Segmenting the super-packet again gives the same packets byte for byte, except for the changes
+// that GRO may make (IPv4 identifications of packets with DF set, RFC 6864 4.1). Packets of one
+// flow never change their order.
 #pragma once
 
 #include <cstddef>
@@ -17,40 +17,45 @@
 
 namespace culvert {
 
-/// What one round writes to TUN: single packets and super-packets, in the order in which the first
-/// packet of each arrived.
+/// One item that a round writes to TUN: a packet or a super-packet. Items are in the order in which
+/// the first packet of each was received.
 struct GroOutput {
   io::TunPacket packet;
   std::uint32_t tunnel = 0;   ///< index, as given to add()
-  std::uint32_t packets = 0;  ///< how many it stands for
-  std::uint32_t bytes = 0;    ///< of these packets together, headers of each counted
+  std::uint32_t packets = 0;  ///< number of packets that the item stands for
+  std::uint32_t bytes = 0;    ///< bytes of these packets, each with its headers
 };
 
 class Gro {
  public:
-  /// Room for `capacity_packets` packets a round. `joins_udp`: the device takes UDP super-packets
-  /// (USO).
+  /// `capacity_packets`: calls of add() per round. `joins_udp`: the TUN device accepts UDP
+  /// super-packets (USO).
   Gro(std::size_t capacity_packets, bool joins_udp);
   ~Gro();
   Gro(Gro&&) noexcept;
   Gro& operator=(Gro&&) noexcept;
 
-  /// Takes an inner packet for this round; its bytes stay where they are until clear(), and the
-  /// headers of the first packet of a super-packet are changed in place. `packets`: how many it
-  /// stands for (a super-packet passes as it is). `may_coalesce`: false for what must go on alone;
-  /// the order of its flow is kept all the same. Calls at most capacity_packets times a round.
+  /// Adds an inner packet to this round. Its bytes must stay in place until clear(); the headers of
+  /// a super-packet's first packet are changed in place. `packets`: the number of packets it stands
+  /// for (a received super-packet is passed on unchanged). `may_coalesce`: false if the packet must
+  /// stay alone; the order of its flow is kept all the same. At most capacity_packets calls per
+  /// round.
   ///
-  /// Joined: TCP and UDP over IPv6 without extension headers and IPv4 without options, not
-  /// fragments; same tunnel, addresses, ports, traffic class or TOS, flow label, hop limit or TTL,
-  /// DF; TCP: same acknowledgment, flags only ACK and PSH (PSH ends it), contiguous sequence,
-  /// options byte for byte the same, payload not empty and not larger than the first's (a smaller
-  /// one ends it); UDP: equal size (a smaller one ends it), with a checksum; each packet's
-  /// transport checksum verified (unless its offload says the kernel did); never above 65,535 bytes
-  /// or io::kMaxSlices slices.
+  /// Packets are joined if all of this holds:
+  ///  - TCP or UDP over IPv6 without extension headers or IPv4 without options; no fragments;
+  ///  - same tunnel, addresses, ports, traffic class or TOS, flow label, hop limit or TTL, and DF;
+  ///  - TCP: same acknowledgment, no flags except ACK and PSH (PSH ends the super-packet),
+  ///    contiguous sequence numbers, options equal byte for byte, payload not empty and not larger
+  ///    than the first packet's (a smaller one ends the super-packet);
+  ///  - UDP: equal size (a smaller datagram ends the super-packet), with a checksum;
+  ///  - the transport checksum of each packet is valid (verified here unless its offload says that
+  ///    the kernel has done so);
+  ///  - the result has at most 65,535 bytes and io::kMaxSlices slices.
   void add(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets,
            bool may_coalesce) noexcept;
 
-  /// Finishes the headers of the super-packets. Valid until clear().
+  /// Completes the headers of the super-packets and returns all items of the round. Valid until
+  /// clear().
   [[nodiscard]] std::span<const GroOutput> finish() noexcept;
   void clear() noexcept;
 

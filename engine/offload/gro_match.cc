@@ -17,7 +17,8 @@ using proto::load_u8;
 constexpr std::size_t kTcpSequence = 4, kTcpAcknowledgment = 8, kTcpDataOffset = 12, kTcpFlags = 13,
                       kTcpWindow = 14, kTcpUrgentPointer = 18;
 
-/// The product of a word with an odd constant: none waits for another, and all are added.
+/// The product of a word of the key with an odd constant. The products do not depend on each other,
+/// and all are added.
 template <std::size_t kIndex>
 std::uint64_t product(Bytes key) noexcept {
   constexpr std::uint64_t kOdd[] = {0x9e37'79b9'7f4a'7c15, 0xbf58'476d'1ce4'e5b9,
@@ -26,7 +27,7 @@ std::uint64_t product(Bytes key) noexcept {
   return (word ^ word >> 29) * kOdd[kIndex];
 }
 
-/// Who makes flows collide only keeps them from being joined.
+/// Needs no secret: an attacker who makes flows collide only prevents GRO.
 std::uint32_t hash_of_flow(const Segment& segment) noexcept {
   constexpr std::uint64_t kOdd = 0xff51'afd7'ed55'8ccd;
   const Bytes key = segment.flow_key();
@@ -37,7 +38,7 @@ std::uint32_t hash_of_flow(const Segment& segment) noexcept {
   return static_cast<std::uint32_t>(hash * kOdd >> 32);
 }
 
-/// Sets where the transport header is; says whether it can be read there.
+/// Finds the transport header and returns whether its ports can be read there.
 Kind find_transport(Segment& segment, Bytes packet) noexcept {
   if (packet.size() < proto::kIpv4HeaderBytes) return Kind::hidden;
   std::uint8_t protocol = 0;
@@ -61,8 +62,8 @@ Kind find_transport(Segment& segment, Bytes packet) noexcept {
   return packet.size() < segment.ip_bytes + kPortsBytes ? Kind::hidden : Kind::flow;
 }
 
-/// Size of the TCP header if the segment may be joined with others: data, no flags but ACK and PSH,
-/// reserved bits 0. Otherwise 0.
+/// Returns the size of the TCP header if the segment may be joined: it has data, no flags except
+/// ACK and PSH, and reserved bits 0. Otherwise 0.
 std::size_t joinable_tcp_header_bytes(Bytes segment) noexcept {
   if (segment.size() <= proto::kTcpHeaderBytes) return 0;
   const unsigned offset_and_reserved = load_u8(segment, kTcpDataOffset);
@@ -73,7 +74,7 @@ std::size_t joinable_tcp_header_bytes(Bytes segment) noexcept {
   return (flags & ~unsigned{proto::kTcpPsh}) == proto::kTcpAck ? size : 0;
 }
 
-/// The same for a datagram: data, the length of the IP payload, and a checksum.
+/// The same for UDP: it has data, the length of the IP payload, and a checksum.
 std::size_t joinable_udp_header_bytes(Bytes datagram) noexcept {
   if (datagram.size() <= proto::kUdpHeaderBytes) return 0;
   if (load_be16(datagram, 4) != datagram.size()) return 0;
@@ -84,7 +85,7 @@ std::size_t checksum_offset(bool is_tcp) noexcept {
   return is_tcp ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset;
 }
 
-/// Sets header_bytes if the packet may be joined with others of its flow.
+/// Sets header_bytes if the packet may be joined to others of its flow.
 void find_payload(Segment& segment, const io::Packet& packet) noexcept {
   const Bytes bytes = packet.bytes();
   const auto& offload = packet.offload;
@@ -146,7 +147,8 @@ bool has_same_headers(const Segment& first, const Segment& next, std::uint32_t p
     if (differ(std::uint16_t{}, 0) || differ(std::uint16_t{}, 6) || differ(std::uint16_t{}, 8)) {
       return false;
     }
-    constexpr std::uint16_t kDontFragment = 0x4000;  // then the identification means nothing
+    // then the identification has no meaning (RFC 6864 4.1)
+    constexpr std::uint16_t kDontFragment = 0x4000;
     const auto expected = static_cast<std::uint16_t>(load_be16(a, 4) + position);
     if ((load_be16(b, 6) & kDontFragment) == 0 && load_be16(b, 4) != expected) return false;
   }

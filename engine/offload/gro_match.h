@@ -1,6 +1,6 @@
-// A packet as the Gro looks at it: which flow it belongs to, whether it may be part of a
-// super-packet at all, and whether it follows another so closely that cutting a super-packet of
-// both gives both back. Pure functions; any thread.
+// The matching rules of GRO: the flow of a packet, whether it may be part of a super-packet at all,
+// and whether it follows another packet so closely that segmenting a super-packet of both restores
+// both. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -15,23 +15,24 @@ namespace culvert::gro_match {
 
 inline constexpr std::size_t kPortsBytes = 4;
 
-/// Whether a packet belongs to a flow whose packets may be joined.
+/// How far the flow of a packet is known.
 enum class Kind : std::uint8_t {
-  flow,    ///< TCP or UDP, and the ports are where they are expected
-  hidden,  ///< it may belong to any flow between its addresses: fragments, options, extensions
-  other,   ///< ICMP: of no such flow
+  flow,  ///< TCP or UDP, with the ports at a fixed offset
+  /// fragments, options, extension headers: it may belong to any flow between its addresses
+  hidden,
+  other,  ///< ICMP: never part of a TCP or UDP flow
 };
 
-/// A TCP or UDP packet, as far as joining looks into it.
+/// The fields of a TCP or UDP packet that GRO needs.
 struct Segment {
   std::byte* packet = nullptr;
-  std::uint32_t hash = 0;  ///< of the flow
+  std::uint32_t hash = 0;  ///< hash of the flow
   std::uint32_t payload_bytes = 0;
-  std::uint16_t ip_bytes = 0;      ///< the transport header begins here
-  std::uint16_t header_bytes = 0;  ///< the payload begins here; 0: may not be joined
+  std::uint16_t ip_bytes = 0;      ///< offset of the transport header
+  std::uint16_t header_bytes = 0;  ///< offset of the payload; 0: must not be joined
   bool is_ipv6 = false;
   bool is_tcp = false;
-  bool has_trusted_checksum = false;  ///< the kernel vouches for it
+  bool has_trusted_checksum = false;  ///< the kernel has verified it
 
   [[nodiscard]] bool may_be_joined() const noexcept { return header_bytes != 0; }
   [[nodiscard]] std::uint32_t size() const noexcept { return header_bytes + payload_bytes; }
@@ -42,15 +43,15 @@ struct Segment {
   [[nodiscard]] std::span<const std::byte> payload() const noexcept {
     return bytes().subspan(header_bytes);
   }
-  /// Addresses and ports lie next to each other, since there is nothing between the headers.
+  /// The addresses and ports, which are adjacent because nothing lies between the headers.
   [[nodiscard]] std::span<const std::byte> flow_key() const noexcept {
     const std::size_t addresses = is_ipv6 ? 8 : 12;
     return {packet + addresses, ip_bytes + kPortsBytes - addresses};
   }
 };
 
-/// Reads a packet. `may_join`: false if it must go alone; `joins_udp`: whether datagrams are joined
-/// at all. Only a packet of kind `flow` has a hash and a flow_key().
+/// Parses a packet. `may_join`: false if it must stay alone. `joins_udp`: whether UDP is joined at
+/// all. Only a packet of kind `flow` has a hash and a flow_key().
 [[nodiscard]] Kind read_segment(Segment& segment, io::Packet& packet, bool may_join,
                                 bool joins_udp) noexcept;
 
@@ -62,21 +63,23 @@ struct Segment {
   return a.is_ipv6 == b.is_ipv6 && a.is_tcp == b.is_tcp && is_equal(a.flow_key(), b.flow_key());
 }
 
-/// The rest is for packets that may be joined.
+/// The following functions require packets with may_be_joined().
 
-/// Whether all header fields that cutting copies from the first packet are those of `next` too.
-/// `position`: how many packets after the first.
+/// Returns whether `next` has the same value in all header fields that segmentation copies from the
+/// first packet. `position`: number of packets since the first.
 [[nodiscard]] bool has_same_headers(const Segment& first, const Segment& next,
                                     std::uint32_t position) noexcept;
 
-/// TCP with the flag PSH: nothing may follow it.
+/// Returns whether a TCP segment has the flag PSH, which ends a super-packet.
 [[nodiscard]] bool has_push(const Segment& segment) noexcept;
 [[nodiscard]] std::uint32_t tcp_sequence(const Segment& segment) noexcept;
 
-/// Verifies the checksums: joining and cutting would repair them, and damage would go unseen.
+/// Verifies the IPv4 header checksum and the transport checksum. GRO and segmentation would rewrite
+/// a bad checksum and hide the damage.
 [[nodiscard]] bool is_intact(const Segment& segment) noexcept;
 
-/// Makes the headers those of a super-packet of `size` bytes, and says how it is to be cut.
+/// Rewrites the first packet's headers as those of a super-packet of `size` bytes, and returns its
+/// offload.
 [[nodiscard]] io::Offload make_super_packet(const Segment& first, std::uint32_t size,
                                             bool has_push) noexcept;
 

@@ -24,7 +24,7 @@ constexpr std::size_t kIpv4TotalBytes = 2, kIpv4Identification = 4, kIpv4Checksu
                       kIpv6PayloadBytes = 4;
 constexpr std::size_t kTcpSequence = 4, kTcpDataOffset = 12, kUdpLength = 4;
 
-/// Adds the complement: what leaves a word out of a ones' complement sum (RFC 1624 3).
+/// The complement of a word: adding it removes the word from a ones' complement sum (RFC 1624 3).
 proto::ChecksumSum without(std::uint16_t word) noexcept {
   return proto::sum_of_word(static_cast<std::uint16_t>(~word));
 }
@@ -37,7 +37,7 @@ proto::ChecksumSum sum_of_words(std::uint32_t two_words) noexcept {
          proto::sum_of_word(static_cast<std::uint16_t>(two_words));
 }
 
-/// Where the transport header at `offset` ends; nothing: not within the packet.
+/// The end of the transport header at `offset`; nullopt: not within the packet.
 std::optional<std::size_t> transport_end(Bytes packet, std::size_t offset, bool is_tcp) noexcept {
   const std::size_t least = is_tcp ? proto::kTcpHeaderBytes : proto::kUdpHeaderBytes;
   if (packet.size() < offset + least) return std::nullopt;
@@ -47,8 +47,8 @@ std::optional<std::size_t> transport_end(Bytes packet, std::size_t offset, bool 
   return offset + size;
 }
 
-/// Size of the headers in front of each segment's payload, by the offload's word for where the
-/// transport header is; nothing: not a super-packet, or not within the packet.
+/// Size of the headers in front of each segment's payload, at the transport offset that the offload
+/// names. nullopt: not a super-packet, or not within the packet.
 std::optional<std::size_t> offload_header_bytes(const io::Packet& packet) noexcept {
   const auto& offload = packet.offload;
   if (!offload.is_super_packet() || offload.segment_bytes == 0) return std::nullopt;
@@ -75,8 +75,8 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
   if (inner->upper_protocol != (is_tcp ? proto::kProtocolTcp : proto::kProtocolUdp)) {
     return std::nullopt;
   }
-  // The checksum field has to hold the pseudo-header's sum: it alone is right where a routing
-  // header makes the last destination another than the IPv6 header's (RFC 8200 8.1).
+  // The checksum field must hold the pseudo-header's sum: only that sum is right if a routing
+  // header makes the final destination differ from the IPv6 header's destination (RFC 8200 8.1).
   if (!offload.needs_checksum || offload.checksum_start != inner->upper_offset ||
       offload.checksum_offset != (is_tcp ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset)) {
     return std::nullopt;
@@ -96,7 +96,7 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
   return gso;
 }
 
-/// Takes out of the sums the words that differ from segment to segment.
+/// Sums the headers without the words that differ between segments.
 void Gso::sum_headers() noexcept {
   if (is_ipv4_) {
     identification_ = load_be16(packet_, kIpv4Identification);
@@ -170,7 +170,7 @@ void Gso::write_udp_header(std::span<std::byte> header, Bytes payload) noexcept 
   const auto bytes = static_cast<std::uint16_t>(header.size() + payload.size());
   store_be16(header, kUdpLength, bytes);
   // The length counts twice: in the pseudo-header and in the header. A sum of 0 is sent as 0xffff,
-  // since 0 says that there is no checksum (RFC 768).
+  // because 0 means that there is no checksum (RFC 768).
   auto checksum = proto::finish(transport_sum_ + proto::sum_of_word(bytes) +
                                 proto::sum_of_word(bytes) + proto::sum(payload));
   if (checksum.wire() == 0) checksum = proto::Be16::from_wire(0xffff);

@@ -1,6 +1,11 @@
-// One super-packet to many packets: what a NIC would do for TSO4, TSO6 and USO. The payload is not
-// copied: a segment is a header block and a slice. And the checksum that a packet from TUN still
-// wants. Pure but for the super-packet's cursor; one worker's thread.
+// Generic segmentation offload (GSO): splits a super-packet into its packets, as a NIC does for
+// TSO4, TSO6 and USO. A *super-packet* is a GSO or GRO packet of up to 64 KiB that stands for
+// several packets of one flow: it has their common headers once, their payloads one after the
+// other, and the segment size in its offload. The payload is not copied: each segment is a header
+// block and a slice of the payload.
+//
+// Also completes the transport checksum that TUN leaves unfinished. Pure functions, except for the
+// position within the super-packet; one worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -13,28 +18,29 @@
 
 namespace culvert {
 
-/// The inner headers of a super-packet that can be cut: at most this long. (IPv6 40, TCP 60, and
-/// room for extension headers.)
+/// The largest inner headers of a super-packet that can be segmented (IPv6 40, TCP 60, and room for
+/// extension headers).
 inline constexpr std::size_t kMaxInnerHeaderBytes = 192;
 
-/// Cuts a super-packet. The super-packet stays as it is and must outlive the Gso.
+/// The segments of one super-packet. The super-packet is not changed and must outlive the Gso.
 class Gso {
  public:
-  /// Checks the offload against the packet's own headers (never trusting header_bytes): IP version
-  /// and protocol fit the kind of segmentation, headers within the packet and kMaxInnerHeaderBytes,
-  /// segment size not 0, no fragment, checksum still wanted where the transport header is, lengths
-  /// as the IP header says. Nothing: it makes no sense.
+  /// Checks the offload against the packet's own headers; header_bytes is never trusted. IP version
+  /// and protocol must match the kind of segmentation; the headers must lie within the packet and
+  /// kMaxInnerHeaderBytes; the segment size must not be 0; the packet must not be a fragment; the
+  /// checksum must be unfinished and at the transport header; lengths must be as the IP header
+  /// says. nullopt: the offload is invalid.
   [[nodiscard]] static std::optional<Gso> start(const io::Packet& super_packet) noexcept;
 
   [[nodiscard]] std::size_t header_bytes() const noexcept { return header_bytes_; }
   [[nodiscard]] std::size_t segment_count() const noexcept { return segment_count_; }
-  /// The largest packet that comes out, headers included.
+  /// Size in bytes of the largest segment, headers included.
   [[nodiscard]] std::size_t largest_packet_bytes() const noexcept;
 
   /// Writes the headers of the next segment into `headers` (header_bytes() long): lengths, IPv4
-  /// identification (RFC 6864: one more each) and checksum, TCP sequence, flags (FIN and PSH only
-  /// on the last, CWR only on the first: RFC 3168 6.1.2), TCP or UDP checksum. Returns its slice of
-  /// the payload. Called segment_count() times.
+  /// identification (incremented per segment, RFC 6864) and header checksum, TCP sequence, TCP
+  /// flags (FIN and PSH only in the last segment, CWR only in the first: RFC 3168 6.1.2), TCP or
+  /// UDP checksum. Returns the segment's slice of the payload. Called segment_count() times.
   std::span<const std::byte> next(std::span<std::byte> headers) noexcept;
 
  private:
@@ -50,27 +56,29 @@ class Gso {
   std::size_t segment_count_ = 0;
   std::size_t segment_bytes_ = 0;
   std::size_t transport_offset_ = 0;
-  std::size_t done_bytes_ = 0;  ///< of the payload
+  std::size_t done_bytes_ = 0;  ///< payload bytes of the segments returned so far
   bool is_ipv4_ = false;
   bool is_tcp_ = false;
-  // What the next segment gets, and the sums of all header words that no segment changes.
+  // The fields of the next segment, and the sums of all header words that are the same in each
+  // segment.
   std::uint16_t identification_ = 0;
   std::uint32_t sequence_ = 0;
   proto::ChecksumSum ip_sum_;
   proto::ChecksumSum transport_sum_;
 };
 
-/// How many packets a packet stands for: 1, or the segments of a super-packet as its offload says.
-/// Never 0. Cheap, for counting: it trusts the offload's segment size and only bounds it by the
-/// packet. The same before and after a header in front of the packet is removed, and the same as
-/// Gso::segment_count().
+/// Returns the number of packets that a packet stands for: 1, or the segments of a super-packet
+/// according to its offload. Never 0. Cheap, for counting: it trusts the offload's segment size and
+/// only bounds it by the packet size. The result does not change when a header in front of the
+/// packet is removed, and equals Gso::segment_count().
 [[nodiscard]] std::uint32_t packet_count(const io::Packet& packet) noexcept;
 
-/// The bytes of these packets together, the headers of each counted.
+/// Returns the bytes of these packets, each with its headers.
 [[nodiscard]] std::uint32_t packet_bytes(const io::Packet& packet) noexcept;
 
-/// Finishes the transport checksum of a packet whose field holds the pseudo-header's sum
-/// (offload.needs_checksum) and clears the need. False: the positions lie outside the packet.
+/// Completes the transport checksum of a packet whose checksum field holds the pseudo-header's sum
+/// (offload.needs_checksum) and clears needs_checksum. False: the offload's positions lie outside
+/// the packet.
 [[nodiscard]] bool complete_checksum(io::Packet& packet) noexcept;
 
 }  // namespace culvert

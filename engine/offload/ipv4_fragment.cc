@@ -10,14 +10,14 @@ namespace {
 /// RFC 791 3.1: the offset counts units of 8 bytes in 13 bits.
 constexpr std::size_t kUnitBytes = 8, kLargestOffsetBytes = 8191 * kUnitBytes;
 
-/// The fields of a header whose payload lies elsewhere.
+/// Parses a header whose payload is not behind it.
 proto::Ipv4Packet parse_header(std::span<const std::byte> header) noexcept {
   const auto parsed = proto::parse_quoted_ipv4(header);
   assert(parsed);
   return *parsed;
 }
 
-/// At most `size` bytes from `offset` on; empty if there are none.
+/// At most `size` bytes from `offset`; empty if there are none.
 std::span<const std::byte> slice(std::span<const std::byte> bytes, std::size_t offset,
                                  std::size_t size) noexcept {
   if (size == 0 || offset >= bytes.size()) return {};
