@@ -40,7 +40,8 @@ std::vector<std::uint8_t> ip_protocols(const Config& config) {
 
 namespace {
 
-/// Sockets tell by which interface a packet came, and each tunnel looks for itself.
+/// The sockets listen on all interfaces and report the interface of each packet; inbound() compares
+/// it with the tunnel's.
 Result<void> open_receive(io::ReceiveKind kind, OpenedIo& opened) {
   const auto& protocols = opened.protocols;
   if (kind == io::ReceiveKind::packet) {
@@ -52,12 +53,13 @@ Result<void> open_receive(io::ReceiveKind kind, OpenedIo& opened) {
     }
   }
   for (const std::uint8_t protocol : protocols) {
-    // Also beside raw sockets: one whose buffer is full counts as nobody.
+    // Raw receive sockets need the guard as well: one with a full buffer does not count as a
+    // receiver.
     auto guard = io::open_raw_guard_socket(protocol);
     if (!guard) return Unexpected{guard.error()};
     opened.guards.push_back(std::move(*guard));
     if (kind == io::ReceiveKind::packet) continue;
-    // Each raw socket gets a copy of every packet, so the first worker has the only one.
+    // Each raw socket gets a copy of every packet, so only the first worker has one.
     auto socket = io::open_raw_receive_socket(protocol, "");
     if (!socket) return Unexpected{socket.error()};
     opened.workers.front().receive.push_back(std::move(*socket));
@@ -84,7 +86,7 @@ Result<void> choose_receive(const Config& config, OpenedIo& opened, IoSelection&
   return open_receive(io::ReceiveKind::raw, opened);
 }
 
-/// Each datagram names its interface; that there is such a one is better known now.
+/// Each datagram names its interface. A missing interface is better reported now.
 Result<void> check_devices(const Config& config) {
   const std::string* last = nullptr;
   for (const TunnelConfig& tunnel : config.tunnels) {
@@ -112,8 +114,8 @@ Result<void> open_send(const Config& config, OpenedIo& opened) {
   return {};
 }
 
-/// A packet socket for each worker, and the program that lets the kernel cut what it sends: where
-/// BPF is forbidden each segment is sent by itself.
+/// Opens a packet socket per worker, and the BPF program that lets the kernel segment
+/// super-packets. If BPF is forbidden, each segment is sent by itself.
 Result<void> open_packet_send(const Config& config, OpenedIo& opened) {
   for (auto& worker : opened.workers) {
     auto socket = io::open_packet_send_socket();
@@ -146,7 +148,8 @@ Result<void> choose_send(const Config& config, OpenedIo& opened, IoSelection& se
   return {};
 }
 
-/// Where it is refused, a flow may move once from one worker to another: not worth a warning.
+/// If BPF steering is refused, a flow may move once from one worker to another. That is not worth a
+/// warning.
 void steer(const Config& config, const io::Tun& tun) {
   if (tun.queues.size() == 1) return;
   const auto steered = io::steer_by_flow(tun);
@@ -155,7 +158,8 @@ void steer(const Config& config, const io::Tun& tun) {
                tun.name + ": the kernel steers flows: " + steered.error().message());
 }
 
-/// Where BPF is forbidden received packets go on up the stack, at their cost.
+/// If BPF is forbidden, the kernel's IP stack also processes the received packets, which costs CPU
+/// time.
 void open_take(const Config& config, OpenedIo& opened) {
   auto take = io::BypassProgram::open(kMaxTunnels);
   if (take) {
@@ -177,7 +181,7 @@ Result<void> open_tun_queues(const Config& config, OpenedIo& opened) {
   return {};
 }
 
-/// Without io_uring `auto` takes epoll and says why; who asks for io_uring is refused.
+/// Without io_uring, `auto` selects epoll and records the reason; `uring` fails.
 Result<void> choose_io(const Config& config, IoSelection& selection) {
   selection.io_reason = "asked for";
   if (config.io == IoChoice::epoll) return {};
@@ -194,7 +198,7 @@ Result<void> choose_io(const Config& config, IoSelection& selection) {
   return {};
 }
 
-/// The sequence numbers of a tunnel are one row (RFC 2890 2.2), so one worker writes and checks
+/// A tunnel has one series of sequence numbers (RFC 2890 2.2), so one worker must write and check
 /// them.
 void limit_workers(Config& config) {
   const bool is_ordered =

@@ -1,5 +1,5 @@
-// What an engine opens before its workers run: TUN queues, sockets, BPF programs, each by choice or
-// by what the kernel allows. Part of engine.cc; not for others. One thread.
+// engine_io: opens the TUN queues, sockets and BPF programs of an engine. Each kind is chosen by
+// the configuration, or by what the kernel allows. Internal to engine.cc. One thread.
 #pragma once
 
 #include <cstdint>
@@ -16,36 +16,40 @@
 
 namespace culvert {
 
-/// What was selection, and why, for those who ask.
+/// The selected kinds of I/O, and the reasons for status output.
 struct IoSelection {
   bool uring = false;
   std::string io_reason;
   io::ReceiveKind receive = io::ReceiveKind::packet;
   std::string receive_reason;
-  std::string send_reason;  ///< why no packet socket sends; empty: one may
+  std::string send_reason;  ///< why packet sockets do not send; empty: they may
 };
 
-/// Everything that open() has opened; what a failure leaves behind is closed with it.
+/// Everything that open_io() has opened. After a failure the destructor closes it.
 struct OpenedIo {
   std::string device;
   unsigned device_index = 0;
   bool tun_takes_udp = true;
   std::vector<io::WorkerDescriptors> workers;
   std::vector<std::uint8_t> protocols;  ///< IP protocols that are received
-  std::vector<io::Fd> guards;           ///< keep the kernel from answering protocol unreachable
-  std::optional<io::EncapsulatorProgram> encapsulator;  ///< nothing: BPF is forbidden
-  std::optional<io::BypassProgram> bypass;              ///< the same, or raw sockets receive
+  /// sockets that keep the kernel from answering "protocol unreachable"
+  std::vector<io::Fd> guards;
+  std::optional<io::EncapsulatorProgram> encapsulator;  ///< nullopt: BPF is forbidden
+  std::optional<io::BypassProgram> bypass;  ///< nullopt: BPF is forbidden, or raw sockets receive
 };
 
-/// Whether packets of one tunnel have to be sent or checked in one row.
+/// Returns whether one worker must handle all packets of a tunnel, because of GRE sequence numbers.
 [[nodiscard]] bool wants_order_across_workers(const TunnelConfig& tunnel);
 
-/// The IP protocols that a device receives, each once: those of its tunnels; all that there are
-/// where tunnels have prefixes, since one of another mode may join them.
+/// Returns the IP protocols that a device receives, each once. A device with prefixes receives the
+/// protocols of all encapsulations, because apply() may add a tunnel of another mode. A device with
+/// one tunnel without prefixes receives that tunnel's protocol only.
 [[nodiscard]] std::vector<std::uint8_t> ip_protocols(const Config& config);
 
-/// Opens all that `config` asks for, or takes what was injected (which decides about workers and
-/// receive). Falls back where `auto` lets it, and says why; the error says what is refused.
+/// Opens everything that `config` requests, or uses the injected descriptors, which then determine
+/// the number of workers and the kind of receive sockets. Where an option is `auto` it falls back
+/// to what the kernel allows and records the reason in `selection`. Otherwise the error names the
+/// refused object.
 [[nodiscard]] Result<void> open_io(Config& config, InjectedDescriptors injected, OpenedIo& opened,
                                    IoSelection& selection);
 

@@ -15,7 +15,7 @@ using Bytes = std::span<const std::byte>;
 
 constexpr std::uint16_t kIpv4MinimumMtu = 68;  // RFC 791 3.2, RFC 1191 3
 
-/// What is configured: Tables::icmp_source().
+/// The configured source address: Tables::icmp_source().
 using Configured = std::optional<proto::Ipv6Address>;
 
 /// The source of an ICMPv6 error about a packet to `destination`; unspecified: there is none.
@@ -23,12 +23,13 @@ proto::Ipv6Address error_source(const Configured& configured, const Tunnel& tunn
                                 const proto::Ipv6Address& destination) noexcept {
   if (configured) return *configured;
   if (!destination.is_multicast()) return destination;
-  // Packet Too Big answers multicast too (RFC 4443 2.4(e.3)), from a unicast address (2.2).
+  // Packet Too Big also answers multicast packets (RFC 4443 2.4(e.3)), from a unicast address
+  // (2.2).
   const auto local = tunnel.path->local.load(std::memory_order_relaxed);
   return local.is_unspecified() ? proto::Ipv6Address{} : proto::tunnel_link_local(local);
 }
 
-/// What an error says, once for each IP version.
+/// Type, code and MTU of an error.
 struct Message {
   std::uint8_t type = 0;
   std::uint8_t code = 0;
@@ -57,15 +58,14 @@ bool is_fragmentation_needed(const proto::Icmpv4Error& error) noexcept {
          error.code == proto::kIcmpv4CodeFragmentationNeeded;
 }
 
-/// The payload packet behind a quoted outer header, by the encapsulation that its protocol names.
+/// Decapsulates a quoted outer packet.
 proto::Parsed<proto::Payload> quoted_payload(const proto::Ipv4Packet& outer) noexcept {
   if (outer.fragment_offset_bytes != 0) return Unexpected{proto::Malformed::truncated};
-  // A checksum cannot be verified: the quote is cut short.
+  // The quote is truncated, so its checksum cannot be verified.
   return decapsulate(outer.protocol, outer.payload, proto::ChecksumCheck::already_verified);
 }
 
-/// The tunnel whose packet is quoted: as it sends them, as far as that can be seen. Null: none of
-/// ours.
+/// Returns the tunnel that sent the quoted packet, as far as the quote shows. Null: none of ours.
 const Tunnel* find_sender(const Tables& tables, const proto::Ipv4Packet& outer,
                           const proto::Parsed<proto::Payload>& payload) noexcept {
   if (!payload && payload.error() != proto::Malformed::truncated) return nullptr;
@@ -76,12 +76,13 @@ const Tunnel* find_sender(const Tables& tables, const proto::Ipv4Packet& outer,
   return header_bytes == tunnel->encapsulation_bytes ? tunnel : nullptr;
 }
 
-/// Redirects are between us and our router, source quench means nothing any more (RFC 6633 3).
+/// A redirect concerns us and our router; source quench is obsolete (RFC 6633 3).
 bool concerns_inner_source(const proto::Icmpv4Error& error) noexcept {
   return error.type != proto::kIcmpv4Redirect && error.type != proto::kIcmpv4SourceQuench;
 }
 
-/// The path MTU that fragmentation needed tells; 0: nothing that could be true. RFC 1191 3, 4, 5.
+/// The path MTU that a fragmentation needed error reports; 0: none that is plausible. RFC 1191 3,
+/// 4, 5.
 std::uint16_t told_path_mtu(const proto::Icmpv4Error& error, std::uint16_t sent_bytes) noexcept {
   const std::uint16_t told = error.next_hop_mtu_bytes != 0 ? error.next_hop_mtu_bytes
                                                            : proto::next_lower_plateau(sent_bytes);
@@ -89,7 +90,7 @@ std::uint16_t told_path_mtu(const proto::Icmpv4Error& error, std::uint16_t sent_
   return bounded < sent_bytes ? bounded : std::uint16_t{0};
 }
 
-/// What goes to the inner source.
+/// The error for the inner source, or the reason why none is sent.
 struct Relayed {
   DropReason reason = DropReason::none;
   Bytes packet;
@@ -127,7 +128,7 @@ Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
   Message message{proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeHost, 0};
   if (is_too_big) {
     const auto mtu_bytes = fit_ipv4(tunnel, path_mtu).mtu_bytes;
-    // With DF clear we fragment from now on, and there is nothing that its sender could do.
+    // With DF clear we fragment from now on, and the sender could change nothing.
     if (size <= mtu_bytes || !inner->dont_fragment) return {DropReason::icmp_error_not_relayed, {}};
     message = {proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeFragmentationNeeded,
                mtu_bytes};
@@ -208,7 +209,8 @@ Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noex
   if (is_too_big) {
     const auto told = told_path_mtu(*error, proto::load_be16(outer->bytes, 2));
     if (told == 0) return drop(DropReason::icmp_error_not_relayed, tunnel);
-    // An error must not raise the estimate (RFC 1191 3): this one is of a larger packet before.
+    // An error must not raise the estimate (RFC 1191 3): this one is about an earlier, larger
+    // packet.
     if (told < path_mtu) {
       path_mtu = told;
       if (!tunnel->config.remote.is_unspecified()) relay.learned_path_mtu = told;

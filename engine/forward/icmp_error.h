@@ -1,7 +1,7 @@
-// ICMP errors: those we originate towards the inner source because a packet does not fit (RFC
-// 4213 3.2, RFC 4443 3.2, RFC 1191), and the ICMPv4 errors about our outer packets that we relay
-// inward (RFC 4213 3.4, RFC 2473 8). Rate-limited (RFC 4443 2.4(f)), and never in answer to what
-// RFC 4443 2.4(e) names. One worker's thread; no allocation, no clock.
+// ICMP errors to inner sources. The engine originates errors for packets that it does not forward
+// (RFC 4213 3.2, RFC 4443 3.1 and 3.2, RFC 1191), and relays ICMPv4 errors about its outer packets
+// (RFC 4213 3.4, RFC 2473 8). Both are rate-limited (RFC 4443 2.4(f)), and never answer the packets
+// of RFC 4443 2.4(e). One worker's thread; no allocation, no clock.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@
 
 namespace culvert {
 
-/// A token bucket. RFC 4443 2.4(f) gives B = 10, N = 10 a second as an example; a tunnel end stands
-/// for many hosts, so ours is larger.
+/// Rate limit of ICMP errors. RFC 4443 2.4(f) suggests B = 10, N = 10 a second; a tunnel endpoint
+/// stands for many hosts, so our limits are higher.
 class ErrorLimiter {
  public:
   static constexpr std::uint32_t kBurst = 50, kPerSecond = 100;
@@ -27,51 +27,57 @@ class ErrorLimiter {
   TokenBucket bucket_;
 };
 
-/// Room for one error message that we build: a whole IPv6 or IPv4 packet.
+/// Buffer for one error that we build: a complete IPv6 or IPv4 packet.
 using ErrorBuffer = std::array<std::byte, 1280>;
 
-/// Tells the sender of `inner` (IPv6 or IPv4, as it came from TUN) that it does not fit in
-/// `mtu_bytes`: ICMPv6 Packet Too Big (MTU never below 1,280), or ICMPv4 fragmentation needed.
-/// It comes from `source` (Tables::icmp_source()), else from the packet's destination; for IPv4
-/// always from the latter, since a kernel drops what comes in with its own source address. Returns
-/// the packet in `buffer`, empty if it may not be answered.
+/// Builds the ICMP error that reports `mtu_bytes` to the sender of `inner` (a complete IPv6 or IPv4
+/// packet from TUN): ICMPv6 Packet Too Big with an MTU of at least 1,280, or ICMPv4 fragmentation
+/// needed. The error's source is `source` (Tables::icmp_source()), else the packet's destination.
+/// For IPv4 it is always the destination, because a kernel drops packets that arrive with its own
+/// source address. Returns the error in `buffer`; empty if the packet must not be answered.
 [[nodiscard]] std::span<const std::byte> answer_too_big(
     ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source, const Tunnel& tunnel,
     std::span<const std::byte> inner, std::uint16_t mtu_bytes) noexcept;
 
-/// What to say of a packet that was not sent for `reason`: no route to its destination where no
-/// tunnel is for it, address unreachable where the tunnel knows no remote. Nothing: it is not
-/// answered. RFC 4443 3.1, RFC 792.
+/// The destination unreachable codes for a drop reason: "no route" if no tunnel leads to the
+/// destination, "address unreachable" if the tunnel has no known remote endpoint. nullopt: such
+/// packets are not answered. RFC 4443 3.1, RFC 792.
 struct Unreachable {
   std::uint8_t icmpv6_code = 0;
   std::uint8_t icmpv4_code = 0;
 };
 [[nodiscard]] std::optional<Unreachable> unreachable_for(DropReason reason) noexcept;
 
-/// Tells the sender of `inner`, as answer_too_big() does. Empty also for what went to a multicast
-/// address (RFC 4443 2.4(e.3)).
+/// Builds destination unreachable for the sender of `inner`, as answer_too_big() does. Also empty
+/// if `inner` was sent to a multicast address (RFC 4443 2.4(e.3)).
 [[nodiscard]] std::span<const std::byte> answer_unreachable(
     ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source,
     std::span<const std::byte> inner, const Unreachable& unreachable) noexcept;
 
-/// What an ICMPv4 error about one of our outer packets means for us and for the inner source.
+/// The result of relay_error().
 struct Relay {
-  DropReason reason = DropReason::none;  ///< set: nothing is sent inward
-  const Tunnel* tunnel = nullptr;        ///< whose packet it quotes
+  DropReason reason = DropReason::none;  ///< not none: no error is relayed
+  const Tunnel* tunnel = nullptr;        ///< the tunnel that sent the quoted packet
   std::uint16_t learned_path_mtu =
-      0;  ///< bytes, below what we knew; 0: nothing new. Set also if nothing is sent
+      /// New path MTU in bytes, smaller than the current one; 0: none. May be set even if no error
+      /// is relayed.
+      0;
   std::span<const std::byte>
-      packet{};  ///< in `buffer`: the ICMPv6 or ICMPv4 error for the inner source
+      packet{};  ///< The ICMPv6 or ICMPv4 error for the inner source, in `buffer`.
 };
 
-/// `message`: a whole IPv4 packet with an ICMPv4 error, untrusted. The quoted outer header must be
-/// one we could have sent: protocol and address pair of a tunnel (its GRE key, if the quote reaches
-/// that far). Fragmentation needed: path MTU of the message, or the next plateau below the quoted
-/// total length where it says 0; ignored if it is not smaller than what was sent (RFC 1191 4; an
-/// attacker's or stale), never below 68; nothing is learned of a tunnel with `remote any`, which
-/// has many paths. Relayed if enough of the inner packet is quoted: as Packet Too Big or
-/// fragmentation needed with what the tunnel MTU becomes; everything else as ICMPv6 destination
-/// unreachable code 3, or ICMPv4 host unreachable.
+/// Processes an ICMPv4 error about an outer packet. `message`: a complete IPv4 packet with the
+/// error; untrusted.
+///
+/// The quoted outer header must be one that we could have sent: protocol and addresses of a tunnel,
+/// and its GRE key if the quote includes the key. For fragmentation needed, the path MTU is that of
+/// the error, or the next lower plateau below the quoted total length if the error says 0. It is
+/// ignored unless it is smaller than the quoted packet (RFC 1191 4: stale, or from an attacker),
+/// and is never below 68. Nothing is learned for a tunnel with `remote any`, which has many paths.
+///
+/// If enough of the inner packet is quoted, the error is relayed: fragmentation needed as Packet
+/// Too Big or fragmentation needed with the resulting tunnel MTU; every other error as ICMPv6
+/// destination unreachable code 3, or ICMPv4 host unreachable.
 [[nodiscard]] Relay relay_error(ErrorBuffer& buffer, const Tables& tables,
                                 std::span<const std::byte> message) noexcept;
 

@@ -16,7 +16,7 @@ Verdict drop(Stage stage, Malformed malformed, const Tunnel* tunnel = nullptr) n
   return drop(drop_reason(stage, malformed), tunnel);
 }
 
-/// Why a tunnel takes no packet of this outer source, or none at all; none: it does.
+/// Checks whether the tunnel is up and may receive from this outer source. none: yes.
 DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
                        const OwnAddresses& own) noexcept {
   if (!tunnel.config.up) return DropReason::inbound_tunnel_down;
@@ -28,7 +28,8 @@ DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
   return is_special_source ? DropReason::outer_source_forbidden : DropReason::none;
 }
 
-/// A tunnel with `dev` has packets of this interface alone, where the socket tells which it was.
+/// A tunnel with `dev` receives on that interface only, provided that the socket reports the
+/// interface.
 bool came_by_its_interface(const Tunnel& tunnel, const io::Packet& packet) noexcept {
   const auto wanted = tunnel.path->interface_index.load(std::memory_order_relaxed);
   return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted;
@@ -39,15 +40,15 @@ bool is_known(std::uint8_t ip_protocol) noexcept {
                     Encapsulations{});
 }
 
-/// The payload packet, and whether a bad checksum of the encapsulation may be the work of a
-/// coalescing NIC.
+/// The payload packet; and whether its bad encapsulation checksum is valid only if a NIC has
+/// coalesced the packet.
 struct Decapsulated {
   proto::Parsed<proto::Payload> payload;
   bool must_be_coalesced = false;
 };
 
-/// A coalesced packet has the first one's checksum, and a packet that is still to get its transport
-/// checksum (sent on this very machine) fails until it has it.
+/// A coalesced packet carries the encapsulation checksum of its first packet. A packet with an
+/// unfinished transport checksum (sent on this host) fails until that checksum is completed.
 Decapsulated decapsulate_packet(io::Packet& packet, const proto::Ipv4Packet& outer,
                                 io::ReceiveKind receive) noexcept {
   const auto check =
@@ -63,15 +64,15 @@ Decapsulated decapsulate_packet(io::Packet& packet, const proto::Ipv4Packet& out
   return result;
 }
 
-/// RFC 2890 2.2: older if it lies in the half of the number space behind the last one. True: in
-/// sequence.
+/// RFC 2890 2.2: a number is old if it lies in the half of the number space behind the last one.
+/// Returns true and stores the number if it is newer.
 bool take_sequence(TunnelState& state, std::uint32_t sequence) noexcept {
   const bool is_newer = static_cast<std::int32_t>(sequence - state.last_sequence) > 0;
   if (is_newer) state.last_sequence = sequence;
   return is_newer;
 }
 
-/// What the tunnel asks of the encapsulation's optional fields; none: all is well.
+/// Checks the optional fields that the tunnel requires. none: they are valid.
 DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload,
                         TunnelState& state) noexcept {
   return dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
@@ -83,28 +84,29 @@ DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload,
   });
 }
 
-/// The payload packet is of the IP version that the encapsulation says. Else a tunnel for IPv6
-/// would bring in IPv4 (RFC 4213 3: protocol 41 is IPv6).
+/// Returns whether the payload packet has the IP version that the encapsulation announces.
+/// Otherwise a tunnel for IPv6 would deliver IPv4 (RFC 4213 3: protocol 41 is IPv6).
 bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protocol_type) noexcept {
-  if (packet.empty()) return true;  // too short for either: the inner header's own check says so
+  if (packet.empty()) return true;  // too short for both: the parser of the inner header reports it
   const auto version = std::to_integer<unsigned>(packet.front() >> 4);
   return version == (protocol_type == proto::kProtocolTypeIpv6 ? 6u : 4u);
 }
 
-/// The inner packet goes back to who encapsulated it. RFC 2784 3.1.
+/// Returns whether the inner packet's destination is the encapsulator, its outer source. RFC 2784
+/// 3.1.
 bool goes_to_encapsulator(const InnerPacket& inner, std::span<const std::byte> bytes,
                           const proto::Ipv4Packet& outer) noexcept {
   return !inner.is_ipv6() && proto::load<proto::Ipv4Address>(bytes, 16) == outer.source;
 }
 
-/// An offload must speak of the inner packet only.
+/// The positions of the offload must lie within the inner packet.
 bool offload_fits(const io::Packet& packet) noexcept {
   const auto& offload = packet.offload;
   if (!offload.needs_checksum) return !offload.is_super_packet();
   return std::size_t{offload.checksum_start} + offload.checksum_offset + 2 <= packet.size();
 }
 
-// inner header > source > ECN > MSS > flow > TUN
+// inner header > GRO repair > inner source > ECN > MSS > pin the flow > TUN
 Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv4Packet& outer,
                       bool must_be_coalesced, FlowPinning& flows,
                       io::ReceiveKind receive) noexcept {
@@ -146,12 +148,12 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
 
 }  // namespace
 
-// outer header > encapsulation > tunnel > its fields > the inner packet
+// outer header > encapsulation > tunnel > its optional fields > the inner packet
 Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, FlowPinning& flows,
                 io::ReceiveKind receive) noexcept {
   if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tunnel_offload_malformed);
-  // Linux verified what it gives to raw sockets, and may then have written into a Record Route or
+  // Linux has verified packets from raw sockets, and may then have written into a Record Route or
   // Timestamp option.
   const auto outer = proto::parse_ipv4(packet.bytes(), receive == io::ReceiveKind::raw
                                                            ? proto::ChecksumCheck::already_verified
@@ -172,8 +174,7 @@ Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, Fl
   if (!is_of_protocol_type(payload->packet, payload->protocol_type))
     return drop(Stage::inner_header, Malformed::bad_version, tunnel);
 
-  // What the kernel has verified may then be the encapsulation's checksum, and not the inner
-  // packet's.
+  // The kernel may have verified the encapsulation's checksum instead of the inner packet's.
   if (payload->had_checksum) packet.offload.checksum_verified = false;
   packet.trim_to(outer->bytes.size());
   packet.trim_front(static_cast<std::size_t>(payload->packet.data() - packet.bytes().data()));

@@ -1,5 +1,5 @@
-// Tunnel to TUN: a packet and tables go in, a Verdict comes out. No system call, no allocation, no
-// lock, no clock.
+// The inbound direction, tunnel to TUN: decides about one packet. No system call, no allocation, no
+// lock, no clock. One worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,11 @@
 
 namespace culvert {
 
-/// The inbound way. `packet`: from the tunnel, from its outer header on; with the verdict to_tun it
-/// has become the inner packet, or super-packet, and its offload says what is still to be done to
-/// it. `stats`, `flows`: this worker's. `receive`: how it was received; a raw socket gives
-/// super-packets without a word, which are found and repaired here.
+/// Decapsulates and checks one packet. `packet`: a received outer packet that begins with its outer
+/// header; untrusted. With the verdict to_tun it has become the inner packet or super-packet, and
+/// its offload says what TUN must still do. `stats`, `flows`: this worker's. `receive`: the kind of
+/// the receiving socket. A raw socket delivers super-packets without an offload; they are detected
+/// and repaired here. The stages, in order, are in engine/README.md.
 [[nodiscard]] Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats,
                               FlowPinning& flows, io::ReceiveKind receive) noexcept;
 

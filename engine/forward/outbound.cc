@@ -13,8 +13,8 @@
 
 namespace culvert {
 
-// Whatever the encapsulation, its headers fit in front of a received packet, and those of a
-// fragment of a segment in a block.
+// The headers of every encapsulation fit into the headroom in front of a received packet, and the
+// headers of a segment's fragment into a block.
 static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes <= io::kHeadroomBytes);
 static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes + 60 + kMaxInnerHeaderBytes <=
               OutboundBatch::kBlockBytes);
@@ -30,7 +30,8 @@ Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
   return {.reason = DropReason::packet_too_big, .too_big_mtu = mtu, .tunnel = &tunnel};
 }
 
-/// The tunnel's own outer packet, come back as an inner one: RFC 2784 3.1, RFC 2473 7.
+/// The packet is the tunnel's own outer packet, routed back into the tunnel: RFC 2784 3.1, RFC 2473
+/// 7.
 bool is_routing_loop(const InnerPacket& inner, std::span<const std::byte> bytes,
                      std::uint8_t ip_protocol, proto::Ipv4Address remote) noexcept {
   return !inner.is_ipv6() && inner.upper_protocol == ip_protocol &&
@@ -52,8 +53,8 @@ std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept 
                          proto::outer_ecn(proto::ecn_of(inner.tos), tunnel.config.ecn));
 }
 
-/// Puts what one packet from TUN becomes in the batch. All its outer packets share their header but
-/// for length, identification and the encapsulation's own fields.
+/// Encapsulates one packet from TUN and appends its outer packets to the batch. All of them share
+/// the outer header, except for length, identification and the encapsulation's own fields.
 class Encapsulator {
  public:
   Encapsulator(const Tunnel& tunnel, const OuterEndpoints& ends, const InnerPacket& inner,
@@ -72,24 +73,25 @@ class Encapsulator {
     outer_.dont_fragment = fit.dont_fragment;
   }
 
-  /// One packet that is whole and fits.
+  /// Sends a packet that fits the tunnel MTU.
   void send_packet(io::Packet& packet) noexcept {
     packet.grow_front(tunnel_.overhead_bytes());
     send(packet.bytes(), {}, 1);
   }
 
-  /// Whether the kernel can make the segments of a super-packet, headers and all. What it cannot:
-  /// USO, headers that differ (GRE checksum, sequence number), fragments, and a single segment,
-  /// which it drops if its TCP header has options.
+  /// Returns whether the kernel can segment the super-packet, headers included. It cannot if: the
+  /// segmentation is USO; the headers differ between segments (GRE checksum, sequence number);
+  /// segments must be fragmented; there is only one segment, which the kernel drops if its TCP
+  /// header has options.
   [[nodiscard]] bool kernel_cuts(const io::Packet& packet, const Gso& gso) const noexcept {
     return ends_.next_hop.cuts && tunnel_.has_constant_header &&
            packet.offload.segmentation != io::Segmentation::udp && gso.segment_count() > 1 &&
            gso.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }
 
-  /// A super-packet whole, for the kernel to cut. Its outer header says the length that it has now,
-  /// which the kernel corrects for each segment, as it counts the identification on (RFC 6864 4.1:
-  /// with DF set it may be anything).
+  /// Sends a super-packet unsegmented. Its outer header states the current length. The kernel
+  /// corrects the length for each segment and increments the identification (RFC 6864 4.1: with DF
+  /// set it may have any value).
   void send_super_packet(io::Packet& packet, const Gso& gso) noexcept {
     const auto segments = static_cast<std::uint32_t>(gso.segment_count());
     const std::uint32_t bytes = packet_bytes(packet);
@@ -108,7 +110,7 @@ class Encapsulator {
     datagram.encapsulation_bytes = tunnel_.overhead_bytes();
   }
 
-  /// The segments of a super-packet, which fit.
+  /// Sends the segments of a super-packet, which fit the tunnel MTU.
   void send_segments(Gso& gso) noexcept {
     const std::size_t overhead = tunnel_.overhead_bytes();
     for (std::size_t i = 0; i < gso.segment_count(); ++i) {
@@ -118,7 +120,7 @@ class Encapsulator {
     }
   }
 
-  /// The same for segments that do not fit, of an IPv4 flow that lets them be fragmented.
+  /// Sends IPv4 segments that do not fit but may be fragmented.
   void send_fragmented_segments(Gso& gso, std::size_t ip_header_bytes) noexcept {
     std::array<std::byte, kMaxInnerHeaderBytes> headers;
     const auto head = std::span{headers}.first(gso.header_bytes());
@@ -128,15 +130,16 @@ class Encapsulator {
     }
   }
 
-  /// Fragments of an IPv4 packet that does not fit and may be cut.
+  /// Sends the fragments of an IPv4 packet that does not fit but may be fragmented.
   void send_inner_fragments(std::span<const std::byte> inner,
                             std::size_t ip_header_bytes) noexcept {
     cut_inner(inner.first(ip_header_bytes), inner.subspan(ip_header_bytes), {});
   }
 
  private:
-  /// `head`: overhead_bytes() of room, then the inner packet or its headers; `tail`: the rest of
-  /// it. `packets`: what is counted when it has been sent.
+  /// Writes the outer headers and appends the outer packet. `head`: overhead_bytes() of room, then
+  /// the inner packet or its headers; `tail`: the rest of the inner packet. `packets`: the number
+  /// to count once it is sent.
   void send(std::span<std::byte> head, std::span<const std::byte> tail,
             std::uint16_t packets) noexcept {
     const std::size_t total = head.size() + tail.size();
@@ -159,15 +162,16 @@ class Encapsulator {
     });
   }
 
-  /// RFC 6864 4.3: unique while a fragment of it may live; never 0, which asks the kernel for one.
+  /// RFC 6864 4.3: unique while a fragment of the packet may live. Never 0: the kernel would
+  /// replace 0 by its own value.
   std::uint16_t next_identification() noexcept {
     if (++state_.next_identification == 0) ++state_.next_identification;
     return state_.next_identification;
   }
 
-  /// Fragments of an outer packet (RFC 4213 3.2.1, DF clear). The head of a segment lies in a block
-  /// of the batch, which a flush gives away, so it is copied: it is headers only, and this way is
-  /// rare.
+  /// Fragments an outer packet (RFC 4213 3.2.1, DF clear). The head of a segment lies in a block of
+  /// the batch, which a flush reuses, so the head is copied. It contains headers only, and this
+  /// path is rare.
   void send_fragments(std::span<const std::byte> head, std::span<const std::byte> tail,
                       std::uint16_t packets) noexcept {
     std::array<std::byte, OutboundBatch::kBlockBytes> copy;
@@ -183,8 +187,8 @@ class Encapsulator {
         });
   }
 
-  /// Cuts an IPv4 packet; each fragment's header lies in a block behind `room_bytes`. Calls
-  /// `emit(head with room, tail, 1 for the first and 0 for the others)`.
+  /// Fragments an IPv4 packet. Each fragment's header lies in a block behind `room_bytes`. Calls
+  /// `emit(head with room, tail, 1 for the first fragment and 0 for the others)`.
   template <class Emit>
   void cut(std::span<const std::byte> header, std::span<const std::byte> payload,
            std::span<const std::byte> payload2, std::uint16_t mtu_bytes, std::size_t room_bytes,
@@ -197,7 +201,8 @@ class Encapsulator {
       std::size_t head_bytes = room_bytes + piece->header_bytes;
       auto tail = piece->payload;
       const bool is_short = head_bytes + tail.size() <= block.size();
-      if (is_short || !piece->payload2.empty()) {  // what may lie in a copy goes into the block
+      // copy payload that may lie in a temporary copy into the block
+      if (is_short || !piece->payload2.empty()) {
         std::memcpy(block.data() + head_bytes, tail.data(), tail.size());
         head_bytes += tail.size();
         tail = piece->payload2;
@@ -239,7 +244,7 @@ Verdict sent(const Tunnel& tunnel) noexcept {
   return {.action = Verdict::Action::to_tunnel, .tunnel = &tunnel};
 }
 
-// segments > fit > datagrams, or one that the kernel cuts
+// segments > fit > datagrams, or one datagram that the kernel segments
 Verdict outbound_super_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
                               const Fit& fit, Encapsulator& encapsulator) noexcept {
   auto gso = Gso::start(packet);
@@ -276,8 +281,8 @@ Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunn
 
 }  // namespace
 
-// inner header > flow, else route > loop > MSS > segments or checksum > fit > encapsulation >
-// datagrams
+// inner header > pin, else route > routing loop > endpoints > MSS > segments or checksum > fit >
+// encapsulation > datagrams
 Verdict outbound(io::Packet& packet, const OutboundPacket& ahead, const Tables& tables,
                  TunnelStats& stats, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);

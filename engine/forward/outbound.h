@@ -1,6 +1,6 @@
-// TUN to tunnel: a packet and tables go in, a Verdict comes out, and the outer packets lie in a
-// batch. No system call (but what the batch does when it is full), no allocation, no lock, no
-// clock.
+// The outbound direction, TUN to tunnel: decides about one packet and puts its outer packets into a
+// batch. No system call except when a full batch is flushed; no allocation, no lock, no clock. One
+// worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -17,17 +17,18 @@
 
 namespace culvert {
 
-/// An outer packet, and what is counted when it has been sent.
+/// An outer packet and the numbers to count once it is sent.
 struct OutboundDatagram {
   io::Datagram datagram;
-  std::uint32_t tunnel = 0;   ///< index
-  std::uint32_t packets = 0;  ///< 1, those that a super-packet stands for, or 0 for a fragment that
-                              ///< is not the first of its packet
+  std::uint32_t tunnel = 0;  ///< index of the tunnel
+  /// Packets to count: 1; the segments of a super-packet; or 0 for a fragment that is not the first
+  /// of its packet.
+  std::uint32_t packets = 0;
   std::uint32_t inner_bytes = 0;
 };
 
-/// Datagrams that wait to be sent together, and blocks for the headers that do not fit in front of
-/// a packet. Both have a fixed number; when they are used up the batch is flushed.
+/// Datagrams to be sent together, and header blocks for headers that do not fit in front of a
+/// packet. Both have a fixed number; a full batch is flushed.
 class OutboundBatch {
  public:
   /// Outer header of a fragment (60), GRE (16), headers of a segment (192) and some room.
@@ -36,12 +37,13 @@ class OutboundBatch {
   explicit OutboundBatch(std::size_t capacity);
   virtual ~OutboundBatch() = default;
 
-  /// A block that stays valid until the datagram added next, which uses it, has been flushed.
+  /// Returns a header block for the datagram that is added next. It stays valid until that datagram
+  /// has been flushed.
   [[nodiscard]] std::span<std::byte> block() noexcept {
     if (datagrams_.size() == capacity_) flush_and_clear();
     return {blocks_.data() + datagrams_.size() * kBlockBytes, kBlockBytes};
   }
-  /// One more datagram, to be filled where it is (proto/in_place.h says why).
+  /// Appends a datagram for the caller to fill in place (proto/in_place.h says why).
   [[nodiscard]] OutboundDatagram& add() noexcept {
     if (datagrams_.size() == capacity_) flush_and_clear();
     return datagrams_.emplace_back();
@@ -53,7 +55,7 @@ class OutboundBatch {
   }
 
  protected:
-  /// Sends datagrams() and counts what became of them.
+  /// Sends datagrams() and counts the results.
   virtual void flush() noexcept = 0;
 
  private:
@@ -62,9 +64,10 @@ class OutboundBatch {
   io::LineVector<std::byte> blocks_;
 };
 
-/// The outbound route. `packet`: from TUN, an inner packet or super-packet; it is changed (MSS,
-/// checksum, an outer header in front) and must stay until the batch is flushed. `ahead`: what
-/// `flows` has seen in it. `stats`, `flows`: this worker's.
+/// Selects the tunnel of one packet and encapsulates it. `packet`: an inner packet or super-packet
+/// from TUN; untrusted. It is modified (MSS, checksum, an outer header in front) and must stay in
+/// place until the batch is flushed. `ahead`: the same packet as prepared by `flows`. `stats`,
+/// `flows`: this worker's. The stages, in order, are in engine/README.md.
 [[nodiscard]] Verdict outbound(io::Packet& packet, const OutboundPacket& ahead,
                                const Tables& tables, TunnelStats& stats, FlowPinning& flows,
                                OutboundBatch& batch) noexcept;

@@ -1,5 +1,5 @@
-// Where an outbound packet goes: which tunnel, by its flow's pin or else by its route, and the
-// outer ends that follow. One worker's thread.
+// The route of an outbound packet: its tunnel, selected by the flow's pin or else by the route
+// table, and the outer endpoints. One worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -13,25 +13,28 @@
 namespace culvert {
 
 struct OutboundRoute {
-  const Tunnel* tunnel = nullptr;  ///< null: no tunnel has a prefix for it
+  const Tunnel* tunnel = nullptr;  ///< null: no tunnel's prefix contains the destination
   bool is_up = false;
-  bool is_placed = false;  ///< by its route: its flow had no pin, or one to a tunnel that is gone
-                           ///< or down
-  FlowPin pin{};           ///< to that tunnel
+  /// The route table selected the tunnel, because the flow had no pin, or a pin to a tunnel that is
+  /// gone or down.
+  bool is_placed = false;
+  FlowPin pin{};  ///< pin to this tunnel
 };
-/// `ahead`: of `packet`, parsed. Its flow counts the packet.
+/// Selects the tunnel and counts the packet in its flow. `ahead`: the prepared form of `packet`,
+/// parsed without error.
 [[nodiscard]] OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& ahead,
                                           const Tables& tables, FlowPinning& flows) noexcept;
 
-/// Of an outer packet: what is the tunnel's, and what its configuration leaves open as the flow's
-/// pin says.
+/// The endpoints of an outer packet: those of the tunnel, and where its configuration leaves them
+/// open those of the flow's pin.
 struct OuterEndpoints {
-  proto::Ipv4Address local;           ///< 0.0.0.0: none is known
-  proto::Ipv4Address remote;          ///< 0.0.0.0: `remote any`, and no flow has come from anywhere
-  io::NextHop next_hop{};             ///< nothing: by the kernel's route
-  std::uint32_t interface_index = 0;  ///< by which it leaves; 0: as the kernel's route says
+  proto::Ipv4Address local;   ///< 0.0.0.0: unknown
+  proto::Ipv4Address remote;  ///< 0.0.0.0: `remote any`, and the flow has no inbound packet
+  io::NextHop next_hop{};     ///< empty: raw sockets send along the kernel's route
+  /// interface by which it leaves; 0: that of the kernel's route
+  std::uint32_t interface_index = 0;
 };
-/// `own`: addresses of this host; a pin to one that is gone does not hold.
+/// `own`: addresses of this host. A pinned local address that the host no longer has is ignored.
 [[nodiscard]] OuterEndpoints outer_endpoints(const OutboundRoute& route,
                                              const OwnAddresses& own) noexcept;
 

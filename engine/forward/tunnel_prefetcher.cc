@@ -10,7 +10,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-/// The slot of the tunnel that takes a packet, by its destination; nothing: no guess.
+/// Predicts the tunnel of an outbound packet from its destination; nullopt: no prediction.
 std::optional<std::uint32_t> predict_outbound_slot(const Tables& tables, Bytes packet) noexcept {
   if (packet.size() < proto::kIpv4HeaderBytes) return std::nullopt;
   if (proto::load_u8(packet, 0) >> 4 == 4)

@@ -1,6 +1,6 @@
-// Fetching ahead what packets are going to be looked up in, on a device with more tunnels than
-// caches hold: a packet's tunnel, its path and its counters have come from memory by the packet's
-// turn. It only guesses, from the packet's addresses, and decides nothing. One worker's thread.
+// TunnelPrefetcher: prefetches the tunnel, path and counters of each packet, on a device with more
+// tunnels than caches hold. Memory has delivered these lines by the packet's turn. It only predicts
+// the tunnel from the packet's addresses and decides nothing. One worker's thread.
 #pragma once
 
 #include <array>
@@ -17,22 +17,21 @@ namespace culvert {
 
 class TunnelPrefetcher {
  public:
-  /// Tunnels of a device from which on it is worth the work.
+  /// Devices with fewer tunnels do not prefetch: the caches hold them.
   static constexpr std::size_t kMinTunnels = 256;
 
-  /// Both outlive this.
+  /// Both must outlive this object.
   TunnelPrefetcher(const Tables& tables, const TunnelStats& stats) noexcept
       : tables_(tables), tunnel_stats_(stats), is_enabled_(tables.slots().size() >= kMinTunnels) {}
 
-  /// Before the turn of packet `i` of `packets`, which come from TUN. Asked for one after the
-  /// other, each 0 begins anew.
+  /// Called before the turn of packet `i` of the outbound `packets`, for i = 0, 1, ... in order.
   void outbound(std::span<const io::Packet> packets, std::size_t i) noexcept;
-  /// The same for packets that come from tunnels.
+  /// The same for inbound packets.
   void inbound(std::span<const io::Packet> packets, std::size_t i) noexcept;
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
-  /// Packets between a step and the packet's turn. One step needs what the one before has fetched.
+  /// Prefetch distances in packets. Each step needs the lines that the step before has prefetched.
   static constexpr std::size_t kSlotAhead = 9, kTunnelAhead = 6, kPathAhead = 3, kRing = 16;
 
   template <class PredictSlot>
@@ -44,8 +43,9 @@ class TunnelPrefetcher {
   const Tables& tables_;
   const TunnelStats& tunnel_stats_;
   const bool is_enabled_;
-  std::array<std::uint32_t, kRing> slots_{};  ///< packet i's is at i modulo kRing; kNone: no guess
-  std::size_t with_slot_ = 0, with_tunnel_ = 0, with_path_ = 0;  ///< packets that have had the step
+  /// slot of packet i at index i modulo kRing; kNone: no prediction
+  std::array<std::uint32_t, kRing> slots_{};
+  std::size_t with_slot_ = 0, with_tunnel_ = 0, with_path_ = 0;  ///< packets whose step is done
 };
 
 }  // namespace culvert

@@ -13,9 +13,9 @@ namespace culvert {
 namespace {
 
 constexpr auto kTick = std::chrono::seconds{1};
-/// Between look-ups of kRouteRefreshBatch routes, where there are more tunnels than that.
+/// Interval between refreshes of kRouteRefreshBatch routes, if there are more tunnels than that.
 constexpr auto kLookUpInterval = std::chrono::milliseconds{125};
-constexpr std::size_t kErrorBuffers = 32;  // errors that one round may originate
+constexpr std::size_t kErrorBuffers = 32;  // ICMP errors per round, originated and relayed
 
 DropReason send_reason(int error) noexcept {
   switch (error) {
@@ -30,7 +30,7 @@ DropReason send_reason(int error) noexcept {
     case ENXIO:
     case EADDRNOTAVAIL:
     case EINVAL:
-      return DropReason::send_no_route;  // EINVAL: the source is no address of this host any more
+      return DropReason::send_no_route;  // EINVAL: the source is no longer an address of this host
     case EPERM:
     case EACCES:
       return DropReason::send_refused;
@@ -77,7 +77,7 @@ Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
 Worker::~Worker() = default;
 
 Result<void> Worker::prepare(std::uint32_t slot) {
-  // RFC 6864 does not ask for it, but an observer should not learn a restart from identifications.
+  // RFC 6864 does not require a random start, but it keeps observers from detecting a restart.
   return tunnel_stats_.prepare(slot, static_cast<std::uint16_t>(std::random_device{}()));
 }
 
@@ -98,7 +98,8 @@ void Worker::run() noexcept {
   queues_->finish();
 }
 
-// wait > TUN to tunnel > tunnel to TUN > errors > everything to the kernel > buffers back
+// wait > route refresh > TUN to tunnel > tunnel to TUN > ICMP errors > submit to the kernel >
+// release buffers
 Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept {
   if (auto waited = queues_->wait(timeout); !waited) return waited;
   tables_ = &snapshot_.read(options_.index);
@@ -129,7 +130,7 @@ void Worker::from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now)
   const Verdict verdict = outbound(packet, ahead, *tables_, tunnel_stats_, flows_, *batch_);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->out_received.add(packets);
-  if (verdict.action != Verdict::Action::drop) return;  // counted when it has been sent
+  if (verdict.action != Verdict::Action::drop) return;  // counted once it is sent
   counters.drop(verdict.reason, packets);
   answer(packet, verdict, now);
 }
@@ -165,7 +166,7 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
         {.tunnel = relay.tunnel->index, .packets = 1, .is_relayed_error = true});
 }
 
-/// Tells the sender of a packet that was not forwarded, where that is due.
+/// Sends an ICMP error to the sender of a dropped packet, if its drop reason has one.
 void Worker::answer(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
   const bool is_too_big = verdict.too_big_mtu != 0;
   const auto unreachable = unreachable_for(verdict.reason);
@@ -196,10 +197,10 @@ void Worker::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
   if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
   pending_writes_.push_back(pending);
   [[maybe_unused]] const bool has_room = queues_->write(packet);
-  assert(has_room);  // the queues have as many places as we count
+  assert(has_room);  // pending_writes_ has the capacity of the queues
 }
 
-/// For a device without virtio-net headers: segments, and whole checksums.
+/// For a TUN device without virtio-net headers: writes segments and completed checksums.
 void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept {
   if (!packet.offload.is_super_packet()) {
     if (packet.offload.needs_checksum && !complete_checksum(packet)) {
@@ -226,7 +227,7 @@ void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept
   }
 }
 
-/// Everything that waits goes to the kernel: the batch's datagrams and the writes.
+/// Submits all pending datagrams and TUN writes to the kernel.
 void Worker::flush() noexcept {
   const auto datagrams = batch_->datagrams();
   if (datagrams.empty() && pending_writes_.empty()) return;
@@ -261,14 +262,14 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
       continue;
     }
     counters.drop(send_reason(results[i]), datagram.packets);
-    // The route has changed under us: its MTU is looked up again before the next round. What finds
-    // no place here is refused again, and finds one then.
+    // The route's MTU has changed, so the route is refreshed before the next round. If too_big_ is
+    // full, a later packet is refused again and adds the slot then.
     if (results[i] == EMSGSIZE && too_big_.size() < kRouteRefreshBatch)
       too_big_.push_back(datagram.tunnel);
     if (send_reason(results[i]) == DropReason::send_no_route)
       flows_.avoid(datagram.datagram.interface_index);
-    // Or its interface is gone: what comes next goes by the kernel's route until a next hop is
-    // told.
+    // Or the interface is gone: the following packets take the kernel's route until a new next hop
+    // is set.
     if (send_reason(results[i]) == DropReason::send_no_route && datagram.datagram.next_hop)
       tables_->tunnel(datagram.tunnel).path->next_hop.clear(datagram.datagram.next_hop);
   }
@@ -295,7 +296,7 @@ void Worker::count_writes(std::span<const int> results) noexcept {
 
 void Worker::keep_house(Time now) noexcept {
   look_up_too_big(now);
-  // Only who has been asked writes: a read-modify-write in every round would cost more.
+  // Load first: a read-modify-write in every round would cost more.
   const bool is_asked = refresh_.load(std::memory_order_relaxed) &&
                         refresh_.exchange(false, std::memory_order_relaxed);
   const std::size_t slots = tables_->slots().size();
@@ -309,7 +310,7 @@ void Worker::keep_house(Time now) noexcept {
   receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
 }
 
-/// The routes of the next slots, round and round.
+/// Refreshes the routes of the next slots, round-robin.
 void Worker::refresh_some_routes(Time now) noexcept {
   const auto& slots = tables_->slots();
   const std::size_t count = std::min(slots.size(), kRouteRefreshBatch);
@@ -325,7 +326,7 @@ void Worker::look_up_too_big(Time now) noexcept {
   std::uint32_t last = UINT32_MAX;
   for (const std::uint32_t slot : too_big_) {
     if (std::exchange(last, slot) == slot) continue;
-    // The tables may be others by now.
+    // The tables may have changed since.
     const Tunnel* tunnel = slot < tables_->slots().size() ? tables_->slots()[slot].get() : nullptr;
     if (tunnel != nullptr) refresh_path(tunnel->config, *tunnel->path, probe_, now);
   }

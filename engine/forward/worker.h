@@ -1,5 +1,6 @@
-// One core: a thread and everything it touches. Nothing that is written on a packet's way is shared
-// with another worker; tables come as snapshots, counters have this one writer.
+// Worker: one thread with its own queues, counters and buffers. The hot path writes nothing that
+// another worker uses. Tables come as snapshots; the worker is the only writer of its counters.
+// engine/README.md describes a round.
 #pragma once
 
 #include <atomic>
@@ -23,32 +24,35 @@
 
 namespace culvert {
 
-/// What a worker needs to know beside its queues.
+/// The options of a worker.
 struct WorkerOptions {
   std::size_t index = 0;
   io::QueueSizes sizes{};
   io::ReceiveKind receive = io::ReceiveKind::packet;
   bool tun_has_virtio_header =
-      true;  ///< false: super-packets are cut and checksums completed before they are written
-  bool tun_takes_udp = true;      ///< USO: UDP may be coalesced
-  FlowTable* flows = nullptr;     ///< of all workers, which it outlives; none: nothing is pinned
-  bool refreshes_routes = false;  ///< the one worker that looks up routes, some each second
+      /// False: TUN accepts neither super-packets nor unfinished checksums, so the worker segments
+      /// and completes packets before it writes them.
+      true;
+  bool tun_takes_udp = true;   ///< TUN accepts UDP super-packets (USO), so GRO may join UDP
+  FlowTable* flows = nullptr;  ///< Shared by all workers, which it must outlive. Null: no pinning.
+  bool refreshes_routes = false;  ///< this worker refreshes the routes of all tunnels
   std::function<void(const Error&)> on_failure = [](const Error&) {
-  };  ///< the device is gone; called once, on the worker's thread
+  };  ///< Called once, on the worker's thread, when the device is gone.
 };
 
 class alignas(io::kCacheLineBytes) Worker {
  public:
-  /// Routes that are looked up before one round, at the most: a packet waits no longer for it.
+  /// Upper limit of route look-ups before one round, which bounds the delay of packets.
   static constexpr std::size_t kRouteRefreshBatch = 64;
 
-  /// `tables` outlives the worker, which reads it as reader number options.index.
+  /// `tables` must outlive the worker, which reads it as reader number options.index.
   Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables, WorkerOptions options);
   ~Worker();
 
-  /// The loop; returns after request_stop(), or when the device is gone.
+  /// Runs rounds until request_stop(), or until the device is gone.
   void run() noexcept;
-  /// One round: what the queues hold now, both ways. run() repeats it; tests call it.
+  /// One round: forwards the packets that the queues hold now, in both directions. Waits up to
+  /// `timeout` for the first one. run() repeats it; tests call it.
   [[nodiscard]] Result<void> round(std::chrono::nanoseconds timeout, Time now) noexcept;
 
   /// Any thread.
@@ -57,32 +61,34 @@ class alignas(io::kCacheLineBytes) Worker {
     wake();
   }
   void wake() noexcept { queues_->wake(); }
-  /// Looks up all routes again, kRouteRefreshBatch of them before each of the next rounds. Any thread.
+  /// Requests a refresh of all routes, kRouteRefreshBatch of them before each of the next rounds.
+  /// Any thread.
   void request_refresh() noexcept {
     refresh_.store(true, std::memory_order_relaxed);
     wake();
   }
 
-  /// Makes a slot of the tables fit for use, before they are published. The owner's thread.
+  /// Prepares the counters of a slot before tables with that slot are published. The owner's
+  /// thread.
   [[nodiscard]] Result<void> prepare(std::uint32_t slot);
 
-  /// Of a tunnel, by its slot. The owner's thread.
+  /// Counters of the tunnel in a slot. The owner's thread.
   [[nodiscard]] Totals totals(std::uint32_t slot) const noexcept {
     return tunnel_stats_.totals(slot);
   }
-  /// Of packets that belong to no tunnel; any thread.
+  /// Counters of packets that belong to no tunnel. Any thread.
   [[nodiscard]] Totals device_totals() const noexcept { return device_.totals(); }
   [[nodiscard]] std::uint64_t receive_queue_full() const noexcept {
     return receive_queue_full_.value();
   }
 
  private:
-  /// Sends through the queues of its worker.
+  /// The batch that sends through this worker's queues.
   class Batch;
-  /// A write that waits for its result: what to count for it.
+  /// A write to TUN without a result yet, and the numbers to count for it.
   struct PendingWrite {
     std::uint32_t tunnel = 0;
-    std::uint32_t packets = 0;  ///< 0: an error that we originated, counted elsewhere
+    std::uint32_t packets = 0;  ///< 0: an ICMP error that we originated, which is counted elsewhere
     std::uint32_t bytes = 0;
     bool is_relayed_error = false;
   };
@@ -108,7 +114,7 @@ class alignas(io::kCacheLineBytes) Worker {
   std::unique_ptr<io::PacketIo> queues_;
   Snapshot<Tables>& snapshot_;
   WorkerOptions options_;
-  const Tables* tables_ = nullptr;  ///< of this round
+  const Tables* tables_ = nullptr;  ///< tables of this round
   TunnelStats tunnel_stats_;
   DeviceCounters device_;
   FlowPinning flows_;
@@ -119,13 +125,14 @@ class alignas(io::kCacheLineBytes) Worker {
   io::LineVector<ErrorBuffer> error_buffers_;
   std::size_t error_buffers_used_ = 0;
   io::LineVector<std::byte>
-      cut_headers_;  ///< blocks for write_cut(); empty where the device takes super-packets
+      cut_headers_;  ///< Header blocks for write_cut(); empty if TUN accepts super-packets.
   ErrorLimiter limiter_;
   io::RouteLookup probe_;
   Time next_route_refresh_{};
-  std::uint32_t next_look_up_ = 0;         ///< slot
-  std::size_t pending_refreshes_ = 0;      ///< slots that are still to be looked at
-  io::LineVector<std::uint32_t> too_big_;  ///< slots of which an outer packet was refused as such
+  std::uint32_t next_look_up_ = 0;     ///< next slot to refresh
+  std::size_t pending_refreshes_ = 0;  ///< slots of a requested refresh that are not refreshed yet
+  /// slots whose outer packet the kernel refused with EMSGSIZE
+  io::LineVector<std::uint32_t> too_big_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> refresh_{false};
 };
