@@ -1,6 +1,7 @@
-// AddressTable: IPv6 address to value in fixed memory. Sets of eight places, chosen by a hash with
-// a secret, so that who can choose addresses cannot fill a set on purpose; which of a set's entries
-// gives way to a new one is the caller's rule. One thread; nothing is allocated after construction.
+// AddressTable: maps IPv6 addresses to values in fixed memory. It is set-associative with eight
+// entries per set. A hash with a secret seed selects the set, so an attacker who chooses addresses
+// cannot fill one set on purpose. The caller's rule decides which entry a new address evicts. One
+// thread; no allocation after construction.
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@
 
 namespace culvert {
 
-/// A hash that nobody can predict who does not know `seed`; its upper half is the better one.
+/// A hash that cannot be predicted without `seed`. Its upper half has the better bits.
 [[nodiscard]] inline std::uint64_t seeded_hash(const proto::Ipv6Address& address,
                                                std::uint64_t seed) noexcept {
   auto bits = detail::bits_of(address);
@@ -34,11 +35,11 @@ class AddressTable {
     Value value{};
   };
 
-  /// `entries`: rounded up to eight times a power of two. `seed`: random, and told to nobody.
+  /// `entries`: rounded up to eight times a power of two. `seed`: random and secret.
   AddressTable(std::size_t entries, std::uint64_t seed)
       : entries_(kWays * std::bit_ceil((entries + kWays - 1) / kWays)), seed_(seed) {}
 
-  /// Null: not there.
+  /// Returns the value of an address; null if it is absent.
   [[nodiscard]] Value* find(const proto::Ipv6Address& address) noexcept {
     for (Entry& entry : set_of(address)) {
       if (entry.is_used && entry.address == address) return &entry.value;
@@ -46,8 +47,9 @@ class AddressTable {
     return nullptr;
   }
 
-  /// A place for an address that is not there. `rank(value)`: which entry gives way, the lowest
-  /// first; one below 0 never does. Null: none of the set may.
+  /// Adds an absent address and returns its default value. In a full set it evicts the entry with
+  /// the lowest `rank(value)`; entries with a rank below 0 are never evicted. Null: no entry of the
+  /// set may be evicted.
   template <class Rank>
   [[nodiscard]] Value* add(const proto::Ipv6Address& address, Rank rank) noexcept {
     Entry* place = nullptr;

@@ -17,7 +17,7 @@ Unexpected<Error> refuse(std::string object, std::string advice) {
                           .advice = std::move(advice)}};
 }
 
-/// `word`: what stands in front of the prefix in the error's object.
+/// `word`: the option in front of the prefix in the error's object.
 Result<void> check_prefix(const std::string& word, const Ipv6Prefix& prefix) {
   const std::string object = word + " " + prefix.to_text();
   if (prefix.has_host_bits())
@@ -25,7 +25,7 @@ Result<void> check_prefix(const std::string& word, const Ipv6Prefix& prefix) {
   return {};
 }
 
-/// Whether each address of `inner` is one of `outer`.
+/// Returns whether `outer` contains every address of `inner`.
 bool holds(const Ipv6Prefix& outer, const Ipv6Prefix& inner) {
   return outer.length_bits <= inner.length_bits && outer.contains(inner.address);
 }
@@ -69,7 +69,7 @@ Result<void> check_rules(const NdpConfig& config) {
   return {};
 }
 
-/// `unit`: what follows the numbers in the advice, with a space in front, or nothing.
+/// `unit`: appended to the numbers in the advice; begins with a space, or is empty.
 template <class Number>
 Result<void> check_range(const std::string& word, Number value, Number least, Number most,
                          const std::string& unit = {}) {

@@ -1,5 +1,5 @@
-// What an NDP proxy counts: each solicitation is answered, waits for a probe, or is ignored for one
-// reason. One thread writes, any reads.
+// Counters of an NDP proxy. Each solicitation is answered, waits for a probe, or is ignored for
+// exactly one reason. One thread writes; any thread reads.
 #pragma once
 
 #include <array>
@@ -12,11 +12,11 @@
 
 namespace culvert {
 
-/// Why a message is not answered. The names are printed; engine/README.md shows where on a
-/// solicitation's way each is met.
+/// Why a message is not answered. `culvert show` prints the names; engine/README.md lists the stage
+/// at which each occurs.
 enum class NdpIgnored : std::uint8_t {
   none,
-  // what breaks a rule of RFC 4861 7.1.1 or 7.1.2, or RFC 6980
+  // the message breaks a rule of RFC 4861 7.1.1 or 7.1.2, or RFC 6980
   truncated,
   header_malformed,
   fragmented,
@@ -29,7 +29,7 @@ enum class NdpIgnored : std::uint8_t {
   unspecified_source_with_address,
   solicited_flag_on_multicast,
   checksum_bad,
-  // what is not ours to answer
+  // we must not answer
   interface_unready,
   source_multicast,
   no_rule,
@@ -39,7 +39,7 @@ enum class NdpIgnored : std::uint8_t {
   on_link,
   no_tunnel,
   tunnel_down,
-  // what is not answered now
+  // we do not answer now
   rate_limited,
   source_rate_limited,
   probe_waiting,
@@ -47,17 +47,17 @@ enum class NdpIgnored : std::uint8_t {
   probe_known_dead,
   probe_rate_limited,
   probe_table_full,
-  // what the kernel did not take
+  // the answer could not be sent
   delay_queue_full,
   send_failed,
-  count_,  ///< not a reason: how many there are
+  count_,  ///< not a reason: the number of reasons
 };
 inline constexpr std::size_t kNdpIgnoredCount = static_cast<std::size_t>(NdpIgnored::count_);
 
 struct NdpIgnoredFacts {
   NdpIgnored reason;
   std::string_view name;     ///< as in the enum
-  std::string_view meaning;  ///< one line for `show` and the documentation
+  std::string_view meaning;  ///< one line, printed by `culvert show`
 };
 /// Indexed by NdpIgnored.
 extern const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored;
@@ -66,25 +66,26 @@ extern const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored;
   return kNdpIgnored[static_cast<std::size_t>(reason)];
 }
 
-/// Why a message that a parser refused is ignored.
+/// The reason for a message that the parser rejected.
 [[nodiscard]] NdpIgnored ndp_ignored(proto::Malformed malformed) noexcept;
 
-/// As plain numbers. Each message received is an advertisement taken note of, answered, waiting for
-/// a probe's end (NdpStatus::waiting), or ignored: received = advertisements + answers + waiting +
-/// the sum of `ignored`.
+/// The counters as plain numbers. Each message received is counted as an advertisement, answered,
+/// waiting for a probe (NdpStatus::waiting), or ignored: received = advertisements + answers +
+/// waiting + the sum of `ignored`.
 struct NdpTotals {
-  std::uint64_t received = 0;           ///< solicitations and advertisements, good and bad
-  std::uint64_t advertisements = 0;     ///< of others: a neighbor is on the link
-  std::uint64_t answers = 0;            ///< advertisements sent in answer
-  std::uint64_t duplicate_answers = 0;  ///< of these: to who was about to take the target (DAD)
+  std::uint64_t received = 0;           ///< solicitations and advertisements, valid and invalid
+  std::uint64_t advertisements = 0;     ///< advertisements received from other nodes
+  std::uint64_t answers = 0;            ///< advertisements sent as answers
+  std::uint64_t duplicate_answers = 0;  ///< those of them that answer duplicate address detection
   std::uint64_t announcements = 0;      ///< unsolicited advertisements sent
-  std::uint64_t probes = 0;             ///< echo requests sent, repeated ones too
+  std::uint64_t probes = 0;             ///< echo requests sent, retries included
   std::uint64_t probes_answered = 0, probes_unanswered = 0;  ///< targets found alive; dead
-  std::uint64_t receive_queue_full = 0;  ///< messages that the kernel dropped before us
+  /// messages that the kernel dropped before we could receive them
+  std::uint64_t receive_queue_full = 0;
   std::array<std::uint64_t, kNdpIgnoredCount> ignored{};
 };
 
-/// The same, as one thread counts it.
+/// The counters themselves, written by one thread.
 struct NdpCounters {
   Counter received, advertisements, answers, duplicate_answers, announcements;
   Counter probes, probes_answered, probes_unanswered, receive_queue_full;

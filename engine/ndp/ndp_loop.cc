@@ -18,17 +18,18 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxDelayed = 1'024;
-/// Announcements that are sent at once, and how long it takes until the next so many.
+/// Announcements are sent in bursts of this size, with this interval between bursts.
 constexpr std::size_t kAnnouncedAtOnce = 32;
 constexpr auto kAnnounceInterval = 100ms;
-/// A conversation whose solicitations are less than this apart is not slept through.
+/// Upper limit of busy polling: the loop does not sleep between solicitations that are less than
+/// this apart.
 constexpr auto kBusyPoll = 50us;
-/// After so many frames that need no answer, the loop pauses, while the ring takes what comes: to
-/// be woken for each is dearer than they are.
+/// After this many frames without an answer the loop pauses while the ring collects frames. Waking
+/// up for each frame costs more than processing it.
 constexpr std::size_t kStormFrames = 64;
 constexpr auto kStormPause = 1ms;
 
-/// The earliest first, which std::*_heap has at the front if it compares the other way round.
+/// A comparison that makes std::*_heap keep the earliest element in front.
 constexpr auto kLater = [](const auto& a, const auto& b) { return a.due > b.due; };
 
 }  // namespace
@@ -42,7 +43,7 @@ NdpLoop::NdpLoop(const NdpConfig& config, io::EchoSocket echo, std::uint64_t see
   delayed_.reserve(kMaxDelayed);
 }
 
-// ---- the owner's side ---------------------------------------------------------------------------
+// ---- for the owner ------------------------------------------------------------------------------
 
 Result<void> NdpLoop::start(const std::string& name) {
   if (is_running()) return {};
@@ -114,7 +115,7 @@ void NdpLoop::run() noexcept {
   run_call();
 }
 
-// Everything that there is to do now. False: that was nothing.
+// Does all work that is due now. False: there was none, so the loop may wait.
 bool NdpLoop::round(Time now) noexcept {
   const std::size_t frames = take_frames(now);
   take_echoes(now);
@@ -125,7 +126,8 @@ bool NdpLoop::round(Time now) noexcept {
   return frames != 0 && idle_frames_ < io::NdpSocket::kFrames;
 }
 
-// As many as an output takes: what came first is answered before the next are looked at.
+// Receives at most as many frames as the output holds; they are answered before the next frames are
+// read.
 std::size_t NdpLoop::take_frames(Time now) noexcept {
   std::size_t taken = 0;
   while (out_.has_room() && taken < NdpOutput::kFrames) {
@@ -151,7 +153,7 @@ void NdpLoop::take_echoes(Time now) noexcept {
 void NdpLoop::flush(Time now) noexcept {
   for (const auto& target : out_.probes()) {
     responder_.counters().probes.add(1);
-    // Without a route or room the try is as one that is not answered.
+    // If sending fails (no route, no buffer), the try times out like an unanswered one.
     if (echo_.is_open()) static_cast<void>(echo_.send(target));
   }
   std::array<const NdpFrame*, NdpOutput::kFrames> at_once;

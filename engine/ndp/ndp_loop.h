@@ -1,5 +1,6 @@
-// NdpLoop: the thread of an NDP proxy: takes what has come to its sockets, has the responder
-// decide, and sends. Others have it do something by call(). The rest is the loop's thread.
+// NdpLoop: the thread of an NDP proxy. It receives from the proxy's sockets, lets the responder
+// decide, and sends. Other threads run code on it with call(). Everything else runs on the loop's
+// thread.
 #pragma once
 
 #include <atomic>
@@ -28,27 +29,29 @@ class NdpLoop {
   NdpLoop& operator=(const NdpLoop&) = delete;
   ~NdpLoop() { stop(); }
 
-  /// From one thread at a time, the owner's.
+  /// For the owner, one thread at a time.
   [[nodiscard]] Result<void> start(const std::string& name);
   void stop() noexcept;
   [[nodiscard]] bool is_running() const noexcept { return thread_.joinable(); }
-  /// Has the loop's thread do this between two rounds and waits until it has; does it itself if the
-  /// loop does not run. `work` is short, and may use what follows.
+  /// Runs `work` on the loop's thread between two rounds and waits until it has finished. If the
+  /// loop does not run, calls `work` directly. `work` must be short, and may use the functions
+  /// below.
   void call(const std::function<void()>& work);
 
-  // In call() alone:
+  // Only inside call():
   [[nodiscard]] NdpResponder& responder() noexcept { return responder_; }
-  /// `socket` becomes the one before, `echo` too: for the caller to close.
+  /// Swaps in a new socket; the caller closes the old one. Drops delayed answers and pending
+  /// announcements.
   void set_socket(io::NdpSocket& socket) noexcept;
   void set_echo(io::EchoSocket& echo) noexcept { std::swap(echo_, echo); }
   void set_delay(std::chrono::milliseconds delay) noexcept { delay_ = delay; }
-  /// These are to be announced, behind those that are waiting for it.
+  /// Appends targets to the queue of announcements.
   void announce(const std::vector<proto::Ipv6Address>& targets);
-  /// Asks the kernel what it has dropped.
+  /// Adds the kernel's drop count to receive_queue_full.
   void count_drops() noexcept {
     responder_.counters().receive_queue_full.add(socket_.take_drops());
   }
-  /// Answers that wait for their random delay.
+  /// Number of answers that wait for their random delay.
   [[nodiscard]] std::size_t delayed() const noexcept { return delayed_.size(); }
 
  private:
@@ -79,7 +82,7 @@ class NdpLoop {
   std::vector<Delayed> delayed_;  ///< a heap, the earliest first; of fixed capacity
   std::vector<proto::Ipv6Address> announcements_;
   Time announce_at_{};
-  std::size_t idle_frames_ = 0;  ///< that were not answered since the last pause
+  std::size_t idle_frames_ = 0;  ///< frames without an answer since the last pause
   io::BusyPoll busy_poll_;
 
   io::Fd wake_;

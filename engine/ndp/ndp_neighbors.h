@@ -1,6 +1,6 @@
-// NdpNeighbors: which addresses live on the link that solicitations come from, so that nobody is
-// answered for them (RFC 4862 5.4.3: it would take a host's own address from it). Told by the
-// owner, or seen, in fixed memory. One thread.
+// NdpNeighbors: the addresses on the link from which solicitations arrive. The proxy must not
+// answer for them: it would take a host's own address from it (RFC 4862 5.4.3). The owner reports
+// addresses, and the responder learns them from received messages. Fixed memory; one thread.
 #pragma once
 
 #include <algorithm>
@@ -16,20 +16,22 @@ namespace culvert {
 
 class NdpNeighbors {
  public:
-  /// New ones that are taken note of in a second, so that who makes up addresses cannot make it
-  /// forget all others in a moment.
+  /// Limit of new learned addresses per second: a sender of made-up addresses cannot evict all
+  /// others at once.
   static constexpr std::uint32_t kNewPerSecond = 64;
 
   NdpNeighbors(std::size_t entries, std::chrono::milliseconds ttl, std::uint64_t seed)
       : seen_(entries, seed), ttl_(ttl) {}
 
   void set_ttl(std::chrono::milliseconds ttl) noexcept { ttl_ = ttl; }
-  /// Replaces what was told before. `sorted` is what the caller gets back to free.
+  /// Replaces the addresses that the owner reported. `sorted` becomes the previous list, for the
+  /// caller to free.
   void set_configured(std::vector<proto::Ipv6Address>& sorted) noexcept {
     configured_.swap(sorted);
   }
 
-  /// An address was seen on the link. The one not seen for longest gives way.
+  /// Learns an address on the link, or refreshes it. A full set evicts the address that was not
+  /// seen for longest.
   void add(const proto::Ipv6Address& address, Time now) noexcept {
     Time* seen = seen_.find(address);
     if (seen == nullptr) {
@@ -56,7 +58,7 @@ class NdpNeighbors {
   }
 
  private:
-  AddressTable<Time> seen_;  ///< when last
+  AddressTable<Time> seen_;  ///< time of the last message from the address
   std::vector<proto::Ipv6Address> configured_;
   std::chrono::milliseconds ttl_;
   TokenBucket new_;

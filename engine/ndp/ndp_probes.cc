@@ -19,7 +19,7 @@ NdpProbes::Verdict NdpProbes::ask(const proto::Ipv6Address& address, const NdpSo
   if (target != nullptr && !target->is_probing && now >= target->until)
     target->state = State::unknown;
   if (target != nullptr && target->state == State::alive) {
-    // Asked again in good time, so that who is in use is never unknown.
+    // Probed again before expiry, so that a target in use never becomes unknown.
     const bool is_old = now >= target->until - config_.alive_ttl / 2;
     return {.is_alive = true,
             .send_probe = is_old && !target->is_probing && begin(*target, address, now)};
@@ -73,7 +73,7 @@ NdpProbes::Overdue NdpProbes::overdue(Time now) noexcept {
     const Try late = tries_[first_];
     pop();
     Target* target = targets_.find(late.target);
-    // Answered meanwhile, and perhaps asked about again.
+    // The target has answered in the meantime, and may be probed again.
     if (target == nullptr || !target->is_probing || target->due != late.due) continue;
     if (target->tries >= config_.tries || !bucket_.allow(rate_, now))
       return {.is_any = true, .end = settle(late.target, false, now)};

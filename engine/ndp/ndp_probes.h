@@ -1,7 +1,7 @@
-// NdpProbes: which targets of `probe` rules are alive, by what became of echo requests to them; and
-// who waits for that. Fixed memory: places are given to new targets only where nothing is known any
-// more, or one is known to be dead; so a scan makes it forget nobody who is there (RFC 6583). One
-// thread; no system call, no clock, no allocation.
+// NdpProbes: the state of `probe` targets (alive or dead), learned from ICMPv6 echo requests, and
+// the solicitors that wait for it. Fixed memory: a new target only replaces a target whose state
+// has expired or is dead, so an address scan evicts no live target (RFC 6583). One thread; no
+// system call, no clock, no allocation.
 #pragma once
 
 #include <array>
@@ -20,10 +20,11 @@
 
 namespace culvert {
 
-/// Who has asked for a target, and how.
+/// The sender of a solicitation.
 struct NdpSolicitor {
-  proto::Ipv6Address source{};       ///< :: for duplicate address detection
-  proto::EthernetAddress address{};  ///< where the answer goes; of no use with ::
+  proto::Ipv6Address source{};  ///< :: for duplicate address detection
+  /// link-layer destination of the answer; unused with source ::
+  proto::EthernetAddress address{};
   bool was_multicast = false;
   Time asked{};
 };
@@ -31,42 +32,44 @@ struct NdpSolicitor {
 class NdpProbes {
  public:
   static constexpr std::size_t kSolicitors =
-      2;  ///< that wait for one target: two routers, most often
-  /// An solicitor has asked again, or given up, after that (RFC 4861 10: three times, 1 s apart).
+      2;  ///< solicitors that can wait for one target: usually two routers
+  /// After this time a solicitor has solicited again or given up (RFC 4861 10: three times, 1 s
+  /// apart).
   static constexpr std::chrono::seconds kSolicitorTimeout{4};
 
   NdpProbes(const NdpProbe& config, std::uint64_t seed);
-  /// `config.cache` is not looked at again.
+  /// Applies new limits. `config.cache` is ignored: the size is fixed.
   void apply(const NdpProbe& config) noexcept;
 
-  /// What is to be done about a solicitation for `target`.
+  /// The decision about a solicitation for `target`.
   struct Verdict {
     bool is_alive = false;  ///< answer now
     bool send_probe = false;
-    NdpIgnored ignored = NdpIgnored::none;  ///< neither that nor set: the solicitor waits
+    /// none and not is_alive: the solicitor waits for the probe
+    NdpIgnored ignored = NdpIgnored::none;
   };
   [[nodiscard]] Verdict ask(const proto::Ipv6Address& target, const NdpSolicitor& solicitor,
                             Time now) noexcept;
 
-  /// A probe's end: who waited for it. The solicitors are views into the table until its next change.
+  /// The end of a probe. `solicitors` are the waiting solicitors, a view into the table that is
+  /// valid until its next change.
   struct End {
     proto::Ipv6Address target{};
     std::span<const NdpSolicitor> solicitors{};
-    bool was_awaited = false;  ///< it is known, and was being asked about
+    bool was_awaited = false;  ///< the target was being probed
   };
-  /// The target has answered an echo request; or it is not where a tunnel leads, though somebody
-  /// answered, and counts as dead.
+  /// Ends a probe. `is_alive`: the target has answered an echo request. False: it counts as dead,
+  /// although an answer may have arrived on a link to which no tunnel leads.
   End settle(const proto::Ipv6Address& target, bool is_alive, Time now) noexcept;
 
-  /// One probe whose time is over by `now`, if there is any: either it is to be sent again, or the
-  /// target is dead.
+  /// One try that has timed out by `now`: either it is sent again, or the target is dead.
   struct Overdue {
     bool is_any = false;
     bool send_probe = false;
     End end{};
   };
   [[nodiscard]] Overdue overdue(Time now) noexcept;
-  /// When overdue() has something to say; Time::max(): nothing is under way.
+  /// The time of the next time-out; Time::max(): no probe is running.
   [[nodiscard]] Time next_due() const noexcept;
 
   struct Sizes {
@@ -77,12 +80,12 @@ class NdpProbes {
  private:
   enum class State : std::uint8_t { unknown, alive, dead };
   struct Target {
-    State state = State::unknown;  ///< unknown: the first probe is under way
+    State state = State::unknown;  ///< unknown: the first probe is running
     bool is_probing = false;
     std::uint8_t tries = 0;
     std::uint8_t asker_count = 0;
-    Time until{};  ///< of `state`
-    Time due{};    ///< of the try under way
+    Time until{};  ///< expiry of `state`
+    Time due{};    ///< time-out of the running try
     std::array<NdpSolicitor, kSolicitors> solicitors{};
   };
   struct Try {
@@ -98,7 +101,7 @@ class NdpProbes {
   TokenBucket::Rate rate_;
   TokenBucket bucket_;
   AddressTable<Target> targets_;
-  std::vector<Try> tries_;  ///< a ring, in the order of `due`; as many as there are targets
+  std::vector<Try> tries_;  ///< ring in the order of `due`, one element per target
   std::size_t first_ = 0, count_ = 0;
 };
 

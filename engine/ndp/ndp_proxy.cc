@@ -28,7 +28,7 @@ bool has_probe(const NdpConfig& config) {
                      [](const NdpRule& rule) { return rule.answer == NdpAnswer::probe; });
 }
 
-/// Nothing, if no rule has `probe`.
+/// An unopened socket if no rule has `probe`.
 Result<io::EchoSocket> open_echo(const NdpConfig& config) {
   return has_probe(config) ? io::EchoSocket::open() : io::EchoSocket{};
 }
@@ -47,8 +47,7 @@ Result<void> check_unchanged(const NdpConfig& before, const NdpConfig& after) {
   return {};
 }
 
-// The responder, its socket and what it knows are the loop's, and changed by calls alone;
-// everything else here is under `mutex_`.
+// Only NdpLoop::call() accesses the responder and its sockets. `mutex_` protects everything else.
 class Proxy final : public NdpProxy {
  public:
   Proxy(NdpConfig config, io::EchoSocket echo)
@@ -91,7 +90,7 @@ class Proxy final : public NdpProxy {
   io::NdpGroups groups_;
   std::string membership_ = "the interface is not there";
   NdpTargets targets_;
-  std::set<Ipv6Address> served_;  ///< that have been announced
+  std::set<Ipv6Address> served_;  ///< targets that have been announced
   mutable NdpLoop loop_;
 };
 
@@ -124,7 +123,8 @@ Result<void> Proxy::set_interface(const NdpInterface& interface) {
     }
     socket = std::move(*opened);
   }
-  // Who knows the target by what is no longer true is to learn of it.
+  // Neighbors that have cached the old link-layer address must learn the new one: announce all
+  // targets again.
   if (is_other || interface.address != interface_.address) served_.clear();
   interface_ = interface;
   NdpInterface replaced = interface;

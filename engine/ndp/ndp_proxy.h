@@ -1,22 +1,21 @@
 // NdpProxy: answers neighbor solicitations on one Ethernet interface for targets that are reached
 // through this host (RFC 4861 7.2.8). It is a responder for prefixes, not the bridge of RFC 4389:
-// no packet of neighbor discovery is passed on.
+// it forwards no packet of neighbor discovery.
 //
 //     auto proxy = culvert::NdpProxy::open(config);
-//     (*proxy)->start();                          // its thread; the interface may not be there yet
-//     (*proxy)->set_interface(facts);             // it is, or has changed
-//     (*proxy)->set_tunnel_prefixes(prefixes);    // for rules with `auto`
+//     (*proxy)->start();                        // its thread; the interface may not exist yet
+//     (*proxy)->set_interface(facts);           // the interface exists, or has changed
+//     (*proxy)->set_tunnel_prefixes(prefixes);  // for rules with `auto`
 //     ... (*proxy)->status(), lose_interface(), apply(new_config) ...
-//     (*proxy)->stop();                           // joins the thread; the sockets go with the
-//     proxy
+//     (*proxy)->stop();                         // joins the thread
 //
-// It has a thread of its own, so that a storm of solicitations stalls no tunnel, and looks at
-// nothing by itself: what netlink says of interface, addresses, neighbors and tunnels is the
-// owner's to tell. It changes no setting of the interface: groups and all-multicast are those of
-// its sockets, and go with them however the process ends.
+// A proxy has a thread of its own, so that a storm of solicitations stalls no tunnel. It does not
+// read netlink: its owner reports changes of interface, addresses, neighbors and tunnels. It
+// changes no setting of the interface: group memberships and all-multicast belong to its sockets,
+// and the kernel removes them however the process ends.
 //
-// open, start, apply, set_*, lose_interface, stop: one thread at a time; they may be called before
-// start and while it runs. status: any thread, any time.
+// Threads: the owner calls open, start, apply, set_*, lose_interface and stop from one thread at a
+// time, before start or while the proxy runs. Any thread may call status at any time.
 #pragma once
 
 #include <cstdint>
@@ -32,20 +31,21 @@
 
 namespace culvert {
 
-/// What netlink says of an Ethernet interface.
+/// The properties of an Ethernet interface that netlink reports.
 struct NdpInterface {
   unsigned index = 0;
   proto::EthernetAddress address{};
-  /// The source of advertisements: a link-local address of the interface that is not tentative.
-  /// ::, if there is none yet: nothing is answered until there is.
+  /// Source of our advertisements: a link-local address of the interface that is not tentative. ::,
+  /// if there is none yet; until then nothing is answered.
   proto::Ipv6Address link_local{};
-  std::vector<proto::Ipv6Address> own;  ///< all its IPv6 addresses: the kernel answers for these
+  /// all IPv6 addresses of the interface; the kernel answers for them
+  std::vector<proto::Ipv6Address> own;
   std::uint16_t mtu_bytes = 1500;
 
   friend bool operator==(const NdpInterface&, const NdpInterface&) = default;
 };
 
-/// One prefix behind a tunnel. Where several tunnels have the same, it is up if one of them is.
+/// One prefix behind a tunnel. A prefix of several tunnels is up if one of them is up.
 struct NdpTunnelPrefix {
   proto::Ipv6Prefix prefix{};
   bool is_up = true;
@@ -55,43 +55,44 @@ struct NdpTunnelPrefix {
 
 struct NdpStatus {
   NdpConfig config;
-  NdpInterface interface;      ///< index 0: not there
-  bool running = false;        ///< its thread
+  NdpInterface interface;      ///< index 0: the interface does not exist
+  bool running = false;        ///< its thread runs
   std::size_t groups = 0;      ///< solicited-node groups joined; 0 with all-multicast
-  bool all_multicast = false;  ///< the interface hears all groups, for this socket
-  std::string membership;      ///< why it is the one or the other, in a sentence
-  std::size_t on_link = 0;     ///< neighbors remembered, the owner's and those seen
+  bool all_multicast = false;  ///< the interface receives all multicast, for this socket
+  std::string membership;      ///< the reason for groups or all-multicast, as a sentence
+  std::size_t on_link = 0;     ///< known neighbors, reported by the owner or learned
   std::size_t alive = 0, dead = 0, probing = 0;  ///< targets in the probe cache
-  std::size_t waiting = 0;                       ///< solicitations that wait for a probe's end
+  std::size_t waiting = 0;  ///< solicitations that wait for a probe or a delayed answer
   NdpTotals totals;
 };
 
 class NdpProxy {
  public:
-  /// Validates `config`, and opens the socket for probes if a rule has `probe`. Errors name the
-  /// word or the socket and say what to do.
+  /// Validates `config`, and opens the echo socket if a rule has `probe`. The error names the
+  /// option or the socket and says what to do.
   [[nodiscard]] static Result<std::unique_ptr<NdpProxy>> open(NdpConfig config);
 
   virtual ~NdpProxy() = default;
 
   /// Starts the thread.
   [[nodiscard]] virtual Result<void> start() = 0;
-  /// New rules and limits, while it answers; counters stay, and what is known of neighbors and
-  /// targets does. The interface's name and the sizes of the tables cannot change: refused.
+  /// Applies new rules and limits while the proxy answers. Counters and the state of neighbors and
+  /// targets stay. Refused: a change of the interface's name or of the sizes of the tables.
   [[nodiscard]] virtual Result<void> apply(const NdpConfig& config) = 0;
-  /// The interface is there and up, or one of these facts has changed: opens its socket if the
-  /// index is another one, joins groups, announces. On error nothing is served until it is called
-  /// again.
+  /// Reports that the interface exists and is up, or that its properties have changed. Opens a new
+  /// socket if the index has changed, joins groups and announces targets. After an error nothing is
+  /// served until it is called again.
   [[nodiscard]] virtual Result<void> set_interface(const NdpInterface& interface) = 0;
-  /// The interface is gone or down: closes its socket. Neighbors seen there are forgotten.
+  /// Reports that the interface is gone or down. Closes its socket and drops the learned neighbors.
   virtual void lose_interface() = 0;
-  /// All prefixes behind tunnels, of every device; replaces those before.
+  /// Sets the prefixes behind the tunnels of all devices; replaces the previous ones.
   virtual void set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) = 0;
-  /// Neighbors on the interface's own link that the kernel knows (reachable, stale, delay, probe,
-  /// permanent; not failed or incomplete, and no proxy entries); replaces those told before. They
-  /// are remembered until replaced, beside those that it sees by itself; kMaxNdpOnLink at most.
+  /// Sets the neighbors on the interface's own link that the kernel knows (reachable, stale, delay,
+  /// probe, permanent; not failed or incomplete, and no proxy entries), at most kMaxNdpOnLink.
+  /// Replaces the previous ones, which stay valid until then. Learned neighbors are kept
+  /// separately.
   virtual void set_on_link(std::vector<proto::Ipv6Address> neighbors) = 0;
-  /// Stops and joins the thread. Counters stay readable. Also done by the destructor.
+  /// Stops and joins the thread. Counters stay readable. The destructor calls it too.
   virtual void stop() = 0;
 
   [[nodiscard]] virtual NdpStatus status() const = 0;

@@ -39,7 +39,8 @@ void NdpResponder::take(std::span<const std::byte> frame, Time now, NdpOutput& o
   take_solicitation(*message, sender, now, out);
 }
 
-// A host on the link says that it is there. One that says so in our name is an echo of our own.
+// The target of an advertisement lives on the link. An advertisement with our own link-layer
+// address is an echo of ours.
 void NdpResponder::take_advertisement(const proto::NeighborMessage& message,
                                       const proto::EthernetAddress& sender, Time now) noexcept {
   counters_.advertisements.add(1);
@@ -58,11 +59,12 @@ void NdpResponder::take_solicitation(const proto::NeighborMessage& message,
   const auto decision = rules_.decide(target);
   const bool is_unclaimed =
       decision.ignored == NdpIgnored::no_tunnel || decision.ignored == NdpIgnored::tunnel_down;
-  // About to be taken by a host of the link, and nobody else's: its own from now on.
+  // Duplicate address detection: a host on the link is about to use an address behind no tunnel, so
+  // it owns the address from now on.
   if (is_unclaimed && message.source.is_unspecified()) note_on_link(target, now);
   if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
   if (neighbors_.has(target, now)) return counters_.ignore(NdpIgnored::on_link);
-  // An option that names a group is no address to send to.
+  // A multicast address in the option cannot be the destination of an answer.
   const bool is_usable = message.has_address && (message.address.bytes[0] & 1) == 0;
   const NdpSolicitor solicitor{.source = message.source,
                                .address = is_usable ? message.address : sender,
@@ -90,7 +92,7 @@ void NdpResponder::ask(const Ipv6Address& target, const NdpSolicitor& solicitor,
 
 void NdpResponder::take_echo(const Ipv6Address& target, unsigned interface_index, Time now,
                              NdpOutput& out) noexcept {
-  // It lives on the asking link, where the kernel's route leads too, and answers for itself.
+  // The kernel's route leads to the soliciting link: the target lives there and answers for itself.
   const bool is_on_link = interface_index == interface_.index;
   if (is_on_link) note_on_link(target, now);
   const auto ended = probes_.settle(target, !is_on_link, now);
@@ -113,7 +115,7 @@ bool NdpResponder::expire(Time now, NdpOutput& out) noexcept {
   return true;
 }
 
-// Who waited for a probe is answered, if nothing is against it; `reason` is what is.
+// Answers the solicitors that waited for a probe, or ignores them for `reason`.
 void NdpResponder::end(const NdpProbes::End& ended, NdpIgnored reason, Time now,
                        NdpOutput& out) noexcept {
   for (const NdpSolicitor& solicitor : ended.solicitors) {
@@ -123,7 +125,8 @@ void NdpResponder::end(const NdpProbes::End& ended, NdpIgnored reason, Time now,
       continue;
     }
     counters_.ignore(reason == NdpIgnored::none ? NdpIgnored::probe_unanswered : reason);
-    // Nobody has it behind us, so the host that wanted it has it now.
+    // No host behind us uses the address, so the host that performed duplicate address detection
+    // owns it now.
     if (solicitor.source.is_unspecified()) note_on_link(ended.target, now);
   }
 }
@@ -143,9 +146,9 @@ void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out)
   write(out.add_frame(), target, nullptr);
 }
 
-// RFC 4861 7.2.4: to the solicitor with S set; to all nodes without, where nobody is named. O is never
-// set by a proxy (7.2.8). The option is always there, which 7.2.4 wants for multicast and allows
-// otherwise.
+// RFC 4861 7.2.4: sent to the solicitor with S set; to all nodes with S clear if there is no
+// solicitor address. A proxy never sets O (7.2.8). The link-layer address option is always present,
+// as 7.2.4 requires for multicast solicitations and allows for others.
 void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
                          const NdpSolicitor* solicitor) const noexcept {
   const bool is_to_asker = solicitor != nullptr && !solicitor->source.is_unspecified();
@@ -177,8 +180,8 @@ void NdpResponder::count(const NdpFrame& frame, NdpIgnored ignored) noexcept {
   if (frame.kind == NdpFrame::Kind::duplicate_answer) counters_.duplicate_answers.add(1);
 }
 
-// One answer of what may be given in all, and to this solicitor. Who has no address yet is known by its
-// Ethernet address.
+// Spends one answer of the total limit and of the solicitor's limit. A solicitor without an address
+// yet is identified by its Ethernet address.
 NdpIgnored NdpResponder::spend(const NdpSolicitor& solicitor, Time now) noexcept {
   Ipv6Address source = solicitor.source;
   if (source.is_unspecified()) proto::store(source.bytes, 0, solicitor.address);
@@ -190,7 +193,7 @@ NdpIgnored NdpResponder::spend(const NdpSolicitor& solicitor, Time now) noexcept
   return NdpIgnored::none;
 }
 
-// Only what could be asked for: other addresses are of no use, and would take places.
+// Only addresses that could be solicited targets are stored; others would only use up entries.
 void NdpResponder::note_on_link(const Ipv6Address& address, Time now) noexcept {
   if (rules_.covers(address) && !is_own(address)) neighbors_.add(address, now);
 }

@@ -1,6 +1,6 @@
-// NdpResponder: which solicitations are answered, and with what (RFC 4861 7.2.4, 7.2.8, RFC 4862
-// 5.4.3). Frames go in; frames and probes to be sent come out. One thread; no system call, no
-// clock, no allocation but in what replaces rules and neighbors.
+// NdpResponder: decides which solicitations are answered, and builds the answers (RFC 4861 7.2.4,
+// 7.2.8, RFC 4862 5.4.3). Input: received frames. Output: frames and probes to send. One thread; no
+// system call, no clock; allocates only when rules and neighbors are replaced.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ namespace culvert {
 inline constexpr std::size_t kNdpFrameBytes =
     proto::kEthernetHeaderBytes + proto::kNeighborAdvertisementBytes;
 
-/// An advertisement, as it goes to the wire.
+/// A neighbor advertisement with its Ethernet header, ready to send.
 struct NdpFrame {
   enum class Kind : std::uint8_t { answer, duplicate_answer, announcement };
   std::array<std::byte, kNdpFrameBytes> bytes;
@@ -34,11 +34,11 @@ struct NdpFrame {
   bool may_wait = false;  ///< answers a multicast solicitation: `delay` applies (RFC 4861 7.2.8)
 };
 
-/// What is to be sent: a fixed number of places, emptied by the caller.
+/// Frames and probes to send. Fixed capacity; the caller empties it.
 class NdpOutput {
  public:
   static constexpr std::size_t kFrames = 64, kProbes = 64;
-  /// Places that one call of the responder may need.
+  /// Free elements that one call of the responder may need.
   static constexpr std::size_t kFramesNeeded = NdpProbes::kSolicitors, kProbesNeeded = 1;
 
   [[nodiscard]] bool has_room() const noexcept {
@@ -63,35 +63,38 @@ class NdpOutput {
 
 class NdpResponder {
  public:
-  /// `seed`: random, for hashes that nobody is to predict. Without rules until set_rules().
+  /// `seed`: random and secret, for the hashes. There are no rules until set_rules().
   NdpResponder(const NdpConfig& config, std::uint64_t seed);
 
-  /// The limits of `config`, not its rules and sizes.
+  /// Applies the limits of `config`, not its rules and sizes.
   void apply(const NdpConfig& config) noexcept;
-  /// `rules` becomes what was there before, for the caller to free.
+  /// Swaps in new rules; `rules` becomes the previous ones, for the caller to free.
   void set_rules(NdpRules& rules) noexcept { std::swap(rules_, rules); }
-  /// `interface` likewise. Neighbors seen are forgotten if it is another one.
+  /// Swaps in a new interface. Drops the learned neighbors if its index has changed.
   void set_interface(NdpInterface& interface) noexcept;
-  /// `sorted` likewise.
+  /// Swaps in new neighbors that the owner reports; `sorted` becomes the previous ones.
   void set_on_link(std::vector<proto::Ipv6Address>& sorted) noexcept {
     neighbors_.set_configured(sorted);
   }
 
-  /// A frame from the interface: Ethernet header and all, untrusted. `out.has_room()`.
+  /// Processes one received frame, which begins with its Ethernet header; untrusted. Requires
+  /// `out.has_room()`.
   void take(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept;
-  /// A target has answered a probe, by the interface with that index.
+  /// Processes the echo reply of a target that arrived on the interface with this index. Requires
+  /// `out.has_room()`.
   void take_echo(const proto::Ipv6Address& target, unsigned interface_index, Time now,
                  NdpOutput& out) noexcept;
-  /// Probes that nobody answered in time: called when next_due() has come. True: there may be more
-  /// of them, once `out` is empty again.
+  /// Processes probes that have timed out; called at next_due(). True: `out` is full, and there may
+  /// be more.
   [[nodiscard]] bool expire(Time now, NdpOutput& out) noexcept;
   [[nodiscard]] Time next_due() const noexcept { return probes_.next_due(); }
 
-  /// An unsolicited advertisement for a target (RFC 4861 7.2.6, 7.2.8), if it would be answered for
-  /// without a probe.
+  /// Announces a target by an unsolicited advertisement (RFC 4861 7.2.6, 7.2.8), if a solicitation
+  /// for it would be answered without a probe.
   void announce(const proto::Ipv6Address& target, Time now, NdpOutput& out) noexcept;
 
-  /// What has become of a frame: sent, or not, for that reason. Each has to be counted once.
+  /// Counts the result of sending a frame; none: it was sent. Must be called exactly once per
+  /// frame.
   void count(const NdpFrame& frame, NdpIgnored ignored) noexcept;
 
   [[nodiscard]] NdpCounters& counters() noexcept { return counters_; }
@@ -100,7 +103,7 @@ class NdpResponder {
   [[nodiscard]] NdpProbes::Sizes probes(Time now) const noexcept { return probes_.sizes(now); }
 
  private:
-  /// Sources share this many buckets, by a hash with a secret.
+  /// Number of token buckets that sources share, by a hash with a secret.
   static constexpr std::size_t kSourceBuckets = 1'024;
 
   void take_advertisement(const proto::NeighborMessage& message,

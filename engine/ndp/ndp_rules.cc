@@ -10,7 +10,7 @@ namespace {
 using proto::Ipv6Address;
 using proto::Ipv6Prefix;
 
-/// `a` and `b` as one: the longer, if it lies in the other.
+/// The intersection of two prefixes: the longer one if the shorter contains it, else null.
 const Ipv6Prefix* intersection(const Ipv6Prefix& a, const Ipv6Prefix& b) {
   const auto& [shorter, longer] = a.length_bits <= b.length_bits ? std::tie(a, b) : std::tie(b, a);
   return shorter.contains(longer.address) ? &longer : nullptr;
@@ -24,13 +24,13 @@ Ipv6Address nth(const Ipv6Prefix& prefix, std::size_t n) {
   return address;
 }
 
-/// Adds the addresses of a prefix; false: with them there are more than `most`.
+/// Adds the addresses of a prefix. False: there are now more than `most`.
 bool add_targets(std::vector<Ipv6Address>& targets, const Ipv6Prefix& prefix, std::size_t most) {
   const unsigned host_bits = 128u - prefix.length_bits;
   if (host_bits >= 32 || (std::size_t{1} << host_bits) > most) return false;
   for (std::size_t n = 0; n < std::size_t{1} << host_bits; ++n) targets.push_back(nth(prefix, n));
   if (targets.size() <= most) return true;
-  // Prefixes may lie in each other: only then are there fewer.
+  // Nested prefixes repeat addresses: count each once.
   std::sort(targets.begin(), targets.end());
   targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
   return targets.size() <= most;
@@ -58,7 +58,7 @@ NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> pre
   std::vector<LpmTable<Way>::Entry> rules;
   for (const NdpRule& rule : config.rules)
     for (const Ipv6Prefix& except : rule.except) rules.emplace_back(except, Way::excepted);
-  // Behind them: a rule for the very prefix that another one excepts is meant.
+  // After the exceptions: a rule for exactly the excepted prefix takes precedence.
   for (const NdpRule& rule : config.rules) rules.emplace_back(rule.prefix, way_of(rule.answer));
   rules_ = LpmTable<Way>{rules};
 
@@ -68,7 +68,7 @@ NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> pre
 
   std::vector<LpmTable<bool>::Entry> tunnels;
   for (const NdpTunnelPrefix& prefix : prefixes) tunnels.emplace_back(prefix.prefix, prefix.is_up);
-  // The last of a prefix is kept: one that is up.
+  // LpmTable keeps the last entry of a prefix: one that is up, if there is any.
   std::stable_sort(tunnels.begin(), tunnels.end(),
                    [](const auto& a, const auto& b) { return a.second < b.second; });
   tunnels_ = LpmTable<bool>{tunnels};

@@ -1,5 +1,5 @@
-// NdpRules: what the configuration and the tunnels' prefixes say of a target; and which targets
-// there are, where they can be counted. Immutable; any thread.
+// NdpRules: the decision about a target by the configuration and the tunnels' prefixes; and the
+// list of all targets, if it is short. Immutable; any thread.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +21,13 @@ class NdpRules {
 
   struct Decision {
     NdpIgnored ignored = NdpIgnored::none;
-    bool needs_probe = false;  ///< answered if the target is alive
+    bool needs_probe = false;  ///< answered only if the target is alive
   };
-  /// Answered if nothing is `ignored`; otherwise no_rule, excepted, no_tunnel or tunnel_down. Three
-  /// look-ups at most.
+  /// Decides about a target. ignored: none (answered), no_rule, excepted, no_tunnel or tunnel_down.
+  /// At most three look-ups.
   [[nodiscard]] Decision decide(const proto::Ipv6Address& target) const noexcept;
 
-  /// Whether a rule's prefix holds the address, be it excepted or not.
+  /// Returns whether a rule's prefix contains the address, excepted or not.
   [[nodiscard]] bool covers(const proto::Ipv6Address& address) const noexcept {
     return rules_.find(address) != nullptr;
   }
@@ -35,17 +35,19 @@ class NdpRules {
  private:
   enum class Way : std::uint8_t { excepted, always, automatic, probe };
 
-  LpmTable<Way> rules_;  ///< and what they except
+  LpmTable<Way> rules_;  ///< rules and their exceptions
   LpmTable<bool> excepted_;
-  LpmTable<bool> tunnels_;  ///< whether it is up
+  LpmTable<bool> tunnels_;  ///< tunnel prefixes; true: up
 };
 
-/// The addresses that solicitations may ask for.
+/// The addresses that the rules may answer for.
 struct NdpTargets {
-  std::vector<proto::Ipv6Address> addresses{};  ///< sorted; none, if there are too many
-  std::string too_many{};  ///< a sentence on what has too many; empty if they are all listed
+  std::vector<proto::Ipv6Address> addresses{};  ///< sorted; empty if there are too many
+  /// The reason why there are too many, as a sentence; empty if all are listed.
+  std::string too_many{};
 };
-/// Lists the targets of all rules, tunnels being up or down, if they are `most` at most.
+/// Lists the targets of all rules if there are at most `most`, whether their tunnels are up or
+/// down.
 [[nodiscard]] NdpTargets ndp_targets(const NdpConfig& config,
                                      std::span<const NdpTunnelPrefix> prefixes, std::size_t most);
 
