@@ -64,7 +64,7 @@ void respond(benchmark::State& state, NdpAnswer answer, std::uint32_t limit, con
   const Time now = Time{} + std::chrono::hours{1};
   std::size_t i = 0;
   for (auto _ : state) {
-    responder.take(frames[i++ % kFrames], now, out);
+    responder.receive(frames[i++ % kFrames], now, out);
     if (!out.has_room()) out.clear();
   }
   state.SetItemsProcessed(state.iterations());

@@ -124,12 +124,12 @@ Result<void> check_tunnel(const Config& config, const TunnelConfig& tunnel) {
   return Unexpected{std::move(error)};
 }
 
-Result<void> check_clashes(const std::vector<TunnelConfig>& tunnels) {
+Result<void> check_conflicts(const std::vector<TunnelConfig>& tunnels) {
   const auto conflict = find_conflict(tunnels);
   if (!conflict) return {};
   std::string object = tunnels.size() > 1 ? tunnels[conflict->second].name + ", " : "";
   object += std::string{conflict->word} + (conflict->value.empty() ? "" : " " + conflict->value);
-  return refuse(std::move(object), conflict->what + ": " + conflict->advice);
+  return refuse(std::move(object), conflict->problem + ": " + conflict->advice);
 }
 
 }  // namespace
@@ -153,7 +153,7 @@ Result<void> validate(const Config& config) {
   for (const TunnelConfig& tunnel : config.tunnels) {
     if (auto checked = check_tunnel(config, tunnel); !checked) return checked;
   }
-  return check_clashes(config.tunnels);
+  return check_conflicts(config.tunnels);
 }
 
 }  // namespace culvert

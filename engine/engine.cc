@@ -38,7 +38,7 @@ io::BypassEndpoints endpoints_of(const Tunnel& tunnel) {
 }
 
 /// The sender to a tunnel with `remote any` is not known in advance.
-bool is_taken(const Tunnel& tunnel) { return !tunnel.config.remote.is_unspecified(); }
+bool is_bypassed(const Tunnel& tunnel) { return !tunnel.config.remote.is_unspecified(); }
 
 /// Empty if they cannot be read: then only the address that a tunnel sends from counts as its own.
 OwnAddresses own_addresses() {
@@ -49,11 +49,11 @@ OwnAddresses own_addresses() {
 class EngineImplementation final : public Engine {
  public:
   /// `config`: without its tunnels, which are in `plan`.
-  EngineImplementation(Config config, unsigned asked_workers, OpenedIo opened,
+  EngineImplementation(Config config, unsigned requested_workers, OpenedIo opened,
                        IoSelection selection, TunnelPlan plan, io::Fd failure_event)
       : log_(config.log),
         pins_workers_(config.pin_workers && config.workers > 1),
-        asked_workers_(asked_workers),
+        requested_workers_(requested_workers),
         config_(std::move(config)),
         opened_(std::move(opened)),
         selection_(std::move(selection)),
@@ -101,7 +101,7 @@ class EngineImplementation final : public Engine {
 
   const Log log_;            ///< read by the workers' threads, unlike config_, which changes
   const bool pins_workers_;  ///< the same
-  const unsigned asked_workers_;
+  const unsigned requested_workers_;
   Config config_;  ///< without tunnels: those are in tables_
   OpenedIo opened_;
   IoSelection selection_;
@@ -139,7 +139,7 @@ Result<void> EngineImplementation::open_workers() {
                           .sizes = config_.sizes,
                           .receive = selection_.receive,
                           .tun_has_virtio_header = has_virtio_header,
-                          .tun_takes_udp = opened_.tun_takes_udp,
+                          .tun_has_uso = opened_.tun_has_uso,
                           .flows = flow_table_.get(),
                           .refreshes_routes = i == 0};
     options.on_failure = [this](const Error& error) {
@@ -198,7 +198,7 @@ Result<void> EngineImplementation::check_change(const Config& config) const {
         Error{.code = 0, .operation = "apply", .object = std::move(word), .advice = advice}};
   };
   if (config.device != config_.device) return refuse("device " + config.device);
-  if (config.workers != config_.workers && config.workers != asked_workers_)
+  if (config.workers != config_.workers && config.workers != requested_workers_)
     return refuse("workers");
   if (config.io != config_.io) return refuse("io");
   if (config.busy_poll != config_.busy_poll) return refuse("busy_poll");
@@ -257,10 +257,10 @@ void EngineImplementation::refresh() {
   if (own != tables_.current().own_addresses())
     publish(std::make_unique<Tables>(tables_.current(), std::move(own)));
   if (!threads_.empty()) return workers_.front()->request_refresh();
-  io::RouteLookup probe;
+  io::RouteLookup lookup;
   for (const auto& tunnel : tables_.current().slots())
     if (tunnel)
-      refresh_path(tunnel->config, *tunnel->path, probe, std::chrono::steady_clock::now());
+      refresh_path(tunnel->config, *tunnel->path, lookup, std::chrono::steady_clock::now());
 }
 
 void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop,
@@ -280,9 +280,9 @@ void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop
 void EngineImplementation::set_outer_interface(std::size_t tunnel, unsigned interface_index) {
   const std::lock_guard lock(mutex_);
   if (!opened_.bypass || tunnel >= by_position_.size() || interface_index == 0) return;
-  const Tunnel& asked = tables_.current().tunnel(by_position_[tunnel]);
+  const Tunnel& target = tables_.current().tunnel(by_position_[tunnel]);
   // Its local address may have changed with the route.
-  if (is_taken(asked) && !opened_.bypass->covers(endpoints_of(asked))) update_bypass();
+  if (is_bypassed(target) && !opened_.bypass->covers(endpoints_of(target))) update_bypass();
   const auto attached = opened_.bypass->attach(interface_index);
   if (!attached)
     log(LogLevel::debug, "packets go up the stack as well: " + attached.error().message());
@@ -292,22 +292,23 @@ void EngineImplementation::update_bypass() {
   if (!opened_.bypass) return;
   std::vector<io::BypassEndpoints> endpoints;
   for (const auto& tunnel : tables_.current().slots())
-    if (tunnel && is_taken(*tunnel)) endpoints.push_back(endpoints_of(*tunnel));
-  const auto taken = opened_.bypass->set_endpoints(std::move(endpoints));
-  if (!taken) log(LogLevel::debug, "packets go up the stack as well: " + taken.error().message());
+    if (tunnel && is_bypassed(*tunnel)) endpoints.push_back(endpoints_of(*tunnel));
+  const auto updated = opened_.bypass->set_endpoints(std::move(endpoints));
+  if (!updated)
+    log(LogLevel::debug, "packets go up the stack as well: " + updated.error().message());
 }
 
 bool EngineImplementation::kernel_cuts_at(unsigned interface_index) {
   if (!opened_.encapsulator) return false;
-  const auto say = [&](const Error& error) {
+  const auto log_reason = [&](const Error& error) {
     log(LogLevel::debug, "super-packets are cut here: " + error.message());
     return false;
   };
   const auto leaves_undone = io::leaves_work_undone(interface_index);
-  if (!leaves_undone) return say(leaves_undone.error());
+  if (!leaves_undone) return log_reason(leaves_undone.error());
   if (*leaves_undone) return false;
   const auto attached = opened_.encapsulator->attach(interface_index);
-  return attached ? true : say(attached.error());
+  return attached ? true : log_reason(attached.error());
 }
 
 void EngineImplementation::stop() {
@@ -391,7 +392,7 @@ std::vector<FlowStatus> EngineImplementation::flows(std::size_t limit) const {
 
 Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors injected) {
   if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
-  const unsigned asked_workers = config.workers;
+  const unsigned requested_workers = config.workers;
   OpenedIo opened;
   IoSelection selection;
   if (auto done = open_io(config, std::move(injected), opened, selection); !done)
@@ -401,7 +402,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   if (!failure_event)
     return Unexpected{
         Error{.code = errno, .operation = "open eventfd", .object = config.device, .advice = ""}};
-  auto engine = std::make_unique<EngineImplementation>(std::move(config), asked_workers,
+  auto engine = std::make_unique<EngineImplementation>(std::move(config), requested_workers,
                                                        std::move(opened), std::move(selection),
                                                        std::move(plan), std::move(failure_event));
   if (auto table = engine->open_flow_table(); !table) return Unexpected{table.error()};

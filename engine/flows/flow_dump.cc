@@ -5,8 +5,8 @@
 namespace culvert {
 namespace {
 
-bool is_before(const FlowRecord& one, const FlowRecord& other) {
-  return one.idle != other.idle ? one.idle < other.idle : one.packets > other.packets;
+bool ranks_before(const FlowRecord& a, const FlowRecord& b) {
+  return a.idle != b.idle ? a.idle < b.idle : a.packets > b.packets;
 }
 
 }  // namespace
@@ -17,14 +17,14 @@ std::vector<FlowRecord> latest_flows(FlowTable& table, FlowTick now, std::size_t
   if (limit == 0) return flows;
   table.for_each(now, [&](const FlowRecord& flow) {
     if (flows.size() == limit) {
-      if (!is_before(flow, flows.front())) return;
-      std::pop_heap(flows.begin(), flows.end(), is_before);
+      if (!ranks_before(flow, flows.front())) return;
+      std::pop_heap(flows.begin(), flows.end(), ranks_before);
       flows.pop_back();
     }
     flows.push_back(flow);
-    std::push_heap(flows.begin(), flows.end(), is_before);
+    std::push_heap(flows.begin(), flows.end(), ranks_before);
   });
-  std::sort_heap(flows.begin(), flows.end(), is_before);
+  std::sort_heap(flows.begin(), flows.end(), ranks_before);
   return flows;
 }
 

@@ -161,20 +161,20 @@ struct FlowSnapshot {
   static constexpr int kReadAttempts = 64;
 };
 
-/// Locks an entry whose word 6 was `seen`. Returns false if it was locked already or another writer
-/// has changed it since.
-[[nodiscard]] inline bool try_lock(FlowEntry& entry, std::uint64_t seen) noexcept {
+/// Locks an entry whose word 6 was `expected`. Returns false if it was locked already or another
+/// writer has changed it since.
+[[nodiscard]] inline bool try_lock(FlowEntry& entry, std::uint64_t expected) noexcept {
   // Acquire: the writer's following stores stay behind the lock. Release: a reader that sees one of
   // these stores also sees the odd sequence (pairs with the acquires in FlowSnapshot::read).
-  return !FlowEntry::is_locked(seen) &&
+  return !FlowEntry::is_locked(expected) &&
          entry.word(FlowEntry::kPinWord)
-             .compare_exchange_strong(seen, seen + FlowEntry::kSequenceOne,
+             .compare_exchange_strong(expected, expected + FlowEntry::kSequenceOne,
                                       std::memory_order_acq_rel, std::memory_order_relaxed);
 }
-/// Unlocks an entry with a new word 6. `seen`: as given to try_lock().
-inline void unlock(FlowEntry& entry, std::uint64_t seen, std::uint64_t pin_word) noexcept {
+/// Unlocks an entry with a new word 6. `expected`: as given to try_lock().
+inline void unlock(FlowEntry& entry, std::uint64_t expected, std::uint64_t pin_word) noexcept {
   constexpr std::uint64_t kPinMask = FlowEntry::kSequenceOne - 1;
-  const std::uint64_t sequence = (seen & ~kPinMask) + 2 * FlowEntry::kSequenceOne;
+  const std::uint64_t sequence = (expected & ~kPinMask) + 2 * FlowEntry::kSequenceOne;
   entry.word(FlowEntry::kPinWord)
       .store(sequence | (pin_word & kPinMask), std::memory_order_release);
 }

@@ -46,10 +46,10 @@ std::string text_of(const Ipv6Address& address, bool is_ipv4) {
   return is_ipv4 ? proto::load<Ipv4Address>(address.bytes, 12).to_text() : address.to_text();
 }
 
-bool may_be_pinned(const Ipv6Address& address) noexcept {
+bool is_pinnable_address(const Ipv6Address& address) noexcept {
   return !address.is_multicast() && !address.is_link_local() && !address.is_unspecified();
 }
-bool may_be_pinned(Ipv4Address address) noexcept {
+bool is_pinnable_address(Ipv4Address address) noexcept {
   const bool is_link_local = address.host() >> 16 == 0xa9fe;  // 169.254/16: RFC 3927
   return !address.is_multicast() && !address.is_reserved() && !address.is_unspecified() &&
          !is_link_local;
@@ -62,27 +62,28 @@ bool set_addresses(FlowKey& key, std::span<const std::byte> bytes, Direction dir
   const bool is_inbound = direction == Direction::inbound;
   key.far = proto::load<Ipv6Address>(bytes, is_inbound ? kSource : kDestination);
   key.near = proto::load<Ipv6Address>(bytes, is_inbound ? kDestination : kSource);
-  return may_be_pinned(key.far) && may_be_pinned(key.near);
+  return is_pinnable_address(key.far) && is_pinnable_address(key.near);
 }
 bool set_addresses(FlowKey& key, Ipv4Address source, Ipv4Address destination,
                    Direction direction) noexcept {
   const bool is_inbound = direction == Direction::inbound;
   key.far = mapped(is_inbound ? source : destination);
   key.near = mapped(is_inbound ? destination : source);
-  return may_be_pinned(source) && may_be_pinned(destination);
+  return is_pinnable_address(source) && is_pinnable_address(destination);
 }
 
 /// The upper-layer packet behind the IP header and extension headers.
-struct Upper {
+struct UpperLayer {
   std::uint8_t protocol = 0;
   std::span<const std::byte> bytes;  ///< may be truncated
   bool is_ipv6 = false;
 };
 
-FlowPacket flow_of_quoted(const Upper& upper, Direction direction) noexcept;
+FlowPacket flow_of_quoted(const UpperLayer& upper, Direction direction) noexcept;
 
 /// Sets the role and the rest of `flow.key`; its addresses are set already.
-void set_upper(FlowPacket& flow, const Upper& upper, Direction direction, bool is_quoted) noexcept {
+void set_upper(FlowPacket& flow, const UpperLayer& upper, Direction direction,
+               bool is_quoted) noexcept {
   flow.role = FlowRole::none;
   flow.key.protocol = upper.protocol;
   if (has_ports(upper.protocol)) {
@@ -161,7 +162,7 @@ FlowPacket flow_of_ipv4(const proto::Ipv4Packet& packet, Direction direction,
 
 /// The flow of the packet that an error quotes. That packet went in the direction opposite to
 /// `direction`.
-FlowPacket flow_of_quoted(const Upper& upper, Direction direction) noexcept {
+FlowPacket flow_of_quoted(const UpperLayer& upper, Direction direction) noexcept {
   const auto quoted = upper.bytes.subspan(kIcmpHeaderBytes);
   FlowPacket flow;
   if (upper.is_ipv6) {
@@ -192,11 +193,11 @@ FlowPacket flow_of_whole(const InnerPacket& inner, std::span<const std::byte> by
                          Direction direction) noexcept {
   FlowPacket flow;
   if (inner.upper_offset == 0) return flow;
-  const bool may_be = inner.is_ipv6()
-                          ? set_addresses(flow.key, bytes, direction)
-                          : set_addresses(flow.key, proto::load<Ipv4Address>(bytes, 12),
-                                          proto::load<Ipv4Address>(bytes, 16), direction);
-  if (!may_be) return flow;
+  const bool is_pinnable = inner.is_ipv6()
+                               ? set_addresses(flow.key, bytes, direction)
+                               : set_addresses(flow.key, proto::load<Ipv4Address>(bytes, 12),
+                                               proto::load<Ipv4Address>(bytes, 16), direction);
+  if (!is_pinnable) return flow;
   const auto whole = bytes.first(inner.size_bytes);
   set_upper(flow, {inner.upper_protocol, whole.subspan(inner.upper_offset), inner.is_ipv6()},
             direction, false);

@@ -36,17 +36,17 @@ const OutboundPacket& FlowPinning::outbound(std::span<const io::Packet> packets,
     return outbound_[0];
   }
   const auto prefetch = [&](std::size_t other) {
-    const OutboundPacket& packet = outbound_[other % kAhead];
+    const OutboundPacket& packet = outbound_[other % kPrefetchDistance];
     if (packet.flow.role != FlowRole::none) table_->prefetch_entry(packet.hash);
   };
   if (i == 0) prepared_ = 0;
-  const std::size_t wanted = std::min(i + kAhead, packets.size());
+  const std::size_t wanted = std::min(i + kPrefetchDistance, packets.size());
   for (; prepared_ < wanted; ++prepared_)
-    prepare(packets[prepared_], outbound_[prepared_ % kAhead]);
-  constexpr std::size_t kHalf = kAhead / 2;
+    prepare(packets[prepared_], outbound_[prepared_ % kPrefetchDistance]);
+  constexpr std::size_t kHalf = kPrefetchDistance / 2;
   for (std::size_t other = i == 0 ? 0 : i + kHalf; other < std::min(i + kHalf + 1, wanted); ++other)
     prefetch(other);
-  return outbound_[i % kAhead];
+  return outbound_[i % kPrefetchDistance];
 }
 
 std::optional<FlowPin> FlowPinning::pinned(const OutboundPacket& packet) noexcept {
@@ -76,15 +76,15 @@ void FlowPinning::sent(const OutboundPacket& packet, const FlowPin& pin, bool is
 
 // ---- inbound ------------------------------------------------------------------------------------
 
-void FlowPinning::arrived(const InnerPacket& inner, std::span<const std::byte> bytes,
-                          std::uint32_t packets, const FlowPin& pin) noexcept {
+void FlowPinning::pin_inbound(const InnerPacket& inner, std::span<const std::byte> bytes,
+                              std::uint32_t packets, const FlowPin& pin) noexcept {
   if (table_ == nullptr) return;
   Arrival& arrival = next_arrival();
   proto::make_in_place(arrival.flow, [&] { return flow_of(inner, bytes, Direction::inbound); });
   const FlowPacket& flow = arrival.flow;
-  const bool is_one_of_its_packets =
+  const bool belongs_to_flow =
       flow.role == FlowRole::packet || flow.role == FlowRole::first_fragment;
-  if (!is_one_of_its_packets || flow.key.protocol == kFlowFragments) return;
+  if (!belongs_to_flow || flow.key.protocol == kFlowFragments) return;
   arrival.packets = packets;
   arrival.pin = pin;
   add();
@@ -97,31 +97,31 @@ void FlowPinning::arrived(const InnerPacket& inner, std::span<const std::byte> b
 
 /// The ring element for the next inbound packet.
 FlowPinning::Arrival& FlowPinning::next_arrival() noexcept {
-  if (last_ - first_ == kAhead) take_oldest();
-  return arrivals_[last_ % kAhead];
+  if (last_ - first_ == kPrefetchDistance) pin_oldest();
+  return arrivals_[last_ % kPrefetchDistance];
 }
 
 /// Hashes the element from next_arrival(), which is otherwise complete, and appends it to the ring.
 void FlowPinning::add() noexcept {
-  Arrival& arrival = arrivals_[last_ % kAhead];
+  Arrival& arrival = arrivals_[last_ % kPrefetchDistance];
   arrival.hash = table_->hash(arrival.flow.key);
   table_->prefetch_index(arrival.hash);
-  if (last_ - first_ >= kAhead / 2)
-    table_->prefetch_entry(arrivals_[(last_ - kAhead / 2) % kAhead].hash);
+  if (last_ - first_ >= kPrefetchDistance / 2)
+    table_->prefetch_entry(arrivals_[(last_ - kPrefetchDistance / 2) % kPrefetchDistance].hash);
   ++last_;
 }
 
-void FlowPinning::take_oldest() noexcept {
-  const Arrival& arrival = arrivals_[first_++ % kAhead];
+void FlowPinning::pin_oldest() noexcept {
+  const Arrival& arrival = arrivals_[first_++ % kPrefetchDistance];
   table_->pin(arrival.flow.key, arrival.hash,
               step(Direction::inbound, arrival.flow, arrival.packets), arrival.pin);
 }
 
 void FlowPinning::finish() noexcept {
-  const std::size_t behind = std::min(last_ - first_, kAhead / 2);
+  const std::size_t behind = std::min(last_ - first_, kPrefetchDistance / 2);
   for (std::size_t i = last_ - behind; i < last_; ++i)
-    table_->prefetch_entry(arrivals_[i % kAhead].hash);
-  while (first_ != last_) take_oldest();
+    table_->prefetch_entry(arrivals_[i % kPrefetchDistance].hash);
+  while (first_ != last_) pin_oldest();
 }
 
 }  // namespace culvert

@@ -57,7 +57,7 @@ class FlowPinning {
 
   /// Sending by this interface failed because there is no route. For one second, pins to it are
   /// ignored and packets follow the kernel's route. 0: no effect.
-  void avoid(std::uint32_t interface_index) noexcept {
+  void avoid_interface(std::uint32_t interface_index) noexcept {
     if (interface_index == 0) return;
     avoided_ = interface_index;
     avoided_at_ = now_;
@@ -65,8 +65,8 @@ class FlowPinning {
 
   /// Pins the flow of an inbound packet to `pin`. `bytes`: the packet from which `inner` was
   /// parsed.
-  void arrived(const InnerPacket& inner, std::span<const std::byte> bytes, std::uint32_t packets,
-               const FlowPin& pin) noexcept;
+  void pin_inbound(const InnerPacket& inner, std::span<const std::byte> bytes,
+                   std::uint32_t packets, const FlowPin& pin) noexcept;
   /// Stores all pins of this round in the table. Called before the inbound packets are written to
   /// TUN, so that a reply finds its flow pinned.
   void finish() noexcept;
@@ -74,7 +74,7 @@ class FlowPinning {
  private:
   /// Prefetch distance in packets: the tags of a flow's groups are prefetched this far ahead, its
   /// entry half as far.
-  static constexpr std::size_t kAhead = 16;
+  static constexpr std::size_t kPrefetchDistance = 16;
   struct Arrival {
     FlowPacket flow{};
     std::uint64_t hash = 0;     ///< of flow.key
@@ -85,7 +85,7 @@ class FlowPinning {
   void prepare(const io::Packet& packet, OutboundPacket& prepared) noexcept;
   [[nodiscard]] Arrival& next_arrival() noexcept;
   void add() noexcept;
-  void take_oldest() noexcept;
+  void pin_oldest() noexcept;
   [[nodiscard]] FlowStep step(Direction direction, const FlowPacket& flow,
                               std::uint32_t packets) const noexcept {
     return {.direction = direction, .tcp_flags = flow.tcp_flags, .packets = packets, .now = now_};
@@ -95,9 +95,11 @@ class FlowPinning {
   FlowTick now_{};
   std::uint32_t avoided_ = 0;  ///< interface index; 0: none
   FlowTick avoided_at_{};
-  std::array<OutboundPacket, kAhead> outbound_{};  ///< packet i is at index i modulo kAhead
-  std::size_t prepared_ = 0;                       ///< parsed packets of this round
-  std::array<Arrival, kAhead> arrivals_{};  ///< a ring from first_ to last_, likewise modulo kAhead
+  /// Packet i is at index i modulo kPrefetchDistance.
+  std::array<OutboundPacket, kPrefetchDistance> outbound_{};
+  std::size_t prepared_ = 0;  ///< parsed packets of this round
+  /// A ring from first_ to last_, likewise modulo kPrefetchDistance.
+  std::array<Arrival, kPrefetchDistance> arrivals_{};
   std::size_t first_ = 0, last_ = 0;
 };
 

@@ -126,7 +126,7 @@ FlowTable::Found FlowTable::look_up(const FlowKey& key, std::uint64_t hash, Flow
         found.kind = Found::Kind::busy;
       } else if (found.snapshot.has_key_of(wanted) &&
                  found.snapshot.activity().tracked.state != FlowState::none) {
-        found.kind = found.snapshot.is_expired(now) ? Found::Kind::over : Found::Kind::live;
+        found.kind = found.snapshot.is_expired(now) ? Found::Kind::expired : Found::Kind::live;
         found.index = index;
         return found;
       }
@@ -223,7 +223,7 @@ void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t has
                                                   .tracked = {FlowState::opening, step.direction},
                                                   .last_seen = step.now},
                                                  step.now);
-  if (found.kind == Found::Kind::over) {  // reuse its entry
+  if (found.kind == Found::Kind::expired) {  // reuse its entry
     if (fill({found.index, found.snapshot}, hash, snapshot))
       counts_.created.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -246,7 +246,7 @@ void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t has
 
 std::optional<FlowTable::Place> FlowTable::find_place(std::uint64_t hash, FlowTick now) noexcept {
   const auto empty = empty_place(hash);
-  return empty ? empty : filled_place(hash, now);
+  return empty ? empty : evictable_place(hash, now);
 }
 
 /// Returns an empty entry of the group with more empty entries; with equal numbers, of the first
@@ -267,7 +267,8 @@ std::optional<FlowTable::Place> FlowTable::empty_place(std::uint64_t hash) noexc
 
 /// Returns an expired entry, else the entry to evict; nullopt: all flows are established and in
 /// use.
-std::optional<FlowTable::Place> FlowTable::filled_place(std::uint64_t hash, FlowTick now) noexcept {
+std::optional<FlowTable::Place> FlowTable::evictable_place(std::uint64_t hash,
+                                                           FlowTick now) noexcept {
   std::optional<Place> best;
   bool best_is_protected = true;
   std::chrono::seconds best_idle = kProtected;

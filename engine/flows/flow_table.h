@@ -127,8 +127,8 @@ class FlowTable {
  private:
   /// The result of a look-up.
   struct Found {
-    enum class Kind : std::uint8_t { absent, live, over, busy };
-    /// over: expired. busy: a writer holds an entry that may have this key.
+    enum class Kind : std::uint8_t { absent, live, expired, busy };
+    /// busy: a writer holds an entry that may have this key.
     Kind kind = Kind::absent;
     std::size_t index = 0;  ///< of the entry
     FlowSnapshot snapshot;  ///< copy of the entry, if one was found
@@ -156,7 +156,7 @@ class FlowTable {
               const FlowPin& pin) noexcept;
   [[nodiscard]] std::optional<Place> find_place(std::uint64_t hash, FlowTick now) noexcept;
   [[nodiscard]] std::optional<Place> empty_place(std::uint64_t hash) noexcept;
-  [[nodiscard]] std::optional<Place> filled_place(std::uint64_t hash, FlowTick now) noexcept;
+  [[nodiscard]] std::optional<Place> evictable_place(std::uint64_t hash, FlowTick now) noexcept;
   [[nodiscard]] bool fill(const Place& place, std::uint64_t hash,
                           const FlowSnapshot& snapshot) noexcept;
   void set_tag(std::size_t index, std::uint8_t tag) noexcept;

@@ -160,12 +160,12 @@ void steer(const Config& config, const io::Tun& tun) {
 
 /// If BPF is forbidden, the kernel's IP stack also processes the received packets, which costs CPU
 /// time.
-void open_take(const Config& config, OpenedIo& opened) {
-  auto take = io::BypassProgram::open(kMaxTunnels);
-  if (take) {
-    opened.bypass = std::move(*take);
+void open_bypass(const Config& config, OpenedIo& opened) {
+  auto bypass = io::BypassProgram::open(kMaxTunnels);
+  if (bypass) {
+    opened.bypass = std::move(*bypass);
   } else if (config.log) {
-    config.log(LogLevel::debug, "packets go up the stack as well: " + take.error().message());
+    config.log(LogLevel::debug, "packets go up the stack as well: " + bypass.error().message());
   }
 }
 
@@ -174,7 +174,7 @@ Result<void> open_tun_queues(const Config& config, OpenedIo& opened) {
   if (!tun) return Unexpected{tun.error()};
   opened.device = tun->name;
   opened.device_index = tun->index;
-  opened.tun_takes_udp = tun->has_uso;
+  opened.tun_has_uso = tun->has_uso;
   steer(config, *tun);
   for (std::size_t i = 0; i < opened.workers.size(); ++i)
     opened.workers[i].tun = std::move(tun->queues[i]);
@@ -210,8 +210,8 @@ void limit_workers(Config& config) {
                config.device + ": 1 worker, because seq orders all packets of a tunnel");
 }
 
-Result<void> take_injected(InjectedDescriptors injected, Config& config, OpenedIo& opened,
-                           IoSelection& selection) {
+Result<void> use_injected(InjectedDescriptors injected, Config& config, OpenedIo& opened,
+                          IoSelection& selection) {
   opened.device = config.device;
   opened.protocols = ip_protocols(config);
   opened.workers = std::move(injected);
@@ -229,7 +229,7 @@ Result<void> open_descriptors(const Config& config, OpenedIo& opened, IoSelectio
   opened.protocols = ip_protocols(config);
   if (auto tun = open_tun_queues(config, opened); !tun) return tun;
   if (auto receive = choose_receive(config, opened, selection); !receive) return receive;
-  if (selection.receive == io::ReceiveKind::packet) open_take(config, opened);
+  if (selection.receive == io::ReceiveKind::packet) open_bypass(config, opened);
   return choose_send(config, opened, selection);
 }
 
@@ -240,7 +240,7 @@ Result<void> open_io(Config& config, InjectedDescriptors injected, OpenedIo& ope
   limit_workers(config);
   if (auto io = choose_io(config, selection); !io) return io;
   return injected.empty() ? open_descriptors(config, opened, selection)
-                          : take_injected(std::move(injected), config, opened, selection);
+                          : use_injected(std::move(injected), config, opened, selection);
 }
 
 }  // namespace culvert

@@ -29,7 +29,7 @@ struct IoSelection {
 struct OpenedIo {
   std::string device;
   unsigned device_index = 0;
-  bool tun_takes_udp = true;
+  bool tun_has_uso = true;
   std::vector<io::WorkerDescriptors> workers;
   std::vector<std::uint8_t> protocols;  ///< IP protocols that are received
   /// sockets that keep the kernel from answering "protocol unreachable"

@@ -16,10 +16,10 @@ using Bytes = std::span<const std::byte>;
 constexpr std::uint16_t kIpv4MinimumMtu = 68;  // RFC 791 3.2, RFC 1191 3
 
 /// The configured source address: Tables::icmp_source().
-using Configured = std::optional<proto::Ipv6Address>;
+using ConfiguredSource = std::optional<proto::Ipv6Address>;
 
 /// The source of an ICMPv6 error about a packet to `destination`; unspecified: there is none.
-proto::Ipv6Address error_source(const Configured& configured, const Tunnel& tunnel,
+proto::Ipv6Address error_source(const ConfiguredSource& configured, const Tunnel& tunnel,
                                 const proto::Ipv6Address& destination) noexcept {
   if (configured) return *configured;
   if (!destination.is_multicast()) return destination;
@@ -83,10 +83,12 @@ bool concerns_inner_source(const proto::Icmpv4Error& error) noexcept {
 
 /// The path MTU that a fragmentation needed error reports; 0: none that is plausible. RFC 1191 3,
 /// 4, 5.
-std::uint16_t told_path_mtu(const proto::Icmpv4Error& error, std::uint16_t sent_bytes) noexcept {
-  const std::uint16_t told = error.next_hop_mtu_bytes != 0 ? error.next_hop_mtu_bytes
-                                                           : proto::next_lower_plateau(sent_bytes);
-  const std::uint16_t bounded = std::max(told, kIpv4MinimumMtu);
+std::uint16_t reported_path_mtu(const proto::Icmpv4Error& error,
+                                std::uint16_t sent_bytes) noexcept {
+  const std::uint16_t reported = error.next_hop_mtu_bytes != 0
+                                     ? error.next_hop_mtu_bytes
+                                     : proto::next_lower_plateau(sent_bytes);
+  const std::uint16_t bounded = std::max(reported, kIpv4MinimumMtu);
   return bounded < sent_bytes ? bounded : std::uint16_t{0};
 }
 
@@ -96,7 +98,7 @@ struct Relayed {
   Bytes packet;
 };
 
-Relayed relay_ipv6(ErrorBuffer& buffer, const Configured& configured, const Tunnel& tunnel,
+Relayed relay_ipv6(ErrorBuffer& buffer, const ConfiguredSource& configured, const Tunnel& tunnel,
                    Bytes quoted, bool is_too_big, std::uint16_t path_mtu) noexcept {
   const auto inner = proto::parse_quoted_ipv6(quoted);
   if (!inner) {
@@ -141,7 +143,7 @@ Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
 
 bool ErrorLimiter::allow(Time now) noexcept { return bucket_.allow({kPerSecond, kBurst}, now); }
 
-std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const Configured& source,
+std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const ConfiguredSource& source,
                                           const Tunnel& tunnel, Bytes inner,
                                           std::uint16_t mtu_bytes) noexcept {
   if (inner.empty()) return {};
@@ -171,7 +173,7 @@ std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {
   }
 }
 
-std::span<const std::byte> answer_unreachable(ErrorBuffer& buffer, const Configured& source,
+std::span<const std::byte> answer_unreachable(ErrorBuffer& buffer, const ConfiguredSource& source,
                                               Bytes inner,
                                               const Unreachable& unreachable) noexcept {
   if (inner.empty()) return {};
@@ -207,13 +209,13 @@ Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noex
   const bool is_too_big = is_fragmentation_needed(*error);
   std::uint16_t path_mtu = tunnel->path->mtu();
   if (is_too_big) {
-    const auto told = told_path_mtu(*error, proto::load_be16(outer->bytes, 2));
-    if (told == 0) return drop(DropReason::icmp_error_not_relayed, tunnel);
+    const auto reported = reported_path_mtu(*error, proto::load_be16(outer->bytes, 2));
+    if (reported == 0) return drop(DropReason::icmp_error_not_relayed, tunnel);
     // An error must not raise the estimate (RFC 1191 3): this one is about an earlier, larger
     // packet.
-    if (told < path_mtu) {
-      path_mtu = told;
-      if (!tunnel->config.remote.is_unspecified()) relay.learned_path_mtu = told;
+    if (reported < path_mtu) {
+      path_mtu = reported;
+      if (!tunnel->config.remote.is_unspecified()) relay.learned_path_mtu = reported;
     }
   }
   const auto relayed =

@@ -30,7 +30,7 @@ DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
 
 /// A tunnel with `dev` receives on that interface only, provided that the socket reports the
 /// interface.
-bool came_by_its_interface(const Tunnel& tunnel, const io::Packet& packet) noexcept {
+bool matches_interface(const Tunnel& tunnel, const io::Packet& packet) noexcept {
   const auto wanted = tunnel.path->interface_index.load(std::memory_order_relaxed);
   return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted;
 }
@@ -66,7 +66,7 @@ Decapsulated decapsulate_packet(io::Packet& packet, const proto::Ipv4Packet& out
 
 /// RFC 2890 2.2: a number is old if it lies in the half of the number space behind the last one.
 /// Returns true and stores the number if it is newer.
-bool take_sequence(TunnelState& state, std::uint32_t sequence) noexcept {
+bool accept_sequence(TunnelState& state, std::uint32_t sequence) noexcept {
   const bool is_newer = static_cast<std::int32_t>(sequence - state.last_sequence) > 0;
   if (is_newer) state.last_sequence = sequence;
   return is_newer;
@@ -80,7 +80,7 @@ DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload,
       return DropReason::tunnel_checksum_missing;
     if (!encapsulation.wants_sequence(parameters)) return DropReason::none;
     if (!payload.sequence) return DropReason::sequence_missing;
-    return take_sequence(state, *payload.sequence) ? DropReason::none : DropReason::sequence_old;
+    return accept_sequence(state, *payload.sequence) ? DropReason::none : DropReason::sequence_old;
   });
 }
 
@@ -94,8 +94,8 @@ bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protoc
 
 /// Returns whether the inner packet's destination is the encapsulator, its outer source. RFC 2784
 /// 3.1.
-bool goes_to_encapsulator(const InnerPacket& inner, std::span<const std::byte> bytes,
-                          const proto::Ipv4Packet& outer) noexcept {
+bool is_for_encapsulator(const InnerPacket& inner, std::span<const std::byte> bytes,
+                         const proto::Ipv4Packet& outer) noexcept {
   return !inner.is_ipv6() && proto::load<proto::Ipv4Address>(bytes, 16) == outer.source;
 }
 
@@ -125,23 +125,23 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
     return drop(DropReason::inner_source_forbidden, &tunnel);
   if (!accepts_source(tunnel, *inner, packet.bytes()))
     return drop(DropReason::inner_source_not_accepted, &tunnel);
-  if (goes_to_encapsulator(*inner, packet.bytes(), outer)) {
+  if (is_for_encapsulator(*inner, packet.bytes(), outer)) {
     return drop(DropReason::inner_destination_is_encapsulator, &tunnel);
   }
-  const auto ecn = proto::combine_ecn(proto::ecn_of(outer.tos), proto::ecn_of(inner->tos));
+  const auto ecn = proto::combine_ecn(proto::ecn_of(outer.tos), proto::ecn_of(inner->ds_field));
   if (!ecn) return drop(DropReason::ecn_ce_on_not_ect, &tunnel);
-  if (ecn->inner != proto::ecn_of(inner->tos)) {
-    set_inner_tos(*inner, packet.bytes(), proto::with_ecn(inner->tos, ecn->inner));
+  if (ecn->inner != proto::ecn_of(inner->ds_field)) {
+    set_inner_ds_field(*inner, packet.bytes(), proto::with_ecn(inner->ds_field, ecn->inner));
   }
   if (tunnel.config.mssclamp) {
     const Fit fit = inner->is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel);
     clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
   }
-  flows.arrived(*inner, packet.bytes(), packet_count(packet),
-                {.slot = static_cast<std::uint16_t>(tunnel.index),
-                 .local = outer.destination,
-                 .remote = outer.source,
-                 .interface_index = packet.interface_index});
+  flows.pin_inbound(*inner, packet.bytes(), packet_count(packet),
+                    {.slot = static_cast<std::uint16_t>(tunnel.index),
+                     .local = outer.destination,
+                     .remote = outer.source,
+                     .interface_index = packet.interface_index});
   return {
       .action = Verdict::Action::to_tun, .ecn_is_anomalous = ecn->is_anomalous, .tunnel = &tunnel};
 }
@@ -165,7 +165,7 @@ Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, Fl
   if (!payload) return drop(Stage::tunnel_header, payload.error());
   const Tunnel* tunnel =
       tables.find(outer->protocol, outer->source, outer->destination, payload->key);
-  if (tunnel == nullptr || !came_by_its_interface(*tunnel, packet))
+  if (tunnel == nullptr || !matches_interface(*tunnel, packet))
     return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
   auto reason = check_outer(*tunnel, *outer, tables.own_addresses());
   if (reason == DropReason::none)

@@ -46,27 +46,27 @@ bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
 
 /// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2983, RFC 6040 4.1.
 std::uint8_t outer_ttl(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
-  return tunnel.config.ttl.value_or(inner.ttl);
+  return tunnel.config.ttl.value_or(inner.hop_limit);
 }
 std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
-  return proto::with_ecn(tunnel.config.tos.value_or(inner.tos),
-                         proto::outer_ecn(proto::ecn_of(inner.tos), tunnel.config.ecn));
+  return proto::with_ecn(tunnel.config.tos.value_or(inner.ds_field),
+                         proto::outer_ecn(proto::ecn_of(inner.ds_field), tunnel.config.ecn));
 }
 
 /// Encapsulates one packet from TUN and appends its outer packets to the batch. All of them share
 /// the outer header, except for length, identification and the encapsulation's own fields.
 class Encapsulator {
  public:
-  Encapsulator(const Tunnel& tunnel, const OuterEndpoints& ends, const InnerPacket& inner,
+  Encapsulator(const Tunnel& tunnel, const OuterEndpoints& endpoints, const InnerPacket& inner,
                const Fit& fit, TunnelState& state, OutboundBatch& batch) noexcept
       : tunnel_(tunnel),
         fit_(fit),
         state_(state),
         batch_(batch),
         protocol_type_(inner.protocol_type),
-        ends_(ends) {
-    outer_.source = ends.local;
-    outer_.destination = ends.remote;
+        endpoints_(endpoints) {
+    outer_.source = endpoints.local;
+    outer_.destination = endpoints.remote;
     outer_.protocol = tunnel.ip_protocol;
     outer_.tos = outer_tos(tunnel, inner);
     outer_.ttl = outer_ttl(tunnel, inner);
@@ -84,7 +84,7 @@ class Encapsulator {
   /// segments must be fragmented; there is only one segment, which the kernel drops if its TCP
   /// header has options.
   [[nodiscard]] bool kernel_cuts(const io::Packet& packet, const Gso& gso) const noexcept {
-    return ends_.next_hop.cuts && tunnel_.has_constant_header &&
+    return endpoints_.next_hop.cuts && tunnel_.has_constant_header &&
            packet.offload.segmentation != io::Segmentation::udp && gso.segment_count() > 1 &&
            gso.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }
@@ -225,9 +225,9 @@ class Encapsulator {
     added.inner_bytes = static_cast<std::uint32_t>(inner_bytes);
     added.datagram.head = head;
     added.datagram.tail = tail;
-    added.datagram.destination = ends_.remote;
-    added.datagram.next_hop = ends_.next_hop;
-    added.datagram.interface_index = ends_.interface_index;
+    added.datagram.destination = endpoints_.remote;
+    added.datagram.next_hop = endpoints_.next_hop;
+    added.datagram.interface_index = endpoints_.interface_index;
     return added.datagram;
   }
 
@@ -236,11 +236,11 @@ class Encapsulator {
   TunnelState& state_;
   OutboundBatch& batch_;
   std::uint16_t protocol_type_;
-  const OuterEndpoints& ends_;
+  const OuterEndpoints& endpoints_;
   proto::Ipv4Fields outer_;
 };
 
-Verdict sent(const Tunnel& tunnel) noexcept {
+Verdict to_tunnel(const Tunnel& tunnel) noexcept {
   return {.action = Verdict::Action::to_tunnel, .tunnel = &tunnel};
 }
 
@@ -260,7 +260,7 @@ Verdict outbound_super_packet(io::Packet& packet, const InnerPacket& inner, cons
   } else {
     return drop_too_big(tunnel, fit.mtu_bytes);
   }
-  return sent(tunnel);
+  return to_tunnel(tunnel);
 }
 
 // checksum > fit > datagrams
@@ -276,35 +276,35 @@ Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunn
   } else {
     return drop_too_big(tunnel, fit.mtu_bytes);
   }
-  return sent(tunnel);
+  return to_tunnel(tunnel);
 }
 
 }  // namespace
 
 // inner header > pin, else route > routing loop > endpoints > MSS > segments or checksum > fit >
 // encapsulation > datagrams
-Verdict outbound(io::Packet& packet, const OutboundPacket& ahead, const Tables& tables,
+Verdict outbound(io::Packet& packet, const OutboundPacket& prepared, const Tables& tables,
                  TunnelStats& stats, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
-  const auto& inner = ahead.inner;
+  const auto& inner = prepared.inner;
   if (!inner) return drop(DropReason::tun_packet_malformed);
   if (!packet.offload.is_super_packet()) packet.trim_to(inner->size_bytes);
-  const OutboundRoute route = select_tunnel(packet, ahead, tables, flows);
+  const OutboundRoute route = select_tunnel(packet, prepared, tables, flows);
   const Tunnel* tunnel = route.tunnel;
   if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
   if (!route.is_up) return drop(DropReason::outbound_tunnel_down, tunnel);
   if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
-  const OuterEndpoints ends = outer_endpoints(route, tables.own_addresses());
-  if (is_routing_loop(*inner, packet.bytes(), tunnel->ip_protocol, ends.remote))
+  const OuterEndpoints endpoints = outer_endpoints(route, tables.own_addresses());
+  if (is_routing_loop(*inner, packet.bytes(), tunnel->ip_protocol, endpoints.remote))
     return drop(DropReason::routing_loop, tunnel);
-  if (ends.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
-  if (ends.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
-  flows.sent(ahead, route.pin, route.is_placed);
+  if (endpoints.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
+  if (endpoints.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
+  flows.sent(prepared, route.pin, route.is_placed);
   const Fit fit = inner->is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
-  Encapsulator encapsulator(*tunnel, ends, *inner, fit, stats.state(tunnel->index), batch);
+  Encapsulator encapsulator(*tunnel, endpoints, *inner, fit, stats.state(tunnel->index), batch);
   if (packet.offload.is_super_packet())
     return outbound_super_packet(packet, *inner, *tunnel, fit, encapsulator);
   return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);

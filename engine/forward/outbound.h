@@ -66,9 +66,9 @@ class OutboundBatch {
 
 /// Selects the tunnel of one packet and encapsulates it. `packet`: an inner packet or super-packet
 /// from TUN; untrusted. It is modified (MSS, checksum, an outer header in front) and must stay in
-/// place until the batch is flushed. `ahead`: the same packet as prepared by `flows`. `stats`,
+/// place until the batch is flushed. `prepared`: the same packet as prepared by `flows`. `stats`,
 /// `flows`: this worker's. The stages, in order, are in engine/README.md.
-[[nodiscard]] Verdict outbound(io::Packet& packet, const OutboundPacket& ahead,
+[[nodiscard]] Verdict outbound(io::Packet& packet, const OutboundPacket& prepared,
                                const Tables& tables, TunnelStats& stats, FlowPinning& flows,
                                OutboundBatch& batch) noexcept;
 

@@ -6,13 +6,13 @@ namespace culvert {
 
 static_assert(kMaxSlots < FlowPin::kNoSlot);
 
-OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& ahead,
+OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& prepared,
                             const Tables& tables, FlowPinning& flows) noexcept {
-  if (const auto pin = flows.pinned(ahead)) {
+  if (const auto pin = flows.pinned(prepared)) {
     const Tunnel* tunnel = tables.find(pin->slot);
     if (tunnel != nullptr && tunnel->config.up) return {tunnel, true, false, *pin};
   }
-  const auto [tunnel, is_up] = tables.routes().find(*ahead.inner, packet.bytes());
+  const auto [tunnel, is_up] = tables.routes().find(*prepared.inner, packet.bytes());
   if (tunnel == nullptr) return {};
   return {tunnel, is_up, true, {.slot = static_cast<std::uint16_t>(tunnel->index)}};
 }
@@ -20,18 +20,18 @@ OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& ahea
 OuterEndpoints outer_endpoints(const OutboundRoute& route, const OwnAddresses& own) noexcept {
   const Path& path = *route.tunnel->path;
   const TunnelConfig& config = route.tunnel->config;
-  OuterEndpoints ends{.local = path.local.load(std::memory_order_relaxed),
-                      .remote = config.remote,
-                      .next_hop = path.next_hop.load(),
-                      .interface_index = path.interface_index.load(std::memory_order_relaxed)};
-  if (config.remote.is_unspecified()) ends.remote = route.pin.remote;
-  if (!config.local && route.pin.local != ends.local && contains(own, route.pin.local))
-    ends.local = route.pin.local;
+  OuterEndpoints endpoints{.local = path.local.load(std::memory_order_relaxed),
+                           .remote = config.remote,
+                           .next_hop = path.next_hop.load(),
+                           .interface_index = path.interface_index.load(std::memory_order_relaxed)};
+  if (config.remote.is_unspecified()) endpoints.remote = route.pin.remote;
+  if (!config.local && route.pin.local != endpoints.local && contains(own, route.pin.local))
+    endpoints.local = route.pin.local;
   if (config.dev.empty() && route.pin.interface_index != 0) {
-    ends.interface_index = route.pin.interface_index;
-    if (ends.next_hop.interface_index != route.pin.interface_index) ends.next_hop = {};
+    endpoints.interface_index = route.pin.interface_index;
+    if (endpoints.next_hop.interface_index != route.pin.interface_index) endpoints.next_hop = {};
   }
-  return ends;
+  return endpoints;
 }
 
 }  // namespace culvert

@@ -20,9 +20,9 @@ struct OutboundRoute {
   bool is_placed = false;
   FlowPin pin{};  ///< pin to this tunnel
 };
-/// Selects the tunnel and counts the packet in its flow. `ahead`: the prepared form of `packet`,
+/// Selects the tunnel and counts the packet in its flow. `prepared`: the prepared form of `packet`,
 /// parsed without error.
-[[nodiscard]] OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& ahead,
+[[nodiscard]] OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& prepared,
                                           const Tables& tables, FlowPinning& flows) noexcept;
 
 /// The endpoints of an outer packet: those of the tunnel, and where its configuration leaves them

@@ -31,7 +31,8 @@ std::optional<std::uint32_t> predict_inbound_slot(const Tables& tables, Bytes pa
 
 void prefetch_bytes(const void* begin, std::size_t bytes) noexcept {
   const auto* const first = static_cast<const std::byte*>(begin);
-  for (std::size_t at = 0; at < bytes; at += io::kCacheLineBytes) __builtin_prefetch(first + at);
+  for (std::size_t offset = 0; offset < bytes; offset += io::kCacheLineBytes)
+    __builtin_prefetch(first + offset);
   __builtin_prefetch(first + bytes - 1);
 }
 
@@ -49,17 +50,19 @@ template <class PredictSlot>
 void TunnelPrefetcher::advance(std::span<const io::Packet> packets, std::size_t i,
                                PredictSlot predict_slot) noexcept {
   if (i == 0) with_slot_ = with_tunnel_ = with_path_ = 0;
-  const auto until = [&](std::size_t ahead) { return std::min(i + ahead + 1, packets.size()); };
-  for (; with_slot_ < until(kSlotAhead); ++with_slot_) {
+  const auto until = [&](std::size_t distance) {
+    return std::min(i + distance + 1, packets.size());
+  };
+  for (; with_slot_ < until(kSlotDistance); ++with_slot_) {
     const io::Packet& packet = packets[with_slot_];
     const bool is_readable = !packet.truncated && !packet.has_bad_offload;
     const auto slot = is_readable ? predict_slot(tables_, packet.bytes()) : std::nullopt;
     slots_[with_slot_ % kRing] = slot.value_or(kNone);
     if (slot) __builtin_prefetch(&tables_.slots()[*slot]);
   }
-  for (; with_tunnel_ < until(kTunnelAhead); ++with_tunnel_)
+  for (; with_tunnel_ < until(kTunnelDistance); ++with_tunnel_)
     fetch_tunnel(slots_[with_tunnel_ % kRing]);
-  for (; with_path_ < until(kPathAhead); ++with_path_) fetch_path(slots_[with_path_ % kRing]);
+  for (; with_path_ < until(kPathDistance); ++with_path_) fetch_path(slots_[with_path_ % kRing]);
 }
 
 void TunnelPrefetcher::fetch_tunnel(std::uint32_t slot) const noexcept {

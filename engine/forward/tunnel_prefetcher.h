@@ -32,7 +32,8 @@ class TunnelPrefetcher {
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
   /// Prefetch distances in packets. Each step needs the lines that the step before has prefetched.
-  static constexpr std::size_t kSlotAhead = 9, kTunnelAhead = 6, kPathAhead = 3, kRing = 16;
+  static constexpr std::size_t kSlotDistance = 9, kTunnelDistance = 6, kPathDistance = 3,
+                               kRing = 16;
 
   template <class PredictSlot>
   void advance(std::span<const io::Packet> packets, std::size_t i,

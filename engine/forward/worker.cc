@@ -14,7 +14,7 @@ namespace {
 
 constexpr auto kTick = std::chrono::seconds{1};
 /// Interval between refreshes of kRouteRefreshBatch routes, if there are more tunnels than that.
-constexpr auto kLookUpInterval = std::chrono::milliseconds{125};
+constexpr auto kRouteRefreshInterval = std::chrono::milliseconds{125};
 constexpr std::size_t kErrorBuffers = 32;  // ICMP errors per round, originated and relayed
 
 DropReason send_reason(int error) noexcept {
@@ -66,11 +66,11 @@ Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
       options_(std::move(options)),
       flows_(options_.flows),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
-      gro_(options_.sizes.tunnel_packets, options_.tun_takes_udp),
+      gro_(options_.sizes.tunnel_packets, options_.tun_has_uso),
       error_buffers_(kErrorBuffers) {
   pending_writes_.reserve(options_.sizes.batch_writes);
   if (!options_.tun_has_virtio_header)
-    cut_headers_.resize(options_.sizes.batch_writes * kMaxInnerHeaderBytes);
+    segment_headers_.resize(options_.sizes.batch_writes * kMaxInnerHeaderBytes);
   too_big_.reserve(kRouteRefreshBatch);
 }
 
@@ -86,7 +86,7 @@ void Worker::run() noexcept {
     std::chrono::nanoseconds idle = kTick;
     if (options_.refreshes_routes && tables_ != nullptr &&
         tables_->slots().size() > kRouteRefreshBatch)
-      idle = kLookUpInterval;
+      idle = kRouteRefreshInterval;
     if (pending_refreshes_ != 0) idle = {};
     const auto done = round(idle, std::chrono::steady_clock::now());
     if (!done) {
@@ -103,21 +103,21 @@ void Worker::run() noexcept {
 Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept {
   if (auto waited = queues_->wait(timeout); !waited) return waited;
   tables_ = &snapshot_.read(options_.index);
-  keep_house(now);
+  maintain(now);
   flows_.begin(now);
-  const auto from_device = queues_->received(io::Source::tun);
-  TunnelPrefetcher ahead(*tables_, tunnel_stats_);
-  for (std::size_t i = 0; i < from_device.size(); ++i) {
-    ahead.outbound(from_device, i);
-    from_tun(from_device[i], flows_.outbound(from_device, i), now);
+  const auto tun_packets = queues_->received(io::Source::tun);
+  TunnelPrefetcher prefetcher(*tables_, tunnel_stats_);
+  for (std::size_t i = 0; i < tun_packets.size(); ++i) {
+    prefetcher.outbound(tun_packets, i);
+    from_tun(tun_packets[i], flows_.outbound(tun_packets, i), now);
   }
-  const auto from_tunnels = queues_->received(io::Source::tunnel);
-  for (std::size_t i = 0; i < from_tunnels.size(); ++i) {
-    ahead.inbound(from_tunnels, i);
-    from_tunnel(from_tunnels[i]);
+  const auto tunnel_packets = queues_->received(io::Source::tunnel);
+  for (std::size_t i = 0; i < tunnel_packets.size(); ++i) {
+    prefetcher.inbound(tunnel_packets, i);
+    from_tunnel(tunnel_packets[i]);
   }
   for (auto& packet : queues_->received(io::Source::icmp)) from_icmp(packet, now);
-  write_coalesced();
+  write_gro_output();
   batch_->flush_and_clear();
   gro_.clear();
   error_buffers_used_ = 0;
@@ -125,14 +125,14 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   return {};
 }
 
-void Worker::from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now) noexcept {
+void Worker::from_tun(io::Packet& packet, const OutboundPacket& prepared, Time now) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = outbound(packet, ahead, *tables_, tunnel_stats_, flows_, *batch_);
+  const Verdict verdict = outbound(packet, prepared, *tables_, tunnel_stats_, flows_, *batch_);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->out_received.add(packets);
   if (verdict.action != Verdict::Action::drop) return;  // counted once it is sent
   counters.drop(verdict.reason, packets);
-  answer(packet, verdict, now);
+  send_icmp_error(packet, verdict, now);
 }
 
 void Worker::from_tunnel(io::Packet& packet) noexcept {
@@ -143,8 +143,8 @@ void Worker::from_tunnel(io::Packet& packet) noexcept {
   if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
   if (verdict.action == Verdict::Action::drop) return counters.drop(verdict.reason, packets);
   const std::uint32_t tunnel = verdict.tunnel->index;
-  if (!cut_headers_.empty()) {
-    return write_cut(
+  if (!segment_headers_.empty()) {
+    return write_segments(
         packet,
         {.tunnel = tunnel, .packets = packets, .bytes = static_cast<std::uint32_t>(packet.size())});
   }
@@ -167,7 +167,7 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
 }
 
 /// Sends an ICMP error to the sender of a dropped packet, if its drop reason has one.
-void Worker::answer(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
+void Worker::send_icmp_error(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
   const bool is_too_big = verdict.too_big_mtu != 0;
   const auto unreachable = unreachable_for(verdict.reason);
   if (!is_too_big && !unreachable) return;
@@ -186,7 +186,7 @@ void Worker::answer(const io::Packet& packet, const Verdict& verdict, Time now) 
   write({.head = error, .slices = {}, .offload = {}}, {});
 }
 
-void Worker::write_coalesced() noexcept {
+void Worker::write_gro_output() noexcept {
   for (const GroOutput& coalesced : gro_.finish()) {
     write(coalesced.packet,
           {.tunnel = coalesced.tunnel, .packets = coalesced.packets, .bytes = coalesced.bytes});
@@ -201,7 +201,7 @@ void Worker::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
 }
 
 /// For a TUN device without virtio-net headers: writes segments and completed checksums.
-void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept {
+void Worker::write_segments(io::Packet& packet, const PendingWrite& pending) noexcept {
   if (!packet.offload.is_super_packet()) {
     if (packet.offload.needs_checksum && !complete_checksum(packet)) {
       return tunnel_stats_.counters(pending.tunnel)
@@ -217,7 +217,7 @@ void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept
   for (std::size_t i = 0; i < gso->segment_count(); ++i) {
     if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
     const auto blocks =
-        std::span{cut_headers_}.subspan(pending_writes_.size() * kMaxInnerHeaderBytes);
+        std::span{segment_headers_}.subspan(pending_writes_.size() * kMaxInnerHeaderBytes);
     const auto head = blocks.first(gso->header_bytes());
     const auto slice = gso->next(head);
     write({.head = head, .slices = {&slice, 1}, .offload = {}},
@@ -231,15 +231,15 @@ void Worker::write_cut(io::Packet& packet, const PendingWrite& pending) noexcept
 void Worker::flush() noexcept {
   const auto datagrams = batch_->datagrams();
   if (datagrams.empty() && pending_writes_.empty()) return;
-  std::size_t given = 0;
+  std::size_t submitted = 0;
   for (std::size_t i = 0; i < datagrams.size(); ++i) {
     if (queues_->send(datagrams[i].datagram)) continue;
-    submit(datagrams.subspan(given, i - given));
-    given = i;
+    submit(datagrams.subspan(submitted, i - submitted));
+    submitted = i;
     [[maybe_unused]] const bool has_room = queues_->send(datagrams[i].datagram);
     assert(has_room);
   }
-  submit(datagrams.subspan(given));
+  submit(datagrams.subspan(submitted));
 }
 
 void Worker::submit(std::span<const OutboundDatagram> sent) noexcept {
@@ -267,7 +267,7 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
     if (results[i] == EMSGSIZE && too_big_.size() < kRouteRefreshBatch)
       too_big_.push_back(datagram.tunnel);
     if (send_reason(results[i]) == DropReason::send_no_route)
-      flows_.avoid(datagram.datagram.interface_index);
+      flows_.avoid_interface(datagram.datagram.interface_index);
     // Or the interface is gone: the following packets take the kernel's route until a new next hop
     // is set.
     if (send_reason(results[i]) == DropReason::send_no_route && datagram.datagram.next_hop)
@@ -294,41 +294,41 @@ void Worker::count_writes(std::span<const int> results) noexcept {
   }
 }
 
-void Worker::keep_house(Time now) noexcept {
-  look_up_too_big(now);
+void Worker::maintain(Time now) noexcept {
+  refresh_too_big_routes(now);
   // Load first: a read-modify-write in every round would cost more.
-  const bool is_asked = refresh_.load(std::memory_order_relaxed) &&
-                        refresh_.exchange(false, std::memory_order_relaxed);
+  const bool is_requested = refresh_requested_.load(std::memory_order_relaxed) &&
+                            refresh_requested_.exchange(false, std::memory_order_relaxed);
   const std::size_t slots = tables_->slots().size();
-  if (is_asked) pending_refreshes_ = slots;
+  if (is_requested) pending_refreshes_ = slots;
   if (pending_refreshes_ == 0 && now < next_route_refresh_) return;
   const bool is_due = now >= next_route_refresh_;
-  if (pending_refreshes_ != 0 || options_.refreshes_routes) refresh_some_routes(now);
+  if (pending_refreshes_ != 0 || options_.refreshes_routes) refresh_routes(now);
   if (!is_due) return;
   next_route_refresh_ =
-      now + (slots > kRouteRefreshBatch ? Time::duration{kLookUpInterval} : kTick);
+      now + (slots > kRouteRefreshBatch ? Time::duration{kRouteRefreshInterval} : kTick);
   receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
 }
 
 /// Refreshes the routes of the next slots, round-robin.
-void Worker::refresh_some_routes(Time now) noexcept {
+void Worker::refresh_routes(Time now) noexcept {
   const auto& slots = tables_->slots();
   const std::size_t count = std::min(slots.size(), kRouteRefreshBatch);
   for (std::size_t i = 0; i < count; ++i) {
-    if (next_look_up_ >= slots.size()) next_look_up_ = 0;
-    if (const Tunnel* tunnel = slots[next_look_up_++].get())
-      refresh_path(tunnel->config, *tunnel->path, probe_, now);
+    if (next_refresh_slot_ >= slots.size()) next_refresh_slot_ = 0;
+    if (const Tunnel* tunnel = slots[next_refresh_slot_++].get())
+      refresh_path(tunnel->config, *tunnel->path, route_lookup_, now);
   }
   pending_refreshes_ -= std::min(pending_refreshes_, count);
 }
 
-void Worker::look_up_too_big(Time now) noexcept {
+void Worker::refresh_too_big_routes(Time now) noexcept {
   std::uint32_t last = UINT32_MAX;
   for (const std::uint32_t slot : too_big_) {
     if (std::exchange(last, slot) == slot) continue;
     // The tables may have changed since.
     const Tunnel* tunnel = slot < tables_->slots().size() ? tables_->slots()[slot].get() : nullptr;
-    if (tunnel != nullptr) refresh_path(tunnel->config, *tunnel->path, probe_, now);
+    if (tunnel != nullptr) refresh_path(tunnel->config, *tunnel->path, route_lookup_, now);
   }
   too_big_.clear();
 }

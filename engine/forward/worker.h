@@ -33,7 +33,7 @@ struct WorkerOptions {
       /// False: TUN accepts neither super-packets nor unfinished checksums, so the worker segments
       /// and completes packets before it writes them.
       true;
-  bool tun_takes_udp = true;   ///< TUN accepts UDP super-packets (USO), so GRO may join UDP
+  bool tun_has_uso = true;     ///< TUN accepts UDP super-packets (USO), so GRO may join UDP
   FlowTable* flows = nullptr;  ///< Shared by all workers, which it must outlive. Null: no pinning.
   bool refreshes_routes = false;  ///< this worker refreshes the routes of all tunnels
   std::function<void(const Error&)> on_failure = [](const Error&) {
@@ -64,7 +64,7 @@ class alignas(io::kCacheLineBytes) Worker {
   /// Requests a refresh of all routes, kRouteRefreshBatch of them before each of the next rounds.
   /// Any thread.
   void request_refresh() noexcept {
-    refresh_.store(true, std::memory_order_relaxed);
+    refresh_requested_.store(true, std::memory_order_relaxed);
     wake();
   }
 
@@ -93,21 +93,21 @@ class alignas(io::kCacheLineBytes) Worker {
     bool is_relayed_error = false;
   };
 
-  void from_tun(io::Packet& packet, const OutboundPacket& ahead, Time now) noexcept;
+  void from_tun(io::Packet& packet, const OutboundPacket& prepared, Time now) noexcept;
   void from_tunnel(io::Packet& packet) noexcept;
   void from_icmp(io::Packet& packet, Time now) noexcept;
-  void answer(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
-  void write_coalesced() noexcept;
+  void send_icmp_error(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
+  void write_gro_output() noexcept;
   void write(const io::TunPacket& packet, PendingWrite pending) noexcept;
-  void write_cut(io::Packet& packet, const PendingWrite& pending) noexcept;
+  void write_segments(io::Packet& packet, const PendingWrite& pending) noexcept;
   void flush() noexcept;
   void submit(std::span<const OutboundDatagram> sent) noexcept;
   void count_sends(std::span<const OutboundDatagram> datagrams,
                    std::span<const int> results) noexcept;
   void count_writes(std::span<const int> results) noexcept;
-  void keep_house(Time now) noexcept;
-  void refresh_some_routes(Time now) noexcept;
-  void look_up_too_big(Time now) noexcept;
+  void maintain(Time now) noexcept;
+  void refresh_routes(Time now) noexcept;
+  void refresh_too_big_routes(Time now) noexcept;
   [[nodiscard]] CounterSet counters_of(const Tunnel* tunnel) noexcept;
   [[nodiscard]] ErrorBuffer* error_buffer() noexcept;
 
@@ -124,17 +124,17 @@ class alignas(io::kCacheLineBytes) Worker {
   io::LineVector<PendingWrite> pending_writes_;
   io::LineVector<ErrorBuffer> error_buffers_;
   std::size_t error_buffers_used_ = 0;
-  io::LineVector<std::byte>
-      cut_headers_;  ///< Header blocks for write_cut(); empty if TUN accepts super-packets.
+  /// Header blocks for write_segments(); empty if TUN accepts super-packets.
+  io::LineVector<std::byte> segment_headers_;
   ErrorLimiter limiter_;
-  io::RouteLookup probe_;
+  io::RouteLookup route_lookup_;
   Time next_route_refresh_{};
-  std::uint32_t next_look_up_ = 0;     ///< next slot to refresh
+  std::uint32_t next_refresh_slot_ = 0;  ///< next slot to refresh
   std::size_t pending_refreshes_ = 0;  ///< slots of a requested refresh that are not refreshed yet
   /// slots whose outer packet the kernel refused with EMSGSIZE
   io::LineVector<std::uint32_t> too_big_;
   std::atomic<bool> stop_{false};
-  std::atomic<bool> refresh_{false};
+  std::atomic<bool> refresh_requested_{false};
 };
 
 }  // namespace culvert

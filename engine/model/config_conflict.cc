@@ -33,8 +33,8 @@ Found find_same_name(Tunnels tunnels) {
       std::find_if(tunnels.begin(), tunnels.end(),
                    [](const TunnelConfig& tunnel) { return tunnel.name.empty(); });
   if (nameless != tunnels.end()) {
-    const auto place = static_cast<std::size_t>(nameless - tunnels.begin());
-    return ConfigConflict{place, place,        "name",
+    const auto index = static_cast<std::size_t>(nameless - tunnels.begin());
+    return ConfigConflict{index, index,        "name",
                           "",    "is missing", "each of several tunnels needs a name of its own"};
   }
   const auto name = [](const TunnelConfig& tunnel) { return std::string_view{tunnel.name}; };
@@ -89,7 +89,7 @@ bool has_precedence(const TunnelConfig& tunnel) { return tunnel.metric || tunnel
 template <class Prefix>
 struct Owned {
   Prefix prefix;
-  std::size_t place;
+  std::size_t index;
   friend constexpr auto operator<=>(const Owned&, const Owned&) = default;
 };
 
@@ -102,23 +102,24 @@ Found find_same_prefix(Tunnels tunnels, std::vector<Prefix> TunnelConfig::*prefi
     for (const Prefix& prefix : tunnels[i].*prefixes) all.push_back({prefix, i});
   }
   std::sort(all.begin(), all.end());
-  const Owned<Prefix>* without = nullptr;  // the last entry without metric and weight
+  const Owned<Prefix>* last_without = nullptr;  // the last entry without metric and weight
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto& [prefix, place] = all[i];
+    const auto& [prefix, index] = all[i];
     if (i != 0 && all[i - 1] == all[i]) {
       return ConfigConflict{
-          place, place, "prefix", prefix.to_text(), "is given twice", "remove one of them"};
+          index, index, "prefix", prefix.to_text(), "is given twice", "remove one of them"};
     }
-    if (has_precedence(tunnels[place])) continue;
-    if (without != nullptr && without->prefix == prefix) {
-      return ConfigConflict{without->place,
-                            place,
-                            "prefix",
-                            prefix.to_text(),
-                            "is a prefix of tunnel '" + tunnels[without->place].name + "' as well",
-                            "give the two a metric or a weight, or different prefixes"};
+    if (has_precedence(tunnels[index])) continue;
+    if (last_without != nullptr && last_without->prefix == prefix) {
+      return ConfigConflict{
+          last_without->index,
+          index,
+          "prefix",
+          prefix.to_text(),
+          "is a prefix of tunnel '" + tunnels[last_without->index].name + "' as well",
+          "give the two a metric or a weight, or different prefixes"};
     }
-    without = &all[i];
+    last_without = &all[i];
   }
   return std::nullopt;
 }

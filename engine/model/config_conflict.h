@@ -20,8 +20,8 @@ struct ConfigConflict {
   std::size_t first = 0, second = 0;  ///< first <= second
   std::string_view word;              ///< the option of the second tunnel that must change
   std::string value;                  ///< value of that option; empty: the option is missing
-  std::string what;    ///< predicate of the error sentence: "is the name of another tunnel"
-  std::string advice;  ///< what the user should do: the end of the sentence
+  std::string problem;  ///< predicate of the error sentence: "is the name of another tunnel"
+  std::string advice;   ///< what the user should do: the end of the sentence
 };
 
 /// Returns the first conflict among the tunnels of a device, or nothing. Takes less than a second

@@ -12,8 +12,8 @@ proto::Parsed<InnerPacket> parse_inner_ipv6(std::span<const std::byte> bytes) no
                     .ip_header_bytes = proto::kIpv6HeaderBytes,
                     .upper_offset = proto::kIpv6HeaderBytes,
                     .protocol_type = proto::kProtocolTypeIpv6,
-                    .tos = ipv6->traffic_class,
-                    .ttl = ipv6->hop_limit,
+                    .ds_field = ipv6->traffic_class,
+                    .hop_limit = ipv6->hop_limit,
                     .upper_protocol = ipv6->next_header};
   if (ipv6->next_header == proto::kProtocolTcp || ipv6->next_header == proto::kProtocolUdp ||
       ipv6->next_header == proto::kProtocolIcmpv6) {
@@ -35,8 +35,8 @@ proto::Parsed<InnerPacket> parse_inner_ipv4(std::span<const std::byte> bytes) no
       .ip_header_bytes = ipv4->header_bytes,
       .upper_offset = ipv4->fragment_offset_bytes == 0 ? ipv4->header_bytes : std::size_t{0},
       .protocol_type = proto::kProtocolTypeIpv4,
-      .tos = ipv4->tos,
-      .ttl = ipv4->ttl,
+      .ds_field = ipv4->tos,
+      .hop_limit = ipv4->ttl,
       .upper_protocol = ipv4->protocol,
       .may_be_fragmented = !ipv4->dont_fragment,
       .is_fragment = ipv4->is_fragment()};
@@ -83,12 +83,12 @@ void clamp_to_mtu(const InnerPacket& inner, std::span<std::byte> bytes, std::uin
   proto::clamp_mss(segment, static_cast<std::uint16_t>(mtu_bytes - fixed), checksum_is_partial);
 }
 
-void set_inner_tos(const InnerPacket& inner, std::span<std::byte> bytes,
-                   std::uint8_t tos) noexcept {
+void set_inner_ds_field(const InnerPacket& inner, std::span<std::byte> bytes,
+                        std::uint8_t ds_field) noexcept {
   if (inner.is_ipv6()) {
-    proto::set_ipv6_traffic_class(bytes, tos);
+    proto::set_ipv6_traffic_class(bytes, ds_field);
   } else {
-    proto::set_ipv4_tos(bytes, tos);
+    proto::set_ipv4_tos(bytes, ds_field);
   }
 }
 

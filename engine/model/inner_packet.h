@@ -21,8 +21,8 @@ struct InnerPacket {
   std::size_t ip_header_bytes = 0;  ///< fixed header, or IPv4 header with options
   std::size_t upper_offset = 0;  ///< bytes; 0: this packet does not contain the upper-layer header
   std::uint16_t protocol_type = 0;  ///< EtherType, host byte order: IPv6 or IPv4
-  std::uint8_t tos = 0;             ///< TOS octet of IPv4, Traffic Class of IPv6: RFC 2474 3
-  std::uint8_t ttl = 0;             ///< TTL of IPv4, RFC 791 3.1; Hop Limit of IPv6, RFC 8200 3
+  std::uint8_t ds_field = 0;        ///< TOS octet of IPv4, Traffic Class of IPv6: RFC 2474 3
+  std::uint8_t hop_limit = 0;       ///< TTL of IPv4, RFC 791 3.1; Hop Limit of IPv6, RFC 8200 3
   std::uint8_t upper_protocol = 0;
   bool may_be_fragmented = false;  ///< IPv4 with DF clear
   bool is_fragment = false;
@@ -50,6 +50,7 @@ void clamp_to_mtu(const InnerPacket& inner, std::span<std::byte> bytes, std::uin
 
 /// Sets the TOS octet of IPv4, header checksum included, or the Traffic Class of IPv6. `bytes`: as
 /// above.
-void set_inner_tos(const InnerPacket& inner, std::span<std::byte> bytes, std::uint8_t tos) noexcept;
+void set_inner_ds_field(const InnerPacket& inner, std::span<std::byte> bytes,
+                        std::uint8_t ds_field) noexcept;
 
 }  // namespace culvert

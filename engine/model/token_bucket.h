@@ -28,12 +28,12 @@ class TokenBucket {
     return full_ <= now + rate.tolerance;
   }
   /// Spends a token. Only after has() has returned true.
-  void take(const Rate& rate, Clock::time_point now) noexcept {
+  void spend(const Rate& rate, Clock::time_point now) noexcept {
     full_ = std::max(full_, now) + rate.interval;
   }
   [[nodiscard]] bool allow(const Rate& rate, Clock::time_point now) noexcept {
     if (!has(rate, now)) return false;
-    take(rate, now);
+    spend(rate, now);
     return true;
   }
 

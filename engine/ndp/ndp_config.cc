@@ -26,7 +26,7 @@ Result<void> check_prefix(const std::string& word, const Ipv6Prefix& prefix) {
 }
 
 /// Returns whether `outer` contains every address of `inner`.
-bool holds(const Ipv6Prefix& outer, const Ipv6Prefix& inner) {
+bool contains(const Ipv6Prefix& outer, const Ipv6Prefix& inner) {
   return outer.length_bits <= inner.length_bits && outer.contains(inner.address);
 }
 
@@ -41,9 +41,9 @@ Result<void> check_rule(const NdpRule& rule) {
   for (const Ipv6Prefix& except : rule.except) {
     if (auto prefix = check_prefix(object + ": except", except); !prefix) return prefix;
     const std::string except_object = object + ": except " + except.to_text();
-    if (holds(except, rule.prefix))
+    if (contains(except, rule.prefix))
       return refuse(except_object, "takes away the whole of the rule: remove the rule instead");
-    if (!holds(rule.prefix, except))
+    if (!contains(rule.prefix, except))
       return refuse(except_object, "lies outside of the rule's prefix, where it has no effect");
   }
   return {};

@@ -117,8 +117,8 @@ void NdpLoop::run() noexcept {
 
 // Does all work that is due now. False: there was none, so the loop may wait.
 bool NdpLoop::round(Time now) noexcept {
-  const std::size_t frames = take_frames(now);
-  take_echoes(now);
+  const std::size_t frames = receive_frames(now);
+  receive_echoes(now);
   while (now >= responder_.next_due() && responder_.expire(now, out_)) flush(now);
   send_due(now);
   send_announcements(now);
@@ -128,25 +128,25 @@ bool NdpLoop::round(Time now) noexcept {
 
 // Receives at most as many frames as the output holds; they are answered before the next frames are
 // read.
-std::size_t NdpLoop::take_frames(Time now) noexcept {
-  std::size_t taken = 0;
-  while (out_.has_room() && taken < NdpOutput::kFrames) {
+std::size_t NdpLoop::receive_frames(Time now) noexcept {
+  std::size_t received = 0;
+  while (out_.has_room() && received < NdpOutput::kFrames) {
     const auto frame = socket_.next();
     if (frame.empty()) break;
-    responder_.take(frame, now, out_);
+    responder_.receive(frame, now, out_);
     socket_.release();
-    ++taken;
+    ++received;
   }
   const std::size_t answered = out_.frames().size();
-  if (taken > answered) idle_frames_ += taken - answered;
-  return taken;
+  if (received > answered) idle_frames_ += received - answered;
+  return received;
 }
 
-void NdpLoop::take_echoes(Time now) noexcept {
+void NdpLoop::receive_echoes(Time now) noexcept {
   if (!echo_.is_open()) return;
   while (const auto reply = echo_.receive()) {
     if (!out_.has_room()) flush(now);
-    responder_.take_echo(reply->source, reply->interface_index, now, out_);
+    responder_.receive_echo(reply->source, reply->interface_index, now, out_);
   }
 }
 

@@ -21,45 +21,44 @@ class NdpNeighbors {
   static constexpr std::uint32_t kNewPerSecond = 64;
 
   NdpNeighbors(std::size_t entries, std::chrono::milliseconds ttl, std::uint64_t seed)
-      : seen_(entries, seed), ttl_(ttl) {}
+      : learned_(entries, seed), ttl_(ttl) {}
 
   void set_ttl(std::chrono::milliseconds ttl) noexcept { ttl_ = ttl; }
   /// Replaces the addresses that the owner reported. `sorted` becomes the previous list, for the
   /// caller to free.
-  void set_configured(std::vector<proto::Ipv6Address>& sorted) noexcept {
-    configured_.swap(sorted);
-  }
+  void set_reported(std::vector<proto::Ipv6Address>& sorted) noexcept { reported_.swap(sorted); }
 
   /// Learns an address on the link, or refreshes it. A full set evicts the address that was not
   /// seen for longest.
   void add(const proto::Ipv6Address& address, Time now) noexcept {
-    Time* seen = seen_.find(address);
-    if (seen == nullptr) {
+    Time* last_seen = learned_.find(address);
+    if (last_seen == nullptr) {
       if (!new_.allow({kNewPerSecond, kNewPerSecond}, now)) return;
-      seen = seen_.add(address, [](Time other) { return other.time_since_epoch().count(); });
+      last_seen =
+          learned_.add(address, [](Time other) { return other.time_since_epoch().count(); });
     }
-    if (seen != nullptr) *seen = now;
+    if (last_seen != nullptr) *last_seen = now;
   }
   [[nodiscard]] bool has(const proto::Ipv6Address& address, Time now) noexcept {
-    const Time* seen = seen_.find(address);
-    if (seen != nullptr && now - *seen < ttl_) return true;
-    return std::binary_search(configured_.begin(), configured_.end(), address);
+    const Time* last_seen = learned_.find(address);
+    if (last_seen != nullptr && now - *last_seen < ttl_) return true;
+    return std::binary_search(reported_.begin(), reported_.end(), address);
   }
-  void forget_seen() noexcept { seen_.clear(); }
+  void forget_learned() noexcept { learned_.clear(); }
 
   [[nodiscard]] std::size_t count(Time now) const noexcept {
-    std::size_t count = configured_.size();
-    for (const auto& entry : seen_.entries()) {
-      const bool is_configured =
-          std::binary_search(configured_.begin(), configured_.end(), entry.address);
-      if (entry.is_used && !is_configured && now - entry.value < ttl_) ++count;
+    std::size_t count = reported_.size();
+    for (const auto& entry : learned_.entries()) {
+      const bool is_reported =
+          std::binary_search(reported_.begin(), reported_.end(), entry.address);
+      if (entry.is_used && !is_reported && now - entry.value < ttl_) ++count;
     }
     return count;
   }
 
  private:
-  AddressTable<Time> seen_;  ///< time of the last message from the address
-  std::vector<proto::Ipv6Address> configured_;
+  AddressTable<Time> learned_;  ///< time of the last message from the address
+  std::vector<proto::Ipv6Address> reported_;
   std::chrono::milliseconds ttl_;
   TokenBucket new_;
 };

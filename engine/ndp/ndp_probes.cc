@@ -13,8 +13,8 @@ void NdpProbes::apply(const NdpProbe& config) noexcept {
   rate_ = {config.per_second, config.per_second};
 }
 
-NdpProbes::Verdict NdpProbes::ask(const proto::Ipv6Address& address, const NdpSolicitor& solicitor,
-                                  Time now) noexcept {
+NdpProbes::Verdict NdpProbes::check(const proto::Ipv6Address& address,
+                                    const NdpSolicitor& solicitor, Time now) noexcept {
   Target* target = targets_.find(address);
   if (target != nullptr && !target->is_probing && now >= target->until)
     target->state = State::unknown;
@@ -37,13 +37,13 @@ NdpProbes::Verdict NdpProbes::ask(const proto::Ipv6Address& address, const NdpSo
   }
   const bool send = !target->is_probing;
   if (send && !begin(*target, address, now)) return {.ignored = NdpIgnored::probe_rate_limited};
-  for (NdpSolicitor& waiting : std::span{target->solicitors}.first(target->asker_count)) {
+  for (NdpSolicitor& waiting : std::span{target->solicitors}.first(target->solicitor_count)) {
     if (waiting.source != solicitor.source || waiting.address != solicitor.address) continue;
-    waiting.asked = now;
+    waiting.solicited_at = now;
     return {.ignored = NdpIgnored::probe_waiting};
   }
-  if (target->asker_count == kSolicitors) return {.ignored = NdpIgnored::probe_waiting};
-  target->solicitors[target->asker_count++] = solicitor;
+  if (target->solicitor_count == kSolicitors) return {.ignored = NdpIgnored::probe_waiting};
+  target->solicitors[target->solicitor_count++] = solicitor;
   return {.send_probe = send};
 }
 
@@ -56,16 +56,17 @@ bool NdpProbes::begin(Target& target, const proto::Ipv6Address& address, Time no
   return true;
 }
 
-NdpProbes::End NdpProbes::settle(const proto::Ipv6Address& address, bool is_alive,
-                                 Time now) noexcept {
+NdpProbes::Outcome NdpProbes::settle(const proto::Ipv6Address& address, bool is_alive,
+                                     Time now) noexcept {
   Target* target = targets_.find(address);
   if (target == nullptr || !target->is_probing) return {.target = address};
   target->is_probing = false;
   target->state = is_alive ? State::alive : State::dead;
   target->until = now + (is_alive ? config_.alive_ttl : config_.dead_ttl);
-  const std::span<const NdpSolicitor> solicitors{target->solicitors.data(), target->asker_count};
-  target->asker_count = 0;
-  return {.target = address, .solicitors = solicitors, .was_awaited = true};
+  const std::span<const NdpSolicitor> solicitors{target->solicitors.data(),
+                                                 target->solicitor_count};
+  target->solicitor_count = 0;
+  return {.target = address, .solicitors = solicitors, .was_probing = true};
 }
 
 NdpProbes::Overdue NdpProbes::overdue(Time now) noexcept {
@@ -76,11 +77,11 @@ NdpProbes::Overdue NdpProbes::overdue(Time now) noexcept {
     // The target has answered in the meantime, and may be probed again.
     if (target == nullptr || !target->is_probing || target->due != late.due) continue;
     if (target->tries >= config_.tries || !bucket_.allow(rate_, now))
-      return {.is_any = true, .end = settle(late.target, false, now)};
+      return {.is_any = true, .outcome = settle(late.target, false, now)};
     ++target->tries;
     target->due = now + config_.timeout;
     push({.target = late.target, .due = target->due});
-    return {.is_any = true, .send_probe = true, .end = {.target = late.target}};
+    return {.is_any = true, .send_probe = true, .outcome = {.target = late.target}};
   }
   return {};
 }
@@ -95,7 +96,7 @@ NdpProbes::Sizes NdpProbes::sizes(Time now) const noexcept {
     if (target.is_probing) ++sizes.probing;
     if (target.state == State::alive && (target.is_probing || now < target.until)) ++sizes.alive;
     if (target.state == State::dead && now < target.until) ++sizes.dead;
-    sizes.waiting += target.asker_count;
+    sizes.waiting += target.solicitor_count;
   }
   return sizes;
 }

@@ -26,7 +26,7 @@ struct NdpSolicitor {
   /// link-layer destination of the answer; unused with source ::
   proto::EthernetAddress address{};
   bool was_multicast = false;
-  Time asked{};
+  Time solicited_at{};
 };
 
 class NdpProbes {
@@ -48,25 +48,25 @@ class NdpProbes {
     /// none and not is_alive: the solicitor waits for the probe
     NdpIgnored ignored = NdpIgnored::none;
   };
-  [[nodiscard]] Verdict ask(const proto::Ipv6Address& target, const NdpSolicitor& solicitor,
-                            Time now) noexcept;
+  [[nodiscard]] Verdict check(const proto::Ipv6Address& target, const NdpSolicitor& solicitor,
+                              Time now) noexcept;
 
   /// The end of a probe. `solicitors` are the waiting solicitors, a view into the table that is
   /// valid until its next change.
-  struct End {
+  struct Outcome {
     proto::Ipv6Address target{};
     std::span<const NdpSolicitor> solicitors{};
-    bool was_awaited = false;  ///< the target was being probed
+    bool was_probing = false;  ///< the target was being probed
   };
   /// Ends a probe. `is_alive`: the target has answered an echo request. False: it counts as dead,
   /// although an answer may have arrived on a link to which no tunnel leads.
-  End settle(const proto::Ipv6Address& target, bool is_alive, Time now) noexcept;
+  Outcome settle(const proto::Ipv6Address& target, bool is_alive, Time now) noexcept;
 
   /// One try that has timed out by `now`: either it is sent again, or the target is dead.
   struct Overdue {
     bool is_any = false;
     bool send_probe = false;
-    End end{};
+    Outcome outcome{};
   };
   [[nodiscard]] Overdue overdue(Time now) noexcept;
   /// The time of the next time-out; Time::max(): no probe is running.
@@ -83,7 +83,7 @@ class NdpProbes {
     State state = State::unknown;  ///< unknown: the first probe is running
     bool is_probing = false;
     std::uint8_t tries = 0;
-    std::uint8_t asker_count = 0;
+    std::uint8_t solicitor_count = 0;
     Time until{};  ///< expiry of `state`
     Time due{};    ///< time-out of the running try
     std::array<NdpSolicitor, kSolicitors> solicitors{};

@@ -77,7 +77,7 @@ class Proxy final : public NdpProxy {
   void renew_rules();
   void renew_membership();
   void join(const std::vector<Ipv6Address>& targets);
-  void join_all_multicast(const std::string& why);
+  void join_all_multicast(const std::string& reason);
   void announce_new();
   void log(LogLevel level, const std::string& text) const {
     if (config_.log) config_.log(level, "ndp " + config_.interface + ": " + text);
@@ -197,16 +197,16 @@ void Proxy::join(const std::vector<Ipv6Address>& targets) {
   membership_ = "joined " + std::to_string(groups_.count()) + " solicited-node groups";
 }
 
-void Proxy::join_all_multicast(const std::string& why) {
-  const bool heard_before = groups_.hears_all();
-  if (auto heard = groups_.join_all_multicast(interface_.index); !heard) {
-    membership_ = "hears no group, only what is sent to the interface itself: " + why + "; " +
-                  heard.error().message();
+void Proxy::join_all_multicast(const std::string& reason) {
+  const bool was_all_multicast = groups_.hears_all();
+  if (auto joined = groups_.join_all_multicast(interface_.index); !joined) {
+    membership_ = "hears no group, only what is sent to the interface itself: " + reason + "; " +
+                  joined.error().message();
     return log(LogLevel::warning, membership_);
   }
-  membership_ = "all-multicast, since " + why +
+  membership_ = "all-multicast, since " + reason +
                 "; a switch that snoops MLD may keep solicitations from us, so let it flood them";
-  if (!heard_before) log(LogLevel::info, membership_);
+  if (!was_all_multicast) log(LogLevel::info, membership_);
 }
 
 // ---- announcements ------------------------------------------------------------------------------
@@ -215,15 +215,15 @@ void Proxy::announce_new() {
   if (interface_.index == 0 || interface_.link_local.is_unspecified()) return;
   const NdpRules rules{config_, prefixes_};
   std::set<Ipv6Address> served;
-  std::vector<Ipv6Address> fresh;
+  std::vector<Ipv6Address> added;
   for (const Ipv6Address& target : targets_.addresses) {
     const auto decision = rules.decide(target);
     if (decision.ignored != NdpIgnored::none || decision.needs_probe) continue;
     served.insert(target);
-    if (served_.count(target) == 0) fresh.push_back(target);
+    if (served_.count(target) == 0) added.push_back(target);
   }
   served_ = std::move(served);
-  if (config_.announce && !fresh.empty()) loop_.call([&] { loop_.announce(fresh); });
+  if (config_.announce && !added.empty()) loop_.call([&] { loop_.announce(added); });
 }
 
 NdpStatus Proxy::status() const {

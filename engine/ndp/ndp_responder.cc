@@ -25,33 +25,33 @@ void NdpResponder::apply(const NdpConfig& config) noexcept {
 
 void NdpResponder::set_interface(NdpInterface& interface) noexcept {
   std::swap(interface_, interface);
-  if (interface_.index != interface.index) neighbors_.forget_seen();
+  if (interface_.index != interface.index) neighbors_.forget_learned();
 }
 
-void NdpResponder::take(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept {
+void NdpResponder::receive(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept {
   counters_.received.add(1);
   if (frame.size() < proto::kEthernetHeaderBytes) return counters_.ignore(NdpIgnored::truncated);
   const auto message = proto::parse_neighbor_message(frame.subspan(proto::kEthernetHeaderBytes));
   if (!message) return counters_.ignore(ndp_ignored(message.error()));
   const auto sender = proto::load<proto::EthernetAddress>(frame, 6);
   if (message->type == proto::NeighborMessageType::advertisement)
-    return take_advertisement(*message, sender, now);
-  take_solicitation(*message, sender, now, out);
+    return receive_advertisement(*message, sender, now);
+  receive_solicitation(*message, sender, now, out);
 }
 
 // The target of an advertisement lives on the link. An advertisement with our own link-layer
 // address is an echo of ours.
-void NdpResponder::take_advertisement(const proto::NeighborMessage& message,
-                                      const proto::EthernetAddress& sender, Time now) noexcept {
+void NdpResponder::receive_advertisement(const proto::NeighborMessage& message,
+                                         const proto::EthernetAddress& sender, Time now) noexcept {
   counters_.advertisements.add(1);
   if (sender == interface_.address) return;
   if (message.has_address && message.address == interface_.address) return;
   note_on_link(message.target, now);
 }
 
-void NdpResponder::take_solicitation(const proto::NeighborMessage& message,
-                                     const proto::EthernetAddress& sender, Time now,
-                                     NdpOutput& out) noexcept {
+void NdpResponder::receive_solicitation(const proto::NeighborMessage& message,
+                                        const proto::EthernetAddress& sender, Time now,
+                                        NdpOutput& out) noexcept {
   const Ipv6Address& target = message.target;
   if (const auto reason = check_solicitor(message); reason != NdpIgnored::none)
     return counters_.ignore(reason);
@@ -69,8 +69,8 @@ void NdpResponder::take_solicitation(const proto::NeighborMessage& message,
   const NdpSolicitor solicitor{.source = message.source,
                                .address = is_usable ? message.address : sender,
                                .was_multicast = message.destination.is_multicast(),
-                               .asked = now};
-  if (decision.needs_probe) return ask(target, solicitor, now, out);
+                               .solicited_at = now};
+  if (decision.needs_probe) return answer_if_alive(target, solicitor, now, out);
   answer(target, solicitor, now, out);
 }
 
@@ -82,23 +82,23 @@ NdpIgnored NdpResponder::check_solicitor(const proto::NeighborMessage& message) 
   return NdpIgnored::none;
 }
 
-void NdpResponder::ask(const Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
-                       NdpOutput& out) noexcept {
-  const auto verdict = probes_.ask(target, solicitor, now);
+void NdpResponder::answer_if_alive(const Ipv6Address& target, const NdpSolicitor& solicitor,
+                                   Time now, NdpOutput& out) noexcept {
+  const auto verdict = probes_.check(target, solicitor, now);
   if (verdict.send_probe) out.add_probe(target);
   if (verdict.is_alive) return answer(target, solicitor, now, out);
   if (verdict.ignored != NdpIgnored::none) counters_.ignore(verdict.ignored);
 }
 
-void NdpResponder::take_echo(const Ipv6Address& target, unsigned interface_index, Time now,
-                             NdpOutput& out) noexcept {
+void NdpResponder::receive_echo(const Ipv6Address& target, unsigned interface_index, Time now,
+                                NdpOutput& out) noexcept {
   // The kernel's route leads to the soliciting link: the target lives there and answers for itself.
   const bool is_on_link = interface_index == interface_.index;
   if (is_on_link) note_on_link(target, now);
-  const auto ended = probes_.settle(target, !is_on_link, now);
-  if (!ended.was_awaited) return;
+  const auto outcome = probes_.settle(target, !is_on_link, now);
+  if (!outcome.was_probing) return;
   (is_on_link ? counters_.probes_unanswered : counters_.probes_answered).add(1);
-  end(ended, is_on_link ? NdpIgnored::on_link : NdpIgnored::none, now, out);
+  finish_probe(outcome, is_on_link ? NdpIgnored::on_link : NdpIgnored::none, now, out);
 }
 
 bool NdpResponder::expire(Time now, NdpOutput& out) noexcept {
@@ -106,28 +106,28 @@ bool NdpResponder::expire(Time now, NdpOutput& out) noexcept {
     const auto overdue = probes_.overdue(now);
     if (!overdue.is_any) return false;
     if (overdue.send_probe) {
-      out.add_probe(overdue.end.target);
+      out.add_probe(overdue.outcome.target);
       continue;
     }
     counters_.probes_unanswered.add(1);
-    end(overdue.end, NdpIgnored::probe_unanswered, now, out);
+    finish_probe(overdue.outcome, NdpIgnored::probe_unanswered, now, out);
   }
   return true;
 }
 
 // Answers the solicitors that waited for a probe, or ignores them for `reason`.
-void NdpResponder::end(const NdpProbes::End& ended, NdpIgnored reason, Time now,
-                       NdpOutput& out) noexcept {
-  for (const NdpSolicitor& solicitor : ended.solicitors) {
-    const bool is_late = now - solicitor.asked > NdpProbes::kSolicitorTimeout;
+void NdpResponder::finish_probe(const NdpProbes::Outcome& outcome, NdpIgnored reason, Time now,
+                                NdpOutput& out) noexcept {
+  for (const NdpSolicitor& solicitor : outcome.solicitors) {
+    const bool is_late = now - solicitor.solicited_at > NdpProbes::kSolicitorTimeout;
     if (reason == NdpIgnored::none && !is_late) {
-      answer(ended.target, solicitor, now, out);
+      answer(outcome.target, solicitor, now, out);
       continue;
     }
     counters_.ignore(reason == NdpIgnored::none ? NdpIgnored::probe_unanswered : reason);
     // No host behind us uses the address, so the host that performed duplicate address detection
     // owns it now.
-    if (solicitor.source.is_unspecified()) note_on_link(ended.target, now);
+    if (solicitor.source.is_unspecified()) note_on_link(outcome.target, now);
   }
 }
 
@@ -151,22 +151,23 @@ void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out)
 // as 7.2.4 requires for multicast solicitations and allows for others.
 void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
                          const NdpSolicitor* solicitor) const noexcept {
-  const bool is_to_asker = solicitor != nullptr && !solicitor->source.is_unspecified();
+  const bool is_to_solicitor = solicitor != nullptr && !solicitor->source.is_unspecified();
   frame.may_wait = solicitor != nullptr && solicitor->was_multicast;
   frame.kind = solicitor == nullptr ? NdpFrame::Kind::announcement
-               : is_to_asker        ? NdpFrame::Kind::answer
+               : is_to_solicitor    ? NdpFrame::Kind::answer
                                     : NdpFrame::Kind::duplicate_answer;
   const std::span bytes{frame.bytes};
-  proto::build_ethernet(bytes.first<proto::kEthernetHeaderBytes>(),
-                        is_to_asker ? solicitor->address : proto::ethernet_group(proto::kAllNodes),
-                        interface_.address);
+  proto::build_ethernet(
+      bytes.first<proto::kEthernetHeaderBytes>(),
+      is_to_solicitor ? solicitor->address : proto::ethernet_group(proto::kAllNodes),
+      interface_.address);
   proto::build_neighbor_advertisement(
       bytes.subspan<proto::kEthernetHeaderBytes>(),
       {.source = interface_.link_local,
-       .destination = is_to_asker ? solicitor->source : proto::kAllNodes,
+       .destination = is_to_solicitor ? solicitor->source : proto::kAllNodes,
        .target = target,
        .router = is_router_,
-       .solicited = is_to_asker,
+       .solicited = is_to_solicitor,
        .address = interface_.address});
 }
 
@@ -189,7 +190,7 @@ NdpIgnored NdpResponder::spend(const NdpSolicitor& solicitor, Time now) noexcept
       source_buckets_[(seeded_hash(source, seed_) >> 32) % source_buckets_.size()];
   if (!source_bucket.has(source_rate_, now)) return NdpIgnored::source_rate_limited;
   if (!bucket_.allow(rate_, now)) return NdpIgnored::rate_limited;
-  source_bucket.take(source_rate_, now);
+  source_bucket.spend(source_rate_, now);
   return NdpIgnored::none;
 }
 

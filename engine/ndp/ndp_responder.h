@@ -74,16 +74,16 @@ class NdpResponder {
   void set_interface(NdpInterface& interface) noexcept;
   /// Swaps in new neighbors that the owner reports; `sorted` becomes the previous ones.
   void set_on_link(std::vector<proto::Ipv6Address>& sorted) noexcept {
-    neighbors_.set_configured(sorted);
+    neighbors_.set_reported(sorted);
   }
 
   /// Processes one received frame, which begins with its Ethernet header; untrusted. Requires
   /// `out.has_room()`.
-  void take(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept;
+  void receive(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept;
   /// Processes the echo reply of a target that arrived on the interface with this index. Requires
   /// `out.has_room()`.
-  void take_echo(const proto::Ipv6Address& target, unsigned interface_index, Time now,
-                 NdpOutput& out) noexcept;
+  void receive_echo(const proto::Ipv6Address& target, unsigned interface_index, Time now,
+                    NdpOutput& out) noexcept;
   /// Processes probes that have timed out; called at next_due(). True: `out` is full, and there may
   /// be more.
   [[nodiscard]] bool expire(Time now, NdpOutput& out) noexcept;
@@ -93,7 +93,7 @@ class NdpResponder {
   /// for it would be answered without a probe.
   void announce(const proto::Ipv6Address& target, Time now, NdpOutput& out) noexcept;
 
-  /// Counts the result of sending a frame; none: it was sent. Must be called exactly once per
+  /// Counts the outcome of sending a frame; none: it was sent. Must be called exactly once per
   /// frame.
   void count(const NdpFrame& frame, NdpIgnored ignored) noexcept;
 
@@ -106,18 +106,20 @@ class NdpResponder {
   /// Number of token buckets that sources share, by a hash with a secret.
   static constexpr std::size_t kSourceBuckets = 1'024;
 
-  void take_advertisement(const proto::NeighborMessage& message,
-                          const proto::EthernetAddress& sender, Time now) noexcept;
-  void take_solicitation(const proto::NeighborMessage& message,
-                         const proto::EthernetAddress& sender, Time now, NdpOutput& out) noexcept;
+  void receive_advertisement(const proto::NeighborMessage& message,
+                             const proto::EthernetAddress& sender, Time now) noexcept;
+  void receive_solicitation(const proto::NeighborMessage& message,
+                            const proto::EthernetAddress& sender, Time now,
+                            NdpOutput& out) noexcept;
   [[nodiscard]] NdpIgnored check_solicitor(const proto::NeighborMessage& message) const noexcept;
-  void ask(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
-           NdpOutput& out) noexcept;
+  void answer_if_alive(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
+                       NdpOutput& out) noexcept;
   void answer(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
               NdpOutput& out) noexcept;
   void write(NdpFrame& frame, const proto::Ipv6Address& target,
              const NdpSolicitor* solicitor) const noexcept;
-  void end(const NdpProbes::End& end, NdpIgnored reason, Time now, NdpOutput& out) noexcept;
+  void finish_probe(const NdpProbes::Outcome& outcome, NdpIgnored reason, Time now,
+                    NdpOutput& out) noexcept;
   void note_on_link(const proto::Ipv6Address& address, Time now) noexcept;
   [[nodiscard]] bool is_own(const proto::Ipv6Address& address) const noexcept;
   [[nodiscard]] NdpIgnored spend(const NdpSolicitor& solicitor, Time now) noexcept;

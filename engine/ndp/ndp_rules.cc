@@ -45,22 +45,22 @@ std::string too_many(const NdpRule& rule, const Ipv6Prefix& prefix, std::size_t 
 }  // namespace
 
 NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes) {
-  const auto way_of = [](NdpAnswer answer) {
+  const auto action_of = [](NdpAnswer answer) {
     switch (answer) {
       case NdpAnswer::always:
-        return Way::always;
+        return Action::always;
       case NdpAnswer::probe:
-        return Way::probe;
+        return Action::probe;
       default:
-        return Way::automatic;
+        return Action::automatic;
     }
   };
-  std::vector<LpmTable<Way>::Entry> rules;
+  std::vector<LpmTable<Action>::Entry> rules;
   for (const NdpRule& rule : config.rules)
-    for (const Ipv6Prefix& except : rule.except) rules.emplace_back(except, Way::excepted);
+    for (const Ipv6Prefix& except : rule.except) rules.emplace_back(except, Action::excepted);
   // After the exceptions: a rule for exactly the excepted prefix takes precedence.
-  for (const NdpRule& rule : config.rules) rules.emplace_back(rule.prefix, way_of(rule.answer));
-  rules_ = LpmTable<Way>{rules};
+  for (const NdpRule& rule : config.rules) rules.emplace_back(rule.prefix, action_of(rule.answer));
+  rules_ = LpmTable<Action>{rules};
 
   std::vector<LpmTable<bool>::Entry> excepted;
   for (const Ipv6Prefix& except : config.except) excepted.emplace_back(except, true);
@@ -75,11 +75,11 @@ NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> pre
 }
 
 NdpRules::Decision NdpRules::decide(const Ipv6Address& target) const noexcept {
-  const Way* way = rules_.find(target);
-  if (way == nullptr) return {.ignored = NdpIgnored::no_rule};
-  if (*way == Way::excepted || excepted_.find(target) != nullptr)
+  const Action* action = rules_.find(target);
+  if (action == nullptr) return {.ignored = NdpIgnored::no_rule};
+  if (*action == Action::excepted || excepted_.find(target) != nullptr)
     return {.ignored = NdpIgnored::excepted};
-  if (*way != Way::automatic) return {.needs_probe = *way == Way::probe};
+  if (*action != Action::automatic) return {.needs_probe = *action == Action::probe};
   const bool* is_up = tunnels_.find(target);
   if (is_up == nullptr) return {.ignored = NdpIgnored::no_tunnel};
   return {.ignored = *is_up ? NdpIgnored::none : NdpIgnored::tunnel_down};

@@ -33,9 +33,9 @@ class NdpRules {
   }
 
  private:
-  enum class Way : std::uint8_t { excepted, always, automatic, probe };
+  enum class Action : std::uint8_t { excepted, always, automatic, probe };
 
-  LpmTable<Way> rules_;  ///< rules and their exceptions
+  LpmTable<Action> rules_;  ///< rules and their exceptions
   LpmTable<bool> excepted_;
   LpmTable<bool> tunnels_;  ///< tunnel prefixes; true: up
 };

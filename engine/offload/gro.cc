@@ -39,14 +39,14 @@ struct Group {
     if (first.is_tcp) next_sequence = tcp_sequence(first) + first.payload_bytes;
   }
 
-  [[nodiscard]] bool takes(const Segment& next) const noexcept {
+  [[nodiscard]] bool can_append(const Segment& next) const noexcept {
     if (!next.may_be_joined() || next.payload_bytes > first.payload_bytes) return false;
     if (total_bytes + next.payload_bytes > kLargestPacketBytes) return false;
     if (first.is_tcp && tcp_sequence(next) != next_sequence) return false;
     return has_same_headers(first, next, count);
   }
 
-  void take(const Segment& next) noexcept {
+  void append(const Segment& next) noexcept {
     ++count;
     total_bytes += next.payload_bytes;
     next_sequence += next.payload_bytes;
@@ -76,12 +76,12 @@ class OpenFlows {
       matches |= static_cast<unsigned>(hashes_[begin + i] == hash) << i;
     }
     for (matches &= used_of_set(begin); matches != 0; matches &= matches - 1) {
-      const std::uint32_t way = begin + static_cast<std::uint32_t>(std::countr_zero(matches));
-      if (is_same(items_[way])) return way;
+      const std::uint32_t entry = begin + static_cast<std::uint32_t>(std::countr_zero(matches));
+      if (is_same(items_[entry])) return entry;
     }
     return kNone;
   }
-  [[nodiscard]] std::uint32_t item(std::uint32_t way) const noexcept { return items_[way]; }
+  [[nodiscard]] std::uint32_t item(std::uint32_t entry) const noexcept { return items_[entry]; }
 
   /// Returns an entry for a flow: a free one, else the entry of the oldest item, which is still in
   /// use.
@@ -93,15 +93,17 @@ class OpenFlows {
     return begin + static_cast<std::uint32_t>(std::ranges::min_element(set) - set.begin());
   }
 
-  void insert(std::uint32_t way, std::uint32_t hash, std::uint32_t item) noexcept {
-    used_ |= bit(way);
-    hashes_[way] = hash;
-    items_[way] = item;
+  void insert(std::uint32_t entry, std::uint32_t hash, std::uint32_t item) noexcept {
+    used_ |= bit(entry);
+    hashes_[entry] = hash;
+    items_[entry] = item;
   }
-  void remove(std::uint32_t way) noexcept { used_ &= ~bit(way); }
-  [[nodiscard]] bool is_used(std::uint32_t way) const noexcept { return (used_ & bit(way)) != 0; }
+  void remove(std::uint32_t entry) noexcept { used_ &= ~bit(entry); }
+  [[nodiscard]] bool is_used(std::uint32_t entry) const noexcept {
+    return (used_ & bit(entry)) != 0;
+  }
 
-  /// Calls `function(way)` for each entry in use; it may remove that entry.
+  /// Calls `function(entry)` for each entry in use; it may remove that entry.
   template <class Function>
   void for_each(Function function) const noexcept {
     for (std::uint64_t rest = used_; rest != 0; rest &= rest - 1) {
@@ -115,7 +117,7 @@ class OpenFlows {
   [[nodiscard]] unsigned used_of_set(std::uint32_t begin) const noexcept {
     return static_cast<unsigned>(used_ >> begin) & ((1u << kWays) - 1);
   }
-  static std::uint64_t bit(std::uint32_t way) noexcept { return std::uint64_t{1} << way; }
+  static std::uint64_t bit(std::uint32_t entry) noexcept { return std::uint64_t{1} << entry; }
 
   std::array<std::uint32_t, kSets * kWays> hashes_{};
   std::array<std::uint32_t, kSets * kWays> items_{};
@@ -124,7 +126,7 @@ class OpenFlows {
 };
 
 /// The payload of a joined packet, and the index of the packet joined after it.
-struct Joined {
+struct JoinedPacket {
   Bytes payload;
   std::uint32_t next = kNone;
 };
@@ -132,8 +134,8 @@ struct Joined {
 }  // namespace
 
 struct alignas(io::kCacheLineBytes) Gro::State {
-  State(std::size_t capacity_packets, bool takes_udp)
-      : joins_udp(takes_udp),
+  State(std::size_t capacity_packets, bool joins_udp_packets)
+      : joins_udp(joins_udp_packets),
         items(capacity_packets),
         groups(capacity_packets + 1),
         joined(capacity_packets),
@@ -144,7 +146,7 @@ struct alignas(io::kCacheLineBytes) Gro::State {
   void append_joined(Group& group, Bytes payload) noexcept;
   void append_item(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets) noexcept;
   void open(std::uint32_t item) noexcept;
-  void close(std::uint32_t way) noexcept;
+  void close(std::uint32_t entry) noexcept;
   void close_between_same_addresses(Bytes packet) noexcept;
 
   bool joins_udp;
@@ -152,7 +154,7 @@ struct alignas(io::kCacheLineBytes) Gro::State {
   io::LineVector<GroOutput> items;
   io::LineVector<Group> groups;  ///< one per item, and one for parsing the next packet
   std::uint32_t item_count = 0;
-  io::LineVector<Joined> joined;
+  io::LineVector<JoinedPacket> joined;
   std::uint32_t joined_count = 0;
   io::LineVector<Bytes> slices;  ///< slices of all super-packets, one after the other
 };
@@ -160,25 +162,25 @@ struct alignas(io::kCacheLineBytes) Gro::State {
 /// Joins a packet to the open item of its flow. False: it may not be joined, and that item is
 /// closed.
 bool Gro::State::join(const Segment& segment, std::uint32_t tunnel) noexcept {
-  const std::uint32_t way = flows.find(
+  const std::uint32_t entry = flows.find(
       segment.hash, [&](std::uint32_t item) { return is_same_flow(groups[item].first, segment); });
-  if (way == kNone) return false;
-  GroOutput& item = items[flows.item(way)];
-  Group& group = groups[flows.item(way)];
+  if (entry == kNone) return false;
+  GroOutput& item = items[flows.item(entry)];
+  Group& group = groups[flows.item(entry)];
   if (item.tunnel != tunnel || !may_join(group, segment)) {
-    close(way);
+    close(entry);
     return false;
   }
   append_joined(group, segment.payload());
   item.packets += 1;
   item.bytes += segment.size();
-  group.take(segment);
-  if (group.is_full(segment)) close(way);
+  group.append(segment);
+  if (group.is_full(segment)) close(entry);
   return true;
 }
 
 bool Gro::State::may_join(Group& group, const Segment& segment) const noexcept {
-  if (!group.takes(segment)) return false;
+  if (!group.can_append(segment)) return false;
   if (!group.is_verified && !is_intact(group.first)) return false;
   group.is_verified = true;
   return is_intact(segment);
@@ -207,32 +209,32 @@ void Gro::State::append_item(io::Packet& packet, std::uint32_t tunnel,
 
 void Gro::State::open(std::uint32_t item) noexcept {
   const std::uint32_t hash = groups[item].first.hash;
-  const std::uint32_t way = flows.place(hash);
-  if (flows.is_used(way)) close(way);
-  flows.insert(way, hash, item);
+  const std::uint32_t entry = flows.place(hash);
+  if (flows.is_used(entry)) close(entry);
+  flows.insert(entry, hash, item);
   groups[item].open();
 }
 
-void Gro::State::close(std::uint32_t way) noexcept {
-  const std::uint32_t item = flows.item(way);
+void Gro::State::close(std::uint32_t entry) noexcept {
+  const std::uint32_t item = flows.item(entry);
   const Group& group = groups[item];
   if (group.count > 1) {
     items[item].packet.offload = make_super_packet(group.first, group.total_bytes, group.has_push);
   }
-  flows.remove(way);
+  flows.remove(entry);
 }
 
 /// A packet whose flow is hidden may belong to any flow between its addresses, so it must not be
 /// overtaken by them: their items are closed.
 void Gro::State::close_between_same_addresses(Bytes packet) noexcept {
-  flows.for_each([&](std::uint32_t way) {
-    const Segment& first = groups[flows.item(way)].first;
+  flows.for_each([&](std::uint32_t entry) {
+    const Segment& first = groups[flows.item(entry)].first;
     const Bytes key = first.flow_key();
     const Bytes addresses = key.first(key.size() - gro_match::kPortsBytes);
     const std::size_t offset = first.is_ipv6 ? 8 : 12;
     if (packet.size() < offset + addresses.size() ||
         gro_match::is_equal(packet.subspan(offset, addresses.size()), addresses)) {
-      close(way);
+      close(entry);
     }
   });
 }
@@ -258,7 +260,7 @@ void Gro::add(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets,
 
 std::span<const GroOutput> Gro::finish() noexcept {
   State& state = *state_;
-  state.flows.for_each([&](std::uint32_t way) { state.close(way); });
+  state.flows.for_each([&](std::uint32_t entry) { state.close(entry); });
   std::size_t slice_count = 0;
   for (std::uint32_t item = 0; item < state.item_count; ++item) {
     const std::size_t begin = slice_count;

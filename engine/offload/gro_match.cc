@@ -89,9 +89,9 @@ std::size_t checksum_offset(bool is_tcp) noexcept {
 void find_payload(Segment& segment, const io::Packet& packet) noexcept {
   const Bytes bytes = packet.bytes();
   const auto& offload = packet.offload;
-  const std::size_t stated =
+  const std::size_t stated_bytes =
       segment.is_ipv6 ? proto::kIpv6HeaderBytes + load_be16(bytes, 4) : load_be16(bytes, 2);
-  if (stated != bytes.size() || offload.is_super_packet()) return;
+  if (stated_bytes != bytes.size() || offload.is_super_packet()) return;
   const bool is_partial = offload.needs_checksum;
   if (is_partial && (offload.checksum_start != segment.ip_bytes ||
                      offload.checksum_offset != checksum_offset(segment.is_tcp))) {

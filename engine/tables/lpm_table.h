@@ -76,7 +76,7 @@ class LpmTable {
       if (prefix.length_bits == 0) {
         default_ = value;
       } else {
-        level(prefix.length_bits)->put(detail::bits_of(prefix.address), value);
+        level(prefix.length_bits)->insert(detail::bits_of(prefix.address), value);
       }
     }
   }
@@ -125,18 +125,18 @@ class LpmTable {
     [[nodiscard]] std::size_t first(const detail::AddressBits& bits) const noexcept {
       return static_cast<std::size_t>(detail::spread(bits) >> shift);
     }
-    [[nodiscard]] std::size_t after(std::size_t index) const noexcept {
+    [[nodiscard]] std::size_t next(std::size_t index) const noexcept {
       return (index + 1) & (slots.size() - 1);
     }
-    void put(const detail::AddressBits& address, const Value& value) {
+    void insert(const detail::AddressBits& address, const Value& value) {
       const auto bits = address & mask;
       std::size_t i = first(bits);
-      while (slots[i].is_used && slots[i].bits != bits) i = after(i);
+      while (slots[i].is_used && slots[i].bits != bits) i = next(i);
       slots[i] = {bits, value, true};
     }
     [[nodiscard]] const Value* find(const detail::AddressBits& address) const noexcept {
       const auto bits = address & mask;
-      for (std::size_t i = first(bits); slots[i].is_used; i = after(i)) {
+      for (std::size_t i = first(bits); slots[i].is_used; i = next(i)) {
         if (slots[i].bits == bits) return &slots[i].value;
       }
       return nullptr;

@@ -9,26 +9,26 @@ constexpr auto kLearnedLifetime = std::chrono::minutes{10};
 constexpr std::uint32_t kNoInterface = 0x7fff'ffff;
 
 template <class Atomic, class Value>
-void set(Atomic& atomic, const Value& value) noexcept {
+void store_if_changed(Atomic& atomic, const Value& value) noexcept {
   if (atomic.load(std::memory_order_relaxed) != value)
     atomic.store(value, std::memory_order_relaxed);
 }
 
 }  // namespace
 
-void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& probe,
+void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& lookup,
                   Time now) noexcept {
   if (path.learned_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count())
-    set(path.learned_mtu, std::uint16_t{0});
+    store_if_changed(path.learned_mtu, std::uint16_t{0});
   if (!config.dev.empty()) {
     const auto index = io::interface_index(config.dev);
-    set(path.interface_index, index != 0 ? index : kNoInterface);
+    store_if_changed(path.interface_index, index != 0 ? index : kNoInterface);
   }
   const auto route = config.remote.is_unspecified()
                          ? std::nullopt
-                         : probe.look_up(config.dev, config.remote, config.local);
-  if (route) set(path.route_mtu, route->mtu_bytes);
-  set(path.local, config.local.value_or(route ? route->source : proto::Ipv4Address{}));
+                         : lookup.look_up(config.dev, config.remote, config.local);
+  if (route) store_if_changed(path.route_mtu, route->mtu_bytes);
+  store_if_changed(path.local, config.local.value_or(route ? route->source : proto::Ipv4Address{}));
 }
 
 void learn_path_mtu(const Tunnel& tunnel, std::uint16_t mtu_bytes, Time now) noexcept {

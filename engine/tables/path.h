@@ -13,7 +13,7 @@ namespace culvert {
 /// interface index of `dev`. Drops a learned path MTU that has expired. Without a route, a
 /// configured local address stays, and `local any` becomes 0.0.0.0. A tunnel with `remote any` has
 /// no route. Unchanged values are not written.
-void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& probe,
+void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& lookup,
                   Time now) noexcept;
 
 /// Stores a path MTU (bytes, outer header included) from an ICMPv4 error for ten minutes. RFC 1191

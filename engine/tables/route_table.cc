@@ -23,7 +23,7 @@ std::uint64_t hash_of(Ipv4Address address) noexcept {
 
 /// The IPv4 address in the low 32 bits of a tunnel endpoint's link-local address, fe80::/96 (RFC
 /// 4213 3.7).
-std::optional<Ipv4Address> end_of(const Ipv6Address& address) noexcept {
+std::optional<Ipv4Address> endpoint_of(const Ipv6Address& address) noexcept {
   const auto bits = detail::bits_of(address);
   if (bits.high != 0xfe80'0000'0000'0000 || bits.low >> 32 != 0) return std::nullopt;
   return Ipv4Address::from_host(static_cast<std::uint32_t>(bits.low));
@@ -109,7 +109,7 @@ void RouteTable::build_link_local() {
   link_local_.shrink_to_fit();
   by_remote_ = IndexTable(link_local_.size());
   for (std::uint32_t i = 0; i < link_local_.size(); ++i)
-    by_remote_.put(hash_of(tunnels_[any_of(link_local_[i])]->config.remote), i);
+    by_remote_.insert(hash_of(tunnels_[any_member(link_local_[i])]->config.remote), i);
 }
 
 /// Makes a group only if at least two tunnels can carry packets.
@@ -144,9 +144,9 @@ RouteTable::Route RouteTable::resolve(Choice choice, std::uint64_t hash) const n
     const Group& group = groups_[choice & ~kIsGroup];
     double best = INFINITY;
     for (const Member& member : std::span{members_}.subspan(group.first, group.count)) {
-      const double at = distance(hash, member.seed, member.weight);
-      if (at >= best) continue;
-      best = at;
+      const double member_distance = distance(hash, member.seed, member.weight);
+      if (member_distance >= best) continue;
+      best = member_distance;
       tunnel = member.tunnel;
     }
   }
@@ -155,13 +155,13 @@ RouteTable::Route RouteTable::resolve(Choice choice, std::uint64_t hash) const n
 }
 
 const RouteTable::Choice* RouteTable::find_ipv6(const Ipv6Address& destination) const noexcept {
-  if (const auto end = end_of(destination)) {
-    const auto i = by_remote_.find(hash_of(*end), [&](std::uint32_t index) {
-      return tunnels_[any_of(link_local_[index])]->config.remote == *end;
+  if (const auto endpoint = endpoint_of(destination)) {
+    const auto i = by_remote_.find(hash_of(*endpoint), [&](std::uint32_t index) {
+      return tunnels_[any_member(link_local_[index])]->config.remote == *endpoint;
     });
     // A configured /128 prefix for exactly this address takes precedence.
-    const Choice* written = by_ipv6_.find_exact({destination, 128});
-    if (i && written == nullptr) return &link_local_[*i];
+    const Choice* exact = by_ipv6_.find_exact({destination, 128});
+    if (i && exact == nullptr) return &link_local_[*i];
   }
   return by_ipv6_.find(destination);
 }

@@ -51,7 +51,7 @@ class RouteTable {
     } else {
       choice = by_ipv4_.find(destination);
     }
-    return choice != nullptr ? std::optional{any_of(*choice)} : std::nullopt;
+    return choice != nullptr ? std::optional{any_member(*choice)} : std::nullopt;
   }
 
  private:
@@ -84,7 +84,7 @@ class RouteTable {
   [[nodiscard]] Choice choice_of(std::span<const std::uint32_t> tunnels);
   [[nodiscard]] Route resolve(Choice choice, std::uint64_t hash) const noexcept;
   [[nodiscard]] const Choice* find_ipv6(const proto::Ipv6Address& destination) const noexcept;
-  [[nodiscard]] std::uint32_t any_of(Choice choice) const noexcept {
+  [[nodiscard]] std::uint32_t any_member(Choice choice) const noexcept {
     return (choice & kIsGroup) != 0 ? members_[groups_[choice & ~kIsGroup].first].tunnel : choice;
   }
 

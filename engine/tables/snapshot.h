@@ -22,24 +22,24 @@ template <class T>
 class Snapshot {
  public:
   Snapshot(std::unique_ptr<const T> first, std::size_t readers)
-      : owned_(std::move(first)), current_(owned_.get()), seen_(readers) {}
+      : owned_(std::move(first)), current_(owned_.get()), in_use_(readers) {}
 
   /// Returns the value for reader `n`'s next round. The acquire pairs with the release in publish()
   /// and makes the value's contents visible. The release pairs with the acquire in publish(): the
   /// reader's previous round is over before the writer frees the value that this round used.
   [[nodiscard]] const T& read(std::size_t n) noexcept {
     const T* newest = current_.load(std::memory_order_acquire);
-    seen_[n].value.store(newest, std::memory_order_release);
+    in_use_[n].value.store(newest, std::memory_order_release);
     return *newest;
   }
 
   /// activate(n) is called before reader n's thread starts and deactivate(n) after it has ended. In
   /// between publish() waits for the reader.
   void activate(std::size_t n) noexcept {
-    seen_[n].value.store(current_.load(), std::memory_order_release);
+    in_use_[n].value.store(current_.load(), std::memory_order_release);
   }
   void deactivate(std::size_t n) noexcept {
-    seen_[n].value.store(nullptr, std::memory_order_release);
+    in_use_[n].value.store(nullptr, std::memory_order_release);
   }
 
   /// Publishes `next`, waits until all active readers use it, and frees the previous value. `wake`
@@ -47,9 +47,9 @@ class Snapshot {
   void publish(std::unique_ptr<const T> next, const std::function<void()>& wake) {
     current_.store(next.get(), std::memory_order_release);
     wake();
-    for (auto& seen : seen_) {
+    for (auto& reader : in_use_) {
       for (;;) {
-        const T* value = seen.value.load(std::memory_order_acquire);
+        const T* value = reader.value.load(std::memory_order_acquire);
         if (value == nullptr || value == next.get()) break;
         std::this_thread::sleep_for(std::chrono::microseconds{100});
       }
@@ -61,13 +61,13 @@ class Snapshot {
   [[nodiscard]] const T& current() const noexcept { return *owned_; }
 
  private:
-  struct alignas(io::kCacheLineBytes) Seen {
+  struct alignas(io::kCacheLineBytes) InUse {
     std::atomic<const T*> value{nullptr};
   };
 
   std::unique_ptr<const T> owned_;
   std::atomic<const T*> current_;
-  io::LineVector<Seen> seen_;  ///< each reader writes its own element in every round
+  io::LineVector<InUse> in_use_;  ///< each reader writes its own element in every round
 };
 
 }  // namespace culvert

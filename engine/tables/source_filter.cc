@@ -12,7 +12,7 @@ namespace {
 template <class Address>
 LpmTable<bool, Address> table_of(const std::vector<proto::WithLength<Address>>& prefixes) {
   std::vector<typename LpmTable<bool, Address>::Entry> entries;
-  if (prefixes.size() > kWalkedPrefixes)
+  if (prefixes.size() > kMaxLinearPrefixes)
     for (const auto& prefix : prefixes) entries.emplace_back(prefix, true);
   return LpmTable<bool, Address>(entries);
 }
@@ -20,7 +20,8 @@ LpmTable<bool, Address> table_of(const std::vector<proto::WithLength<Address>>& 
 template <class Address>
 bool any_contains(const std::vector<proto::WithLength<Address>>& prefixes,
                   const LpmTable<bool, Address>* table, const Address& source) noexcept {
-  if (table != nullptr && prefixes.size() > kWalkedPrefixes) return table->find(source) != nullptr;
+  if (table != nullptr && prefixes.size() > kMaxLinearPrefixes)
+    return table->find(source) != nullptr;
   const auto bits = detail::bits_of(source);
   return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) {
     const auto mask = detail::mask_of(prefix.length_bits);
@@ -33,7 +34,7 @@ bool any_contains(const std::vector<proto::WithLength<Address>>& prefixes,
 std::shared_ptr<const SourceTables> make_source_tables(const TunnelConfig& config) {
   const auto& ipv6 = config.accept6 ? *config.accept6 : config.prefixes6;
   const auto& ipv4 = config.accept4 ? *config.accept4 : config.prefixes4;
-  if (ipv6.size() <= kWalkedPrefixes && ipv4.size() <= kWalkedPrefixes) return nullptr;
+  if (ipv6.size() <= kMaxLinearPrefixes && ipv4.size() <= kMaxLinearPrefixes) return nullptr;
   return std::make_shared<const SourceTables>(SourceTables{table_of(ipv6), table_of(ipv4)});
 }
 

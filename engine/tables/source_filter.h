@@ -15,14 +15,15 @@ namespace culvert {
 
 struct Tunnel;
 
-/// LPM tables for a tunnel with more than kWalkedPrefixes prefixes.
+/// LPM tables for a tunnel with more than kMaxLinearPrefixes prefixes.
 struct SourceTables {
   LpmTable<bool> ipv6;
   LpmTable<bool, proto::Ipv4Address> ipv4;
 };
-inline constexpr std::size_t kWalkedPrefixes = 8;
+inline constexpr std::size_t kMaxLinearPrefixes = 8;
 
-/// Returns the tables, or null if the tunnel has at most kWalkedPrefixes prefixes per IP version.
+/// Returns the tables, or null if the tunnel has at most kMaxLinearPrefixes prefixes per IP
+/// version.
 [[nodiscard]] std::shared_ptr<const SourceTables> make_source_tables(const TunnelConfig& config);
 
 /// Returns whether the tunnel may deliver a packet with this inner source. `bytes`: the packet from

@@ -30,9 +30,9 @@ Tunnel make_tunnel(TunnelConfig config, std::uint32_t slot, std::shared_ptr<Path
 }
 
 /// The current tunnels by name.
-class Names {
+class TunnelsByName {
  public:
-  explicit Names(const TunnelSlots& slots) {
+  explicit TunnelsByName(const TunnelSlots& slots) {
     for (const auto& tunnel : slots)
       if (tunnel) sorted_.emplace_back(tunnel->config.name, tunnel.get());
     std::sort(sorted_.begin(), sorted_.end());
@@ -51,7 +51,7 @@ class Names {
 class FreeSlots {
  public:
   explicit FreeSlots(const TunnelSlots& slots) : slots_(slots) {}
-  [[nodiscard]] std::uint32_t take() {
+  [[nodiscard]] std::uint32_t allocate() {
     while (next_ < slots_.size() && slots_[next_]) ++next_;
     return next_++;
   }
@@ -75,9 +75,9 @@ bool is_unchanged(const Tunnel* before, const TunnelConfig& config,
 
 TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
                         std::optional<std::uint16_t> device_mtu) {
-  const Names names(current);
+  const TunnelsByName by_name(current);
   FreeSlots free(current);
-  io::RouteLookup probe;
+  io::RouteLookup lookup;
   const auto now = std::chrono::steady_clock::now();
   TunnelPlan plan;
   plan.slots.reserve(std::max(current.size(), tunnels.size()));
@@ -86,8 +86,8 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
   std::vector<std::shared_ptr<Tunnel>> made;
   std::uint16_t smallest_mtu = UINT16_MAX;
   for (TunnelConfig& config : tunnels) {
-    const Tunnel* before = names.find(config.name);
-    const std::uint32_t slot = before != nullptr ? before->index : free.take();
+    const Tunnel* before = by_name.find(config.name);
+    const std::uint32_t slot = before != nullptr ? before->index : free.allocate();
     plan.by_position.push_back(slot);
     if (slot >= plan.slots.size()) plan.slots.resize(slot + 1);
     if (is_unchanged(before, config, device_mtu)) {
@@ -99,7 +99,7 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
     if (before == nullptr) plan.added.push_back(slot);
     if (!keeps_path) {
       plan.with_new_path.push_back(slot);
-      refresh_path(config, *path, probe, now);
+      refresh_path(config, *path, lookup, now);
     }
     made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), slot, path)));
     smallest_mtu = std::min(smallest_mtu, default_mtu(*made.back()));

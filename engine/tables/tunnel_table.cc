@@ -26,8 +26,8 @@ std::uint64_t key_out(const Tunnel& tunnel) noexcept {
 }
 
 /// Returns whether `address` can be the local endpoint of a tunnel with `local any`.
-bool is_local_end(const Tunnel& tunnel, proto::Ipv4Address address,
-                  const OwnAddresses& own) noexcept {
+bool is_local_endpoint(const Tunnel& tunnel, proto::Ipv4Address address,
+                       const OwnAddresses& own) noexcept {
   return tunnel.path->local.load(std::memory_order_relaxed) == address || contains(own, address);
 }
 
@@ -41,58 +41,63 @@ TunnelTable::TunnelTable(const TunnelSlots& tunnels)
     : tunnels_(tunnels),
       by_key_in_(tunnels.size()),
       by_key_out_(tunnels.size()),
-      by_ends_(tunnels.size()) {
+      by_endpoints_(tunnels.size()) {
   for (std::uint32_t i = 0; i < tunnels.size(); ++i) {
     if (!tunnels[i]) continue;
     const Tunnel& tunnel = *tunnels[i];
-    Ends ends{.remote = tunnel.config.remote,
-              .local = tunnel.config.local.value_or(proto::Ipv4Address{}),
-              .ip_protocol = tunnel.ip_protocol,
-              .key = key_in(tunnel)};
-    by_key_in_.put(hash_of(ends), i);
-    ends.key = key_out(tunnel);
-    by_key_out_.put(hash_of(ends), i);
-    ends.key = 0;
-    ends.matches_any_key = true;
-    if (look_up(by_ends_, key_out, ends) == nullptr) by_ends_.put(hash_of(ends), i);
+    Endpoints endpoints{.remote = tunnel.config.remote,
+                        .local = tunnel.config.local.value_or(proto::Ipv4Address{}),
+                        .ip_protocol = tunnel.ip_protocol,
+                        .key = key_in(tunnel)};
+    by_key_in_.insert(hash_of(endpoints), i);
+    endpoints.key = key_out(tunnel);
+    by_key_out_.insert(hash_of(endpoints), i);
+    endpoints.key = 0;
+    endpoints.matches_any_key = true;
+    if (look_up(by_endpoints_, key_out, endpoints) == nullptr)
+      by_endpoints_.insert(hash_of(endpoints), i);
     const bool has_local = tunnel.config.local.has_value();
     const bool has_remote = !tunnel.config.remote.is_unspecified();
-    kinds_.local_any |= has_remote && !has_local;
-    kinds_.remote_any |= has_local && !has_remote;
-    kinds_.both_any |= !has_local && !has_remote;
+    wildcards_.local_any |= has_remote && !has_local;
+    wildcards_.remote_any |= has_local && !has_remote;
+    wildcards_.both_any |= !has_local && !has_remote;
   }
 }
 
-std::uint64_t TunnelTable::hash_of(const Ends& ends) noexcept {
-  return detail::spread({std::uint64_t{ends.remote.host()} << 32 | ends.local.host(),
-                         ends.key << 8 | ends.ip_protocol});
+std::uint64_t TunnelTable::hash_of(const Endpoints& endpoints) noexcept {
+  return detail::spread({std::uint64_t{endpoints.remote.host()} << 32 | endpoints.local.host(),
+                         endpoints.key << 8 | endpoints.ip_protocol});
 }
 
 const Tunnel* TunnelTable::look_up(const IndexTable& table, KeyOf key_of,
-                                   const Ends& ends) const noexcept {
-  const auto index = table.find(hash_of(ends), [&](std::uint32_t i) {
+                                   const Endpoints& endpoints) const noexcept {
+  const auto index = table.find(hash_of(endpoints), [&](std::uint32_t i) {
     const Tunnel& tunnel = *tunnels_[i];
-    return tunnel.config.remote == ends.remote && tunnel.ip_protocol == ends.ip_protocol &&
-           tunnel.config.local.value_or(proto::Ipv4Address{}) == ends.local &&
-           (ends.matches_any_key || key_of(tunnel) == ends.key);
+    return tunnel.config.remote == endpoints.remote &&
+           tunnel.ip_protocol == endpoints.ip_protocol &&
+           tunnel.config.local.value_or(proto::Ipv4Address{}) == endpoints.local &&
+           (endpoints.matches_any_key || key_of(tunnel) == endpoints.key);
   });
   return index ? tunnels_[*index].get() : nullptr;
 }
 
-const Tunnel* TunnelTable::look_up_each(const IndexTable& table, KeyOf key_of, const Ends& ends,
-                                        const OwnAddresses& own) const noexcept {
-  if (const Tunnel* exact = look_up(table, key_of, ends)) return exact;
+const Tunnel* TunnelTable::look_up_with_any(const IndexTable& table, KeyOf key_of,
+                                            const Endpoints& endpoints,
+                                            const OwnAddresses& own) const noexcept {
+  if (const Tunnel* exact = look_up(table, key_of, endpoints)) return exact;
   const auto look_up_any = [&](bool exists, bool local, bool remote) -> const Tunnel* {
     if (!exists) return nullptr;
-    Ends any = ends;
+    Endpoints any = endpoints;
     if (local) any.local = {};
     if (remote) any.remote = {};
     const Tunnel* tunnel = look_up(table, key_of, any);
-    return tunnel == nullptr || !local || is_local_end(*tunnel, ends.local, own) ? tunnel : nullptr;
+    return tunnel == nullptr || !local || is_local_endpoint(*tunnel, endpoints.local, own)
+               ? tunnel
+               : nullptr;
   };
-  if (const Tunnel* found = look_up_any(kinds_.local_any, true, false)) return found;
-  if (const Tunnel* found = look_up_any(kinds_.remote_any, false, true)) return found;
-  return look_up_any(kinds_.both_any, true, true);
+  if (const Tunnel* found = look_up_any(wildcards_.local_any, true, false)) return found;
+  if (const Tunnel* found = look_up_any(wildcards_.remote_any, false, true)) return found;
+  return look_up_any(wildcards_.both_any, true, true);
 }
 
 const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address source,
@@ -100,21 +105,21 @@ const Tunnel* TunnelTable::find(std::uint8_t ip_protocol, proto::Ipv4Address sou
                                 const OwnAddresses& own) const noexcept {
   // 0.0.0.0 in a packet must not match `any`.
   if (source.is_unspecified() || destination.is_unspecified()) return nullptr;
-  Ends ends{
+  Endpoints endpoints{
       .remote = source, .local = destination, .ip_protocol = ip_protocol, .key = word_of(key)};
-  return look_up_each(by_key_in_, key_in, ends, own);
+  return look_up_with_any(by_key_in_, key_in, endpoints, own);
 }
 
 std::optional<std::uint32_t> TunnelTable::predict_slot(
     std::uint8_t ip_protocol, proto::Ipv4Address source, proto::Ipv4Address destination,
     const proto::OptionalWord& key) const noexcept {
   const auto any = [](std::uint32_t) { return true; };
-  Ends ends{
+  Endpoints endpoints{
       .remote = source, .local = destination, .ip_protocol = ip_protocol, .key = word_of(key)};
-  if (const auto slot = by_key_in_.find(hash_of(ends), any)) return slot;
-  if (!kinds_.local_any) return std::nullopt;
-  ends.local = {};
-  return by_key_in_.find(hash_of(ends), any);
+  if (const auto slot = by_key_in_.find(hash_of(endpoints), any)) return slot;
+  if (!wildcards_.local_any) return std::nullopt;
+  endpoints.local = {};
+  return by_key_in_.find(hash_of(endpoints), any);
 }
 
 const Tunnel* TunnelTable::find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
@@ -122,10 +127,10 @@ const Tunnel* TunnelTable::find_sender(std::uint8_t ip_protocol, proto::Ipv4Addr
                                        std::optional<proto::OptionalWord> key,
                                        const OwnAddresses& own) const noexcept {
   if (source.is_unspecified() || destination.is_unspecified()) return nullptr;
-  Ends ends{
+  Endpoints endpoints{
       .remote = destination, .local = source, .ip_protocol = ip_protocol, .matches_any_key = !key};
-  if (key) ends.key = word_of(*key);
-  return look_up_each(key ? by_key_out_ : by_ends_, key_out, ends, own);
+  if (key) endpoints.key = word_of(*key);
+  return look_up_with_any(key ? by_key_out_ : by_endpoints_, key_out, endpoints, own);
 }
 
 }  // namespace culvert

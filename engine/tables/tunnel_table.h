@@ -50,30 +50,31 @@ class TunnelTable {
 
  private:
   /// A look-up key. 0.0.0.0 is `any`. With matches_any_key the tunnel's key is not compared.
-  struct Ends {
+  struct Endpoints {
     proto::Ipv4Address remote, local;
     std::uint8_t ip_protocol = 0;
     std::uint64_t key = 0;  ///< 2^32 + the key; 0: no key
     bool matches_any_key = false;
   };
   /// Which kinds of `any` occur among the tunnels: look-ups for other kinds are skipped.
-  struct Kinds {
+  struct Wildcards {
     bool local_any = false, remote_any = false, both_any = false;
   };
   using KeyOf = std::uint64_t (*)(const Tunnel&) noexcept;
 
-  [[nodiscard]] static std::uint64_t hash_of(const Ends& ends) noexcept;
+  [[nodiscard]] static std::uint64_t hash_of(const Endpoints& endpoints) noexcept;
   [[nodiscard]] const Tunnel* look_up(const IndexTable& table, KeyOf key_of,
-                                      const Ends& ends) const noexcept;
-  [[nodiscard]] const Tunnel* look_up_each(const IndexTable& table, KeyOf key_of, const Ends& ends,
-                                           const OwnAddresses& own) const noexcept;
+                                      const Endpoints& endpoints) const noexcept;
+  [[nodiscard]] const Tunnel* look_up_with_any(const IndexTable& table, KeyOf key_of,
+                                               const Endpoints& endpoints,
+                                               const OwnAddresses& own) const noexcept;
 
   const TunnelSlots& tunnels_;
-  Kinds kinds_;
+  Wildcards wildcards_;
   IndexTable by_key_in_;   ///< by input key, for received packets
   IndexTable by_key_out_;  ///< by output key, for quotes of sent packets
   /// without key, for quotes that end before it; one tunnel per pair of endpoints
-  IndexTable by_ends_;
+  IndexTable by_endpoints_;
 };
 
 }  // namespace culvert

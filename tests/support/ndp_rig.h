@@ -54,12 +54,12 @@ class NdpRig {
   /// What is sent in answer to a frame.
   std::vector<Bytes> give(const Bytes& frame) {
     out_.clear();
-    responder_.take(frame, now, out_);
+    responder_.receive(frame, now, out_);
     return sent();
   }
   std::vector<Bytes> echo(std::string_view target, unsigned interface_index = kTunnelDevice) {
     out_.clear();
-    responder_.take_echo(address6(target), interface_index, now, out_);
+    responder_.receive_echo(address6(target), interface_index, now, out_);
     return sent();
   }
   std::vector<Bytes> expire() {

@@ -36,7 +36,7 @@ struct Pair {
   void (*change)(std::vector<TunnelConfig>& tunnels);
   std::string_view word;  ///< that clashes; empty: none does
   std::string_view value;
-  std::string_view what;
+  std::string_view problem;
 };
 class FindClash : public testing::TestWithParam<Pair> {};
 
@@ -44,13 +44,13 @@ TEST_P(FindClash, NamesTheWordAndBothTunnels) {
   auto tunnels = two();
   GetParam().change(tunnels);
   const auto conflict = find_conflict(tunnels);
-  ASSERT_EQ(conflict.has_value(), !GetParam().word.empty()) << (conflict ? conflict->what : "");
+  ASSERT_EQ(conflict.has_value(), !GetParam().word.empty()) << (conflict ? conflict->problem : "");
   if (!conflict) return;
   EXPECT_EQ(conflict->word, GetParam().word);
   EXPECT_EQ(conflict->value, GetParam().value);
-  EXPECT_THAT(conflict->what, HasSubstr(GetParam().what));
+  EXPECT_THAT(conflict->problem, HasSubstr(GetParam().problem));
   EXPECT_EQ(conflict->second, 1u);
-  const bool is_alone = conflict->what == "is missing" || conflict->what == "is given twice";
+  const bool is_alone = conflict->problem == "is missing" || conflict->problem == "is given twice";
   EXPECT_EQ(conflict->first, is_alone ? 1u : 0u);
 }
 

@@ -38,7 +38,7 @@ TEST(TokenBucket, PromisesWhatItGives) {
   const Time start = Time{} + 1h;
   EXPECT_TRUE(bucket.has(kRate, start));
   EXPECT_TRUE(bucket.has(kRate, start)) << "to ask takes nothing";
-  bucket.take(kRate, start);
+  bucket.spend(kRate, start);
   EXPECT_FALSE(bucket.has(kRate, start));
   EXPECT_TRUE(bucket.has(kRate, start + 100ms));
 }
