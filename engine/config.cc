@@ -34,7 +34,7 @@ Result<void> check_endpoints(const TunnelConfig& tunnel) {
   const auto& remote = tunnel.remote;
   const std::string word = "remote " + remote.to_text();
   if (remote.is_multicast())
-    return refuse(word, "is a multicast address; a tunnel has one other end");
+    return refuse(word, "is a multicast address; a tunnel has one remote endpoint");
   if (remote.is_reserved()) return refuse(word, "is a reserved or broadcast address");
   if (!tunnel.local) return {};
   const auto& local = *tunnel.local;
@@ -66,18 +66,20 @@ Result<void> check_remote_any(const Config& config, const TunnelConfig& tunnel) 
     return encapsulation.key_in(parameters).has_value();
   });
   if (!tunnel.local && !has_key)
-    return refuse("remote any",
-                  "needs local, or a key: else it would take the packets of all tunnels to this "
-                  "host");
+    return refuse(
+        "remote any",
+        "needs local, or a key: otherwise it would match the packets of all tunnels to this "
+        "host");
   const auto is_ordered = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
     return encapsulation.sends_sequence(parameters) || encapsulation.wants_sequence(parameters);
   });
   if (is_ordered)
     return refuse("seq",
-                  "numbers the packets between two ends, and with remote any there are more");
+                  "numbers the packets between two endpoints, and with remote any there are more");
   if (!config.pinning)
-    return refuse("remote any",
-                  "is sent to only where a flow came from: it needs pinning, which is off");
+    return refuse(
+        "remote any",
+        "needs pinning, which is off: packets are sent only to the outer source of a flow");
   return {};
 }
 
