@@ -179,7 +179,7 @@ inline void unlock(FlowEntry& entry, std::uint64_t expected, std::uint64_t pin_w
       .store(sequence | (pin_word & kPinMask), std::memory_order_release);
 }
 
-// ---- inline: the hot path ----------------------------------------------------------------------
+// ---- inline: the hot path -----------------------------------------------------------------------
 
 inline FlowSnapshot FlowSnapshot::of(const FlowKey& key, const FlowPin& pin, FlowActivity activity,
                                      FlowTick created) noexcept {

@@ -80,7 +80,7 @@ FlowTable::FlowTable(std::span<FlowEntry> entries, std::span<std::uint64_t> tags
 
 FlowTable::~FlowTable() { ::munmap(entries_, mapped_bytes_); }
 
-// ---- look-up -----------------------------------------------------------------------------------
+// ---- look-up ------------------------------------------------------------------------------------
 
 std::uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
   constexpr std::uint64_t kMessageBytes = 16 + 16 + 4 + 1;
@@ -167,7 +167,7 @@ void FlowTable::pin(const FlowKey& key, std::uint64_t hash, const FlowStep& step
   }
 }
 
-// ---- changing an entry -------------------------------------------------------------------------
+// ---- changing an entry --------------------------------------------------------------------------
 
 /// Relaxed: the word stands alone. If the entry now belongs to another flow, that flow counts one
 /// packet too many.
@@ -214,7 +214,7 @@ void FlowTable::set_tag(std::size_t index, std::uint8_t tag) noexcept {
   word.fetch_xor(change << place * 8, std::memory_order_release);
 }
 
-// ---- creating a flow ---------------------------------------------------------------------------
+// ---- creating a flow ----------------------------------------------------------------------------
 
 void FlowTable::create(const Found& found, const FlowKey& key, std::uint64_t hash,
                        const FlowStep& step, const FlowPin& pin) noexcept {

@@ -24,7 +24,7 @@ Config good() {
 
 proto::Ipv6Prefix prefix(const char* text) { return proto::Ipv6Prefix::from_text(text).value(); }
 
-/// A second tunnel, with all that it needs beside the first, which has 2001:db8:1::/48.
+/// A second tunnel that is valid beside the first one, which has 2001:db8:1::/48.
 TunnelConfig& second(Config& config) {
   config.tunnels[0].prefixes6 = {prefix("2001:db8:1::/48")};
   TunnelConfig other = config.tunnels[0];

@@ -24,7 +24,7 @@ TEST(Totals, HoldWhatIsNeitherForwardedNorDropped) {
   counters->in_received.add(10);
   counters->in_packets.add(6);
   counters.drop(DropReason::tunnel_unknown, 1);
-  counters.drop(DropReason::packet_too_big, 100);  // of the other direction
+  counters.drop(DropReason::packet_too_big, 100);  // counted for the other direction
   const Totals totals = device.totals();
   EXPECT_EQ(totals.dropped(Direction::inbound), 1u);
   EXPECT_EQ(totals.held(Direction::inbound), 3u);

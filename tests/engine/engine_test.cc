@@ -1,5 +1,5 @@
-// Two engines, back to back over the loopback device of a namespace of their own: what is put into
-// one's TUN device comes out of the other's, whatever the number of workers and the way to wait.
+// Two engines, connected over the loopback device of their own network namespace: a packet written
+// into one TUN device is read from the other, for every number of workers and both kinds of I/O.
 #include "engine/engine.h"
 
 #include <gmock/gmock.h>
@@ -35,7 +35,7 @@ Config end_of_tunnel(const char* device, const char* local, const char* remote,
   return config;
 }
 
-/// A socket that puts packets into a device, or takes those that come out of it.
+/// A packet socket on a TUN device: sends packets into it, or receives the packets that leave it.
 class DeviceSocket {
  public:
   explicit DeviceSocket(const std::string& device)
@@ -51,7 +51,7 @@ class DeviceSocket {
                                reinterpret_cast<const sockaddr*>(&address_), sizeof address_);
     EXPECT_EQ(sent, static_cast<ssize_t>(packet.size())) << std::strerror(errno);
   }
-  /// The next packet that came in by the device; empty after a second without one.
+  /// The next packet received on the device; empty after one second without a packet.
   Bytes receive() {
     for (;;) {
       pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
@@ -72,7 +72,7 @@ class DeviceSocket {
   sockaddr_ll address_{};
 };
 
-/// Datagram `number` of a flow. Lengths differ, so that none is joined with the one before it.
+/// Datagram `number` of a flow. Lengths differ, so that GRO joins none of them.
 Bytes numbered(std::uint16_t flow, std::uint32_t number) {
   Bytes body(8 + number % 2 * 8);
   proto::store_be32(body, 0, number);
@@ -161,12 +161,12 @@ TEST_P(Engines, ChangeTheirTunnelWhilePacketsFlow) {
   stop = true;
   changer.join();
   watcher.join();
-  EXPECT_EQ(received, 500u);  // not one is lost by a change
-  near_->stop();              // a packet is there before it has been counted as sent
-  EXPECT_EQ(all(near_->status()).out_packets, 500u);  // and the counters go on
+  EXPECT_EQ(received, 500u);  // changes lose no packet
+  near_->stop();              // a packet may arrive before it is counted as sent
+  EXPECT_EQ(all(near_->status()).out_packets, 500u);  // the counters of unchanged tunnels continue
 }
 
-/// Tunnels beside the one that carries the traffic, in turns more and fewer of them.
+/// Adds and removes tunnels beside the one that carries the traffic.
 std::vector<TunnelConfig> others_of(const TunnelConfig& carrying, unsigned turn) {
   std::vector<TunnelConfig> tunnels;
   for (unsigned i = 0; i < 200; ++i) {

@@ -1,6 +1,6 @@
-// Two engines of two workers each, joined in memory, so that every worker of one has the load of
-// the other's: packets flow both ways through all of them while their owners ask, change and
-// refresh. What is left to find, the thread sanitizer finds.
+// Two engines with two workers each, connected in memory, so that every worker of one sends to the
+// other's workers. Packets flow in both directions while the owners call status, apply and refresh.
+// Mainly for the thread sanitizer.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -21,7 +21,7 @@ using test::PacketPair;
 
 constexpr std::size_t kWorkers = 2;
 constexpr std::uint32_t kPackets = 2000;
-constexpr std::uint32_t kWindow = 32;  // less than the sockets hold
+constexpr std::uint32_t kWindow = 32;  // smaller than the sockets' buffers
 constexpr std::size_t kVirtioBytes = 10;
 constexpr std::size_t kNumberOffset = kVirtioBytes + 48;  // IPv6 and UDP header
 
@@ -46,11 +46,11 @@ Config config_of(const char* local, const char* remote, IoChoice io) {
                             .mode = proto::SixInFour::Parameters{},
                             .local = proto::Ipv4Address::from_text(local),
                             .remote = *proto::Ipv4Address::from_text(remote)});
-  config.tunnels[0].coalesce = false;  // so that the test counts packets
+  config.tunnels[0].coalesce = false;  // no GRO, so that the test can count packets
   return config;
 }
 
-/// One engine, and the other ends of its TUN queues.
+/// One engine, and the test's ends of its TUN queues.
 struct Side {
   Config config;
   std::array<PacketPair, kWorkers> tuns;
@@ -72,7 +72,7 @@ struct Side {
   }
 };
 
-/// Sends all packets of one flow into `in` and takes them from `out`: each once, in order.
+/// Sends all packets of one flow into `in` and receives them from `out`: each once, in order.
 void exchange(const io::Fd& in, const io::Fd& out) {
   std::uint32_t sent = 0, received = 0;
   for (int idle = 0; received < kPackets && idle < 10'000;) {
@@ -92,7 +92,7 @@ void exchange(const io::Fd& in, const io::Fd& out) {
 
 class Exchange : public ::testing::TestWithParam<IoChoice> {
  protected:
-  /// What a worker of one side sends comes to the other worker of the other side.
+  /// A worker's packets arrive at the other worker of the other engine.
   void SetUp() override {
     near_.config = config_of("127.0.0.1", "127.0.0.2", GetParam());
     far_.config = config_of("127.0.0.2", "127.0.0.1", GetParam());

@@ -1,4 +1,4 @@
-// bad_checksum(): a walk through a packet that verifies every checksum on the way.
+// bad_checksum(): parses a packet and verifies every checksum in it.
 #include <algorithm>
 
 #include "tests/support/packet_builder.h"

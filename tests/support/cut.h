@@ -1,4 +1,4 @@
-// What a Gso makes of a super-packet and a Ipv4Fragmenter of a packet, as whole packets.
+// The output of a Gso for a super-packet, and of an Ipv4Fragmenter for a packet, as whole packets.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,8 +33,8 @@ namespace culvert::test {
   return cut(packet);
 }
 
-/// `packet`: IPv4, with a header of `header_bytes`; its payload is given in two pieces, the second
-/// from `split` on.
+/// `packet`: IPv4, with a header of `header_bytes`. Its payload is passed in two parts, the second
+/// from `split`.
 [[nodiscard]] inline std::vector<Bytes> cut_to_fragments(std::span<const std::byte> packet,
                                                          std::size_t header_bytes,
                                                          std::size_t split,

@@ -1,4 +1,4 @@
-// A round of a Gro: packets go in, in this order; what comes out is copied to whole bytes.
+// One round of a Gro: packets are added in order, and the output is copied to whole packets.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,7 @@ class CoalescingRound {
     return outputs;
   }
 
-  /// How many packets each output stands for.
+  /// The number of packets that each output stands for.
   std::vector<std::uint32_t> finish_counts() {
     std::vector<std::uint32_t> counts;
     for (const Output& output : finish()) counts.push_back(output.packets);

@@ -1,6 +1,6 @@
-// Traffic for a Gro, and what must come out of it: every packet, unchanged, in the order of
-// its flow. `Random` is any uniform random bit generator: a generator of numbers, or the bytes that
-// a fuzzer gives.
+// Random traffic for a Gro, and the expected output: every packet, unchanged, in the order of its
+// flow. `Random` is any uniform random bit generator: a generator of numbers, or the bytes of a
+// fuzzer.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace culvert::test {
 
-/// A packet as it goes in, and what it is once its checksum is finished.
+/// An input packet, and the same packet with a completed checksum.
 struct Input {
   Bytes bytes;
   io::Offload offload{};
@@ -29,12 +29,12 @@ struct Input {
   }
 };
 
-/// The addresses of a packet name its flow: each sender has its own.
+/// The flow of a packet, by its addresses: each sender has its own.
 [[nodiscard]] inline std::uint8_t flow_of(const Bytes& packet) {
   return std::to_integer<std::uint8_t>(packet[15]);
 }
 
-/// A sender with moods: mostly a bulk transfer, now and then something that must not be joined.
+/// A sender: mostly a bulk transfer, now and then a packet that must not be joined.
 template <class Random>
 class Sender {
  public:
@@ -71,7 +71,7 @@ class Sender {
  private:
   bool one_in(std::size_t count) { return test::one_in(random_, count); }
 
-  /// Bytes that are not those of the packet before.
+  /// Bytes that differ from the previous packet's.
   Bytes fill(std::size_t size) {
     Bytes bytes(size);
     for (std::byte& byte : bytes) {
@@ -81,7 +81,7 @@ class Sender {
     return bytes;
   }
 
-  /// Changes that last.
+  /// Lasting changes.
   void change_mood() {
     if (one_in(50)) ++next_.acknowledgment;
     if (one_in(50)) ++next_.window;
@@ -106,10 +106,10 @@ class Sender {
       const std::size_t field = packet.ip_header_bytes() + 6;
       input.bytes[field] = input.bytes[field + 1] = std::byte{0};
       input.complete = input.bytes;
-    } else if (one_in(60)) {  // padded: not to be cut, only to be passed on
+    } else if (one_in(60)) {  // padded: must be passed on as it is
       input.bytes.resize(input.bytes.size() + pick(random_, 1, 20));
       input.complete = input.bytes;
-    } else if (!packet.is_ipv6 && one_in(60)) {  // a fragment; its flow is not to be seen
+    } else if (!packet.is_ipv6 && one_in(60)) {  // a fragment, whose flow is hidden
       input.bytes[6] = std::byte{0x20};
       input.complete = input.bytes;
     }
@@ -132,7 +132,7 @@ class Sender {
   std::uint32_t filling_ = 1;
 };
 
-/// One batch of what the senders send, a flow's packets often in a row.
+/// One batch of the senders' packets; packets of one flow are often adjacent.
 template <class Random>
 [[nodiscard]] std::vector<Input> batch_of(Random& random, std::deque<Sender<Random>>& senders,
                                           std::size_t packets, std::size_t longest_run) {
@@ -149,7 +149,7 @@ template <class Random>
   return batch;
 }
 
-/// What has gone into a round, by flow. The functions return what is wrong, empty if nothing is.
+/// The input of a round, by flow. The functions return an error text, empty if all is right.
 class Expected {
  public:
   void add(const Input& input) {
@@ -159,7 +159,7 @@ class Expected {
     flows_[flow_of(input.bytes)].push_back(input);
   }
 
-  /// Takes from its flow what an output stands for.
+  /// Removes from its flow the packets that an output stands for.
   [[nodiscard]] std::string take(const CoalescingRound::Output& output) {
     packets_ -= output.packets;
     bytes_ -= output.byte_count;
@@ -196,7 +196,7 @@ class Expected {
   }
 
  private:
-  /// What joining and cutting may change is set to 0.
+  /// Sets the fields to 0 that GRO and GSO may change.
   static Bytes without_identification(Bytes packet) {
     for (const std::size_t offset : {4u, 5u, 10u, 11u}) packet[offset] = std::byte{0};
     return packet;

@@ -1,5 +1,5 @@
-// Runs the body of a test in a child process with a network namespace of its own, so that devices,
-// addresses and routes are gone with it whatever happens.
+// Runs the body of a test in a child process with its own network namespace, so that devices,
+// addresses and routes always disappear with the process.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ namespace culvert::test {
 
 enum class ChildResult { passed, failed, not_permitted };
 
-/// `lo` is up in it. Bounded to 60 s.
+/// `lo` is up in the namespace. Limited to 60 s.
 inline ChildResult run_in_namespace(const std::function<void()>& body) {
   constexpr int kNotPermitted = 77;
   std::fflush(nullptr);
@@ -36,7 +36,7 @@ inline ChildResult run_in_namespace(const std::function<void()>& body) {
     EXPECT_EQ(::ioctl(socket.get(), SIOCSIFFLAGS, &request), 0);
     try {
       body();
-    } catch (const std::exception& exception) {  // must not reach the tests of the parent
+    } catch (const std::exception& exception) {  // must not continue with the parent's tests
       ADD_FAILURE() << exception.what();
     }
     std::fflush(nullptr);
@@ -50,8 +50,8 @@ inline ChildResult run_in_namespace(const std::function<void()>& body) {
   return WEXITSTATUS(status) == 0 ? ChildResult::passed : ChildResult::failed;
 }
 
-/// For the body of a TEST: fails or skips it by what happens in the namespace. The child prints its
-/// own failures.
+/// For the body of a TEST: fails or skips the test by the result of the child, which prints its own
+/// failures.
 inline void in_namespace(const std::function<void()>& body) {
   const ChildResult result = run_in_namespace(body);
   if (result == ChildResult::not_permitted) GTEST_SKIP() << "may not make a network namespace";

@@ -1,5 +1,5 @@
-// MemoryPacketIo: io::PacketIo without a kernel. A test puts packets in, runs a worker's round, and
-// reads what was sent and written. Buffers, room and failures are the test's to choose.
+// MemoryPacketIo: io::PacketIo without a kernel. A test adds packets, runs a worker's round, and
+// reads the packets sent and written. The test chooses buffers, capacities and failures.
 #pragma once
 
 #include <cstddef>
@@ -32,14 +32,14 @@ class MemoryPacketIo final : public io::PacketIo {
   explicit MemoryPacketIo(std::size_t batch_sends = 1024, std::size_t batch_writes = 256)
       : batch_sends_(batch_sends), batch_writes_(batch_writes) {}
 
-  /// Puts a packet in the queue of the next round.
+  /// Adds a packet to the queue of the next round.
   io::Packet& put(io::Source source, const Bytes& bytes, const io::Offload& offload = {});
 
   std::vector<SentDatagram> sent;
   std::vector<WrittenPacket> written;
-  int send_error = 0;            ///< what each send() gives
-  int write_error = 0;           ///< what each write() gives
-  std::optional<Error> failure;  ///< what the next wait() gives
+  int send_error = 0;            ///< result of each send()
+  int write_error = 0;           ///< result of each write()
+  std::optional<Error> failure;  ///< result of the next wait()
   std::size_t submits = 0;
 
   Result<void> wait(std::chrono::nanoseconds timeout) noexcept override;

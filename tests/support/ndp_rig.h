@@ -1,4 +1,4 @@
-// An NdpResponder without a kernel: frames in, frames out, time as the test says.
+// An NdpResponder without a kernel: frames in, frames out, with the test's clock.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -51,7 +51,7 @@ class NdpRig {
     responder_.set_rules(rules);
   }
 
-  /// What is sent in answer to a frame.
+  /// The frames that are sent in answer to a frame.
   std::vector<Bytes> give(const Bytes& frame) {
     out_.clear();
     responder_.receive(frame, now, out_);
@@ -67,7 +67,7 @@ class NdpRig {
     EXPECT_FALSE(responder_.expire(now, out_));
     return sent();
   }
-  /// Targets that the last of these wanted to be probed.
+  /// Targets that the last call requested to probe.
   std::vector<std::string> probed() const {
     std::vector<std::string> targets;
     for (const auto& target : out_.probes()) targets.push_back(target.to_text());
@@ -75,7 +75,7 @@ class NdpRig {
   }
   bool may_wait() { return out_.frames()[0].may_wait; }
 
-  /// Everything that was received is accounted for, and this reason's counter alone is not 0.
+  /// Every received message is counted, and no counter of `ignored` but this reason's is set.
   void expect_ignored(NdpIgnored reason, std::uint64_t count = 1) {
     const auto totals = responder_.counters().totals();
     for (std::size_t i = 0; i < kNdpIgnoredCount; ++i) {

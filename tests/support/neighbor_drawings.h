@@ -1,5 +1,5 @@
-// Neighbor discovery as it is drawn, for tests of the NDP proxy: Ethernet frames of solicitations
-// and advertisements, by tests/support/packet_builder, which shares nothing with proto/ndp.
+// Neighbor discovery messages for tests of the NDP proxy: Ethernet frames of solicitations and
+// advertisements, built by tests/support/packet_builder, which shares no code with proto/ndp.
 #pragma once
 
 #include <string>
@@ -28,7 +28,7 @@ inline Bytes ethernet_frame(const EthernetText& destination, const EthernetText&
   return frame;
 }
 
-/// The group and its Ethernet address, of a target in text.
+/// The solicited-node group of a target, and its Ethernet address, as text.
 inline std::string solicited_node(std::string_view target) {
   const auto bytes = address6(target).bytes;
   proto::Ipv6Address group = address6("ff02::1:ff00:0");
@@ -46,8 +46,8 @@ inline EthernetText group_ethernet(std::string_view group) {
   return text;
 }
 
-/// The ICMPv6 message, from its type on. `flags`: the highest byte of the second word. `option`:
-/// the Ethernet address in it; empty: none.
+/// The ICMPv6 message, from its type. `flags`: the highest byte of the second word. `option`: the
+/// Ethernet address in the link-layer address option; empty: no option.
 inline Drawing neighbor_message(std::uint8_t type, std::uint8_t flags, std::string_view target,
                                 const EthernetText& option) {
   const auto bytes = address6(target).bytes;
@@ -65,7 +65,7 @@ struct SolicitationExtra {
   EthernetText ethernet_destination = {};
   std::uint8_t hop_limit = 255;
 };
-/// A whole frame; `sender`: its Ethernet source.
+/// A complete frame; `sender`: its Ethernet source.
 inline Bytes solicitation(std::string_view source, std::string_view target,
                           const EthernetText& sender, SolicitationExtra extra = {}) {
   if (extra.destination.empty()) extra.destination = solicited_node(target);

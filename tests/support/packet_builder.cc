@@ -51,7 +51,7 @@ Bytes pseudo_header(const Layer* ip, std::uint8_t protocol, std::size_t length_b
 
 unsigned complement(std::uint16_t sum) { return sum ^ 0xffffu; }
 
-// The whole of an upper-layer packet, `header` in front of `rest`, with its checksum at `offset`.
+// A complete upper-layer packet: `header`, then `rest`, with its checksum at `offset`.
 Bytes with_checksum(Bytes header, const Bytes& rest, const Bytes& pseudo, std::size_t offset,
                     std::optional<std::uint16_t> given, bool is_partial) {
   put(header, rest);
@@ -195,7 +195,7 @@ Bytes Drawing::bytes() const {
       if (!layers_[outer].addresses.empty()) around.ip = &layers_[outer];
     packet = layers_[index].write(packet, around);
   }
-  packet.shrink_to_fit();  // no room behind it, so that a sanitizer sees a byte too far
+  packet.shrink_to_fit();  // no spare room, so that a sanitizer detects reads beyond the end
   return packet;
 }
 

@@ -1,7 +1,7 @@
-// Packets built as they are drawn: `ipv4(a, b) / gre({.key = 42}) / ipv6(c, d) / udp(1, 2) /
-// payload(64)`. Lengths, protocol numbers and checksums are filled in from what stands where, by
-// code that shares nothing with proto/: it is slow, simple and the tests' reference. What a field
-// of an `...Extra` sets by hand is taken as it is, so that packets can be wrong on purpose.
+// Builds packets from layers: `ipv4(a, b) / gre({.key = 42}) / ipv6(c, d) / udp(1, 2) /
+// payload(64)`. Lengths, protocol numbers and checksums are filled in from the layers, by code that
+// shares nothing with proto/: it is slow, simple, and the reference of the tests. A field that an
+// `...Extra` sets is used as it is, so that packets can be invalid on purpose.
 #pragma once
 
 #include <cstddef>
@@ -20,28 +20,28 @@ using Bytes = std::vector<std::byte>;
 
 /// Bytes from text: `hex("45 00 00 54")`. Blanks are ignored.
 [[nodiscard]] Bytes hex(std::string_view digits);
-/// `count` bytes that follow no period of a header: 1, 8, 15, ...; another `seed`, other bytes.
+/// `count` bytes whose pattern matches no header size: 1, 8, 15, ...; `seed` changes them.
 [[nodiscard]] Bytes pattern(std::size_t count, unsigned seed = 1);
 
-/// The Internet checksum as RFC 1071 4.1 writes it: pair by pair, high byte first, no tricks.
-/// Returns the sum, not its complement, in host byte order.
+/// The Internet checksum as in RFC 1071 4.1: pair by pair, high byte first. Returns the sum, not
+/// its complement, in host byte order.
 [[nodiscard]] std::uint16_t slow_sum(std::span<const std::byte> bytes);
 
-/// One header, or the bytes at the end.
+/// One header, or the payload at the end.
 struct Layer {
-  /// What stands around a layer when it is written.
+  /// The neighbors of a layer while it is written.
   struct Around {
     const Layer* inner = nullptr;  ///< the layer that follows
     const Layer* ip = nullptr;     ///< the IP header in front of it, extension headers skipped
   };
-  std::uint8_t protocol = 0;        ///< how an IP header names it
-  std::uint16_t protocol_type = 0;  ///< how a GRE header names it
+  std::uint8_t protocol = 0;        ///< number in an IP header
+  std::uint16_t protocol_type = 0;  ///< number in a GRE header
   Bytes addresses = {};             ///< of an IP header: source and destination, otherwise empty
   /// Writes the layer in front of `rest`, which is complete.
   std::function<Bytes(const Bytes& rest, const Around& around)> write;
 };
 
-/// Layers, outermost first. Becomes bytes when asked to.
+/// Layers, outermost first. Converts to bytes.
 class Drawing {
  public:
   Drawing(Layer layer) { layers_.push_back(std::move(layer)); }
@@ -86,7 +86,7 @@ struct Ipv6Extra {
 [[nodiscard]] Drawing hop_by_hop(std::size_t size_bytes = 8);
 [[nodiscard]] Drawing routing(std::size_t size_bytes = 8);
 [[nodiscard]] Drawing destination_options(std::size_t size_bytes = 8);
-/// RFC 4302 2.2: counted in words of 4, less 2.
+/// RFC 4302 2.2: length in 4-byte words, minus 2.
 [[nodiscard]] Drawing authentication(std::size_t size_bytes = 24);
 [[nodiscard]] Drawing fragment(std::uint16_t offset_bytes, bool more_fragments,
                                std::uint32_t identification = 1);
@@ -127,16 +127,16 @@ struct UdpExtra {
 [[nodiscard]] Drawing icmpv6(std::uint8_t type, std::uint8_t code, std::uint32_t word = 0,
                              std::optional<std::uint16_t> checksum = {});
 
-/// The bytes at the end.
+/// The payload at the end.
 [[nodiscard]] Drawing payload(std::size_t count);
 [[nodiscard]] Drawing payload(Bytes bytes);
-/// A whole packet as one layer: named by what is in front as `packet` would be. With
-/// `padding_bytes` it is followed by bytes that no header of its own counts.
+/// A complete packet as one layer; the layer in front names it as it would name `packet`'s first
+/// layer. `padding_bytes`: trailing bytes that no header of the packet counts.
 [[nodiscard]] Drawing padded(const Drawing& packet, std::size_t padding_bytes);
 
-/// The first checksum in the packet that is wrong, as "IPv4 header", "TCP", ...; empty if all are
-/// right. Looks through GRE, 6in4 and IPv6 extension headers; not into fragments and what ICMP
-/// quotes. UDP over IPv4 may go without.
+/// Returns the first wrong checksum of the packet as "IPv4 header", "TCP", ...; empty if all are
+/// right. Parses GRE, 6in4 and IPv6 extension headers, but not fragments and packets quoted by
+/// ICMP. UDP over IPv4 may have no checksum.
 [[nodiscard]] std::string bad_checksum(std::span<const std::byte> packet);
 
 }  // namespace culvert::test

@@ -1,4 +1,4 @@
-// GoogleTest matchers over packets, and printers that show what differs.
+// GoogleTest matchers for packets, and printers that show the differences.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ inline void PrintTo(Malformed malformed, std::ostream* out) { *out << name_of(ma
 
 namespace culvert::test {
 
-/// "45 00 00 1c", sixteen bytes a line.
+/// "45 00 00 1c", sixteen bytes per line.
 inline std::string to_hex(std::span<const std::byte> bytes) {
   std::string text;
   for (std::size_t index = 0; index < bytes.size(); ++index) {
@@ -31,7 +31,7 @@ inline std::string to_hex(std::span<const std::byte> bytes) {
   return text;
 }
 
-/// The same bytes. Says where the first difference is.
+/// Matches equal bytes. Reports the first difference.
 MATCHER_P(SameBytes, expected,
           "bytes\n" + to_hex(Bytes(std::begin(expected), std::end(expected)))) {
   const auto first =
@@ -43,14 +43,14 @@ MATCHER_P(SameBytes, expected,
   return false;
 }
 
-/// Every checksum in the packet is right, by the reference.
+/// Matches packets whose checksums are all right, by the reference implementation.
 MATCHER(HasValidChecksums, "has valid checksums") {
   const std::string bad = bad_checksum(arg);
   *result_listener << "bad: " << bad;
   return bad.empty();
 }
 
-/// An Expected that holds this error.
+/// Matches an Expected that holds this error.
 MATCHER_P(FailsWith, error, "fails with " + testing::PrintToString(error)) {
   if (arg.has_value()) {
     *result_listener << "which has a value";

@@ -1,5 +1,5 @@
-// PacketPair: two descriptors that exchange whole packets, in order, without any device. They stand
-// for TUN and raw sockets: to whom a packet is addressed does not matter to them.
+// PacketPair: two descriptors that exchange whole packets, in order, without any device. They
+// replace TUN and raw sockets; the packets' addresses are ignored.
 #pragma once
 
 #include <gtest/gtest.h>

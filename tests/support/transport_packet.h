@@ -1,6 +1,6 @@
-// TCP and UDP packets as a test draws them, and a slow gso: byte by byte from RFC 791, 8200,
-// 9293 and 768, with the checksum of RFC 1071 as it is written there. Shares no code with proto/ or
-// engine/, so that it can stand against them.
+// TCP and UDP packets for tests, and a slow GSO: byte by byte from RFC 791, 8200, 9293 and 768,
+// with the checksum of RFC 1071 as written there. Shares no code with proto/ or engine/, so that it
+// is an independent reference.
 #pragma once
 
 #include <cstddef>
@@ -17,15 +17,15 @@ using Bytes = std::vector<std::byte>;
 
 enum class Checksum : std::uint8_t {
   complete,
-  partial,  ///< the field holds the pseudo-header's sum, as a device wants it
+  partial,  ///< the field holds the pseudo-header's sum, as a device expects it
   bad,
 };
 
-/// One TCP or UDP packet; the fields that its kind does not have are ignored.
+/// One TCP or UDP packet; fields that its kind does not have are ignored.
 struct TransportPacket {
   bool is_ipv6 = true;
   bool is_tcp = true;
-  std::uint8_t flow = 1;  ///< chooses addresses and ports
+  std::uint8_t flow = 1;  ///< selects addresses and ports
   std::uint8_t tos = 0;
   std::uint8_t ttl = 64;
   std::uint32_t flow_label = 0;
@@ -49,21 +49,21 @@ struct TransportPacket {
 
 [[nodiscard]] Bytes draw(const TransportPacket& packet, Checksum checksum = Checksum::complete);
 
-/// The offload of a packet whose checksum is partial; with `segment_bytes` that of a super-packet.
+/// The offload of a packet with a partial checksum; with `segment_bytes` that of a super-packet.
 [[nodiscard]] io::Offload partial_offload(const TransportPacket& packet,
                                           std::uint16_t segment_bytes = 0);
 
 /// RFC 1071 1: the complement of slow_sum() of packet_builder.h.
 [[nodiscard]] std::uint16_t slow_checksum(std::span<const std::byte> bytes);
 
-/// Cuts a super-packet by copying. Its transport header begins at `offload.checksum_start`.
+/// Segments a super-packet by copying. Its transport header begins at `offload.checksum_start`.
 [[nodiscard]] std::vector<Bytes> slow_segment(const Bytes& super_packet,
                                               const io::Offload& offload);
 
-/// Writes into the checksum field what a device wants there: the pseudo-header's sum.
+/// Writes the pseudo-header's sum into the checksum field, as a device expects it.
 void set_partial_checksum(Bytes& packet, const io::Offload& offload);
 
-/// `random`: any uniform random bit generator. Any of `low` to `high`, both included.
+/// A number from `low` to `high`, both included. `random`: any uniform random bit generator.
 template <class Random>
 [[nodiscard]] std::size_t pick(Random& random, std::size_t low, std::size_t high) {
   return std::uniform_int_distribution<std::size_t>(low, high)(random);

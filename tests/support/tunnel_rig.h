@@ -1,5 +1,5 @@
-// TunnelRig: one worker over MemoryPacketIo with one tunnel or several, and the counters of both.
-// What the tests of the two ways stand on.
+// TunnelRig: one worker over MemoryPacketIo with one or several tunnels, and their counters. The
+// base of the tests of both directions.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace culvert::test {
 inline const auto kLocal = proto::Ipv4Address::from_text("192.0.2.1").value();
 inline const auto kRemote = proto::Ipv4Address::from_text("198.51.100.1").value();
 
-/// A tunnel from kLocal to kRemote as an engine would make it, without a route lookup.
+/// A tunnel from kLocal to kRemote as an engine would build it, without a route look-up.
 [[nodiscard]] Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu,
                                  std::uint16_t path_mtu);
 [[nodiscard]] TunnelConfig sit_config();
@@ -29,7 +29,7 @@ class TunnelRig {
   explicit TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own = {},
                      std::uint16_t path_mtu = 1500, WorkerOptions options = {});
 
-  /// Runs one round over what has been put in the queues.
+  /// Runs one round over the packets in the queues.
   void round() { ASSERT_TRUE(worker_->round(std::chrono::nanoseconds{0}, now)); }
 
   [[nodiscard]] MemoryPacketIo& queues() noexcept { return *queues_; }
@@ -41,7 +41,7 @@ class TunnelRig {
     return worker_->totals(slot);
   }
   [[nodiscard]] Totals device() const noexcept { return worker_->device_totals(); }
-  /// The tunnels' and the device's together.
+  /// The sum of the tunnels' and the device's counters.
   [[nodiscard]] Totals totals() const;
 
   Time now{std::chrono::hours{1}};
@@ -52,10 +52,11 @@ class TunnelRig {
   std::unique_ptr<Worker> worker_;
 };
 
-/// in = out + dropped + held, and nothing is held between rounds.
+/// Checks that received = forwarded + dropped + held, and that nothing is held between rounds.
 void expect_conserved(const TunnelRig& rig);
 
-/// That `reason` was counted `packets` times, where it belongs, and no other reason at all.
+/// Checks that `reason` was counted `packets` times, at its tunnel or device, and no other reason
+/// at all.
 void expect_only_drop(const TunnelRig& rig, DropReason reason, std::uint64_t packets = 1);
 
 }  // namespace culvert::test

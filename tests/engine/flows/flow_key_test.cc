@@ -52,7 +52,7 @@ TEST(FlowKey, DiffersByEachOfTheFive) {
   EXPECT_NE(key, in(ipv6(kFar, kNear) / udp(54, 1024)).key);
   EXPECT_NE(key, in(ipv6(kFar, kNear) / udp(53, 1025)).key);
   EXPECT_NE(key, in(ipv6(kFar, kNear) / tcp(53, 1024)).key);
-  EXPECT_NE(key, out(request()).key);  // the sides are exchanged
+  EXPECT_NE(key, out(request()).key);  // far and near are exchanged
 }
 
 TEST(FlowKey, SaysTheFlagsOfTcp) {
@@ -136,7 +136,7 @@ TEST(FlowKey, FindsLaterFragmentsByTheFirst) {
   EXPECT_NE(later.key, first.key);
 }
 
-// RFC 6946 4: a packet with a Fragment header that is whole is no fragment.
+// RFC 6946 4: an unfragmented packet with a Fragment header is not a fragment.
 TEST(FlowKey, TakesAnAtomicFragmentAsAPacket) {
   const FlowPacket flow = in(ipv6(kFar, kNear) / fragment(0, false, 7) / udp(53, 1024));
   EXPECT_EQ(flow.role, FlowRole::packet);
@@ -164,12 +164,12 @@ TEST(FlowKey, FindsLaterFragmentsOfIpv4ByProtocolToo) {
 // ---- errors -------------------------------------------------------------------------------------
 
 TEST(FlowKey, OfAnErrorIsThatOfTheQuotedPacket) {
-  // What came in did not fit further on: a router of ours tells its far sender.
+  // An inbound packet was too big for a next link: a near router sends an error to its far sender.
   const FlowPacket error =
       out(ipv6("2001:db8:e::ffff", kFar) / icmpv6(kPacketTooBig, 0, 1280) / request());
   EXPECT_EQ(error.role, FlowRole::error);
   EXPECT_EQ(error.key, in(request()).key);
-  // And the other way round: a far router about what we sent.
+  // The opposite direction: a far router sends an error about an outbound packet.
   const FlowPacket from_far = in(ipv6("2001:db8:f::ffff", kNear) / icmpv6(3, 0) /
                                  ipv6(kNear, kFar) / udp(1024, 53) / payload(8));
   EXPECT_EQ(from_far.role, FlowRole::error);

@@ -1,4 +1,4 @@
-// A flow table whose hash key and clock the test gives, and flows by number.
+// A flow table with the test's hash key and clock, and flows by number.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ class FlowRig {
     table_ = std::move(*opened);
   }
 
-  /// The flow of a number; those of TCP and of UDP are apart.
+  /// The flow with a number; TCP and UDP flows differ.
   [[nodiscard]] static FlowKey key(std::uint32_t number, std::uint8_t protocol = kUdpProtocol) {
     FlowKey key{.far = *proto::Ipv6Address::from_text("2001:db8:f::1"),
                 .near = *proto::Ipv6Address::from_text("2001:db8:e::1"),
@@ -42,7 +42,7 @@ class FlowRig {
           std::uint32_t packets = 1) {
     table_->pin(key, table_->hash(key), step(Direction::inbound, flags, packets), pin_of(slot));
   }
-  /// As the outbound way does it: by its pin, or else by `route`. Returns the slot.
+  /// An outbound packet: follows its pin, or else `route`. Returns the slot.
   std::uint16_t out(const FlowKey& key, std::uint16_t route, std::uint8_t flags = 0) {
     const auto hash = table_->hash(key);
     const auto packet = step(Direction::outbound, flags, 1);

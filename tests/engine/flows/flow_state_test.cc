@@ -16,7 +16,7 @@ struct Packet {
   Direction direction;
   std::uint8_t flags = 0;
 };
-/// The tracked of a flow whose first packet went `opened`, after `packets`.
+/// The state of a flow whose first packet had direction `opened`, after `packets`.
 TrackedState life_after(std::uint8_t protocol, Direction opened,
                         std::initializer_list<Packet> packets) {
   TrackedState tracked{opening, opened};
@@ -39,7 +39,7 @@ TEST(TrackedState, IsEstablishedWhenBothSidesHaveSent) {
 TEST(TrackedState, IsNotEstablishedByARefusal) {
   EXPECT_EQ(tcp({{kOut, kRst | kAck}}), closing);
   EXPECT_EQ(tcp({{kOut, kRst | kAck}, {kIn, kAck}}), closing);
-  EXPECT_EQ(tcp({{kIn, kRst}, {kIn, kAck}}), closing);  // nor by RST of the one side alone
+  EXPECT_EQ(tcp({{kIn, kRst}, {kIn, kAck}}), closing);  // not established by RSTs of one side alone
   EXPECT_FALSE((TrackedState{closing, kIn}.is_protected()));
 }
 
@@ -51,7 +51,7 @@ TEST(TrackedState, EndsWithFinFromBothSides) {
   EXPECT_EQ(tcp({{kOut, kSynAck}, {kOut, kFinAck}, {kIn, kFinAck}, {kOut, kAck}}), closing);
 }
 
-// RFC 6146 3.5.2.2, state TRANS: an RST may be an attacker's, and data says that it was.
+// RFC 6146 3.5.2.2, state TRANS: the RST may be an attacker's; later data proves it.
 TEST(TrackedState, ComesBackFromAResetThatWasNone) {
   EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kRst}}), reset);
   EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kRst}, {kIn, kRst}}), reset);
@@ -62,7 +62,7 @@ TEST(TrackedState, BeginsAgainWithASynOnOldPorts) {
   const TrackedState tracked =
       life_after(kTcp, kIn, {{kOut, kSynAck}, {kIn, kFinAck}, {kOut, kFinAck}, {kOut, kSyn}});
   EXPECT_EQ(tracked, (TrackedState{opening, kOut}));
-  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kSyn}}), established);  // not while it is alive
+  EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kSyn}}), established);  // not reopened while it is alive
 }
 
 TEST(TrackedState, LastsAsLongAsItsRfcSays) {

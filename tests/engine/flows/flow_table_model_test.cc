@@ -1,6 +1,6 @@
-// The flow table against a std::map that does the same the slow way, over millions of random
-// operations; and with several threads at once, where what can be found must be something that was
-// put there. Times and lives are the model's own, from the RFCs and the text of flow_state.h.
+// The flow table compared with a std::map that does the same the slow way, over millions of random
+// operations. Also with several threads at once: every pin found must be one that was stored. Times
+// and states are the model's own, from the RFCs and the text of flow_state.h.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -17,7 +17,7 @@ namespace {
 
 using namespace test;
 
-/// One flow as the model sees it, for UDP, ICMP echo and TCP with SYN, ACK and RST.
+/// One flow of the model, for UDP, ICMP echo and TCP with SYN, ACK and RST.
 struct ModelFlow {
   std::uint16_t slot = 0;
   bool opened_inbound = false;
@@ -88,7 +88,7 @@ class Model {
 
 constexpr std::uint16_t kTunnels = 6;
 
-/// Both, and a random step of both.
+/// The table and the model; each step is applied to both.
 class SideBySide {
  public:
   SideBySide(unsigned seed, std::chrono::seconds start) : random_(seed) { rig_.now += start; }
@@ -116,7 +116,7 @@ class SideBySide {
     model_.packet(key, dice % 3 == 1, flags, slot, seconds());
   }
 
-  /// Each of the flows of the one is in the other, with all that is known of it.
+  /// The table and the model contain the same flows with the same values.
   void compare() {
     std::size_t count = 0;
     for (const FlowRecord& record : rig_.all()) {
@@ -157,7 +157,7 @@ class SideBySide {
   [[nodiscard]] std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
 
   std::mt19937 random_;
-  FlowRig rig_{16'384};  // so large that nothing is displaced
+  FlowRig rig_{16'384};  // large enough that nothing is evicted
   Model model_;
 };
 
@@ -173,11 +173,11 @@ void run(unsigned seed, std::chrono::seconds start) {
 
 TEST(FlowTableModel, AgreesOverAMillionSteps) { run(1, std::chrono::seconds{0}); }
 TEST(FlowTableModel, AgreesOverAMillionOtherSteps) { run(2, std::chrono::seconds{0}); }
-// The ticks begin anew on the way.
+// The ticks wrap around during the test.
 TEST(FlowTableModel, AgreesWhereTheTicksBeginAnew) { run(3, std::chrono::seconds{0xff'fff0}); }
 
-// A full table may have lost a flow, but what it has is right: no flow is found by a pin that it
-// never had, none twice, and never more than fit.
+// A full table may have evicted a flow, but its contents are correct: no flow has a pin that it
+// never had, none has two entries, and there are never more than the capacity.
 TEST(FlowTableModel, SaysNothingWrongWhenItIsFull) {
   FlowRig rig(1'024);
   std::map<std::uint32_t, std::uint16_t> last_slot;
@@ -203,7 +203,7 @@ TEST(FlowTableModel, SaysNothingWrongWhenItIsFull) {
 
 // ---- threads ------------------------------------------------------------------------------------
 
-/// A pin that tells of which flow it is, in each of its fields.
+/// A pin that identifies its flow in each field.
 FlowPin telling_pin(std::uint32_t number, std::uint16_t slot) {
   return {.slot = slot,
           .local = proto::Ipv4Address::from_host(number * 64 + slot),
@@ -212,7 +212,7 @@ FlowPin telling_pin(std::uint32_t number, std::uint16_t slot) {
 }
 
 TEST(FlowTableThreads, FindNothingThatIsMixed) {
-  constexpr std::uint32_t kNumbers = 600;  // in a table for 256: places change hands all the time
+  constexpr std::uint32_t kNumbers = 600;  // in a table for 256: entries are reused all the time
   constexpr int kSteps = 200'000;
   FlowRig rig(256);
   FlowTable& table = rig.table();
@@ -253,7 +253,7 @@ TEST(FlowTableThreads, FindNothingThatIsMixed) {
                  [](const FlowRecord& flow) { EXPECT_NE(flow.pin.slot, std::uint16_t{3}); });
 }
 
-// Two workers, one a direction: each packet is counted, and the flow stays where it is.
+// Two workers, one per direction: each packet is counted, and the flow keeps its entry.
 TEST(FlowTableThreads, CountEachPacketOfAFlow) {
   constexpr std::uint32_t kPackets = 200'000;
   FlowRig rig;

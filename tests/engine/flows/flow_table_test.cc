@@ -77,7 +77,7 @@ TEST(FlowTable, KeepsNoInterfaceIndexThatDoesNotFit) {
   EXPECT_EQ(pin(0x100'0000), 0u);
 }
 
-// An error about a flow is no packet of it.
+// An ICMP error about a flow is not counted as its packet.
 TEST(FlowTable, ChangesNothingWhenAnErrorAsks) {
   FlowRig rig;
   EXPECT_FALSE(rig.find(FlowRig::key(7)));
@@ -94,7 +94,7 @@ TEST(FlowTable, ForgetsAFlowThatIsOver) {
   rig.in(FlowRig::key(7), kA);
   rig.now += seconds{31};
   EXPECT_TRUE(rig.all().empty());
-  EXPECT_EQ(rig.out(FlowRig::key(7), kRoute), kRoute);  // a new flow, opened by us
+  EXPECT_EQ(rig.out(FlowRig::key(7), kRoute), kRoute);  // a new flow that began outbound
   ASSERT_EQ(rig.all().size(), 1u);
   EXPECT_EQ(rig.all().front().tracked, (TrackedState{FlowState::opening, Direction::outbound}));
   EXPECT_EQ(rig.all().front().age, seconds{0});
@@ -134,7 +134,7 @@ TEST(FlowTable, TakesNoHarmFromAWorkerWhoseClockIsBehind) {
   EXPECT_EQ(rig.all().front().idle, seconds{0});
 }
 
-// ---- tunnels that go ----------------------------------------------------------------------------
+// ---- removed tunnels ----------------------------------------------------------------------------
 
 TEST(FlowTable, LeavesNothingOfARemovedTunnelForTheNextInItsSlot) {
   FlowRig rig;
@@ -160,7 +160,7 @@ TEST(FlowTable, FillsThePlacesOfForgottenFlowsAgain) {
 
 // ---- a full table -------------------------------------------------------------------------------
 
-// The figures that flow_table.h gives.
+// The figures of flow_table.h.
 TEST(FlowTable, HoldsAboutAsManyFlowsAsItIsFor) {
   for (const std::size_t flows : {1'024u, 65'536u, 1'048'576u}) {
     FlowRig rig(flows);
@@ -175,7 +175,7 @@ TEST(FlowTable, HoldsAboutAsManyFlowsAsItIsFor) {
 TEST(FlowTable, GivesThePlaceOfAnEndedFlowAwayFirst) {
   FlowRig rig(8);  // one group
   for (std::uint32_t i = 0; i < 8; ++i) rig.in(FlowRig::key(i, i == 5 ? 17 : 6), kA);
-  rig.now += seconds{31};  // that of UDP is over
+  rig.now += seconds{31};  // the UDP flow has expired
   rig.in(FlowRig::key(100), kB);
   EXPECT_EQ(rig.table().counts().displaced, 0u);
   EXPECT_EQ(rig.all().size(), 8u);
@@ -206,7 +206,7 @@ TEST(FlowTable, GivesAnEstablishedFlowAwayOnlyAfterItsProtectedTime) {
   rig.now += FlowTable::kProtected;
   rig.in(FlowRig::key(100), kB, 0, 3);
   EXPECT_FALSE(rig.find(FlowRig::key(100)));
-  EXPECT_EQ(rig.out(FlowRig::key(100), kRoute), kRoute);  // forwarded all the same
+  EXPECT_EQ(rig.out(FlowRig::key(100), kRoute), kRoute);  // forwarded without a pin
   EXPECT_EQ(rig.table().counts().flow_table_full, 4u);
   EXPECT_EQ(rig.table().counts().displaced, 0u);
   for (std::uint32_t i = 1; i < 8; ++i) rig.in(FlowRig::key(i), kA);
@@ -217,7 +217,7 @@ TEST(FlowTable, GivesAnEstablishedFlowAwayOnlyAfterItsProtectedTime) {
   EXPECT_EQ(rig.table().counts().displaced_established, 1u);
 }
 
-// What flow_table.h promises: flows of which nobody has answered displace none that is answered.
+// As flow_table.h promises: unanswered flows evict no answered flow.
 TEST(FlowTable, LosesNoEstablishedFlowToAnAttackOfRandomFlows) {
   constexpr std::uint32_t kFlows = 4'096, kEstablished = kFlows / 2, kAttack = 40 * kFlows;
   FlowRig rig(kFlows);
@@ -232,7 +232,7 @@ TEST(FlowTable, LosesNoEstablishedFlowToAnAttackOfRandomFlows) {
     const FlowKey key = FlowRig::key(static_cast<std::uint32_t>(0x8000'0000 | random()),
                                      is_tcp ? kTcpProtocol : kUdpProtocol);
     rig.in(key, kB, kSyn);
-    if (is_tcp && random() % 2 == 0) rig.out(key, kRoute, kRst | kAck);  // nobody listens there
+    if (is_tcp && random() % 2 == 0) rig.out(key, kRoute, kRst | kAck);  // a closed port answers
   }
   for (std::uint32_t i = 0; i < kEstablished; ++i)
     ASSERT_EQ(rig.out(FlowRig::key(i, kTcpProtocol), kRoute, kAck), kA) << i;

@@ -1,7 +1,6 @@
-// That workers share no cache line on a packet's way: two workers over real queues, each with
-// everything that was allocated for it. What one of them writes while it forwards, found by
-// comparing memory before and after, lies in no line of which the other has a byte, and in no line
-// that the other writes.
+// Workers share no cache line on the hot path. Two workers run over real queues, and all their
+// memory is recorded. The lines that one worker writes while it forwards, found by comparing memory
+// before and after, contain no byte of the other worker, and the other worker does not write them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -24,7 +23,7 @@
 
 namespace {
 
-// ---- who allocated what -------------------------------------------------------------------------
+// ---- allocations by owner -----------------------------------------------------------------------
 
 enum class Owner : std::uint8_t { nobody, both, first, second };
 constexpr std::size_t kMaxBlocks = 1000;
@@ -34,7 +33,8 @@ struct Block {
   std::size_t bytes = 0;
   Owner owner = Owner::nobody;
 };
-// Not a container: they allocate. One thread of the test stats, so nothing here is locked.
+// Not a container, because containers allocate. Only one thread of the test allocates, so no lock
+// is needed.
 std::array<Block, kMaxBlocks> blocks;
 std::size_t block_count = 0;
 thread_local Owner recording = Owner::nobody;
@@ -85,7 +85,7 @@ namespace {
 
 using test::Bytes;
 
-/// Records what is allocated on this thread as long as it lives.
+/// Records the allocations of this thread during its lifetime.
 class For {
  public:
   explicit For(Owner owner) { recording = owner; }
@@ -95,8 +95,8 @@ class For {
 };
 
 constexpr std::size_t kLineBytes = io::kCacheLineBytes;
-// What lies side by side in one array or is made by make_shared(). Buffers for packets are mapped,
-// so whole pages, as are a worker's stats of tunnels.
+// Members of one array, or objects from make_shared(). Packet buffers and TunnelStats are mapped,
+// so they are whole pages.
 static_assert(alignof(Worker) == kLineBytes && alignof(DeviceCounters) == kLineBytes);
 static_assert(alignof(io::EncapsulatorSlot) == kLineBytes);
 
@@ -106,7 +106,7 @@ std::uintptr_t line_of(const void* address) {
   return reinterpret_cast<std::uintptr_t>(address) / kLineBytes;
 }
 
-/// All lines with a byte of an owner.
+/// All cache lines with a byte of an owner.
 Lines lines_of(Owner owner) {
   Lines lines;
   for (std::size_t i = 0; i < block_count; ++i) {
@@ -118,7 +118,7 @@ Lines lines_of(Owner owner) {
   return lines;
 }
 
-/// The memory of all blocks at one moment.
+/// A copy of all blocks.
 class Image {
  public:
   Image() {
@@ -127,7 +127,7 @@ class Image {
       copies_.emplace_back(begin, begin + blocks[i].bytes);
     }
   }
-  /// The lines that were written since.
+  /// The lines that were written since the copy.
   [[nodiscard]] Lines changed() const {
     Lines lines;
     for (std::size_t i = 0; i < copies_.size(); ++i) {
@@ -153,7 +153,7 @@ Lines common(const Lines& a, const Lines& b) {
 
 TunnelConfig config() {
   TunnelConfig config = test::sit_config();
-  config.pmtudisc = false;  // so that identifications are counted, which is a tunnel's state
+  config.pmtudisc = false;  // so that the worker writes the tunnel's next identification
   return config;
 }
 
@@ -161,10 +161,10 @@ constexpr io::NextHop kNextHop{.interface_index = 1, .source = {}, .destination 
 
 struct Way {
   bool is_ring;
-  bool is_by_link;  ///< packets go to the next hop, not by the kernel's route
+  bool is_by_link;  ///< packet sockets send to the next hop
 };
 
-/// A worker and what it holds; it is made for one owner.
+/// A worker and its memory, recorded for one owner.
 class Core {
  public:
   Core(Owner owner, std::size_t index, const Way& way, Snapshot<Tables>& tables)
@@ -189,8 +189,8 @@ class Core {
 
   [[nodiscard]] bool is_open() const { return worker_ != nullptr; }
 
-  /// Packets both ways, one after the other and several in a round; two that are too big, and an
-  /// ICMP error about a packet of ours.
+  /// Packets in both directions, one by one and several per round; two that are too big, and an
+  /// ICMP error about one of our packets.
   void forward(std::uint8_t seed) {
     const auto inner = [&](std::size_t bytes) {
       return test::ipv6("2001:db8::1", "2001:db8:1::2") / test::udp(seed, 2) /
@@ -224,7 +224,7 @@ class Core {
   }
 
   test::PacketPair tun_, receive_, send_, packet_send_, icmp_;
-  const io::Fd& sent_;  ///< where what is sent comes out
+  const io::Fd& sent_;  ///< receives the sent packets
   std::unique_ptr<Worker> worker_;
   Time now_{std::chrono::hours{1}};
 };
@@ -249,7 +249,7 @@ TEST_P(CacheLines, AreNotSharedByWorkers) {
   Core second(Owner::second, 1, GetParam(), *tables);
   ASSERT_TRUE(first.is_open() && second.is_open());
   const Lines firsts = lines_of(Owner::first), seconds = lines_of(Owner::second);
-  first.forward(1);  // what is written once, at the start, is none of a packet's way
+  first.forward(1);  // one-time writes of the first round do not count
   second.forward(2);
 
   const Image before_first;
@@ -264,8 +264,8 @@ TEST_P(CacheLines, AreNotSharedByWorkers) {
   EXPECT_EQ(common(first_writes, second_writes), Lines{});
   EXPECT_EQ(common(first_writes, seconds), Lines{});
   EXPECT_EQ(common(second_writes, firsts), Lines{});
-  // What both read is written by nobody, but for the place in which a reader says what it has read;
-  // that holds the same value here.
+  // Nobody writes memory that both read, except the element in which a reader records the snapshot
+  // that it uses; here it keeps the same value.
   const Lines shared = lines_of(Owner::both);
   EXPECT_EQ(common(first_writes, shared), Lines{});
   EXPECT_EQ(common(second_writes, shared), Lines{});

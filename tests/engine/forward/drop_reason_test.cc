@@ -1,5 +1,5 @@
-// Every reason for which a packet is dropped, provoked: that one is counted, once, and no other;
-// and in = out + dropped + held.
+// Provokes every drop reason: it is counted once, no other reason is counted, and received =
+// forwarded + dropped + held.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -20,8 +20,7 @@ Drawing inner() { return ipv6(kHost, kServer) / udp(1, 2) / payload(64); }
 Drawing inner_of(std::string_view source) { return ipv6(source, kServer) / udp(1, 2) / payload(8); }
 Bytes sit(const Drawing& packet) { return ipv4(kRemoteText, kLocalText) / packet; }
 
-// ---- outbound
-// --------------------------------------------------------------------------------------
+// ---- outbound -----------------------------------------------------------------------------------
 
 struct Outbound : ::testing::Test {
   void take(const Bytes& packet, const io::Offload& offload = {}) {
@@ -166,8 +165,7 @@ INSTANTIATE_TEST_SUITE_P(Errno, OutboundSend,
                                            SendError{EMSGSIZE, DropReason::send_too_big},
                                            SendError{EIO, DropReason::send_failed}));
 
-// ---- inbound
-// ---------------------------------------------------------------------------------------
+// ---- inbound ------------------------------------------------------------------------------------
 
 struct Arrival {
   const char* name;
@@ -185,12 +183,12 @@ TEST_P(Inbound, IsDroppedForOneReason) {
   EXPECT_TRUE(rig.queues().written.empty());
 }
 
-/// `packet` with the bytes from `offset` on replaced.
+/// `packet` with the bytes from `offset` replaced.
 Bytes with(Bytes packet, std::size_t offset, std::initializer_list<int> bytes) {
   for (const int value : bytes) packet.at(offset++) = std::byte(value);
   return packet;
 }
-/// The same for an outer header, whose checksum then is made right again.
+/// The same for an outer header, with its checksum corrected.
 Bytes with_outer(Bytes packet, std::size_t offset, std::initializer_list<int> bytes) {
   packet = with(std::move(packet), offset, bytes);
   packet = with(std::move(packet), 10, {0, 0});
@@ -294,7 +292,7 @@ TEST(InboundTunnel, WithDevTakesNoOtherInterfacesPackets) {
   rig.path().interface_index = 7;
   rig.queues().put(io::Source::tunnel, sit(inner())).interface_index = 8;
   rig.queues().put(io::Source::tunnel, sit(inner())).interface_index = 7;
-  rig.queues().put(io::Source::tunnel, sit(inner())).interface_index = 0;  // a raw socket's
+  rig.queues().put(io::Source::tunnel, sit(inner())).interface_index = 0;  // as from a raw socket
   rig.round();
   expect_only_drop(rig, DropReason::tunnel_unknown);
   EXPECT_EQ(rig.tunnel().in_packets, 2u);
@@ -302,7 +300,8 @@ TEST(InboundTunnel, WithDevTakesNoOtherInterfacesPackets) {
 
 TEST(InboundSource, NotAmongTheTunnelsPrefixes) {
   TunnelRig rig{with_prefix("2001:db8::/64")};
-  for (const auto* source : {"2001:db8::1", "fe80::1", "::"})  // its own, a neighbor's, DAD's
+  // its own prefix, a link-local neighbor, duplicate address detection
+  for (const auto* source : {"2001:db8::1", "fe80::1", "::"})
     rig.queues().put(io::Source::tunnel, sit(inner_of(source)));
   rig.queues().put(io::Source::tunnel, sit(inner_of("2001:db8:0:1::1")));
   rig.round();
@@ -311,7 +310,7 @@ TEST(InboundSource, NotAmongTheTunnelsPrefixes) {
 }
 
 TEST(InboundSource, AsAcceptSaysAndNoOther) {
-  for (const std::size_t others : {0u, 100u}) {  // walked over, and in a table
+  for (const std::size_t others : {0u, 100u}) {  // compared one by one, and in an LPM table
     auto config = with_prefix("2001:db8::/64");
     config.accept6 = {proto::Ipv6Prefix::from_text("2001:db8:5::/48").value()};
     for (std::size_t i = 0; i < others; ++i) {
@@ -356,7 +355,7 @@ TEST(InboundSequence, OlderThanTheLast) {  // RFC 2890 2.2
 TEST(InboundRaw, CoalescedWithoutASegmentSize) {
   TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw}};
   Bytes large = ipv6(kHost, kServer) / udp(1, 2) / payload(4000);
-  large[46] ^= std::byte{0x5a};  // neither whole nor the pseudo-header's sum
+  large[46] ^= std::byte{0x5a};  // neither a complete checksum nor the pseudo-header's sum
   rig.queues().put(io::Source::tunnel,
                    ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(large));
   rig.round();
@@ -374,10 +373,9 @@ TEST(InboundWrite, FailsWithItsReason) {
   }
 }
 
-// ---- errors
-// ----------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 
-/// An ICMPv4 error from a router on the way.
+/// An ICMPv4 error from a router on the path.
 Bytes icmp_error(int type, int code, const Bytes& quoted, int mtu = 0) {
   Bytes message{std::byte(type),     std::byte(code), {}, {}, {}, {},
                 std::byte(mtu >> 8), std::byte(mtu)};

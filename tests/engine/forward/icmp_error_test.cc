@@ -1,5 +1,4 @@
-// What does not fit: the ICMP errors that we originate, and how many. Relayed errors:
-// relay_error_test.cc.
+// ICMP errors that we originate, and their rate limit. Relayed errors: relay_error_test.cc.
 #include "engine/forward/icmp_error.h"
 
 #include <gtest/gtest.h>
@@ -95,8 +94,8 @@ TEST(AnswerTooBig, AnswersNoGarbage) {
 }
 
 TEST(AnswerTooBig, SendsFragmentationNeededForIpv4) {
-  // RFC 1191 4; RFC 1812 4.3.2.3 (576 bytes), 4.3.2.5 (TOS). The source is the destination: a
-  // kernel drops what comes in with an address of its own.
+  // RFC 1191 4; RFC 1812 4.3.2.3 (576 bytes), 4.3.2.5 (TOS). The source is the packet's
+  // destination: a kernel drops packets that arrive with one of its own addresses.
   const Bytes inner = ipv4("192.0.2.1", "198.51.100.1") / tcp(1, 2) / payload(1440);
   const auto expected = [&](std::uint32_t mtu) {
     return (ipv4("198.51.100.1", "192.0.2.1", {.tos = 0xc0}) / icmpv4(3, 4, mtu) /

@@ -1,7 +1,8 @@
-// Super-packets that leave whole and are encapsulated and cut by the kernel, beside the same ones
-// cut by us: what comes to the far end of a wire is the same, byte for byte.
+// Super-packets that leave unsegmented, and that the kernel encapsulates and segments, compared
+// with the same ones segmented by us: the packets captured at the remote side of a wire are the
+// same, byte for byte.
 //
-//     worker > TxBatch > packet socket > program on `ours` > cut > `theirs` > captured
+//     worker > TxBatch > packet socket > program on `ours` > GSO > `theirs` > captured
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
@@ -32,7 +33,7 @@ using testing::SizeIs;
 
 constexpr unsigned kOurs = 10;  // the index that io::Wire gives its device
 
-/// How many programs look at what leaves an interface (tcx).
+/// Number of tcx egress programs of an interface.
 std::uint32_t programs_at(unsigned interface_index) {
   bpf_attr attributes{};
   attributes.query.target_fd = interface_index;
@@ -66,7 +67,7 @@ class KernelCuts : public io::NamespaceTest {
     io::grow_receive_buffer(receiver_);
   }
 
-  /// What a worker sends of a super-packet.
+  /// The datagrams that a worker sends for a super-packet.
   static std::vector<SentDatagram> sent_of(const TunnelConfig& config, const Bytes& super_packet,
                                            const io::Offload& offload, bool kernel_cuts) {
     TunnelRig rig{config};
@@ -95,7 +96,7 @@ class KernelCuts : public io::NamespaceTest {
                 testing::AllOf(SizeIs(sent.size()), Each(0)));
   }
 
-  /// The packets that arrive, without their Ethernet headers, which are checked.
+  /// The captured packets without their Ethernet headers, which are checked.
   std::vector<Bytes> arrivals() {
     std::vector<Bytes> packets;
     for (Bytes frame = io::receive_from(receiver_); !frame.empty();
@@ -113,7 +114,8 @@ class KernelCuts : public io::NamespaceTest {
   io::Fd receiver_;
 };
 
-/// With DF set the identification may be anything (RFC 6864 4.1), and the header checksum with it.
+/// With DF set the identification may have any value (RFC 6864 4.1), and so may the header
+/// checksum.
 void forget_identification(Bytes& packet) {
   for (const std::size_t i : {4u, 5u, 10u, 11u}) packet[i] = std::byte{0};
 }
@@ -169,7 +171,7 @@ TEST_F(KernelCuts, MakesTheSegmentsThatWeMake) {
   }
 }
 
-// RFC 6864 4.3: with DF clear each has an identification of its own.
+// RFC 6864 4.3: with DF clear each segment has its own identification.
 TEST_F(KernelCuts, CountsTheIdentificationOn) {
   auto config = sit_config();
   config.pmtudisc = false;
@@ -191,7 +193,7 @@ TEST_F(KernelCuts, CountsTheIdentificationOn) {
   const auto identification = [&](std::size_t i) { return proto::load_be16(arrived[i], 4); };
   for (std::size_t i = 1; i < arrived.size(); ++i) {
     std::uint16_t next = static_cast<std::uint16_t>(identification(i - 1) + 1);
-    if (next == 0 && identification(i) == 1) next = 1;  // 0 is not ours to give
+    if (next == 0 && identification(i) == 1) next = 1;  // we never send 0
     EXPECT_EQ(identification(i), next);
     EXPECT_EQ(proto::load_be16(arrived[i], 6) & 0x4000, 0);
   }
@@ -236,7 +238,7 @@ TEST(EncapsulatorSlot, SaysWhichEncapsulationItsHeadersAre) {
 TEST_F(KernelCuts, LeavesThePacketsOfOthersAlone) {
   const auto drawn = stream(true, 1500);
   send(sent_of(sit_config(), draw(drawn, Checksum::partial), partial_offload(drawn, 1000), true));
-  EXPECT_THAT(arrivals(), SizeIs(2));  // so that the slot of the first mark is filled
+  EXPECT_THAT(arrivals(), SizeIs(2));  // fills the slot of the first mark
   const std::uint32_t mark = descriptors_.slots.first_mark;
   const Bytes packet = ipv4("192.0.2.1", "192.0.2.2") / udp(1, 2) / payload(100);
   const auto send_marked = [&](std::uint32_t its_mark) {
@@ -250,11 +252,12 @@ TEST_F(KernelCuts, LeavesThePacketsOfOthersAlone) {
     forget_identification(expected);
     EXPECT_THAT(arrived[0], SameBytes(expected)) << "mark " << its_mark;
   };
-  // Of our slot, of another worker's, of a slot that there is not, and of somebody else's use.
+  // Marks of our slot, of another worker's slot, of a slot that does not exist, and of other
+  // software.
   for (const std::uint32_t each : {mark, mark - 4, mark + 100, 1u}) send_marked(each);
 }
 
-// What is forwarded is of no socket, and a slot that no worker has taken yet is of none either.
+// A forwarded packet belongs to no socket, and an unused slot belongs to no socket either.
 TEST_F(KernelCuts, LeavesForwardedPacketsAlone) {
   std::ofstream{"/proc/sys/net/ipv4/ip_forward"} << 1;
   io::ip("route add 203.0.113.0/24 via 192.0.2.2");
@@ -272,7 +275,7 @@ TEST_F(KernelCuts, LeavesForwardedPacketsAlone) {
   io::send_to(io::peer_raw_socket(*wire_, IPPROTO_RAW), "203.0.113.1", packet);
   std::size_t forwarded = 0;
   for (const Bytes& each : arrivals()) {
-    if (each[9] != std::byte{17}) continue;  // the router's advice to send it elsewhere
+    if (each[9] != std::byte{17}) continue;  // skip the router's ICMP redirect
     ++forwarded;
     EXPECT_EQ(each.size(), packet.size());
     EXPECT_EQ(each[8], std::byte{63});  // TTL
@@ -308,7 +311,7 @@ TEST_F(KernelCuts, ProgramsOfTwoProcessesDoNotMeet) {
   EXPECT_THAT(arrived, Each(HasValidChecksums()));
 }
 
-// A program that was there before sees whole outer packets, not what they are made of.
+// A program that was attached before ours sees complete outer packets.
 TEST_F(KernelCuts, ProgramStandsInFrontOfOthers) {
   program_.reset();
   constexpr int kDrop = 2, kNext = -1, kProtocol = offsetof(__sk_buff, protocol);
@@ -330,7 +333,7 @@ TEST_F(KernelCuts, ProgramStandsInFrontOfOthers) {
   EXPECT_THAT(arrivals(), SizeIs(2));
 }
 
-// The index of an interface that is gone may be given to the next one.
+// The index of a removed interface may be reused.
 TEST_F(KernelCuts, ProgramComesBackToAnInterfaceMadeAnew) {
   io::ip("link add spare index 20 type veth peer name unused");
   ASSERT_TRUE(program_->attach(20));

@@ -1,4 +1,4 @@
-// Pinning on the packets' way: workers that share a flow table, tunnels that share a prefix.
+// Pinning on the hot path: workers that share a flow table, tunnels that share a prefix.
 //
 //     far 2001:db8:f::/48 ---+--- a (198.51.100.1) ---+--- us --- near 2001:db8:e::/48
 //                            +--- b (198.51.100.2) ---+
@@ -30,7 +30,7 @@ constexpr std::uint32_t kA = 0, kB = 1;  // slots
 
 proto::Ipv4Address address(const char* text) { return *proto::Ipv4Address::from_text(text); }
 
-/// Takes what the other does not, by its metric.
+/// The backup tunnel, by its metric.
 TunnelConfig tunnel_config(const char* name, const char* local, const char* remote,
                            std::uint32_t metric) {
   TunnelConfig config = sit_config();
@@ -52,7 +52,7 @@ class Pinning : public ::testing::Test {
  protected:
   static constexpr std::size_t kWorkers = 2;
 
-  /// Tunnels by slot; the next hop and the path of a slot stay as they are.
+  /// Publishes tunnels by slot; the next hop and the path of a slot stay.
   void use(std::vector<std::optional<TunnelConfig>> configs, OwnAddresses own = {}) {
     TunnelSlots slots;
     for (auto& config : configs) {
@@ -86,7 +86,7 @@ class Pinning : public ::testing::Test {
   void round(std::size_t worker) {
     ASSERT_TRUE(workers_[worker]->round(std::chrono::nanoseconds{0}, now_));
   }
-  /// Comes by a tunnel.
+  /// Receives a packet from a tunnel.
   void in(const char* remote, const char* local, const Bytes& inner, std::uint32_t interface = 0,
           std::size_t worker = 0) {
     queues_[worker]->put(io::Source::tunnel, outer(remote, local, inner)).interface_index =
@@ -97,7 +97,7 @@ class Pinning : public ::testing::Test {
   }
   void in_by_a(const Bytes& inner) { in(kRemoteA, kLocalA, inner); }
   void in_by_b(const Bytes& inner) { in(kRemoteB, kLocalB, inner); }
-  /// Goes out; what was sent, which is one datagram.
+  /// Sends a packet; returns the datagram sent.
   SentDatagram out(const Bytes& inner, std::size_t worker = 0) {
     queues_[worker]->put(io::Source::tun, inner);
     queues_[worker]->sent.clear();
@@ -132,12 +132,12 @@ class Pinning : public ::testing::Test {
 
 TEST_F(Pinning, AnswersByTheTunnelOfTheRequest) {
   use({config_a(), config_b()});
-  EXPECT_EQ(out(answer(79)).destination, address(kRemoteA));  // by its metric
+  EXPECT_EQ(out(answer(79)).destination, address(kRemoteA));  // selected by metric
   in_by_b(request());
   EXPECT_EQ(out(answer()).destination, address(kRemoteB));
   EXPECT_EQ(source_of(out(answer())), address(kLocalB));
   EXPECT_EQ(out(answer(81)).destination, address(kRemoteA));  // another flow
-  in_by_a(request());                                         // and when the request moves
+  in_by_a(request());  // the request moves to the other tunnel
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
 }
 
@@ -154,7 +154,7 @@ TEST_F(Pinning, DoesNothingWithoutATable) {
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
 }
 
-// As many flows as a round may hold: more than are looked at ahead of their turn.
+// As many flows as a round may hold: more than the prefetch distance.
 TEST_F(Pinning, KeepsTheFlowsOfARoundApart) {
   use({config_a(), config_b()});
   constexpr std::uint16_t kFlows = 50;
@@ -171,14 +171,14 @@ TEST_F(Pinning, KeepsTheFlowsOfARoundApart) {
     EXPECT_EQ(queues_[1]->sent[i].destination, address(i % 3 == 0 ? kRemoteB : kRemoteA)) << i;
 }
 
-// ---- flows that begin with us -------------------------------------------------------------------
+// ---- flows that begin outbound ------------------------------------------------------------------
 
 TEST_F(Pinning, LeavesAFlowWhereItWasPlaced) {
   use({config_a(1), config_b(2)});
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
   use({config_a(2), config_b(1)});
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
-  in_by_b(request());  // the far side answers by the other one
+  in_by_b(request());  // the far side replies through the other tunnel
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
   EXPECT_EQ(out(answer(81)).destination, address(kRemoteB));
 }
@@ -190,7 +190,7 @@ TEST_F(Pinning, MovesAFlowWhoseTunnelIsDown) {
   down.up = false;
   use({config_a(), down});
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
-  use({config_a(), config_b()});  // and stays there, until it comes by the other again
+  use({config_a(), config_b()});  // stays there until it arrives through the other tunnel again
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
   in_by_b(request());
   EXPECT_EQ(out(answer()).destination, address(kRemoteB));
@@ -212,7 +212,7 @@ TEST_F(Pinning, GivesNoFlowOfARemovedTunnelToTheNextInItsSlot) {
   EXPECT_EQ(out(answer()).destination, address(kRemoteA));
 }
 
-// ---- outer ends ---------------------------------------------------------------------------------
+// ---- outer endpoints ----------------------------------------------------------------------------
 
 TEST_F(Pinning, SendsToWhereAFlowOfRemoteAnyCameFrom) {
   TunnelConfig any = config_a();
@@ -226,7 +226,7 @@ TEST_F(Pinning, SendsToWhereAFlowOfRemoteAnyCameFrom) {
   queues_[0]->sent.clear();
   round(0);
   EXPECT_TRUE(queues_[0]->sent.empty());
-  EXPECT_EQ(flow_count(), 2u);  // what cannot be sent makes no flow
+  EXPECT_EQ(flow_count(), 2u);  // a packet that cannot be sent creates no flow
 }
 
 TEST_F(Pinning, SendsFromTheAddressToWhichAFlowCame) {
@@ -236,7 +236,7 @@ TEST_F(Pinning, SendsFromTheAddressToWhichAFlowCame) {
   in(kRemoteA, kLocalB, request());
   EXPECT_EQ(source_of(out(answer())), address(kLocalB));
   EXPECT_EQ(source_of(out(answer(81))), address(kLocalA));
-  use({any}, {address(kLocalA)});  // the address is gone
+  use({any}, {address(kLocalA)});  // the host no longer has the address
   EXPECT_EQ(source_of(out(answer())), address(kLocalA));
 }
 
@@ -264,7 +264,7 @@ TEST_F(Pinning, HoldsToNoInterfaceThatHasNoRoute) {
   round(0);
   queues_[0]->send_error = 0;
   EXPECT_EQ(out(answer()).interface_index, 0u);
-  now_ += std::chrono::seconds{2};  // then it is tried again
+  now_ += std::chrono::seconds{2};  // then the pinned interface is used again
   EXPECT_EQ(out(answer()).interface_index, 8u);
 }
 
@@ -287,18 +287,18 @@ TEST_F(Pinning, SendsLaterFragmentsWhereTheFirstWent) {
       ipv6(kNear, kFar) / fragment(0, true, 99) / udp(1024, 53, {.checksum = 1}) / payload(16);
   const Bytes later = ipv6(kNear, kFar, {.next_header = 44}) /
                       payload(hex("11 00 00 18 00 00 00 63  01 02 03 04 05 06 07 08"));
-  EXPECT_EQ(out(later).destination, address(kRemoteA));  // nothing is known of it yet
+  EXPECT_EQ(out(later).destination, address(kRemoteA));  // its first fragment is unknown so far
   EXPECT_EQ(out(first).destination, address(kRemoteB));
   EXPECT_EQ(out(later).destination, address(kRemoteB));
 }
 
-// What came in in fragments is answered about by what is quoted of a later one.
+// An error about an inbound fragmented packet may quote a later fragment.
 TEST_F(Pinning, KnowsTheFragmentsThatCame) {
   use({config_a(), config_b()});
   in_by_b(ipv6(kFar, kNear) / fragment(0, true, 99) / udp(53, 1024, {.checksum = 1}) / payload(16));
   const Bytes later = ipv6(kFar, kNear, {.next_header = 44}) /
                       payload(hex("11 00 00 18 00 00 00 63  01 02 03 04 05 06 07 08"));
-  in_by_a(later);  // which moves nothing
+  in_by_a(later);  // which changes no pin
   EXPECT_EQ(out(ipv6(kNear, kFar) / icmpv6(3, 1) / payload(later)).destination, address(kRemoteB));
   EXPECT_EQ(out(ipv6(kNear, kFar) / udp(1024, 53) / payload(8)).destination, address(kRemoteB));
 }

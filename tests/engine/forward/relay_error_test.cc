@@ -1,4 +1,4 @@
-// ICMPv4 errors about outer packets, and what the inner source is told.
+// ICMPv4 errors about outer packets, and the errors that inner sources get.
 #include <gtest/gtest.h>
 
 #include "engine/forward/icmp_error.h"
@@ -45,7 +45,7 @@ struct Kind {
 };
 constexpr Kind kFragmentationNeeded{3, 4}, kHostUnreachable{3, 1}, kTimeExceeded{11, 0};
 
-/// What relay_error() gives, with the packet copied.
+/// The result of relay_error(), with the packet copied.
 struct Relayed {
   DropReason reason;
   const Tunnel* tunnel;
@@ -53,7 +53,7 @@ struct Relayed {
   Bytes packet;
 };
 
-/// One tunnel, and errors about what it has sent.
+/// One tunnel, and errors about its packets.
 class Relaying {
  public:
   explicit Relaying(const Parameters& mode = proto::SixInFour::Parameters{})
@@ -132,7 +132,7 @@ TEST(RelayError, LearnsNothingThatCannotBe) {
 }
 
 TEST(RelayError, NeverRaisesThePathMtu) {
-  // RFC 1191 3: the error is of a packet sent before the path was known better.
+  // RFC 1191 3: the error is about a packet that was sent before the path was better known.
   const Relaying relaying;
   relaying.path().learned_mtu = 1400;
   const Relayed relayed = relaying.relay(kFragmentationNeeded, 1420, sit(inner()));
@@ -249,10 +249,10 @@ TEST(RelayError, RefusesWhatNoTunnelSent) {
   }
 }
 
-// ---- GRE ---------------------------------------------------------------------------------------
+// ---- GRE ----------------------------------------------------------------------------------------
 
-/// What a tunnel sends and how its header looks. The checksum of a quoted header cannot be
-/// verified: the rest of the packet is not there.
+/// A tunnel and its GRE header. The checksum of a quoted header cannot be verified: the rest of the
+/// packet is missing.
 struct GreForm {
   proto::Gre::Parameters parameters;
   GreExtra header;

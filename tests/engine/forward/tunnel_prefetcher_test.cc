@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint32_t kTunnels = 2 * TunnelPrefetcher::kMinTunnels;
 
-/// Every other one a GRE tunnel with its number as key, and every third without a local address.
+/// Every second tunnel is a GRE tunnel with its number as key, and every third has no local
+/// address.
 std::vector<TunnelConfig> many() {
   std::vector<TunnelConfig> configs;
   for (std::uint32_t i = 0; i < kTunnels; ++i) {
@@ -59,7 +60,8 @@ TEST(TunnelPrefetcher, PredictsTheSlotThatIsFound) {
   EXPECT_FALSE(tables.predict_slot(proto::kProtocolIpv6, kRemote, kLocal, {}));
 }
 
-// What cannot be read ahead must not be; what is behind it goes its way all the same.
+// Packets that must not be parsed are not parsed ahead; the packets behind them are forwarded all
+// the same.
 TEST(TunnelPrefetcher, LeavesPacketsAsTheyAre) {
   TunnelRig rig{many(), {kLocal}};
   std::mt19937 random(1);

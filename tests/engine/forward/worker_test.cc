@@ -1,5 +1,4 @@
-// What a worker's round does with what is not dropped: the bytes that leave, and what is counted
-// for them.
+// Packets that a worker's round forwards: the bytes that leave, and the counters.
 #include "engine/forward/worker.h"
 
 #include <gmock/gmock.h>
@@ -41,7 +40,7 @@ TEST(WorkerOutbound, PutsOneIpv4HeaderInFront) {  // RFC 4213 3.5
   EXPECT_TRUE(parsed->dont_fragment);
   EXPECT_EQ(parsed->source, kLocal);
   EXPECT_EQ(parsed->destination, kRemote);
-  EXPECT_EQ(behind(outer, 20), inner);  // not a byte more
+  EXPECT_EQ(behind(outer, 20), inner);  // no trailing bytes
   EXPECT_EQ(rig.tunnel().out_packets, 1u);
   EXPECT_EQ(rig.tunnel().out_bytes, 100u);
   expect_conserved(rig);
@@ -85,14 +84,14 @@ TEST(WorkerOutbound, FixedTosKeepsTheEcnField) {  // RFC 6040 4.1
   EXPECT_EQ(proto::parse_ipv4(rig.queues().sent.at(0).bytes)->tos, 0x40 | 3);
 }
 
-// RFC 4213 3.2.2: below a path MTU of 1,300 an inner packet of 1,280 bytes still goes, with DF
+// RFC 4213 3.2.2: below a path MTU of 1,300 an inner packet of 1,280 bytes is still sent, with DF
 // clear.
 TEST(WorkerOutbound, ClearsDfBelowThePathMtuOf1300) {
   TunnelRig rig{sit_config(), 1290};
   rig.queues().put(io::Source::tun, udp_packet(1280));
   rig.queues().put(io::Source::tun, udp_packet(1281));
   rig.round();
-  ASSERT_EQ(rig.queues().sent.size(), 2u);  // the first one's two fragments
+  ASSERT_EQ(rig.queues().sent.size(), 2u);  // two fragments of the first packet
   EXPECT_EQ(flags_and_offset(rig.queues().sent[0].bytes), kMf);
   EXPECT_EQ(flags_and_offset(rig.queues().sent[1].bytes) & (kDf | kMf), 0);
   EXPECT_EQ(rig.tunnel().out_packets, 1u);
@@ -259,8 +258,8 @@ TEST(WorkerInbound, RemovesHeaderAndPadding) {  // RFC 4213 3.6
   expect_conserved(rig);
 }
 
-// A 6to4 or Teredo host behind the other end is a host like any: only a relay of 6to4 ties its
-// source to the outer one.
+// A 6to4 or Teredo host behind the remote endpoint is an ordinary host: only a relay of 6to4 ties
+// the inner source to the outer source.
 TEST(WorkerInbound, TakesSourcesOfTransitionPrefixes) {
   for (const auto* source :
        {"2002:cb00:7101::1", "2001:0:cb00:7101::1", "64:ff9b::203.0.113.1", "::"}) {
@@ -343,8 +342,8 @@ TEST(WorkerInbound, CutsASuperPacketForADeviceWithoutOffload) {
   expect_conserved(rig);
 }
 
-// The kernel vouches for the outermost checksum, which here is GRE's: damaged segments are not
-// joined, where they would get a right checksum again.
+// The kernel has verified the outermost checksum, which is GRE's here: damaged segments must not be
+// joined, because they would get a right checksum again.
 TEST(WorkerInbound, BelievesNoInnerChecksumBehindAGreChecksum) {
   TunnelRig rig{gre_config()};
   for (const std::uint32_t sequence : {1u, 101u}) {
@@ -357,7 +356,7 @@ TEST(WorkerInbound, BelievesNoInnerChecksumBehindAGreChecksum) {
   EXPECT_EQ(rig.queues().written.size(), 2u);
 }
 
-/// What GRO makes of a flow and a raw socket shows: one large packet, the pseudo-header's sum as
+/// A GRO packet as a raw socket delivers it: one large packet with the pseudo-header's sum as
 /// checksum.
 Bytes coalesced_tcp(std::size_t payload_bytes) {
   Bytes inner =
@@ -390,7 +389,7 @@ TEST(WorkerInboundRaw, DoesNotMindWhatTheKernelWroteIntoTheOuterHeader) {
   TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw}};
   const Bytes inner = udp_packet(100);
   Bytes outer = ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner);
-  outer[10] ^= std::byte{0x55};  // as after an option that was filled in on arrival
+  outer[10] ^= std::byte{0x55};  // as if the kernel had written into an option on arrival
   rig.queues().put(io::Source::tunnel, outer);
   rig.round();
   EXPECT_EQ(rig.queues().written.at(0).bytes, inner);
@@ -429,13 +428,13 @@ TEST(WorkerErrors, LearnThePathMtu) {  // RFC 4213 3.4, RFC 1191
   EXPECT_EQ(rig.path().mtu(), 1400);
   EXPECT_EQ(rig.tunnel().errors_relayed, 1u);
   const Bytes& relayed =
-      rig.queues().written.at(0).bytes;  // at once, not only with the next packet
+      rig.queues().written.at(0).bytes;  // in the same round, not only for the next packet
   EXPECT_EQ(relayed.at(40), std::byte{2});
   EXPECT_EQ(proto::load_be32(relayed, 44), 1380u);
   expect_conserved(rig);
 }
 
-// Tunnels with `local any` to the loopback network: a look-up gives each its local address.
+// Tunnels with `local any` to the loopback network: a route look-up gives each its local address.
 TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
   constexpr std::uint32_t kTunnels = 3 * Worker::kRouteRefreshBatch + 5;
   std::vector<TunnelConfig> configs(kTunnels, sit_config());

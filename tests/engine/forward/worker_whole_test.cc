@@ -1,5 +1,5 @@
-// Which super-packets a worker gives whole to a next hop that cuts them, and what is counted for
-// them. What the kernel makes of them: kernel_cuts_test.cc.
+// The super-packets that a worker sends unsegmented to a next hop that segments them, and their
+// counters. The kernel's part: kernel_cuts_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ Bytes behind(const Bytes& packet, std::size_t offset) {
 
 class WorkerWhole : public ::testing::Test {
  protected:
-  /// A worker whose tunnel has a next hop that cuts, after a round with one super-packet.
+  /// A worker whose tunnel has a segmenting next hop, after a round with one super-packet.
   static std::unique_ptr<TunnelRig> after(const TunnelConfig& config, const TransportPacket& drawn,
                                           std::uint16_t segment_bytes,
                                           std::uint16_t path_mtu = 1500,
@@ -54,7 +54,7 @@ TEST_F(WorkerWhole, TakesATcpSuperPacketWhole) {
     const auto outer = proto::parse_ipv4(sent.bytes);
     ASSERT_TRUE(outer);
     EXPECT_TRUE(outer->dont_fragment);
-    // What is counted are the segments, each with its headers.
+    // The counters count the segments, each with its headers.
     EXPECT_EQ(rig->tunnel().out_received, 3u);
     EXPECT_EQ(rig->tunnel().out_packets, 3u);
     EXPECT_EQ(rig->tunnel().out_bytes, 3u * 60 + 3000);
@@ -98,7 +98,7 @@ TEST_F(WorkerWhole, LeavesRoomForTheIdentificationsOfAllSegments) {  // RFC 6864
   TunnelRig rig{config};
   rig.path().next_hop.store(kHop);
   const TransportPacket drawn{.payload = pattern(40'500)};
-  for (int i = 0; i < 2000; ++i) {  // 41 each: the numbers go round
+  for (int i = 0; i < 2000; ++i) {  // 41 each: the identifications wrap around
     rig.queues().put(io::Source::tun, draw(drawn, Checksum::partial), partial_offload(drawn, 1000));
   }
   rig.round();
@@ -108,7 +108,7 @@ TEST_F(WorkerWhole, LeavesRoomForTheIdentificationsOfAllSegments) {  // RFC 6864
   };
   for (std::size_t i = 1; i < 2000; ++i) {
     const auto step = static_cast<std::uint16_t>(identification(i) - identification(i - 1));
-    ASSERT_TRUE(step == 41 || step == 42) << step;  // 42: 0 is left out
+    ASSERT_TRUE(step == 41 || step == 42) << step;  // 42: 0 is skipped
     ASSERT_NE(identification(i), 0);
   }
 }

@@ -1,4 +1,4 @@
-// Pairs of tunnels that cannot be of one device, and those that can.
+// Pairs of tunnels that cannot belong to one device, and pairs that can.
 #include "engine/model/config_conflict.h"
 
 #include <gmock/gmock.h>
@@ -16,7 +16,7 @@ proto::Ipv6Prefix prefix(std::string_view text) {
   return proto::Ipv6Prefix::from_text(text).value();
 }
 
-/// Two tunnels that have nothing in common but `local`.
+/// Two tunnels that share nothing except `local`.
 std::vector<TunnelConfig> two() {
   return {{.name = "alice",
            .prefixes6 = {prefix("2001:db8:1::/48")},
@@ -34,7 +34,7 @@ proto::Gre::Parameters with_key(std::uint32_t key) { return {.ikey = key, .okey 
 struct Pair {
   const char* name;
   void (*change)(std::vector<TunnelConfig>& tunnels);
-  std::string_view word;  ///< that clashes; empty: none does
+  std::string_view word;  ///< the conflicting option; empty: no conflict
   std::string_view value;
   std::string_view problem;
 };
@@ -137,7 +137,7 @@ TEST(FindClash, AsksNothingOfOneTunnel) {
   EXPECT_FALSE(find_conflict(one));
 }
 
-// A tunnel with a metric in between hides nothing: two of three still have none.
+// A tunnel with a metric in between hides no conflict: two of the three still have none.
 TEST(FindClash, SeesTwoWithoutPrecedenceAmongThree) {
   Tunnels three = two();
   three.push_back(

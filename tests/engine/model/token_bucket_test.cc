@@ -8,7 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 using Time = TokenBucket::Clock::time_point;
 
-/// How many of `demand` are given at one time.
+/// How many of `demand` tokens the bucket allows at one time.
 int given(TokenBucket& bucket, const TokenBucket::Rate& rate, Time now, int demand = 1000) {
   int count = 0;
   for (int i = 0; i < demand; ++i) count += bucket.allow(rate, now) ? 1 : 0;

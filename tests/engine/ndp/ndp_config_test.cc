@@ -21,7 +21,7 @@ NdpConfig good() {
   return config;
 }
 
-/// The error of a good configuration to which something has been done; "" if it is still good.
+/// The error of a valid configuration after one change; "" if it is still valid.
 std::string error_of(const std::function<void(NdpConfig&)>& change) {
   NdpConfig config = good();
   change(config);

@@ -1,4 +1,4 @@
-// The responder beside a model of its rules, and under a storm.
+// The responder compared with a model of its rules, and in a storm.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace {
 using namespace culvert::test;
 
 TEST(NdpStorm, AMillionRandomTargetsStayWithinTheTables) {
-  // The tables have fixed places; what is counted is that all of it is accounted for.
+  // Memory is fixed; this checks that every message is counted.
   for (const NdpAnswer answer : {NdpAnswer::always, NdpAnswer::probe}) {
     NdpRig rig{config_with(answer)};
     std::mt19937 random{6583};
@@ -43,7 +43,7 @@ TEST(NdpStorm, AMillionRandomTargetsStayWithinTheTables) {
   }
 }
 
-/// The rules again, written as one reads them: no table, no bound.
+/// The rules again, written literally, without tables and bounds.
 struct Model {
   NdpConfig config;
   std::vector<NdpTunnelPrefix> tunnels;
@@ -78,7 +78,7 @@ struct Model {
 
 TEST(NdpModel, SaysTheSameOfRandomRulesAndTargets) {
   std::mt19937 random{4861};
-  // Few bits, so that prefixes meet: 2001:db8::/112 and 16 bits of host.
+  // Few bits, so that prefixes overlap: 2001:db8::/112 and 16 bits of host.
   const auto some_address = [&] {
     auto address = address6("2001:db8::");
     proto::store_be16(address.bytes, 14, static_cast<std::uint16_t>(random()));

@@ -95,7 +95,7 @@ TEST(NdpProbing, LeavesWhoHasGivenUp) {
 }
 
 TEST(NdpProbing, LeavesTheDetectedAddressToItsHost) {
-  // Nobody behind us has it, so the host that asked takes it.
+  // No host behind us has the address, so the soliciting host may use it.
   NdpConfig config = config_with(NdpAnswer::probe);
   config.probe.tries = 1;
   NdpRig rig{config};
@@ -139,7 +139,7 @@ TEST(NdpProbing, IsLimited) {
 }
 
 TEST(NdpProbing, ForgetsNobodyAliveInAScan) {
-  // RFC 6583: the table is full of the living and of those asked about.
+  // RFC 6583: the table is full of targets that are alive or being probed.
   NdpConfig config = config_with(NdpAnswer::probe);
   config.probe.cache = 16;
   config.probe.per_second = kMaxNdpProbesPerSecond;

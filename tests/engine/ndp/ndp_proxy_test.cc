@@ -2,7 +2,7 @@
 //
 //     this namespace                        peer
 //     ours 02::01, fe80::1  ------veth------ theirs 02::02, 2001:db8:0:1::100/64
-//     NdpProxy                              a host of the link
+//     NdpProxy                              a host on the link
 #include "engine/ndp/ndp_proxy.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ using io::Inside;
 constexpr auto kBehind = "2001:db8:0:1::2", kFree = "2001:db8:0:1::99";
 const EthernetText kOurMac = "02 00 00 00 00 01", kTheirMac = "02 00 00 00 00 02";
 
-/// What a command prints.
+/// The output of a command.
 std::string output_of(const std::string& command) {
   std::string text;
   FILE* pipe = ::popen(command.c_str(), "r");
@@ -43,7 +43,7 @@ std::string output_of(const std::string& command) {
   return text;
 }
 
-/// Whether it holds, at once or soon.
+/// Waits a short time until the condition holds; false if it does not.
 bool eventually(const std::function<bool()>& holds) {
   for (int i = 0; i < 1000; ++i) {
     if (holds()) return true;
@@ -97,13 +97,13 @@ class NdpProxyTest : public io::NamespaceTest {
     const Inside there{wire_->peer()};
     return output_of(command);
   }
-  /// The peer's kernel has found the target at our address, as that of a router.
+  /// The peer's kernel has resolved the target to our link-layer address, as a router.
   bool is_resolved(const std::string& target) {
     in_peer("ping -6 -c 1 -W 1 " + target + " >/dev/null 2>&1");
     const auto entry = in_peer("ip -6 neigh show " + target);
     return entry.find("lladdr 02:00:00:00:00:01 router") != std::string::npos;
   }
-  /// A packet socket of the peer that has everything of IPv6 that comes to it.
+  /// A packet socket of the peer that receives all IPv6 packets.
   io::Fd peer_socket() {
     const Inside there{wire_->peer()};
     io::Fd socket = io::open_test_socket(AF_PACKET, SOCK_RAW, 0);
@@ -118,7 +118,7 @@ class NdpProxyTest : public io::NamespaceTest {
     ASSERT_EQ(::send(socket.get(), frame.data(), frame.size(), 0),
               static_cast<ssize_t>(frame.size()));
   }
-  /// The next neighbor advertisement that comes; empty: none does.
+  /// The next neighbor advertisement; empty: none arrives.
   static Bytes next_advertisement(const io::Fd& socket) {
     for (int i = 0; i < 40; ++i) {
       const Bytes frame = io::receive_from(socket);
@@ -164,8 +164,8 @@ TEST_F(NdpProxyTest, AKernelIsKeptFromWhatIsTakenAndNotFromWhatIsFree) {
 }
 
 TEST_F(NdpProxyTest, AnswersNdisc6) {
-  // It shows only advertisements whose source is the target, which those of a proxy never are, the
-  // kernel's own included; so the answer is looked for on the wire.
+  // ndisc6 shows only advertisements whose source is the target. Those of a proxy never are, the
+  // kernel's own included. So the test captures the answer on the wire.
   if (std::system("command -v ndisc6 >/dev/null") != 0) GTEST_SKIP() << "ndisc6 is not installed";
   const auto proxy = serve(config(NdpAnswer::always));
   const auto socket = peer_socket();
@@ -213,7 +213,7 @@ TEST_F(NdpProxyTest, HearsNeitherOthersNorItself) {
   output_of("ping -6 -c 1 -W 1 2001:db8:0:1::55%ours >/dev/null 2>&1");
   send(socket, solicitation("fe80::2", kBehind, kTheirMac));
   EXPECT_TRUE(eventually([&] { return proxy->status().totals.answers == 1; }));
-  // Advertisements of the peer about itself are all that may have come beside it.
+  // Only the peer's advertisements about itself may arrive as well.
   const auto totals = proxy->status().totals;
   EXPECT_EQ(totals.received, 1 + totals.advertisements);
 }

@@ -9,7 +9,7 @@ namespace {
 
 using namespace culvert::test;
 
-// ---- what an answer looks like ------------------------------------------------------------------
+// ---- the format of answers ----------------------------------------------------------------------
 
 TEST(NdpAnswer, GoesToTheAskerWithSolicitedFlagAndWithoutOverride) {
   // RFC 4861 7.2.4, 7.2.8.
@@ -31,7 +31,7 @@ TEST(NdpAnswer, GoesToTheFrameSourceWithoutAnOption) {
   NdpRig rig{config_with(NdpAnswer::always)};
   EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac)),
               ElementsAre(SameBytes(answer_to_router())));
-  // Nor is an address that is a group's used.
+  // A multicast link-layer address is not used either.
   EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac, {.option = "33 33 00 00 00 01"})),
               ElementsAre(SameBytes(answer_to_router())));
 }
@@ -76,8 +76,7 @@ TEST(NdpAnnouncement, IsNotMadeForOthersTargets) {
   EXPECT_TRUE(rig.out().frames().empty());
 }
 
-// ---- which rule
-// -----------------------------------------------------------------------------------
+// ---- which rule ---------------------------------------------------------------------------------
 
 TEST(NdpRule, NoneHoldsTheTarget) {
   NdpRig rig{config_with(NdpAnswer::always)};
@@ -138,7 +137,7 @@ TEST(NdpRuleAuto, FollowsTunnelsThatComeAndGo) {
   rig.expect_ignored(NdpIgnored::no_tunnel, 2);
 }
 
-// ---- what is never answered ---------------------------------------------------------------------
+// ---- never answered -----------------------------------------------------------------------------
 
 TEST(NdpNever, OwnAddresses) {
   NdpRig rig{config_with(NdpAnswer::always)};
@@ -201,7 +200,7 @@ TEST(NdpNever, NeighborsThatTheOwnerKnows) {
 }
 
 TEST(NdpNever, ItsOwnEchoMakesNoNeighbor) {
-  // A switch or access point that sends multicast frames back.
+  // A switch or access point may send our multicast frames back.
   NdpRig rig{config_with(NdpAnswer::always)};
   EXPECT_THAT(rig.give(duplicate_answer()), IsEmpty());
   EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
@@ -214,8 +213,8 @@ TEST(NdpNever, NeighborsElsewhereTakeNoPlace) {
 }
 
 TEST(NdpDuplicateDetection, LeavesWhatNoTunnelHas) {
-  // RFC 4862 5.4: a host of the link takes an address that is free; it has it from then on, also
-  // when a tunnel claims it later.
+  // RFC 4862 5.4: a host on the link starts to use a free address; it owns the address from then
+  // on, even if a tunnel gets its prefix later.
   NdpRig rig{config_with(NdpAnswer::automatic)};
   EXPECT_THAT(rig.give(detection()), IsEmpty());
   rig.expect_ignored(NdpIgnored::no_tunnel);
@@ -230,7 +229,7 @@ TEST(NdpDuplicateDetection, DefendsWhatATunnelHas) {
   EXPECT_THAT(rig.give(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
 }
 
-// ---- what breaks a rule -------------------------------------------------------------------------
+// ---- malformed messages -------------------------------------------------------------------------
 
 struct Broken {
   const char* name;

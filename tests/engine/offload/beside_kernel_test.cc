@@ -1,4 +1,4 @@
-// Gso, Gro and Ipv4Fragmenter beside Linux, which does the same work.
+// Gso, Gro and Ipv4Fragmenter compared with Linux, which does the same work.
 //
 //     test --TUN `in`, virtio headers--> [forwarding, GSO] --TUN `out`, no offload--> test
 //     test --TUN `in`, fragments--> [reassembly] --raw socket--> test
@@ -50,7 +50,8 @@ void set_sysctl(const std::string& name, const std::string& value) {
   ASSERT_TRUE(file) << name;
 }
 
-/// A TUN device of this thread's namespace, with or without virtio-net headers; no offload is on.
+/// A TUN device in this thread's namespace, with or without virtio-net headers; all offloads are
+/// off.
 io::Fd open_tun(const char* name, bool has_virtio_header) {
   io::Fd tun{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
   ifreq request{};
@@ -81,7 +82,7 @@ class Kernel {
     ip("route add 2001:db8::/32 dev out");
   }
 
-  /// Gives the kernel a packet from `in`.
+  /// Sends the kernel a packet through `in`.
   void receive(const Bytes& packet, const io::Offload& offload) {
     Bytes bytes(io::kVirtioHeaderBytes);
     io::write_virtio_header(std::span{bytes}.first<io::kVirtioHeaderBytes>(), offload);
@@ -90,7 +91,7 @@ class Kernel {
         << std::strerror(errno);
   }
 
-  /// The next `count` TCP and UDP packets that it forwards, fewer if it does not.
+  /// The next `count` TCP and UDP packets that it forwards; fewer if it forwards fewer.
   std::vector<Bytes> forwarded(std::size_t count) {
     std::vector<Bytes> packets;
     while (packets.size() < count) {
@@ -120,7 +121,7 @@ class Kernel {
 
 class BesideKernel : public ::testing::Test {
  protected:
-  /// Runs `body` in a namespace of its own, which goes with the thread.
+  /// Runs `body` in a new namespace, which ends with the thread.
   static void run(const std::function<void()>& body) {
     int error = 0;
     std::thread([&] {
@@ -208,7 +209,7 @@ TEST_F(BesideKernel, TakesWhatTheCoalescerJoinsAndCutsItAgain) {
 
 constexpr int kExperimental = 253;  // RFC 3692
 
-/// An IPv4 packet to the address of `in`, of a protocol that nobody has.
+/// An IPv4 packet to the address of `in`, with an unassigned protocol.
 Bytes random_local_packet(std::mt19937& random, std::uint16_t identification,
                           std::size_t& header_bytes) {
   TransportPacket drawn{.is_ipv6 = false,

@@ -1,4 +1,4 @@
-// Gro on random traffic: every packet comes out, unchanged, in the order of its flow.
+// Gro on random traffic: every packet is output, unchanged, in the order of its flow.
 #include <gtest/gtest.h>
 
 #include <random>

@@ -1,4 +1,5 @@
-// Gro: what it joins, what it must not, and that nothing is lost, changed or reordered.
+// Gro: packets that it joins, packets that it must not join, and that none is lost, changed or
+// reordered.
 #include "engine/offload/gro.h"
 
 #include <gtest/gtest.h>
@@ -99,7 +100,7 @@ struct Change {
   std::function<void(TransportPacket&)> apply;
 };
 
-/// Changes one packet of three: none of the others may be joined across it.
+/// Changes one packet of three: GRO must not join the others across it.
 void expect_each_closes(const TransportPacket& kind, const std::vector<Change>& changes) {
   for (const auto& [what, apply] : changes) {
     auto packets = run_of(kind, 3);
@@ -213,7 +214,7 @@ TEST(Gro, BelievesTheKernelThatAChecksumIsRight) {
 }
 
 TEST(Gro, BelievesNoChecksumOfWhatIsNoWholePacket) {
-  // Nothing of what the kernel vouches for makes padding, fragments or no checksum come back.
+  // A checksum verified by the kernel does not restore padding, fragments or missing checksums.
   const io::Offload verified{.checksum_verified = true};
   for (const TransportPacket& kind : all_kinds()) {
     Round round;
@@ -248,7 +249,7 @@ TEST(Gro, KeepsUdpWithoutAChecksumAlone) {
 }
 
 TEST(Gro, JoinsAnyIdentificationWithDfSet) {
-  // RFC 6864 4.1: the identification of an atomic datagram means nothing.
+  // RFC 6864 4.1: the identification of an atomic datagram has no meaning.
   auto packets = run_of({.is_ipv6 = false, .payload = Bytes(100)}, 3);
   for (auto& packet : packets) packet.identification = 0;
   EXPECT_EQ(coalesce(packets), Counts({3}));

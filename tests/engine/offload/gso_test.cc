@@ -1,4 +1,4 @@
-// Gso against the slow one, and what it refuses.
+// Gso compared with the slow implementation, and the super-packets that it refuses.
 #include "engine/offload/gso.h"
 
 #include <gtest/gtest.h>
@@ -80,7 +80,7 @@ TEST(Gso, CutsAsTheSlowReferenceDoes) {
 }
 
 TEST(Gso, PutsFlagsWhereTheyBelong) {
-  // RFC 9293 3.8.6 and RFC 3168 6.1.2: FIN and PSH end the data, CWR is said once, ECE always.
+  // RFC 9293 3.8.6 and RFC 3168 6.1.2: FIN and PSH end the data, CWR is set once, ECE always.
   const SuperPacket super({.flags = 0xd9, .payload = Bytes(2500)}, 1000);
   const auto segments = cut(super.packet);
   ASSERT_EQ(segments.size(), 3u);
@@ -103,7 +103,7 @@ TEST(Gso, CountsSequenceAndIdentificationAcrossTheirEnd) {
 }
 
 TEST(Gso, SendsAUdpChecksumOfZeroAsOnes) {
-  // RFC 768: a field of 0 says that there is no checksum. The two bytes make the sum come to 0.
+  // RFC 768: a field of 0 means that there is no checksum. The two bytes make the sum 0.
   TransportPacket drawn{.is_tcp = false, .payload = Bytes(2)};
   const Bytes whole = test::draw(drawn);
   drawn.payload = {whole[46], whole[47]};
@@ -115,7 +115,7 @@ TEST(Gso, SendsAUdpChecksumOfZeroAsOnes) {
 }
 
 TEST(Gso, KeepsThePseudoHeaderSumOfARoutingHeader) {
-  // RFC 8200 8.1: the checksum is of the last destination, which only the sender's sum knows.
+  // RFC 8200 8.1: the checksum covers the final destination, which only the sender's sum contains.
   TransportPacket drawn{.payload = Bytes(3000, std::byte{7})};
   SuperPacket plain(drawn, 1000);
   SuperPacket routed(drawn, 1000);

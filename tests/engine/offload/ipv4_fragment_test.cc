@@ -1,4 +1,4 @@
-// Ipv4Fragmenter against a slow one that follows RFC 791 3.2.
+// Ipv4Fragmenter compared with a slow implementation of RFC 791 3.2.
 #include <gtest/gtest.h>
 
 #include "tests/support/cut.h"
@@ -28,7 +28,7 @@ Bytes pad(Bytes options) {
   return options;
 }
 
-/// One packet of `original`: `done` bytes of its payload lie before.
+/// One fragment of `original`; `done` bytes of its payload precede it.
 Bytes slow_fragment(const Original& original, const Bytes& options, std::size_t done,
                     std::size_t size) {
   const std::size_t offset = original.offset_units + done / 8;
@@ -127,7 +127,8 @@ TEST(Ipv4Fragmenter, LeavesWhatFitsWhole) {
 }
 
 TEST(Ipv4Fragmenter, StopsWhereNoOffsetReaches) {
-  // RFC 791 3.1: 13 bits of 8 bytes. A malformed fragment must not wrap to the first.
+  // RFC 791 3.1: the offset has 13 bits, in units of 8 bytes. A malformed fragment must not wrap to
+  // the first.
   Original original;
   original.offset_units = 8190;
   original.more_fragments = true;

@@ -73,12 +73,12 @@ TEST(LpmTable, KeepsTheLastOfEqualPrefixes) {
   EXPECT_EQ(found(Table6(entries), address6("2001:db8::1")), 2);
 }
 
-// ---- against a walk over all prefixes -----------------------------------------------------------
+// ---- compared with a linear search over all prefixes --------------------------------------------
 
 template <class Address>
 Address random_address(std::mt19937& random, unsigned clusters) {
   Address address{};
-  // Few values a byte, so that prefixes lie in each other and addresses in prefixes.
+  // Few values per byte, so that prefixes are nested and contain the addresses.
   for (auto& byte : address.bytes) byte = std::byte(random() % clusters * 0x55);
   return address;
 }

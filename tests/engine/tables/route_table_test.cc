@@ -13,7 +13,7 @@ namespace {
 
 proto::Ipv6Address address(const char* text) { return proto::Ipv6Address::from_text(text).value(); }
 
-/// Tunnels and the table over them. Remotes are 198.51.100.1 and so on.
+/// Tunnels and their route table. Remotes are 198.51.100.1 and so on.
 class Routes {
  public:
   explicit Routes(std::vector<TunnelConfig> configs) {

@@ -8,7 +8,7 @@
 namespace culvert {
 namespace {
 
-/// A table whose two halves must agree, and which says when it is freed.
+/// A table whose two halves must agree, and which reports when it is freed.
 struct Pair {
   explicit Pair(int value, std::atomic<int>& alive) : a(value), b(value), alive_(alive) {
     ++alive_;

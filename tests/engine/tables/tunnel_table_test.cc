@@ -86,9 +86,9 @@ TEST(TunnelTable, TakesNoUnspecifiedAddressForAny) {
   EXPECT_EQ(tables.find(kSit, kRemote, Ipv4Address{}, std::nullopt), nullptr);
 }
 
-// ---- against a walk over all tunnels ------------------------------------------------------------
+// ---- compared with a linear search over all tunnels ---------------------------------------------
 
-/// How specific a tunnel is for a packet; 0: it is not its.
+/// How specific a tunnel matches a packet; 0: no match.
 int rank(const Tunnel& tunnel, std::uint8_t protocol, Ipv4Address source, Ipv4Address destination,
          std::optional<std::uint32_t> key, const OwnAddresses& own) {
   const TunnelConfig& each = tunnel.config;
