@@ -329,7 +329,7 @@ TEST_F(OneEngine, KeepsSequenceNumbersOnOneWorker) {  // RFC 2890 2.2
   auto engine = Engine::open(config);
   ASSERT_TRUE(engine);
   EXPECT_EQ((*engine)->status().workers, 1u);
-  EXPECT_TRUE((*engine)->apply(config)) << "what was asked for has not changed";
+  EXPECT_TRUE((*engine)->apply(config)) << "the configuration has not changed";
   EXPECT_THAT(said, HasSubstr("seq"));
 }
 

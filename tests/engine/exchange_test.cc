@@ -77,7 +77,7 @@ void exchange(const io::Fd& in, const io::Fd& out) {
   std::uint32_t sent = 0, received = 0;
   for (int idle = 0; received < kPackets && idle < 10'000;) {
     if (sent < kPackets && sent - received < kWindow) test::put(in, numbered(sent++));
-    const Bytes packet = test::take(out);
+    const Bytes packet = test::receive(out);
     if (packet.empty()) {
       std::this_thread::sleep_for(std::chrono::microseconds{100});
       ++idle;

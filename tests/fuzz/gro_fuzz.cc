@@ -46,7 +46,7 @@ void try_traffic(std::span<const std::byte> bytes) {
       round.add(input.bytes, input.offload, 0, !test::one_in(choices, 50));
     }
     for (const auto& output : round.finish()) {
-      const std::string wrong = expected.take(output);
+      const std::string wrong = expected.remove(output);
       require(wrong.empty(), wrong.c_str());
     }
     const std::string wrong = expected.end();

@@ -52,7 +52,7 @@ class NdpRig {
   }
 
   /// The frames that are sent in answer to a frame.
-  std::vector<Bytes> give(const Bytes& frame) {
+  std::vector<Bytes> receive(const Bytes& frame) {
     out_.clear();
     responder_.receive(frame, now, out_);
     return sent();

@@ -29,7 +29,7 @@ inline void put(const io::Fd& end, const Bytes& bytes) {
 }
 
 /// Empty if there is no packet.
-inline Bytes take(const io::Fd& end) {
+inline Bytes receive(const io::Fd& end) {
   Bytes bytes(70'000);
   const auto count = ::recv(end.get(), bytes.data(), bytes.size(), 0);
   bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);

@@ -204,7 +204,7 @@ TEST(FlowTableModel, SaysNothingWrongWhenItIsFull) {
 // ---- threads ------------------------------------------------------------------------------------
 
 /// A pin that identifies its flow in each field.
-FlowPin telling_pin(std::uint32_t number, std::uint16_t slot) {
+FlowPin identifying_pin(std::uint32_t number, std::uint16_t slot) {
   return {.slot = slot,
           .local = proto::Ipv4Address::from_host(number * 64 + slot),
           .remote = proto::Ipv4Address::from_host(~(number * 64 + slot)),
@@ -227,9 +227,9 @@ TEST(FlowTableThreads, FindNothingThatIsMixed) {
       const FlowStep step{.direction = Direction::inbound, .now = FlowTick{unsigned(i) / 1'000}};
       const auto slot = static_cast<std::uint16_t>(random() % kTunnels);
       if (random() % 2 == 0) {
-        table.pin(key, hash, step, telling_pin(number, slot));
+        table.pin(key, hash, step, identifying_pin(number, slot));
       } else if (const auto pin = table.find(key, hash, step.now)) {
-        wrong += *pin != telling_pin(number, pin->slot);
+        wrong += *pin != identifying_pin(number, pin->slot);
       }
     }
   };
@@ -237,7 +237,7 @@ TEST(FlowTableThreads, FindNothingThatIsMixed) {
     while (!stop) {
       table.forget(3);
       table.for_each(FlowTick{}, [&](const FlowRecord& flow) {
-        wrong += flow.pin != telling_pin(flow.key.word, flow.pin.slot);
+        wrong += flow.pin != identifying_pin(flow.key.word, flow.pin.slot);
       });
       std::this_thread::yield();
     }

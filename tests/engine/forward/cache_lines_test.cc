@@ -219,7 +219,7 @@ class Core {
   }
   static std::size_t count(const io::Fd& end) {
     std::size_t packets = 0;
-    while (!test::take(end).empty()) ++packets;
+    while (!test::receive(end).empty()) ++packets;
     return packets;
   }
 

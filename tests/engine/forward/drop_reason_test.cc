@@ -23,7 +23,7 @@ Bytes sit(const Drawing& packet) { return ipv4(kRemoteText, kLocalText) / packet
 // ---- outbound -----------------------------------------------------------------------------------
 
 struct Outbound : ::testing::Test {
-  void take(const Bytes& packet, const io::Offload& offload = {}) {
+  void outbound(const Bytes& packet, const io::Offload& offload = {}) {
     rig.queues().put(io::Source::tun, packet, offload);
     rig.round();
   }
@@ -37,7 +37,7 @@ TEST_F(Outbound, PacketLargerThanABuffer) {
 }
 
 TEST_F(Outbound, NoIpPacket) {
-  take(Bytes(40, std::byte{0x55}));
+  outbound(Bytes(40, std::byte{0x55}));
   expect_only_drop(rig, DropReason::tun_packet_malformed);
 }
 
@@ -48,17 +48,17 @@ TEST_F(Outbound, OffloadHeaderOfAnUnknownKind) {
 }
 
 TEST_F(Outbound, ChecksumPastThePacket) {
-  take(inner(), {.needs_checksum = true, .checksum_start = 40, .checksum_offset = 600});
+  outbound(inner(), {.needs_checksum = true, .checksum_start = 40, .checksum_offset = 600});
   expect_only_drop(rig, DropReason::tun_offload_malformed);
 }
 
 TEST_F(Outbound, Ipv4IntoSit) {
-  take(ipv4("10.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8));
+  outbound(ipv4("10.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8));
   expect_only_drop(rig, DropReason::payload_unsupported);
 }
 
 TEST_F(Outbound, LargerThanTheTunnelMtu) {
-  take(ipv6(kHost, kServer) / udp(1, 2) / payload(1480 - 48 + 1));
+  outbound(ipv6(kHost, kServer) / udp(1, 2) / payload(1480 - 48 + 1));
   expect_only_drop(rig, DropReason::packet_too_big);
   ASSERT_EQ(rig.queues().written.size(), 1u);  // Packet Too Big, RFC 4213 3.2
   EXPECT_EQ(rig.tunnel().too_big_sent, 1u);
@@ -66,7 +66,7 @@ TEST_F(Outbound, LargerThanTheTunnelMtu) {
 
 TEST_F(Outbound, NoLocalAddress) {
   rig.path().local = proto::Ipv4Address{};
-  take(inner());
+  outbound(inner());
   expect_only_drop(rig, DropReason::local_address_unknown);
 }
 
@@ -153,7 +153,7 @@ struct SendError {
 class OutboundSend : public Outbound, public ::testing::WithParamInterface<SendError> {};
 TEST_P(OutboundSend, FailsWithItsReason) {
   rig.queues().send_error = GetParam().error;
-  take(inner());
+  outbound(inner());
   expect_only_drop(rig, GetParam().reason);
 }
 INSTANTIATE_TEST_SUITE_P(Errno, OutboundSend,

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""relay_error() beside scapy: random packets, always the same ones, in every kind of tunnel meet
-every kind of ICMPv4 error, quoted to any length. Scapy builds the outer packet, the error about it,
-and what the inner source has to be told; when it has to be told, is written down here once more,
-from RFC 4213 3.2.2 and 3.4, RFC 1191 and RFC 4443 2.4(e).
+"""relay_error() compared with scapy: random packets (the same in every run) in every kind of tunnel,
+and every kind of ICMPv4 error about them, quoted to any length. Scapy builds the outer packet, the
+error about it, and the expected error for the inner source. The conditions for relaying are
+implemented here once more, from RFC 4213 3.2.2 and 3.4, RFC 1191 and RFC 4443 2.4(e).
 
-usage: icmp_scapy_test.py RELAY_TOOL; exit status 0, 1 (what differs is printed), 77 (no scapy)
+usage: icmp_scapy_test.py RELAY_TOOL; exit status 0, 1 (the differences are printed), 77 (no scapy)
 """
 import logging
 import random
@@ -28,7 +28,7 @@ HOST, SERVER, HOST4, SERVER4 = "2001:db8::1", "2001:db8:1::2", "192.0.2.1", "198
 
 
 class Inner:
-    """An inner packet and what RFC 4443 and RFC 1122 say of it."""
+    """An inner packet, and whether RFC 4443 and RFC 1122 allow an error about it."""
 
     def __init__(self, is_ipv6):
         data = Raw(RNG.randbytes(RNG.choice([0, 10, 600, RNG.randint(1100, 1400)])))
@@ -69,7 +69,7 @@ def encapsulate(mode, inner):
 
 
 def error_about(outer):
-    """Type, code, MTU, and the whole message with as much quoted as chance has it."""
+    """Type, code, MTU, and the whole message, which quotes a random number of bytes."""
     kind, code = RNG.choice([(3, 4)] * 4 + [(3, 0), (3, 1), (3, 2), (11, 0), (11, 1), (12, 0), (4, 0),
                                            (5, 1)])
     mtu = RNG.choice([0, 1, 576, RNG.randint(1000, 1600)]) if (kind, code) == (3, 4) else 0
@@ -79,8 +79,8 @@ def error_about(outer):
     return kind, code, mtu, quoted, bytes(message)
 
 
-def told(inner, quoted_inner, is_too_big, mtu):
-    """The packet that tells the inner source."""
+def expected_error(inner, quoted_inner, is_too_big, mtu):
+    """The error packet for the inner source."""
     if inner.is_ipv6:
         error = ICMPv6PacketTooBig(mtu=mtu) if is_too_big else ICMPv6DestUnreach(code=3)
         return bytes(IPv6(src=SERVER, dst=HOST, hlim=64) / error / Raw(quoted_inner[:1232]))
@@ -91,7 +91,7 @@ def told(inner, quoted_inner, is_too_big, mtu):
 
 
 def expect(inner, overhead, path_mtu, error):
-    """What relay_error() has to answer."""
+    """The expected output of relay_error()."""
     kind, code, mtu, quoted, _ = error
     sent = overhead + len(inner.bytes)
     if kind in (4, 5):
@@ -114,7 +114,7 @@ def expect(inner, overhead, path_mtu, error):
         return f"icmp_error_not_relayed {learned} "
     if not inner.is_answerable or len(quoted_inner) < inner.needs_bytes:
         return f"icmp_error_not_answerable {learned} "
-    return f"none {learned} " + told(inner, quoted_inner, is_too_big, tunnel_mtu).hex()
+    return f"none {learned} " + expected_error(inner, quoted_inner, is_too_big, tunnel_mtu).hex()
 
 
 def main(tool):

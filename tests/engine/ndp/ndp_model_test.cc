@@ -28,7 +28,7 @@ TEST(NdpStorm, AMillionRandomTargetsStayWithinTheTables) {
       while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
       proto::store_be16(frame, kChecksumOffset, static_cast<std::uint16_t>(~sum));
       rig.now += 5us;  // 200,000 a second
-      rig.give(frame);
+      rig.receive(frame);
       if (rig.now >= rig.responder().next_due()) rig.expire();
     }
     const auto totals = rig.responder().counters().totals();
@@ -91,7 +91,7 @@ TEST(NdpModel, SaysTheSameOfRandomRulesAndTargets) {
     proto::store_be16(address.bytes, 14, proto::load_be16(address.bytes, 14) & mask);
     return proto::Ipv6Prefix{address, static_cast<std::uint8_t>(128 - host_bits)};
   };
-  std::size_t answered = 0, asked = 0;
+  std::size_t answered = 0, solicited = 0;
   for (int round = 0; round < 200; ++round) {
     Model model;
     model.config.interface = "eth0";
@@ -114,15 +114,15 @@ TEST(NdpModel, SaysTheSameOfRandomRulesAndTargets) {
     NdpRig rig{model.config, model.tunnels};
     for (int i = 0; i < 200; ++i) {
       const auto target = some_address();
-      const bool got = !rig.give(routers_solicitation(target.to_text())).empty();
+      const bool got = !rig.receive(routers_solicitation(target.to_text())).empty();
       ASSERT_EQ(got, model.answers(target)) << target.to_text();
       answered += got ? 1 : 0;
-      ++asked;
+      ++solicited;
     }
     rig.expect_balance();
   }
-  EXPECT_GT(answered, asked / 5) << "the model says no to nearly everything";
-  EXPECT_LT(answered, asked * 4 / 5);
+  EXPECT_GT(answered, solicited / 5) << "the model rejects nearly every target";
+  EXPECT_LT(answered, solicited * 4 / 5);
 }
 
 }  // namespace

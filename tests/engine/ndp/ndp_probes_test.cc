@@ -13,13 +13,13 @@ using namespace culvert::test;
 
 TEST(NdpProbing, AnswersOnceTheTargetHas) {
   NdpRig rig{config_with(NdpAnswer::probe)};
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   EXPECT_THAT(rig.probed(), ElementsAre(kTarget));
   EXPECT_EQ(rig.responder().probes(rig.now).waiting, 1u);
   rig.expect_ignored(NdpIgnored::none, 0);
   rig.now += 20ms;
   EXPECT_THAT(rig.echo(kTarget), ElementsAre(SameBytes(answer_to_router())));
-  EXPECT_THAT(rig.give(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
   EXPECT_THAT(rig.probed(), IsEmpty());
   rig.expect_ignored(NdpIgnored::none, 0);
   EXPECT_EQ(rig.responder().counters().totals().probes_answered, 1u);
@@ -28,7 +28,7 @@ TEST(NdpProbing, AnswersOnceTheTargetHas) {
 TEST(NdpProbing, AsksAgainAsOftenAsItMayAndRemembersTheDead) {
   NdpConfig config = config_with(NdpAnswer::probe);
   NdpRig rig{config};
-  rig.give(routers_solicitation());
+  rig.receive(routers_solicitation());
   for (unsigned tries = 1; tries < config.probe.tries; ++tries) {
     EXPECT_EQ(rig.responder().next_due(), rig.now + config.probe.timeout);
     rig.now += config.probe.timeout;
@@ -42,41 +42,41 @@ TEST(NdpProbing, AsksAgainAsOftenAsItMayAndRemembersTheDead) {
   rig.expect_ignored(NdpIgnored::probe_unanswered);
   EXPECT_EQ(rig.responder().probes(rig.now).dead, 1u);
 
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   EXPECT_THAT(rig.probed(), IsEmpty());
   EXPECT_EQ(rig.responder().counters().totals().ignored[std::size_t(NdpIgnored::probe_known_dead)],
             1u);
   rig.now += config.probe.dead_ttl;
-  rig.give(routers_solicitation());
-  EXPECT_THAT(rig.probed(), ElementsAre(kTarget)) << "forgotten";
+  rig.receive(routers_solicitation());
+  EXPECT_THAT(rig.probed(), ElementsAre(kTarget)) << "the dead state has expired";
   rig.expect_balance();
 }
 
 TEST(NdpProbing, AsksAgainWhileItAnswersWhatIsKnown) {
   NdpConfig config = config_with(NdpAnswer::probe);
   NdpRig rig{config};
-  rig.give(routers_solicitation());
+  rig.receive(routers_solicitation());
   rig.echo(kTarget);
   rig.now += config.probe.alive_ttl / 2;
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
   EXPECT_THAT(rig.probed(), ElementsAre(kTarget));
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
-  EXPECT_THAT(rig.probed(), IsEmpty()) << "under way already";
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
+  EXPECT_THAT(rig.probed(), IsEmpty()) << "a probe is already running";
   for (unsigned tries = 0; tries < config.probe.tries; ++tries) {
     rig.now += config.probe.timeout;
     rig.expire();
   }
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty()) << "it has gone";
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty()) << "the target no longer exists";
   rig.expect_ignored(NdpIgnored::probe_known_dead);
 }
 
 TEST(NdpProbing, KeepsTwoThatWait) {
   NdpRig rig{config_with(NdpAnswer::probe)};
-  rig.give(routers_solicitation());
-  rig.give(detection());
+  rig.receive(routers_solicitation());
+  rig.receive(detection());
   EXPECT_THAT(rig.probed(), IsEmpty());
-  rig.give(routers_solicitation());  // again: no third
-  rig.give(solicitation("fe80::fe", kTarget, kHostMac));
+  rig.receive(routers_solicitation());  // again: no third
+  rig.receive(solicitation("fe80::fe", kTarget, kHostMac));
   rig.expect_ignored(NdpIgnored::probe_waiting, 2);
   EXPECT_THAT(rig.echo(kTarget),
               ElementsAre(SameBytes(answer_to_router()), SameBytes(duplicate_answer())));
@@ -87,11 +87,11 @@ TEST(NdpProbing, LeavesWhoHasGivenUp) {
   NdpConfig config = config_with(NdpAnswer::probe);
   config.probe.timeout = 10s;
   NdpRig rig{config};
-  rig.give(routers_solicitation());
+  rig.receive(routers_solicitation());
   rig.now += NdpProbes::kSolicitorTimeout + 1ms;
   EXPECT_THAT(rig.echo(kTarget), IsEmpty());
   rig.expect_ignored(NdpIgnored::probe_unanswered);
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u) << "but knows the target";
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u) << "but knows the target";
 }
 
 TEST(NdpProbing, LeavesTheDetectedAddressToItsHost) {
@@ -99,21 +99,21 @@ TEST(NdpProbing, LeavesTheDetectedAddressToItsHost) {
   NdpConfig config = config_with(NdpAnswer::probe);
   config.probe.tries = 1;
   NdpRig rig{config};
-  rig.give(detection());
+  rig.receive(detection());
   rig.now += config.probe.timeout;
   rig.expire();
   rig.now += config.probe.dead_ttl;
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   EXPECT_THAT(rig.probed(), IsEmpty());
   EXPECT_EQ(rig.responder().counters().totals().ignored[std::size_t(NdpIgnored::on_link)], 1u);
 }
 
 TEST(NdpProbing, DoesNotTakeWhoAnswersFromTheAskingLink) {
   NdpRig rig{config_with(NdpAnswer::probe)};
-  rig.give(routers_solicitation());
+  rig.receive(routers_solicitation());
   EXPECT_THAT(rig.echo(kTarget, kIndex), IsEmpty());
   rig.expect_ignored(NdpIgnored::on_link);
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::on_link, 2);
 }
 
@@ -133,7 +133,7 @@ TEST(NdpProbing, IsLimited) {
   NdpConfig config = config_with(NdpAnswer::probe);
   config.probe.per_second = 10;
   NdpRig rig{config};
-  for (unsigned n = 0; n < 30; ++n) rig.give(routers_solicitation(nth_target(n)));
+  for (unsigned n = 0; n < 30; ++n) rig.receive(routers_solicitation(nth_target(n)));
   EXPECT_EQ(rig.responder().probes(rig.now).waiting, 10u);
   rig.expect_ignored(NdpIgnored::probe_rate_limited, 20);
 }
@@ -144,12 +144,12 @@ TEST(NdpProbing, ForgetsNobodyAliveInAScan) {
   config.probe.cache = 16;
   config.probe.per_second = kMaxNdpProbesPerSecond;
   NdpRig rig{config};
-  rig.give(routers_solicitation());
+  rig.receive(routers_solicitation());
   rig.echo(kTarget);
-  for (unsigned n = 0; n < 1000; ++n) rig.give(routers_solicitation(nth_target(n)));
+  for (unsigned n = 0; n < 1000; ++n) rig.receive(routers_solicitation(nth_target(n)));
   EXPECT_EQ(rig.responder().probes(rig.now).probing, 15u);
   rig.expect_ignored(NdpIgnored::probe_table_full, 1000 - 15);
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ using namespace culvert::test;
 TEST(NdpAnswer, GoesToTheAskerWithSolicitedFlagAndWithoutOverride) {
   // RFC 4861 7.2.4, 7.2.8.
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
   EXPECT_TRUE(rig.may_wait());
   rig.expect_ignored(NdpIgnored::none, 0);
 }
@@ -23,30 +23,31 @@ TEST(NdpAnswer, SaysRouterAsConfigured) {
   NdpConfig config = config_with(NdpAnswer::always);
   config.router = false;
   NdpRig rig{config};
-  EXPECT_THAT(rig.give(routers_solicitation()),
+  EXPECT_THAT(rig.receive(routers_solicitation()),
               ElementsAre(SameBytes(answer_to_router(kTarget, kSolicitedFlag))));
 }
 
 TEST(NdpAnswer, GoesToTheFrameSourceWithoutAnOption) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac)),
+  EXPECT_THAT(rig.receive(solicitation(kRouter, kTarget, kRouterMac)),
               ElementsAre(SameBytes(answer_to_router())));
   // A multicast link-layer address is not used either.
-  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac, {.option = "33 33 00 00 00 01"})),
-              ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_THAT(
+      rig.receive(solicitation(kRouter, kTarget, kRouterMac, {.option = "33 33 00 00 00 01"})),
+      ElementsAre(SameBytes(answer_to_router())));
 }
 
 TEST(NdpAnswer, PrefersTheOptionToTheFrameSource) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kHostMac, {.option = kRouterMac})),
+  EXPECT_THAT(rig.receive(solicitation(kRouter, kTarget, kHostMac, {.option = kRouterMac})),
               ElementsAre(SameBytes(answer_to_router())));
 }
 
 TEST(NdpAnswer, IsGivenToUnicastSolicitations) {
   // Neighbor unreachability detection, RFC 4861 7.3.3: to the target itself, at our address.
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(solicitation(kRouter, kTarget, kRouterMac,
-                                    {.destination = kTarget, .ethernet_destination = kOurMac})),
+  EXPECT_THAT(rig.receive(solicitation(kRouter, kTarget, kRouterMac,
+                                       {.destination = kTarget, .ethernet_destination = kOurMac})),
               ElementsAre(SameBytes(answer_to_router())));
   EXPECT_FALSE(rig.may_wait());
 }
@@ -54,7 +55,7 @@ TEST(NdpAnswer, IsGivenToUnicastSolicitations) {
 TEST(NdpAnswer, TellsAllNodesOfADuplicate) {
   // RFC 4861 7.2.4 and 4862 5.4.3: S clear, to ff02::1.
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(detection()), ElementsAre(SameBytes(duplicate_answer())));
+  EXPECT_THAT(rig.receive(detection()), ElementsAre(SameBytes(duplicate_answer())));
   EXPECT_EQ(rig.responder().counters().totals().duplicate_answers, 1u);
 }
 
@@ -80,7 +81,7 @@ TEST(NdpAnnouncement, IsNotMadeForOthersTargets) {
 
 TEST(NdpRule, NoneHoldsTheTarget) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:2::2")), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation("2001:db8:0:2::2")), IsEmpty());
   rig.expect_ignored(NdpIgnored::no_rule);
 }
 
@@ -89,9 +90,9 @@ TEST(NdpRule, LongestPrefixDecidesNotTheFirst) {
       config_with({{.prefix = prefix6("2001:db8::/32"), .answer = NdpAnswer::always},
                    {.prefix = prefix6("2001:db8:0:1::/64"), .answer = NdpAnswer::automatic},
                    {.prefix = prefix6("2001:db8:0:1:1::/80"), .answer = NdpAnswer::always}})};
-  EXPECT_EQ(rig.give(routers_solicitation("2001:db8:0:2::2")).size(), 1u);
-  EXPECT_EQ(rig.give(routers_solicitation("2001:db8:0:1:1::2")).size(), 1u);
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_EQ(rig.receive(routers_solicitation("2001:db8:0:2::2")).size(), 1u);
+  EXPECT_EQ(rig.receive(routers_solicitation("2001:db8:0:1:1::2")).size(), 1u);
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::no_tunnel);
 }
 
@@ -101,8 +102,8 @@ TEST(NdpRule, ExceptionsOfARuleGiveWayToALongerRule) {
                     .answer = NdpAnswer::always,
                     .except = {prefix6("2001:db8:0:1::/64")}},
                    {.prefix = prefix6("2001:db8:0:1:1::/80"), .answer = NdpAnswer::always}})};
-  EXPECT_EQ(rig.give(routers_solicitation("2001:db8:0:1:1::2")).size(), 1u);
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_EQ(rig.receive(routers_solicitation("2001:db8:0:1:1::2")).size(), 1u);
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::excepted);
 }
 
@@ -111,29 +112,29 @@ TEST(NdpRule, ExceptionsOfAllRulesDoNot) {
       config_with({{.prefix = prefix6("2001:db8:0:1::2/128"), .answer = NdpAnswer::always}});
   config.except = {prefix6("2001:db8:0:1::/64")};
   NdpRig rig{config};
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::excepted);
 }
 
 TEST(NdpRuleAuto, AnswersWhereTheLongestPrefixIsATunnelThatIsUp) {
   NdpRig rig{config_with(NdpAnswer::automatic),
              {{prefix6("2001:db8::/32"), true}, {prefix6("2001:db8:0:1:2::/80"), false}}};
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
-  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:1:2::1")), IsEmpty());
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
+  EXPECT_THAT(rig.receive(routers_solicitation("2001:db8:0:1:2::1")), IsEmpty());
   rig.expect_ignored(NdpIgnored::tunnel_down);
 }
 
 TEST(NdpRuleAuto, FollowsTunnelsThatComeAndGo) {
   NdpRig rig{config_with(NdpAnswer::automatic)};
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.set_prefixes({{prefix6("2001:db8:0:1::2/128"), true}});
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
   rig.set_prefixes({{prefix6("2001:db8:0:1::2/128"), false},
                     {prefix6("2001:db8:0:1::2/128"), true},
                     {prefix6("2001:db8:0:1::2/128"), false}});
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u) << "one of several tunnels is up";
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u) << "one of several tunnels is up";
   rig.set_prefixes({});
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::no_tunnel, 2);
 }
 
@@ -141,7 +142,7 @@ TEST(NdpRuleAuto, FollowsTunnelsThatComeAndGo) {
 
 TEST(NdpNever, OwnAddresses) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:1::1")), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation("2001:db8:0:1::1")), IsEmpty());
   rig.expect_ignored(NdpIgnored::own_address);
 }
 
@@ -150,40 +151,40 @@ TEST(NdpNever, WithoutALinkLocalAddress) {
   NdpInterface bare;
   bare.index = kIndex;
   rig.responder().set_interface(bare);
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::interface_unready);
 }
 
 TEST(NdpNever, WhoAsksForItsOwnAddress) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(solicitation(kTarget, kTarget, kHostMac)), IsEmpty());
+  EXPECT_THAT(rig.receive(solicitation(kTarget, kTarget, kHostMac)), IsEmpty());
   rig.expect_ignored(NdpIgnored::source_is_target);
 }
 
 TEST(NdpNever, GroupsAsAskers) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(solicitation("ff02::1", kTarget, kHostMac)), IsEmpty());
+  EXPECT_THAT(rig.receive(solicitation("ff02::1", kTarget, kHostMac)), IsEmpty());
   rig.expect_ignored(NdpIgnored::source_multicast);
 }
 
 TEST(NdpNever, NeighborsThatAdvertiseThemselves) {
   NdpConfig config = config_with(NdpAnswer::always);
   NdpRig rig{config};
-  EXPECT_THAT(
-      rig.give(advertisement(kTarget, "ff02::1", kTarget, kOverrideFlag, kAllNodesMac, kHostMac)),
-      IsEmpty());
+  EXPECT_THAT(rig.receive(advertisement(kTarget, "ff02::1", kTarget, kOverrideFlag, kAllNodesMac,
+                                        kHostMac)),
+              IsEmpty());
   EXPECT_EQ(rig.responder().on_link(rig.now), 1u);
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::on_link);
   rig.now += config.on_link_ttl;
   EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u) << "long not seen";
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u) << "long not seen";
 }
 
 TEST(NdpNever, NeighborsThatAskThemselves) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_EQ(rig.give(solicitation("2001:db8:0:1::5", kTarget, kHostMac)).size(), 1u);
-  EXPECT_THAT(rig.give(routers_solicitation("2001:db8:0:1::5")), IsEmpty());
+  EXPECT_EQ(rig.receive(solicitation("2001:db8:0:1::5", kTarget, kHostMac)).size(), 1u);
+  EXPECT_THAT(rig.receive(routers_solicitation("2001:db8:0:1::5")), IsEmpty());
   rig.expect_ignored(NdpIgnored::on_link);
 }
 
@@ -192,23 +193,23 @@ TEST(NdpNever, NeighborsThatTheOwnerKnows) {
   std::vector<proto::Ipv6Address> told{address6(kTarget)};
   rig.responder().set_on_link(told);
   rig.now += 24h;
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   rig.expect_ignored(NdpIgnored::on_link);
   told.clear();
   rig.responder().set_on_link(told);
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
 }
 
 TEST(NdpNever, ItsOwnEchoMakesNoNeighbor) {
   // A switch or access point may send our multicast frames back.
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(duplicate_answer()), IsEmpty());
-  EXPECT_EQ(rig.give(routers_solicitation()).size(), 1u);
+  EXPECT_THAT(rig.receive(duplicate_answer()), IsEmpty());
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
 }
 
 TEST(NdpNever, NeighborsElsewhereTakeNoPlace) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  rig.give(advertisement("2001:db8::9", "ff02::1", "2001:db8::9", 0, kAllNodesMac, kHostMac));
+  rig.receive(advertisement("2001:db8::9", "ff02::1", "2001:db8::9", 0, kAllNodesMac, kHostMac));
   EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
 }
 
@@ -216,17 +217,17 @@ TEST(NdpDuplicateDetection, LeavesWhatNoTunnelHas) {
   // RFC 4862 5.4: a host on the link starts to use a free address; it owns the address from then
   // on, even if a tunnel gets its prefix later.
   NdpRig rig{config_with(NdpAnswer::automatic)};
-  EXPECT_THAT(rig.give(detection()), IsEmpty());
+  EXPECT_THAT(rig.receive(detection()), IsEmpty());
   rig.expect_ignored(NdpIgnored::no_tunnel);
   rig.set_prefixes({{prefix6("2001:db8:0:1::2/128"), true}});
-  EXPECT_THAT(rig.give(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
   EXPECT_EQ(rig.responder().counters().totals().ignored[std::size_t(NdpIgnored::on_link)], 1u);
 }
 
 TEST(NdpDuplicateDetection, DefendsWhatATunnelHas) {
   NdpRig rig{config_with(NdpAnswer::automatic), {{prefix6("2001:db8:0:1::2/128"), true}}};
-  EXPECT_THAT(rig.give(detection()), ElementsAre(SameBytes(duplicate_answer())));
-  EXPECT_THAT(rig.give(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_THAT(rig.receive(detection()), ElementsAre(SameBytes(duplicate_answer())));
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
 }
 
 // ---- malformed messages -------------------------------------------------------------------------
@@ -274,7 +275,7 @@ std::vector<Broken> broken_packets() {
 class NdpBroken : public testing::TestWithParam<Broken> {};
 TEST_P(NdpBroken, IsIgnoredAndCounted) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(ethernet_frame(kOurMac, kRouterMac, GetParam().packet)), IsEmpty());
+  EXPECT_THAT(rig.receive(ethernet_frame(kOurMac, kRouterMac, GetParam().packet)), IsEmpty());
   rig.expect_ignored(GetParam().reason);
 }
 INSTANTIATE_TEST_SUITE_P(All, NdpBroken, testing::ValuesIn(broken_packets()),
@@ -282,7 +283,7 @@ INSTANTIATE_TEST_SUITE_P(All, NdpBroken, testing::ValuesIn(broken_packets()),
 
 TEST(NdpBrokenFrame, EndsInItsEthernetHeader) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.give(Bytes(13)), IsEmpty());
+  EXPECT_THAT(rig.receive(Bytes(13)), IsEmpty());
   rig.expect_ignored(NdpIgnored::truncated);
 }
 
@@ -294,12 +295,12 @@ TEST(NdpLimit, OfAllAnswers) {
   config.answers_per_second_per_source = 0;
   NdpRig rig{config};
   std::size_t answered = 0;
-  for (int i = 0; i < 30; ++i) answered += rig.give(routers_solicitation()).size();
+  for (int i = 0; i < 30; ++i) answered += rig.receive(routers_solicitation()).size();
   EXPECT_EQ(answered, 10u) << "a second's worth at once";
   rig.expect_ignored(NdpIgnored::rate_limited, 20);
   for (int i = 0; i < 100; ++i) {
     rig.now += 10ms;
-    answered += rig.give(routers_solicitation()).size();
+    answered += rig.receive(routers_solicitation()).size();
   }
   EXPECT_EQ(answered, 20u);
 }
@@ -310,10 +311,10 @@ TEST(NdpLimit, OfOneSourceLeavesOthersTheirs) {
   config.answers_per_second_per_source = 5;
   NdpRig rig{config};
   std::size_t answered = 0;
-  for (int i = 0; i < 30; ++i) answered += rig.give(routers_solicitation()).size();
+  for (int i = 0; i < 30; ++i) answered += rig.receive(routers_solicitation()).size();
   EXPECT_EQ(answered, 5u);
   rig.expect_ignored(NdpIgnored::source_rate_limited, 25);
-  EXPECT_EQ(rig.give(solicitation("fe80::fe", kTarget, kHostMac)).size(), 1u);
+  EXPECT_EQ(rig.receive(solicitation("fe80::fe", kTarget, kHostMac)).size(), 1u);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ TEST(CoalescerProperty, GivesEveryPacketBackInTheOrderOfItsFlow) {
       const auto outputs = round.finish();
       for (const auto& output : outputs) {
         ASSERT_EQ(output.tunnel, test::flow_of(output.bytes) % 3u);
-        ASSERT_EQ(expected.take(output), "") << "scene " << scene;
+        ASSERT_EQ(expected.remove(output), "") << "scene " << scene;
       }
       ASSERT_EQ(expected.end(), "") << "scene " << scene;
       input_count += batch.size();

@@ -73,7 +73,7 @@ TEST(RouteTable, KnowsTheOtherEndsLinkLocalAddresses) {  // RFC 4213 3.7
                        config("three", {"2001:db8:3::/48"}, 3)});
   EXPECT_EQ(routes.to("fe80::198.51.100.1"), "one");
   EXPECT_EQ(routes.to("fe80::198.51.100.2"), "two");
-  EXPECT_EQ(routes.to("fe80::198.51.100.3"), "two") << "written down for it";
+  EXPECT_EQ(routes.to("fe80::198.51.100.3"), "two") << "a configured prefix for this address";
   EXPECT_EQ(routes.to("fe80::198.51.100.4"), "");
 }
 

@@ -77,7 +77,7 @@ TEST(TunnelTable, TellsKeysApart) {  // RFC 2890 2.1: no key and key 0 differ
   EXPECT_EQ(sender(proto::OptionalWord{17}), "7");
   EXPECT_EQ(sender(proto::OptionalWord{7}), "");
   EXPECT_EQ(sender(proto::OptionalWord{}), "none");
-  EXPECT_EQ(sender(std::nullopt), "none") << "any of them: the first";
+  EXPECT_EQ(sender(std::nullopt), "none") << "without a key: the first";
 }
 
 TEST(TunnelTable, TakesNoUnspecifiedAddressForAny) {
