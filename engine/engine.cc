@@ -214,7 +214,7 @@ Result<void> EngineImplementation::check_change(const Config& config) const {
     const std::string name = tunnel.name + ", ";
     if (std::find(received.begin(), received.end(), protocol) == received.end())
       return refuse(name + "mode " + std::string{encapsulation_name(tunnel.mode)},
-                    "the device was opened without a tunnel of this mode: restart it");
+                    "the device does not receive this mode's IP protocol: restart it");
     if (workers_.size() > 1 && wants_order_across_workers(tunnel))
       return refuse(name + "seq", "with more than one worker: restart the device");
   }
@@ -285,7 +285,8 @@ void EngineImplementation::set_outer_interface(std::size_t tunnel, unsigned inte
   if (is_bypassed(target) && !opened_.bypass->covers(endpoints_of(target))) update_bypass();
   const auto attached = opened_.bypass->attach(interface_index);
   if (!attached)
-    log(LogLevel::debug, "packets go up the stack as well: " + attached.error().message());
+    log(LogLevel::debug, "no bypass, the kernel's IP stack also processes received packets: " +
+                             attached.error().message());
 }
 
 void EngineImplementation::update_bypass() {
@@ -295,13 +296,14 @@ void EngineImplementation::update_bypass() {
     if (tunnel && is_bypassed(*tunnel)) endpoints.push_back(endpoints_of(*tunnel));
   const auto updated = opened_.bypass->set_endpoints(std::move(endpoints));
   if (!updated)
-    log(LogLevel::debug, "packets go up the stack as well: " + updated.error().message());
+    log(LogLevel::debug, "no bypass, the kernel's IP stack also processes received packets: " +
+                             updated.error().message());
 }
 
 bool EngineImplementation::kernel_cuts_at(unsigned interface_index) {
   if (!opened_.encapsulator) return false;
   const auto log_reason = [&](const Error& error) {
-    log(LogLevel::debug, "super-packets are cut here: " + error.message());
+    log(LogLevel::debug, "the kernel does not segment super-packets: " + error.message());
     return false;
   };
   const auto leaves_undone = io::leaves_work_undone(interface_index);

@@ -90,8 +90,8 @@ void FlowPinning::pin_inbound(const InnerPacket& inner, std::span<const std::byt
   add();
   if (flow.role != FlowRole::first_fragment) return;
   const FlowKey fragments = flow.fragments();
-  Arrival& behind = next_arrival();
-  behind = {.flow = {.key = fragments}, .packets = packets, .pin = pin};
+  Arrival& fragments_arrival = next_arrival();
+  fragments_arrival = {.flow = {.key = fragments}, .packets = packets, .pin = pin};
   add();
 }
 
@@ -118,8 +118,8 @@ void FlowPinning::pin_oldest() noexcept {
 }
 
 void FlowPinning::finish() noexcept {
-  const std::size_t behind = std::min(last_ - first_, kPrefetchDistance / 2);
-  for (std::size_t i = last_ - behind; i < last_; ++i)
+  const std::size_t not_prefetched = std::min(last_ - first_, kPrefetchDistance / 2);
+  for (std::size_t i = last_ - not_prefetched; i < last_; ++i)
     table_->prefetch_entry(arrivals_[i % kPrefetchDistance].hash);
   while (first_ != last_) pin_oldest();
 }

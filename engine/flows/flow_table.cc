@@ -57,7 +57,7 @@ Result<std::unique_ptr<FlowTable>> FlowTable::open(std::size_t flows, SipKey key
     return Unexpected{Error{.code = errno,
                             .operation = "map flow table",
                             .object = std::to_string(bytes) + " bytes",
-                            .advice = "fewer flows need less"}};
+                            .advice = "configure fewer flows"}};
   }
   // Huge pages save page-table walks. In a small table one huge page would be half of the memory.
   constexpr std::size_t kWorthLargePages = std::size_t{16} << 20;
@@ -173,10 +173,10 @@ void FlowTable::pin(const FlowKey& key, std::uint64_t hash, const FlowStep& step
 /// packet too many.
 TrackedState FlowTable::refresh(const Found& found, const FlowStep& step) noexcept {
   const auto word = entries_[found.index].word(FlowEntry::kActivityWord);
-  std::uint64_t seen = found.snapshot.words[FlowEntry::kActivityWord];
+  std::uint64_t expected = found.snapshot.words[FlowEntry::kActivityWord];
   FlowActivity next;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const FlowActivity activity = FlowActivity::from(seen);
+    const FlowActivity activity = FlowActivity::from(expected);
     // removed in the meantime
     if (activity.tracked.state == FlowState::none) return activity.tracked;
     next = activity;
@@ -185,7 +185,7 @@ TrackedState FlowTable::refresh(const Found& found, const FlowStep& step) noexce
     if (step.now.since(activity.last_seen).count() != 0) next.last_seen = step.now;
     if (next == activity) break;
     next.packets += step.packets;
-    if (word.compare_exchange_weak(seen, next.word(), std::memory_order_relaxed))
+    if (word.compare_exchange_weak(expected, next.word(), std::memory_order_relaxed))
       return next.tracked;
   }
   // Only the count changes, or other workers have already refreshed the flow.
@@ -198,12 +198,12 @@ void FlowTable::move(const Found& found, const FlowPin& pin) noexcept {
   const FlowSnapshot snapshot = FlowSnapshot::of({}, pin, {}, {});
   if (found.snapshot.has_pin_of(snapshot)) return;
   FlowEntry& entry = entries_[found.index];
-  const std::uint64_t seen = found.snapshot.words[FlowEntry::kPinWord];
-  if (!try_lock(entry, seen)) return;
+  const std::uint64_t expected = found.snapshot.words[FlowEntry::kPinWord];
+  if (!try_lock(entry, expected)) return;
   // Release: see FlowSnapshot::read().
   entry.word(FlowEntry::kOuterWord)
       .store(snapshot.words[FlowEntry::kOuterWord], std::memory_order_release);
-  unlock(entry, seen, snapshot.words[FlowEntry::kPinWord]);
+  unlock(entry, expected, snapshot.words[FlowEntry::kPinWord]);
 }
 
 /// The caller must have locked the entry, so that no other thread changes this byte.
@@ -294,19 +294,19 @@ std::optional<FlowTable::Place> FlowTable::evictable_place(std::uint64_t hash,
 bool FlowTable::fill(const Place& place, std::uint64_t hash,
                      const FlowSnapshot& snapshot) noexcept {
   FlowEntry& entry = entries_[place.index];
-  const std::uint64_t seen = place.before.words[FlowEntry::kPinWord];
-  if (!try_lock(entry, seen)) return false;
+  const std::uint64_t expected = place.before.words[FlowEntry::kPinWord];
+  if (!try_lock(entry, expected)) return false;
   const auto activity = entry.word(FlowEntry::kActivityWord);
   if (!place.is_empty &&
       activity.load(std::memory_order_relaxed) != place.before.words[FlowEntry::kActivityWord]) {
-    unlock(entry, seen, seen);
+    unlock(entry, expected, expected);
     return false;
   }
   set_tag(place.index, tag_of(hash));
   FlowEntry::for_each_other_word([&](std::size_t i) {  // release: see FlowSnapshot::read()
     entry.word(i).store(snapshot.words[i], std::memory_order_release);
   });
-  unlock(entry, seen, snapshot.words[FlowEntry::kPinWord]);
+  unlock(entry, expected, snapshot.words[FlowEntry::kPinWord]);
   return true;
 }
 
@@ -321,16 +321,17 @@ std::size_t FlowTable::forget(std::uint16_t slot) noexcept {
     if (tag_at(group_tags, index % kGroupEntries) == 0) continue;
     FlowEntry& entry = entries_[index];
     for (;;) {
-      const std::uint64_t seen = entry.word(FlowEntry::kPinWord).load(std::memory_order_acquire);
-      if (FlowEntry::is_locked(seen)) {  // locked by a worker for a few instructions
+      const std::uint64_t expected =
+          entry.word(FlowEntry::kPinWord).load(std::memory_order_acquire);
+      if (FlowEntry::is_locked(expected)) {  // locked by a worker for a few instructions
         std::this_thread::yield();
         continue;
       }
-      if (static_cast<std::uint16_t>(seen) != slot) break;
-      if (!try_lock(entry, seen)) continue;
+      if (static_cast<std::uint16_t>(expected) != slot) break;
+      if (!try_lock(entry, expected)) continue;
       set_tag(index, 0);
       entry.word(FlowEntry::kActivityWord).store(0, std::memory_order_release);
-      unlock(entry, seen, FlowPin::kNoSlot);
+      unlock(entry, expected, FlowPin::kNoSlot);
       ++forgotten;
       break;
     }

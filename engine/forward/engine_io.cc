@@ -165,7 +165,9 @@ void open_bypass(const Config& config, OpenedIo& opened) {
   if (bypass) {
     opened.bypass = std::move(*bypass);
   } else if (config.log) {
-    config.log(LogLevel::debug, "packets go up the stack as well: " + bypass.error().message());
+    config.log(LogLevel::debug,
+               "no bypass, the kernel's IP stack also processes received packets: " +
+                   bypass.error().message());
   }
 }
 

@@ -80,7 +80,7 @@ Found find_same_outer(Tunnels tunnels) {
                           is_any ? "any" : tunnel.remote.to_text(),
                           "cannot be told apart on the wire from tunnel '" + tunnels[first].name +
                               "': mode, remote, local and key are the same",
-                          "give one another local or remote, or in mode gre another key"};
+                          "change local or remote of one of them, or in mode gre its key"};
   });
 }
 
