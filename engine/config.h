@@ -92,7 +92,7 @@ struct Config {
   /// offending packet's destination, so that a forwarding kernel does not drop the error.
   std::optional<proto::Ipv6Address> icmp_source;
   unsigned workers = 1;
-  /// with more than one worker: worker n runs on the n-th CPU that the process may use
+  /// With more than one worker: worker n runs on the n-th CPU that the process may use.
   bool pin_workers = true;
   IoChoice io = IoChoice::automatic;
   /// How long an idle worker polls for packets before it sleeps. 0: no longer than 50 us, and only
@@ -103,7 +103,7 @@ struct Config {
   /// Return-path pinning: replies of a flow use the tunnel on which the flow arrived
   /// (flows/flow_table.h).
   bool pinning = true;
-  /// capacity of the flow table; each flow takes 65 bytes: an entry of 64 and a tag
+  /// Capacity of the flow table; each flow takes 65 bytes: an entry of 64 and a tag.
   std::size_t flows = 65'536;
   io::QueueSizes sizes{};
   Log log;  ///< may be empty: nothing is logged

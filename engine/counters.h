@@ -68,7 +68,7 @@ struct Totals {
     return drops[static_cast<std::size_t>(reason)];
   }
   [[nodiscard]] std::uint64_t dropped(Direction direction) const noexcept;
-  /// received - forwarded - dropped: the packets that a round is working on. 0 after stop.
+  /// Received - forwarded - dropped: the packets that a round is working on. 0 after stop.
   [[nodiscard]] std::uint64_t held(Direction direction) const noexcept;
 };
 

@@ -100,7 +100,7 @@ struct Tunnel;
 /// The decision about one packet or super-packet.
 struct Verdict {
   enum class Action : std::uint8_t {
-    /// drop it for `reason`; if `too_big_mtu` is set, an ICMP error reports that MTU to its sender
+    /// Drop it for `reason`; if `too_big_mtu` is set, an ICMP error reports that MTU to its sender.
     drop,
     to_tunnel,  ///< outbound: its outer datagrams are in the batch
     to_tun,     ///< inbound: the packet is now the inner packet, to be written to TUN

@@ -29,7 +29,7 @@ namespace culvert {
 
 struct TunnelStatus {
   TunnelConfig config;
-  /// in use now; 0.0.0.0: `local any`, and there is no route to the remote endpoint
+  /// In use now; 0.0.0.0: `local any`, and there is no route to the remote endpoint.
   proto::Ipv4Address local;
   std::uint16_t mtu_bytes = 0;  ///< tunnel MTU in force: device MTU, path MTU, RFC 4213 3.2
   std::string_view send;        ///< kind of socket that sends now: "packet" or "raw"
@@ -50,7 +50,7 @@ struct EngineStatus {
   /// Counters of packets that belong to no tunnel, and of removed tunnels. Added to the totals of
   /// `tunnels` they give all packets that the device has ever counted.
   Totals totals;
-  /// packets that the kernel dropped before the engine could receive them
+  /// Packets that the kernel dropped before the engine could receive them.
   std::uint64_t receive_queue_full = 0;
   std::vector<TunnelStatus> tunnels;  ///< in the order of Config::tunnels
   FlowTableStatus flows;

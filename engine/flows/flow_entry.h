@@ -63,10 +63,10 @@ class FlowTick {
 struct FlowPin {
   static constexpr std::uint16_t kNoSlot = 0xffff;
   std::uint16_t slot = kNoSlot;  ///< slot of the tunnel
-  /// outer destination of the flow's inbound packets; 0.0.0.0: none, the flow began outbound
+  /// Outer destination of the flow's inbound packets; 0.0.0.0: none, the flow began outbound.
   proto::Ipv4Address local{};
   proto::Ipv4Address remote{};  ///< outer source of the flow's inbound packets; 0.0.0.0: as above
-  /// interface on which they arrived; 0: unknown, or above 2^24 - 1
+  /// Interface on which they arrived; 0: unknown, or above 2^24 - 1.
   std::uint32_t interface_index = 0;
   friend bool operator==(const FlowPin&, const FlowPin&) = default;
 };

@@ -13,9 +13,9 @@
 //     table.
 //
 // So packets of random flows, at any rate, evict no established flow while one other flow of its
-// groups is not established, and never a flow that had a packet within kProtected. An attacker
-// would need replies, and a table full of established flows. An unanswered flow survives until
-// enough new flows have hit its groups: with N entries and R new flows a second, about N / R
+// groups is not established, and never an established flow that had a packet within kProtected. An
+// attacker would need replies, and a table full of established flows. An unanswered flow survives
+// until enough new flows have hit its groups: with N entries and R new flows a second, about N / R
 // seconds. A table for N flows holds 95 % of N live flows, and evicts the first one when 70 % of N
 // are present (with one group per flow: 15 %).
 //
@@ -72,7 +72,7 @@ struct FlowCounts {
   std::uint64_t created = 0;
   std::uint64_t displaced = 0;              ///< live flows that were evicted
   std::uint64_t displaced_established = 0;  ///< evicted flows that were established
-  /// packets whose flow was not pinned because its groups were full
+  /// Packets whose flow was not pinned because its groups were full.
   std::uint64_t flow_table_full = 0;
 };
 
@@ -136,7 +136,7 @@ class FlowTable {
   /// An entry for a new flow.
   struct Place {
     std::size_t index = 0;
-    /// current contents: the entry is written only if they have not changed
+    /// Current contents: the entry is written only if they have not changed.
     FlowSnapshot before{};
     bool is_empty = false;
   };

@@ -32,7 +32,7 @@ struct OpenedIo {
   bool tun_has_uso = true;
   std::vector<io::WorkerDescriptors> workers;
   std::vector<std::uint8_t> protocols;  ///< IP protocols that are received
-  /// sockets that keep the kernel from answering "protocol unreachable"
+  /// Sockets that keep the kernel from answering "protocol unreachable".
   std::vector<io::Fd> guards;
   std::optional<io::EncapsulatorProgram> encapsulator;  ///< nullopt: BPF is forbidden
   std::optional<io::BypassProgram> bypass;  ///< nullopt: BPF is forbidden, or raw sockets receive

@@ -58,12 +58,11 @@ struct Unreachable {
 struct Relay {
   DropReason reason = DropReason::none;  ///< not none: no error is relayed
   const Tunnel* tunnel = nullptr;        ///< the tunnel that sent the quoted packet
-  std::uint16_t learned_path_mtu =
-      /// New path MTU in bytes, smaller than the current one; 0: none. May be set even if no error
-      /// is relayed.
-      0;
-  std::span<const std::byte>
-      packet{};  ///< The ICMPv6 or ICMPv4 error for the inner source, in `buffer`.
+  /// New path MTU in bytes, smaller than the current one; 0: none. May be set even if no error is
+  /// relayed.
+  std::uint16_t learned_path_mtu = 0;
+  /// The ICMPv6 or ICMPv4 error for the inner source, in `buffer`.
+  std::span<const std::byte> packet{};
 };
 
 /// Processes an ICMPv4 error about an outer packet. `message`: a complete IPv4 packet with the

@@ -31,7 +31,7 @@ struct OuterEndpoints {
   proto::Ipv4Address local;   ///< 0.0.0.0: unknown
   proto::Ipv4Address remote;  ///< 0.0.0.0: `remote any`, and the flow has no inbound packet
   io::NextHop next_hop{};     ///< empty: raw sockets send along the kernel's route
-  /// interface by which it leaves; 0: that of the kernel's route
+  /// Interface by which it leaves; 0: that of the kernel's route.
   std::uint32_t interface_index = 0;
 };
 /// `own`: addresses of this host. A pinned local address that the host no longer has is ignored.

@@ -19,7 +19,7 @@ std::optional<std::uint32_t> predict_outbound_slot(const Tables& tables, Bytes p
   return tables.routes().predict_slot(proto::load<proto::Ipv6Address>(packet, 24));
 }
 
-/// That of the tunnel which sent a packet, by its outer header and key.
+/// Predicts the tunnel of an inbound packet from its outer header and key; nullopt: no prediction.
 std::optional<std::uint32_t> predict_inbound_slot(const Tables& tables, Bytes packet) noexcept {
   const auto outer = proto::parse_ipv4(packet, proto::ChecksumCheck::already_verified);
   if (!outer) return std::nullopt;

@@ -44,7 +44,7 @@ class TunnelPrefetcher {
   const Tables& tables_;
   const TunnelStats& tunnel_stats_;
   const bool is_enabled_;
-  /// slot of packet i at index i modulo kRing; kNone: no prediction
+  /// Slot of packet i at index i modulo kRing; kNone: no prediction.
   std::array<std::uint32_t, kRing> slots_{};
   std::size_t with_slot_ = 0, with_tunnel_ = 0, with_path_ = 0;  ///< packets whose step is done
 };

@@ -29,15 +29,14 @@ struct WorkerOptions {
   std::size_t index = 0;
   io::QueueSizes sizes{};
   io::ReceiveKind receive = io::ReceiveKind::packet;
-  bool tun_has_virtio_header =
-      /// False: TUN accepts neither super-packets nor unfinished checksums, so the worker segments
-      /// and completes packets before it writes them.
-      true;
+  /// False: TUN accepts neither super-packets nor unfinished checksums, so the worker segments and
+  /// completes packets before it writes them.
+  bool tun_has_virtio_header = true;
   bool tun_has_uso = true;     ///< TUN accepts UDP super-packets (USO), so GRO may join UDP
   FlowTable* flows = nullptr;  ///< Shared by all workers, which it must outlive. Null: no pinning.
   bool refreshes_routes = false;  ///< this worker refreshes the routes of all tunnels
-  std::function<void(const Error&)> on_failure = [](const Error&) {
-  };  ///< Called once, on the worker's thread, when the device is gone.
+  /// Called once, on the worker's thread, when the device is gone.
+  std::function<void(const Error&)> on_failure = [](const Error&) {};
 };
 
 class alignas(io::kCacheLineBytes) Worker {
@@ -131,7 +130,7 @@ class alignas(io::kCacheLineBytes) Worker {
   Time next_route_refresh_{};
   std::uint32_t next_refresh_slot_ = 0;  ///< next slot to refresh
   std::size_t pending_refreshes_ = 0;  ///< slots of a requested refresh that are not refreshed yet
-  /// slots whose outer packet the kernel refused with EMSGSIZE
+  /// Slots whose outer packet the kernel refused with EMSGSIZE.
   io::LineVector<std::uint32_t> too_big_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> refresh_requested_{false};

@@ -38,11 +38,11 @@ struct NdpRule {
 /// over targets being probed (RFC 6583).
 struct NdpProbe {
   std::chrono::milliseconds timeout{500};  ///< time-out of one try
-  /// echo requests per probe; as many as a neighbor's solicitations (RFC 4861 10)
+  /// Echo requests per probe; as many as a neighbor's solicitations (RFC 4861 10).
   unsigned tries = 3;
-  /// lifetime of "alive"; after half of it a solicitation probes again
+  /// Lifetime of "alive"; after half of it a solicitation probes again.
   std::chrono::milliseconds alive_ttl{30'000};
-  /// lifetime of "dead"; meanwhile nothing is answered or probed
+  /// Lifetime of "dead"; meanwhile nothing is answered or probed.
   std::chrono::milliseconds dead_ttl{5'000};
   std::uint32_t per_second = 500;  ///< limit of tries, with a burst of one second's worth
   std::size_t cache = 4'096;       ///< targets whose state is known, or that are being probed
@@ -56,7 +56,7 @@ struct NdpConfig {
   /// its default router removes us if an advertisement has R clear (RFC 4861 7.2.5).
   bool router = true;
   std::vector<NdpRule> rules;
-  /// prefixes that are never answered, whatever the rules say
+  /// Prefixes that are never answered, whatever the rules say.
   std::vector<proto::Ipv6Prefix> except;
   /// Limits of answers per second: in total, and to one source address. 0: no limit. Bursts may
   /// have one second's worth. A neighbor solicits a target at most once a second (RFC 4861 10,
@@ -74,7 +74,7 @@ struct NdpConfig {
   bool announce = true;
   NdpProbe probe{};
   std::size_t on_link = 1'024;  ///< capacity of the table of neighbors on the interface's own link
-  /// lifetime of such a neighbor after it was last seen
+  /// Lifetime of such a neighbor after it was last seen.
   std::chrono::milliseconds on_link_ttl{600'000};
   Log log;  ///< may be empty: nothing is logged
 };

@@ -80,7 +80,7 @@ struct NdpTotals {
   std::uint64_t announcements = 0;      ///< unsolicited advertisements sent
   std::uint64_t probes = 0;             ///< echo requests sent, retries included
   std::uint64_t probes_answered = 0, probes_unanswered = 0;  ///< targets found alive; dead
-  /// messages that the kernel dropped before we could receive them
+  /// Messages that the kernel dropped before we could receive them.
   std::uint64_t receive_queue_full = 0;
   std::array<std::uint64_t, kNdpIgnoredCount> ignored{};
 };

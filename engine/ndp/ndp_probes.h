@@ -23,7 +23,7 @@ namespace culvert {
 /// The sender of a solicitation.
 struct NdpSolicitor {
   proto::Ipv6Address source{};  ///< :: for duplicate address detection
-  /// link-layer destination of the answer; unused with source ::
+  /// Link-layer destination of the answer; unused if the source is ::.
   proto::EthernetAddress address{};
   bool was_multicast = false;
   Time solicited_at{};
@@ -31,8 +31,8 @@ struct NdpSolicitor {
 
 class NdpProbes {
  public:
-  static constexpr std::size_t kSolicitors =
-      2;  ///< solicitors that can wait for one target: usually two routers
+  /// Solicitors that can wait for one target: usually two routers.
+  static constexpr std::size_t kSolicitors = 2;
   /// After this time a solicitor has solicited again or given up (RFC 4861 10: three times, 1 s
   /// apart).
   static constexpr std::chrono::seconds kSolicitorTimeout{4};
@@ -45,7 +45,7 @@ class NdpProbes {
   struct Verdict {
     bool is_alive = false;  ///< answer now
     bool send_probe = false;
-    /// none and not is_alive: the solicitor waits for the probe
+    /// NdpIgnored::none and not is_alive: the solicitor waits for the probe.
     NdpIgnored ignored = NdpIgnored::none;
   };
   [[nodiscard]] Verdict check(const proto::Ipv6Address& target, const NdpSolicitor& solicitor,

@@ -38,7 +38,7 @@ struct NdpInterface {
   /// Source of our advertisements: a link-local address of the interface that is not tentative. ::,
   /// if there is none yet; until then nothing is answered.
   proto::Ipv6Address link_local{};
-  /// all IPv6 addresses of the interface; the kernel answers for them
+  /// All IPv6 addresses of the interface; the kernel answers for them.
   std::vector<proto::Ipv6Address> own;
   std::uint16_t mtu_bytes = 1500;
 

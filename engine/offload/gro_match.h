@@ -18,7 +18,7 @@ inline constexpr std::size_t kPortsBytes = 4;
 /// How far the flow of a packet is known.
 enum class Kind : std::uint8_t {
   flow,  ///< TCP or UDP, with the ports at a fixed offset
-  /// fragments, options, extension headers: it may belong to any flow between its addresses
+  /// Fragments, options, extension headers: it may belong to any flow between its addresses.
   hidden,
   other,  ///< ICMP: never part of a TCP or UDP flow
 };

@@ -14,7 +14,7 @@ namespace culvert {
 enum class GroRepair : std::uint8_t {
   intact,    ///< an ordinary packet
   repaired,  ///< its offload is restored
-  /// larger than the MTU with a wrong checksum, and without a segment size it cannot be segmented
+  /// Larger than the MTU with a wrong checksum, and without a segment size it cannot be segmented.
   unrepairable,
 };
 

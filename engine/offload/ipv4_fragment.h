@@ -19,7 +19,7 @@ class Ipv4Fragmenter {
   struct Piece {
     std::size_t header_bytes = 0;        ///< bytes written at the start of `header`
     std::span<const std::byte> payload;  ///< first part of the fragment's payload
-    /// second part; empty unless the fragment spans both parts of the packet
+    /// Second part; empty unless the fragment spans both parts of the packet.
     std::span<const std::byte> payload2;
   };
 

@@ -62,8 +62,8 @@ class RouteTable {
   struct Member {
     std::uint32_t tunnel = 0;
     std::uint32_t weight = 1;
-    /// hash of the tunnel's name: the tunnel keeps its flows when other tunnels are added or
-    /// removed
+    /// Hash of the tunnel's name: the tunnel keeps its flows when other tunnels are added or
+    /// removed.
     std::uint64_t seed = 0;
   };
   /// The members that carry packets now, adjacent in members_. At least two: one member alone needs

@@ -26,7 +26,7 @@ class Snapshot {
 
   /// Returns the value for reader `n`'s next round. The acquire pairs with the release in publish()
   /// and makes the value's contents visible. The release pairs with the acquire in publish(): the
-  /// reader's previous round is over before the writer frees the value that this round used.
+  /// writer frees the previous value only after the reader's previous round.
   [[nodiscard]] const T& read(std::size_t n) noexcept {
     const T* newest = current_.load(std::memory_order_acquire);
     in_use_[n].value.store(newest, std::memory_order_release);

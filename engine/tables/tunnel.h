@@ -42,18 +42,19 @@ class AtomicIpv4Address {
 /// The path to a remote endpoint. All accesses are relaxed: each value stands alone. Every worker
 /// reads them for each packet, so writers store only changed values.
 struct Path {
-  /// source address of outer packets; 0.0.0.0: none, for there is no route
+  /// Source address of outer packets; 0.0.0.0: none, for there is no route.
   AtomicIpv4Address local;
   std::atomic<std::uint16_t> route_mtu{1500};  ///< MTU in bytes of the kernel's route
-  std::atomic<std::uint16_t> learned_mtu{
-      0};  ///< Path MTU in bytes from ICMPv4 fragmentation needed (RFC 1191); 0: none learned.
+  /// Path MTU in bytes from ICMPv4 fragmentation needed (RFC 1191); 0: none learned.
+  std::atomic<std::uint16_t> learned_mtu{0};
   /// Index of the interface `dev` at the last route refresh. Outer packets leave by it, and are
   /// received on it alone. 0: `dev` is not set.
   std::atomic<std::uint32_t> interface_index{0};
-  /// expiry of learned_mtu, ten minutes after it was learned: RFC 1191 6.3
+  /// Expiry of learned_mtu, ten minutes after it was learned: RFC 1191 6.3.
   std::atomic<Time::rep> learned_until{0};
   io::AtomicNextHop next_hop;  ///< empty: raw sockets send along the kernel's route
 
+  /// The path MTU in bytes, outer header included.
   [[nodiscard]] std::uint16_t mtu() const noexcept {
     const auto route = route_mtu.load(std::memory_order_relaxed);
     const auto learned = learned_mtu.load(std::memory_order_relaxed);
@@ -67,10 +68,10 @@ struct Tunnel {
   TunnelConfig config{};
   std::uint32_t index = 0;
   std::uint8_t ip_protocol = 0;  ///< of the outer header
-  /// size of the header between outer header and payload packet
+  /// Size of the header between outer header and payload packet.
   std::uint16_t encapsulation_bytes = 0;
   std::uint16_t device_mtu = 0;
-  /// the encapsulation header is the same for all segments of a super-packet
+  /// The encapsulation header is the same for all segments of a super-packet.
   bool has_constant_header = false;
   std::shared_ptr<Path> path{};
   /// LPM tables of accepts_source(); null: few prefixes
@@ -85,7 +86,7 @@ struct Tunnel {
 /// The size limits for packets of one IP version at this moment. RFC 4213 3.2.1, 3.2.2; RFC 7676
 /// 3.3.
 struct Fit {
-  /// tunnel MTU: senders of larger inner packets get this value in an ICMP error
+  /// Tunnel MTU: senders of larger inner packets get this value in an ICMP error.
   std::uint16_t mtu_bytes = 0;
   bool dont_fragment = false;         ///< DF of the outer header
   std::uint16_t outer_mtu_bytes = 0;  ///< With DF clear, we fragment larger outer packets.
@@ -117,7 +118,7 @@ struct Fit {
 struct TunnelState {
   std::uint32_t next_sequence = 0;            ///< RFC 2890 2.2: the first sent is 0
   std::uint32_t last_sequence = 0xffff'ffff;  ///< RFC 2890 2.2: initially 2^32 - 1
-  /// identification of outer packets with DF clear: RFC 6864 4
+  /// Identification of outer packets with DF clear: RFC 6864 4.
   std::uint16_t next_identification = 0;
 };
 

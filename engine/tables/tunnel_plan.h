@@ -17,7 +17,7 @@ struct TunnelPlan {
   std::uint16_t device_mtu = 0;
   std::vector<std::uint32_t> by_position;  ///< slots in the order of Config::tunnels
   std::vector<std::uint32_t> added;        ///< slots of new names
-  /// slots of new names, and of tunnels whose endpoints or `dev` changed
+  /// Slots of new names, and of tunnels whose endpoints or `dev` changed.
   std::vector<std::uint32_t> with_new_path;
   std::vector<std::uint32_t> removed;  ///< slots in `current` whose names no longer exist
 };

@@ -73,7 +73,7 @@ class TunnelTable {
   Wildcards wildcards_;
   IndexTable by_key_in_;   ///< by input key, for received packets
   IndexTable by_key_out_;  ///< by output key, for quotes of sent packets
-  /// without key, for quotes that end before it; one tunnel per pair of endpoints
+  /// Without key, for quotes that end before it; one tunnel per pair of endpoints.
   IndexTable by_endpoints_;
 };
 
