@@ -38,7 +38,7 @@ void try_traffic(std::span<const std::byte> bytes) {
   for (std::size_t i = 0; i < flows; ++i) {
     senders.emplace_back(choices, static_cast<std::uint8_t>(i), 40);
   }
-  test::CoalescingRound round;
+  test::GroRound round;
   for (int repeat = 0; repeat < 3 && choices.are_left(); ++repeat) {
     test::Expected expected;
     for (const auto& input : test::batch_of(choices, senders, test::pick(choices, 1, 80), 20)) {
@@ -68,10 +68,10 @@ io::Offload offload_of(unsigned kind, std::span<const std::byte> packet) {
 }
 
 void try_stream(std::span<const std::byte> bytes) {
-  test::CoalescingRound round;
+  test::GroRound round;
   std::vector<std::vector<std::byte>> inputs;
   std::uint64_t size_sum = 0;
-  while (bytes.size() > 3 && inputs.size() < test::CoalescingRound::kCapacityPackets) {
+  while (bytes.size() > 3 && inputs.size() < test::GroRound::kCapacityPackets) {
     const std::size_t size =
         std::to_integer<std::size_t>(bytes[0]) * 16 + std::to_integer<std::size_t>(bytes[1]) % 16;
     const unsigned kind = std::to_integer<unsigned>(bytes[2]);

@@ -11,7 +11,7 @@
 
 namespace culvert::test {
 
-class CoalescingRound {
+class GroRound {
  public:
   static constexpr std::size_t kCapacityPackets = 512;
 
@@ -22,7 +22,7 @@ class CoalescingRound {
     std::size_t slice_count = 0;
   };
 
-  explicit CoalescingRound(bool joins_udp = true) : gro_(kCapacityPackets, joins_udp) {}
+  explicit GroRound(bool joins_udp = true) : gro_(kCapacityPackets, joins_udp) {}
 
   void add(Bytes bytes, const io::Offload& offload = {}, std::uint32_t tunnel = 0,
            bool may_coalesce = true) {

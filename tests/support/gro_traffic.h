@@ -160,7 +160,7 @@ class Expected {
   }
 
   /// Removes from its flow the packets that an output stands for.
-  [[nodiscard]] std::string remove(const CoalescingRound::Output& output) {
+  [[nodiscard]] std::string remove(const GroRound::Output& output) {
     packets_ -= output.packets;
     bytes_ -= output.byte_count;
     if (output.slice_count > io::kMaxSlices) return "too many slices";

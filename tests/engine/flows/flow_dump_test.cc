@@ -9,7 +9,7 @@ namespace {
 
 using namespace test;
 
-TEST(FlowList, GivesTheLatestFirstAndThenTheBusiest) {
+TEST(FlowDump, GivesTheLatestFirstAndThenTheBusiest) {
   FlowRig rig;
   for (std::uint32_t i = 0; i < 500; ++i) rig.in(FlowRig::key(i), 1);
   rig.now += std::chrono::seconds{1};
@@ -26,7 +26,7 @@ TEST(FlowList, GivesTheLatestFirstAndThenTheBusiest) {
   EXPECT_TRUE(latest_flows(rig.table(), rig.table().tick(rig.now), 0).empty());
 }
 
-TEST(FlowList, TellsHowFullTheTableIs) {
+TEST(FlowDump, TellsHowFullTheTableIs) {
   FlowRig rig(8);
   for (std::uint32_t i = 0; i < 9; ++i) {
     rig.in(FlowRig::key(i), 1);

@@ -38,9 +38,9 @@ struct Pair {
   std::string_view value;
   std::string_view problem;
 };
-class FindClash : public testing::TestWithParam<Pair> {};
+class FindConflict : public testing::TestWithParam<Pair> {};
 
-TEST_P(FindClash, NamesTheWordAndBothTunnels) {
+TEST_P(FindConflict, NamesTheWordAndBothTunnels) {
   auto tunnels = two();
   GetParam().change(tunnels);
   const auto conflict = find_conflict(tunnels);
@@ -127,10 +127,10 @@ const Pair kPairs[] = {
      },
      "", "", ""},
 };
-INSTANTIATE_TEST_SUITE_P(Pairs, FindClash, testing::ValuesIn(kPairs),
+INSTANTIATE_TEST_SUITE_P(Pairs, FindConflict, testing::ValuesIn(kPairs),
                          [](const auto& each) { return std::string{each.param.name}; });
 
-TEST(FindClash, AsksNothingOfOneTunnel) {
+TEST(FindConflict, AsksNothingOfOneTunnel) {
   Tunnels one{two()[0]};
   one[0].name = "";
   one[0].prefixes6.clear();
@@ -138,7 +138,7 @@ TEST(FindClash, AsksNothingOfOneTunnel) {
 }
 
 // A tunnel with a metric in between hides no conflict: two of the three still have none.
-TEST(FindClash, SeesTwoWithoutPrecedenceAmongThree) {
+TEST(FindConflict, SeesTwoWithoutPrecedenceAmongThree) {
   Tunnels three = two();
   three.push_back(
       {.name = "carol", .mode = proto::SixInFour::Parameters{}, .remote = address("198.51.100.3")});

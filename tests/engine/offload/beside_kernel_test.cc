@@ -154,7 +154,7 @@ TransportPacket random_packet(std::mt19937& random) {
   return packet;
 }
 
-TEST_F(BesideKernel, SegmenterCutsAsItDoes) {
+TEST_F(BesideKernel, GsoSegmentsAsItDoes) {
   run([] {
     Kernel kernel;
     if (HasFatalFailure()) return;
@@ -175,7 +175,7 @@ TEST_F(BesideKernel, SegmenterCutsAsItDoes) {
   });
 }
 
-TEST_F(BesideKernel, TakesWhatTheCoalescerJoinsAndCutsItAgain) {
+TEST_F(BesideKernel, AcceptsWhatGroJoinsAndSegmentsItAgain) {
   run([] {
     Kernel kernel;
     if (HasFatalFailure()) return;
@@ -186,7 +186,7 @@ TEST_F(BesideKernel, TakesWhatTheCoalescerJoinsAndCutsItAgain) {
       drawn.extensions.clear();
       drawn.flags = 0x10;
       drawn.payload = test::random_bytes(random, pick(random, 1, 1400));
-      test::CoalescingRound coalescing;
+      test::GroRound coalescing;
       std::vector<Bytes> expected;
       for (std::size_t i = pick(random, 2, 64); i > 0; --i) {
         if (i == 1) drawn.payload.resize(pick(random, 1, drawn.payload.size()));

@@ -8,7 +8,7 @@
 namespace culvert {
 namespace {
 
-TEST(CoalescerProperty, GivesEveryPacketBackInTheOrderOfItsFlow) {
+TEST(GroProperty, KeepsEveryPacketInTheOrderOfItsFlow) {
   std::mt19937 random(4);
   std::size_t input_count = 0;
   std::size_t output_count = 0;
@@ -19,7 +19,7 @@ TEST(CoalescerProperty, GivesEveryPacketBackInTheOrderOfItsFlow) {
       senders.emplace_back(random, static_cast<std::uint8_t>(i), 1400);
     }
     const std::size_t longest_run = test::one_in(random, 3) ? 3 : 40;
-    test::CoalescingRound round;
+    test::GroRound round;
     for (int repeat = 0; repeat < 20; ++repeat) {
       test::Expected expected;
       const auto batch = test::batch_of(random, senders, test::pick(random, 1, 250), longest_run);

@@ -16,7 +16,7 @@ namespace {
 using io::Segmentation;
 using test::Bytes;
 using test::Checksum;
-using Round = test::CoalescingRound;
+using Round = test::GroRound;
 using test::TransportPacket;
 
 using Counts = std::vector<std::uint32_t>;
