@@ -1,5 +1,6 @@
-# The installed package, as a user of it.
+# culvert as its users embed it: the installed package, and the source tree within another project.
 if(CULVERT_TESTS AND NOT CULVERT_SANITIZE AND NOT CULVERT_FUZZ)
-  add_test(NAME embed COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/embed/run ${PROJECT_BINARY_DIR})
-  set_tests_properties(embed PROPERTIES LABELS embed TIMEOUT 300 SKIP_RETURN_CODE 77)
+  add_test(NAME embed COMMAND ${CMAKE_CURRENT_LIST_DIR}/run ${PROJECT_BINARY_DIR})
+  add_test(NAME embed_subproject COMMAND ${CMAKE_CURRENT_LIST_DIR}/subproject/run ${PROJECT_SOURCE_DIR})
+  set_tests_properties(embed embed_subproject PROPERTIES LABELS embed TIMEOUT 600 SKIP_RETURN_CODE 77)
 endif()
