@@ -44,9 +44,10 @@ Result<void> change_link(nl_sock* socket, unsigned index, rtnl_link* changes, st
               advice.empty() ? advise_device(code, false, interface_name(index)) : advice);
 }
 
-/// Asks for the route to one address. ENETUNREACH and the like: there is none.
-int look_up(nl_sock* socket, proto::Ipv4Address address, unsigned device_index, unsigned flags,
-            const std::function<void(rtnl_route*)>& found) {
+/// Requests the route to one address and calls `found` with it. `device_index` 0: by any interface.
+/// Returns 0 or an errno; ENETUNREACH and the like mean that there is no route.
+int request_route(nl_sock* socket, proto::Ipv4Address address, unsigned device_index,
+                  unsigned flags, const std::function<void(rtnl_route*)>& found) {
   rtmsg header{};
   header.rtm_family = AF_INET;
   header.rtm_dst_len = 32;
@@ -111,8 +112,9 @@ Result<std::uint16_t> Netlink::mtu(unsigned device_index) {
 Result<std::optional<RouteFound>> Netlink::route_to(proto::Ipv4Address address,
                                                     unsigned device_index) {
   RouteFound found;
-  // Without RTM_F_FIB_MATCH the answer has the source, with it the prefix length and the gateway.
-  int code = look_up(socket_.get(), address, device_index, 0, [&](rtnl_route* route) {
+  // Without RTM_F_FIB_MATCH the answer has the source. With it the answer has the prefix length and
+  // the gateway. So there are two requests.
+  int code = request_route(socket_.get(), address, device_index, 0, [&](rtnl_route* route) {
     found.is_local = rtnl_route_get_type(route) == RTN_LOCAL;
     found.source = to_ipv4(rtnl_route_get_pref_src(route));
     if (rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0)) {
@@ -120,13 +122,14 @@ Result<std::optional<RouteFound>> Netlink::route_to(proto::Ipv4Address address,
     }
   });
   if (code == 0) {
-    code = look_up(socket_.get(), address, device_index, RTM_F_FIB_MATCH, [&](rtnl_route* route) {
+    const auto read_match = [&](rtnl_route* route) {
       found.length_bits =
           static_cast<std::uint8_t>(nl_addr_get_prefixlen(rtnl_route_get_dst(route)));
       rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
       nl_addr* gateway = hop == nullptr ? nullptr : rtnl_route_nh_get_gateway(hop);
       if (gateway != nullptr) found.gateway = to_ipv4(gateway);
-    });
+    };
+    code = request_route(socket_.get(), address, device_index, RTM_F_FIB_MATCH, read_match);
   }
   switch (code) {
     case 0:
@@ -134,7 +137,7 @@ Result<std::optional<RouteFound>> Netlink::route_to(proto::Ipv4Address address,
     case ENETUNREACH:
     case EHOSTUNREACH:
     case EACCES:  // a prohibit route
-    case EINVAL:  // a blackhole route, or an address that no packet can be sent to
+    case EINVAL:  // a blackhole route, or an address to which no packet can be sent
     case ENODEV:
       return std::optional<RouteFound>{};
     default:
@@ -156,7 +159,7 @@ Result<NetlinkWatch> NetlinkWatch::open() {
 
 int NetlinkWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }
 
-// What the messages say does not matter, nor that some were lost: the next reader asks for the
+// The contents of the messages do not matter, and neither do lost messages: the caller reads the
 // present state.
 void NetlinkWatch::drain() noexcept { netlink::drain(socket_.get()); }
 

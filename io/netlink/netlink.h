@@ -1,5 +1,6 @@
-// What the kernel is told and asked about devices, addresses and routes (rtnetlink(7), by libnl-3).
-// Whatever is added here hangs on a TUN device and goes with it. One thread.
+// Netlink: reads and changes devices, addresses and routes by rtnetlink(7), with libnl-3. Every
+// address and route that is added here belongs to a TUN device; the kernel removes it together with
+// the device. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -20,49 +21,54 @@ struct NlSocketFree {
 };
 using NlSocket = std::unique_ptr<nl_sock, NlSocketFree>;
 
-/// The route that packets to an IPv4 address take.
+/// The kernel's route to an IPv4 address.
 struct RouteFound {
-  bool is_local = false;                      ///< the address is one of this host
-  proto::Ipv4Address source;                  ///< the local address that the route uses
-  unsigned device_index = 0;                  ///< where it leaves
-  std::uint8_t length_bits = 0;               ///< how specific the route is
-  std::optional<proto::Ipv4Address> gateway;  ///< nothing: the link itself
+  bool is_local = false;                      ///< the address belongs to this host
+  proto::Ipv4Address source;                  ///< the preferred source; 0.0.0.0: none
+  unsigned device_index = 0;                  ///< the output interface
+  std::uint8_t length_bits = 0;               ///< prefix length of the route, 0 to 32
+  std::optional<proto::Ipv4Address> gateway;  ///< nullopt: the destination is on-link
 };
 
+/// One NETLINK_ROUTE socket. A failed request returns the kernel's errno, the object, and advice if
+/// there is a known remedy. Changes need CAP_NET_ADMIN.
 class Netlink {
  public:
   [[nodiscard]] static Result<Netlink> open();
 
-  /// Before the device is up: no automatic link-local address (ours follows RFC 4213 3.7).
+  /// Stops the kernel from generating a link-local address: ours follows RFC 4213 3.7. Call it
+  /// before the device is up.
   [[nodiscard]] Result<void> disable_address_generation(unsigned device_index);
   [[nodiscard]] Result<void> set_mtu(unsigned device_index, std::uint16_t mtu_bytes);
   [[nodiscard]] Result<void> set_up(unsigned device_index);
   [[nodiscard]] Result<std::uint16_t> mtu(unsigned device_index);
 
-  /// IPv6 addresses are used at once: on a tunnel nobody else has them, so there is no duplicate
-  /// address detection.
+  /// Adds an address to a device. EEXIST: the device has it already. An IPv6 address gets
+  /// IFA_F_NODAD: no other host on a tunnel can have it, so duplicate address detection would only
+  /// delay its use.
   [[nodiscard]] Result<void> add_address(unsigned device_index, const proto::Ipv6Prefix& address);
   [[nodiscard]] Result<void> add_address(unsigned device_index, const proto::Ipv4Prefix& address);
 
-  /// One that is not there is no error, here and below.
+  /// Removes an address. A missing address or device is not an error, here and in remove_route().
   [[nodiscard]] Result<void> remove_address(unsigned device_index,
                                             const proto::Ipv6Prefix& address);
   [[nodiscard]] Result<void> remove_address(unsigned device_index,
                                             const proto::Ipv4Prefix& address);
 
-  /// A route by the device, in the main table. If there is one already the error says where it
-  /// leads.
+  /// Adds a route by the device to the main table. EEXIST: there is a route to exactly this prefix;
+  /// the advice names its interface.
   [[nodiscard]] Result<void> add_route(unsigned device_index, const proto::Ipv6Prefix& route);
   [[nodiscard]] Result<void> add_route(unsigned device_index, const proto::Ipv4Prefix& route);
 
   [[nodiscard]] Result<void> remove_route(unsigned device_index, const proto::Ipv6Prefix& route);
   [[nodiscard]] Result<void> remove_route(unsigned device_index, const proto::Ipv4Prefix& route);
 
-  /// Nothing: there is no route. `device_index`: only routes by it; 0: any.
+  /// Looks up the route to `address`. `device_index`: only routes by this interface; 0: any.
+  /// nullopt: there is no route, or it is a prohibit or blackhole route.
   [[nodiscard]] Result<std::optional<RouteFound>> route_to(proto::Ipv4Address address,
                                                            unsigned device_index = 0);
 
-  /// For requests of other files.
+  /// The socket, for requests that other files build. Not null; owned by this object.
   [[nodiscard]] nl_sock* socket() noexcept { return socket_.get(); }
 
  private:
@@ -70,14 +76,15 @@ class Netlink {
   NlSocket socket_;
 };
 
-/// Tells that links, IPv4 addresses or IPv4 routes have changed, but not how: who waits asks again.
+/// Reports that links, IPv4 addresses or IPv4 routes have changed. It does not report the change
+/// itself: the caller reads the present state again.
 class NetlinkWatch {
  public:
   [[nodiscard]] static Result<NetlinkWatch> open();
 
-  /// Readable: something has changed.
+  /// The descriptor is readable after a change.
   [[nodiscard]] int fd() const noexcept;
-  /// Forgets what was reported so far.
+  /// Discards the events received so far. Does not block.
   void drain() noexcept;
 
  private:
@@ -85,7 +92,7 @@ class NetlinkWatch {
   NlSocket socket_;
 };
 
-/// "eth0"; "interface 7" if it has no name (any more).
+/// The name of an interface, like "eth0"; "interface 7" if there is no interface 7 (any more).
 [[nodiscard]] std::string interface_name(unsigned index);
 
 }  // namespace culvert::netlink

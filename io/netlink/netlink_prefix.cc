@@ -1,4 +1,4 @@
-// Addresses of a device and routes by it.
+// Netlink's requests about the addresses of a device and the routes by it.
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/nexthop.h>
@@ -57,9 +57,9 @@ Result<void> add_one_address(nl_sock* socket, unsigned index, const Prefix& pref
   return fail(code, "add address", object, advise_device(code, is_ipv6, name));
 }
 
-/// Where a route to exactly this prefix leads that is there already.
+/// The interface of the main table's route to exactly this prefix; empty: there is none.
 template <class Prefix>
-std::string describe_existing(nl_sock* socket, const Prefix& prefix) {
+std::string find_existing_interface(nl_sock* socket, const Prefix& prefix) {
   const NlAddress wanted = to_nl(prefix.address, prefix.length_bits);
   rtmsg header{};
   header.rtm_family = static_cast<unsigned char>(family(prefix.address));
@@ -92,7 +92,7 @@ Route make_route(unsigned index, const Prefix& prefix) {
   rtnl_route_set_dst(route.get(), to_nl(prefix.address, prefix.length_bits).get());
   rtnl_nexthop* hop = rtnl_route_nh_alloc();
   rtnl_route_nh_set_ifindex(hop, static_cast<int>(index));
-  rtnl_route_add_nexthop(route.get(), hop);  // and it owns it now
+  rtnl_route_add_nexthop(route.get(), hop);  // the route owns the next hop now
   return route;
 }
 
@@ -112,17 +112,17 @@ Result<void> add_one_route(nl_sock* socket, unsigned index, const Prefix& prefix
   if (code != EEXIST) {
     return fail(code, "add route", object, advise_device(code, is_ipv6, interface_name(index)));
   }
-  const std::string existing = describe_existing(socket, prefix);
+  const std::string existing = find_existing_interface(socket, prefix);
   const std::string ip = is_ipv6 ? "ip -6 route" : "ip route";
   return fail(code, "add route", object,
               "there is a route to " + prefix.to_text() +
                   (existing.empty() ? "" : " by " + existing) + " already: remove it (`" + ip +
                   " del " + prefix.to_text() + (existing.empty() ? "" : " dev " + existing) +
-                  "`) or give more specific prefixes");
+                  "`) or use more specific prefixes");
 }
 
-/// Sends a request to remove something. What is gone already, with its device perhaps, is as it
-/// should be.
+/// Sends a request to remove an address or a route. It may have been removed already, perhaps with
+/// its device: that is a success. `built`: the result of libnl's builder of `raw`.
 Result<void> remove(nl_sock* socket, int built, nl_msg* raw, std::string operation,
                     std::string object) {
   if (built < 0) return fail(to_errno(built), std::move(operation), std::move(object));

@@ -12,9 +12,9 @@ namespace {
 
 using Callbacks = std::unique_ptr<nl_cb, Free<nl_cb_put>>;
 
-/// What one request was answered with.
+/// The answer to one request, as far as it has been read.
 struct Answer {
-  int code = 0;  ///< errno; 0: done
+  int code = 0;  ///< errno; 0: success
   bool is_complete = false;
   const std::function<void(nlmsghdr*)>* each = nullptr;
 };
@@ -72,7 +72,7 @@ std::string advise_device(int code, bool is_ipv6, const std::string& device) {
     case EACCES:
     case EOPNOTSUPP:
     case EAFNOSUPPORT:
-      return is_ipv6 ? "IPv6 is switched off for this device: sysctl -w net.ipv6.conf." + device +
+      return is_ipv6 ? "IPv6 is disabled on this device: sysctl -w net.ipv6.conf." + device +
                            ".disable_ipv6=0, or net.ipv6.conf.default.disable_ipv6=0 before start"
                      : "";
     case EEXIST:
@@ -89,7 +89,7 @@ Result<NlSocket> connect_netlink(int protocol) {
   if (!socket) return fail(ENOMEM, "open netlink", "socket");
   if (nl_connect(socket.get(), protocol) < 0) {
     return fail(errno != 0 ? errno : EIO, "open netlink", "socket",
-                "addresses and routes are set by netlink: allow AF_NETLINK sockets here");
+                "culvert sets addresses and routes by netlink: allow AF_NETLINK sockets here");
   }
   return socket;
 }
@@ -97,8 +97,9 @@ Result<NlSocket> connect_netlink(int protocol) {
 void drain(nl_sock* socket) noexcept {
   std::array<char, 8192> message;
   for (int count = 0; count < 64; ++count) {
-    const auto got = ::recv(nl_socket_get_fd(socket), message.data(), message.size(), MSG_DONTWAIT);
-    if (got < 0 && errno != ENOBUFS) return;
+    const auto bytes =
+        ::recv(nl_socket_get_fd(socket), message.data(), message.size(), MSG_DONTWAIT);
+    if (bytes < 0 && errno != ENOBUFS) return;
   }
 }
 

@@ -1,5 +1,5 @@
-// One request to netlink(7) and its answer, by libnl-3: what all that ask the kernel have in
-// common. One thread.
+// Helpers for netlink(7) requests with libnl-3: open a socket, send one request, read its whole
+// answer, make an Error. One thread at a time for each socket.
 #pragma once
 
 #include <netlink/msg.h>
@@ -13,7 +13,7 @@
 
 namespace culvert::netlink {
 
-/// Owns an object of libnl.
+/// Deleter for an object of libnl: calls its C function `kFree`.
 template <auto kFree>
 struct Free {
   template <class T>
@@ -23,25 +23,30 @@ struct Free {
 };
 using Message = std::unique_ptr<nl_msg, Free<nlmsg_free>>;
 
+/// An Error. `code`: errno.
 [[nodiscard]] Unexpected<Error> fail(int code, std::string operation, std::string object,
                                      std::string advice = {});
 
-/// libnl has one number of its own for several errnos; those that can happen before a request is
-/// sent are these.
+/// The errno for an error of libnl while it builds a request (a negative NLE_ number). libnl folds
+/// several errnos into one number; before a request is sent only ENOMEM can be told from the rest,
+/// which become EIO.
 [[nodiscard]] int to_errno(int nl_error);
 
-/// What to do about the errnos that changing a device of ours can meet.
+/// Advice for an errno that the kernel returns when a device, address or route of ours is changed;
+/// may be empty. `is_ipv6`: the change was about IPv6.
 [[nodiscard]] std::string advise_device(int code, bool is_ipv6, const std::string& device);
 
-/// Opens a socket of one of netlink's families (NETLINK_ROUTE ...).
+/// Opens a netlink socket. `protocol`: NETLINK_ROUTE, NETLINK_NETFILTER or NETLINK_XFRM.
 [[nodiscard]] Result<NlSocket> connect_netlink(int protocol);
 
-/// Sends a request and reads its whole answer; `each` is called for every message of it and must
-/// not throw. Returns the kernel's errno.
+/// Sends a request and reads its whole answer. Blocks until the answer is complete. Calls `each`
+/// for every message of the answer; `each` must not throw. Returns 0 or the kernel's errno; EIO if
+/// sending or receiving fails.
 int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*)>& each = {});
 
-/// Reads and forgets what a socket was sent, and that some was lost. Bounded, so that a storm of
-/// changes does not keep the thread here.
+/// Discards the messages that a socket has received, and the report of lost messages (ENOBUFS).
+/// Does not block. Reads at most 64 messages, so that a storm of changes does not keep the thread
+/// here.
 void drain(nl_sock* socket) noexcept;
 
 }  // namespace culvert::netlink

@@ -1,5 +1,5 @@
-// What the kernel makes of our netlink requests, read back by /proc, ioctl and netlink itself, in a
-// namespace of its own.
+// Sends netlink requests and reads back their effect by /proc, ioctl and netlink, in a network
+// namespace.
 #include "io/netlink/netlink.h"
 
 #include <gmock/gmock.h>
@@ -68,7 +68,7 @@ TEST(Netlink, ConfiguresADevice) {
     // Scope global, flags: permanent and without duplicate address detection.
     EXPECT_THAT(addresses, HasSubstr("20010db8000000000000000000000002"));
     EXPECT_THAT(addresses, HasSubstr("40 00 82     tun7"));
-    // Scope link; the only such address: the kernel made none of its own.
+    // Scope link. It is the only such address: the kernel has generated none.
     EXPECT_THAT(addresses, HasSubstr("fe8000000000000000000000c0000201"));
     EXPECT_EQ(addresses.find("fe80"), addresses.rfind("fe80"));
     EXPECT_THAT(addresses, HasSubstr("40 20 82     tun7"));
