@@ -1,5 +1,6 @@
-// The addresses of a device and the routes by it: which there should be, and bringing the kernel
-// from those that are there to those. One thread.
+// AddressSync: keeps the kernel's addresses of a device and routes by it equal to the settings.
+// desired_state() computes the addresses and routes; AddressSync applies the difference. One
+// thread.
 #pragma once
 
 #include <vector>
@@ -9,7 +10,7 @@
 
 namespace culvert::host {
 
-/// What a device should have; each list sorted, nothing twice.
+/// The addresses and routes of one device. Each list is sorted and has no duplicates.
 struct DeviceState {
   std::vector<proto::Ipv6Prefix> addresses6;
   std::vector<proto::Ipv4Prefix> addresses4;
@@ -18,30 +19,33 @@ struct DeviceState {
   friend bool operator==(const DeviceState&, const DeviceState&) = default;
 };
 
-/// What follows from the settings and the local addresses in use:
-/// - a link-local address for each distinct local address (RFC 4213 3.7), unless it was asked for;
-/// - a route to each prefix of a tunnel that neither an address nor a `route` of the device covers,
-///   nor another such route. Never a default route: whoever wants that says `route`.
-/// `locals`: may hold 0.0.0.0 (not known yet), and the same twice.
-[[nodiscard]] DeviceState state_of(const DeviceSettings& settings,
-                                   const std::vector<proto::Ipv4Address>& locals);
+/// Computes the addresses and routes of a device:
+/// - the configured addresses, and a link-local address for each distinct local endpoint
+///   (RFC 4213 3.7), unless it is configured;
+/// - the configured routes, and a route to each tunnel prefix that no address, no configured route
+///   and no other tunnel prefix covers. A tunnel prefix never becomes a default route: that needs
+///   the word `route`.
+/// `locals`: the local endpoints in use. It may hold 0.0.0.0 (not known yet) and duplicates.
+[[nodiscard]] DeviceState desired_state(const DeviceSettings& settings,
+                                        const std::vector<proto::Ipv4Address>& locals);
 
-/// What we have put on one device.
+/// Applies addresses and routes to one device and remembers them.
 class AddressSync {
  public:
+  /// `netlink` outlives this object.
   AddressSync(netlink::Netlink& netlink, unsigned device_index)
       : netlink_(netlink), device_index_(device_index) {}
 
-  /// Removes what should not be there and adds what should. An error leaves the rest undone: call
-  /// it with what was there before, and it is as before.
+  /// Removes the addresses that are not in `wanted`, then adds the missing ones. Stops at the first
+  /// error; a call with the previous state then restores the previous addresses.
   [[nodiscard]] Result<void> set_addresses(const DeviceState& wanted);
-  /// The device must be up.
+  /// Does the same for routes. The device must be up.
   [[nodiscard]] Result<void> set_routes(const DeviceState& wanted);
 
  private:
   netlink::Netlink& netlink_;
   unsigned device_index_;
-  DeviceState there_;
+  DeviceState applied_;  ///< the kernel has these by our calls
 };
 
 }  // namespace culvert::host

@@ -1,6 +1,6 @@
 #include "engine/host/bypass_check.h"
 
-#include <netinet/in.h>  // first: what follows declares less where it is there
+#include <netinet/in.h>  // first, so that the kernel's headers do not declare the same again
 
 #include <linux/fib_rules.h>
 #include <linux/netfilter.h>
@@ -25,10 +25,11 @@ namespace {
 
 using Finding = std::optional<std::string>;
 
-/// The names of the tables that iptables' older kind has here.
+/// The names of the legacy iptables tables in this network namespace, one a line.
 constexpr const char* kTablesPath = "/proc/self/net/ip_tables_names";
 
-/// Dumps all objects of one kind; `header` goes in front. Returns an errno.
+/// Dumps all objects of one type and calls `each` for each of them. `header` starts the request.
+/// Returns 0 or an errno.
 template <class Header>
 int dump(int protocol, int type, const Header& header, const std::function<void(nlmsghdr*)>& each) {
   const auto socket = netlink::connect_netlink(protocol);
@@ -38,7 +39,7 @@ int dump(int protocol, int type, const Header& header, const std::function<void(
   return netlink::request(socket->get(), message.get(), each);
 }
 
-/// This kernel, or this namespace, has nothing of the kind.
+/// Whether the errno means that the kernel or the namespace does not support the dumped type.
 bool is_absent(int code) {
   return code == EPROTONOSUPPORT || code == EAFNOSUPPORT || code == EINVAL || code == EOPNOTSUPP ||
          code == ENOENT;
@@ -48,9 +49,9 @@ std::string text_of(nlattr* attribute) {
   return attribute == nullptr ? "" : nla_get_string(attribute);
 }
 
-/// Whether a packet from a raw socket passes a base chain of this family and hook, and one from a
-/// packet socket does not, or not as an outer packet: chains on egress come before the program that
-/// encapsulates super-packets (io/bpf/encapsulator_program.h).
+/// Whether a packet from a raw socket passes a base chain of this family and hook, but a packet
+/// from a packet socket does not. Chains on egress count too: they run before the program that
+/// encapsulates super-packets (io/bpf/encapsulator_program.h), so they do not see outer packets.
 bool is_in_path(unsigned family, unsigned hook, bool counts_input) {
   if (family == NFPROTO_NETDEV) return hook == NF_NETDEV_EGRESS;
   if (family != NFPROTO_INET && family != NFPROTO_IPV4) return false;
@@ -78,7 +79,8 @@ Finding find_nftables(bool counts_input) {
   return found;
 }
 
-/// The tables of iptables' older kind: each has chains on those hooks, however empty.
+/// The first table of legacy iptables. Each table has chains on the output hooks, even if they are
+/// empty.
 Finding find_iptables() {
   std::ifstream tables{kTablesPath};
   std::string name;
@@ -96,7 +98,7 @@ Finding find_ipsec() {
   return is_found ? Finding{"an IPsec policy"} : std::nullopt;
 }
 
-/// Rules that a look-up by addresses alone does not see.
+/// A routing rule that a route look-up by addresses alone does not match.
 Finding find_rules() {
   constexpr int kDscp = 25;  // FRA_DSCP, newer than the headers of Debian 12
   fib_rule_hdr header{};
@@ -121,7 +123,7 @@ std::optional<std::string> find_bypassed_rule(bool receives_behind_firewall) {
   return std::nullopt;
 }
 
-bool has_silent_tables() { return std::ifstream{kTablesPath}.good(); }
+bool has_legacy_iptables() { return std::ifstream{kTablesPath}.good(); }
 
 BypassWatch BypassWatch::open() {
   BypassWatch watch;

@@ -1,6 +1,6 @@
-// What stands in the kernel's IPv4 output path, so that it would be passed by if packets were sent
-// by packet sockets: firewall and NAT, IPsec policies, routing rules by protocol or TOS. One
-// thread.
+// Finds the parts of the kernel's IPv4 output path that packet sockets bypass: firewall and NAT,
+// IPsec policies, routing rules by protocol or TOS. With `send auto` culvert then sends by raw
+// sockets. One thread.
 #pragma once
 
 #include <array>
@@ -12,27 +12,29 @@
 
 namespace culvert::host {
 
-/// The first thing found that packet sockets would pass by, in words; nothing: there is none. What
-/// cannot be read counts as found. cgroup programs (BPF_CGROUP_INET_EGRESS) are not seen.
-/// `receives_behind_firewall`: chains on input count as well, since they may let in only what
-/// belongs to a connection, and packet sockets open none (conntrack).
+/// Describes the first rule that packet sockets would bypass, like "nftables, chain filter out";
+/// nullopt: there is none. A rule set that cannot be read counts as a rule. cgroup programs
+/// (BPF_CGROUP_INET_EGRESS) are not detected.
+/// `receives_behind_firewall`: chains on input count as well. They may accept only packets of known
+/// connections, and packets from packet sockets create no connection in conntrack.
 [[nodiscard]] std::optional<std::string> find_bypassed_rule(bool receives_behind_firewall);
 
-/// Tells that nftables' rules or IPsec policies may have changed. Each may be missing in a kernel:
-/// then there is nothing to tell of it. The tables of iptables' older kind tell nothing: who needs
-/// them asks again now and then.
+/// Reports that nftables rules, IPsec policies or routing rules may have changed. A kernel without
+/// one of these sends no events for it. Legacy iptables sends no events, so poll
+/// has_legacy_iptables().
 class BypassWatch {
  public:
   [[nodiscard]] static BypassWatch open();
-  /// Readable: something may have changed.
+  /// A descriptor is readable after a change.
   [[nodiscard]] std::vector<int> fds() const;
+  /// Discards the events received so far. Does not block.
   void drain() noexcept;
 
  private:
   std::vector<netlink::NlSocket> sockets_;
 };
 
-/// Whether iptables' older kind has tables here.
-[[nodiscard]] bool has_silent_tables();
+/// Whether this network namespace may have tables of legacy iptables: their list can be read.
+[[nodiscard]] bool has_legacy_iptables();
 
 }  // namespace culvert::host

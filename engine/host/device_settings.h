@@ -1,5 +1,5 @@
-// One device to run: the configuration of its engine, and the addresses, routes and forwarding that
-// the kernel gets for it. Plain values; any thread.
+// DeviceSettings: one device, as the command line or the file describes it. Plain values; any
+// thread.
 #pragma once
 
 #include <vector>
@@ -9,14 +9,15 @@
 
 namespace culvert::host {
 
-/// One device: what `run NAME …` or one `[device.NAME]` asks for.
+/// The settings of `culvert run NAME …` or of one `[device.NAME]`: the configuration of the engine,
+/// and the addresses, routes and forwarding that the kernel gets for the device.
 struct DeviceSettings {
   Config config;
   std::vector<proto::Ipv6Prefix> addresses6;
   std::vector<proto::Ipv4Prefix> addresses4;
   std::vector<proto::Ipv6Prefix> routes6;
   std::vector<proto::Ipv4Prefix> routes4;
-  /// The kernel is to forward between the device and the interfaces beside it (forwarding.h).
+  /// The kernel shall forward between the device and other interfaces (forwarding.h).
   bool forwarding = false;
 };
 

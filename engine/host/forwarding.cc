@@ -18,7 +18,7 @@ namespace {
 const std::string kIpv6 = "/proc/sys/net/ipv6/conf/";
 const std::string kIpv4 = "/proc/sys/net/ipv4/conf/";
 
-/// Without the newline; empty: there is no such file.
+/// The first line of a file, without the newline; empty: there is no such file.
 std::string read_value(const std::string& path) {
   std::ifstream file{path};
   std::string value;
@@ -33,7 +33,8 @@ int write_value(const std::string& path, const std::string& value) noexcept {
   return written == static_cast<ssize_t>(value.size()) ? 0 : errno;
 }
 
-/// Interfaces of the IPv6 default routes: "0…0 00 … DEVICE", the unreachable one of `lo` left out.
+/// The interfaces of the IPv6 default routes: lines "0…0 00 … DEVICE". The kernel's unreachable
+/// route by `lo` is left out.
 std::vector<std::string> ipv6_uplinks() {
   std::vector<std::string> names;
   std::ifstream file{"/proc/net/ipv6_route"};
@@ -45,7 +46,8 @@ std::vector<std::string> ipv6_uplinks() {
   return names;
 }
 
-/// The same of IPv4: "DEVICE 00000000 GATEWAY FLAGS REFCNT USE METRIC 00000000 …".
+/// The interfaces of the IPv4 default routes: lines "DEVICE 00000000 GATEWAY FLAGS REFCNT USE
+/// METRIC 00000000 …".
 std::vector<std::string> ipv4_uplinks() {
   std::vector<std::string> names;
   std::ifstream file{"/proc/net/route"};
@@ -60,7 +62,7 @@ std::vector<std::string> ipv4_uplinks() {
   return names;
 }
 
-void sort_once(std::vector<std::string>& names) {
+void sort_unique(std::vector<std::string>& names) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
 }
@@ -85,31 +87,32 @@ bool has_all(const std::vector<std::string>& all, const std::vector<std::string>
 
 ForwardingSettings forwarding_settings(std::span<const DeviceSettings* const> devices,
                                        std::span<const NdpConfig> ndp) {
-  ForwardingSettings wish;
+  ForwardingSettings wanted;
   for (const DeviceSettings* device : devices) {
     if (!device->forwarding) continue;
-    wish.ipv6.push_back(device->config.device);
-    if (has_ipv4(*device)) wish.ipv4.push_back(device->config.device);
+    wanted.ipv6.push_back(device->config.device);
+    if (has_ipv4(*device)) wanted.ipv4.push_back(device->config.device);
   }
-  if (!wish.ipv6.empty()) {
-    for (const NdpConfig& each : ndp) wish.ipv6.push_back(each.interface);
-    for (std::string& name : ipv6_uplinks()) wish.ipv6.push_back(std::move(name));
+  if (!wanted.ipv6.empty()) {
+    for (const NdpConfig& each : ndp) wanted.ipv6.push_back(each.interface);
+    for (std::string& name : ipv6_uplinks()) wanted.ipv6.push_back(std::move(name));
   }
-  if (!wish.ipv4.empty()) {
-    for (std::string& name : ipv4_uplinks()) wish.ipv4.push_back(std::move(name));
+  if (!wanted.ipv4.empty()) {
+    for (std::string& name : ipv4_uplinks()) wanted.ipv4.push_back(std::move(name));
   }
-  sort_once(wish.ipv6);
-  sort_once(wish.ipv4);
-  return wish;
+  sort_unique(wanted.ipv6);
+  sort_unique(wanted.ipv4);
+  return wanted;
 }
 
-std::string why_not_forwarded(const DeviceSettings& settings) {
+std::string forwarding_warning(const DeviceSettings& settings) {
   if (settings.forwarding) return {};
   const std::string& device = settings.config.device;
   const auto sentence = [](const std::string& version, const std::string& sysctl) {
     return "the kernel does not forward " + version +
-           ", so what is behind the tunnels reaches this host only: sysctl -w " + sysctl +
-           "=1, or forwarding = true";
+           ", so the prefixes behind the tunnels can reach only this host: set forwarding, or "
+           "run sysctl -w " +
+           sysctl + "=1";
   };
   if (has_ipv6(settings) && read_value(kIpv6 + "all/forwarding") == "0" &&
       read_value(kIpv6 + device + "/force_forwarding") != "1") {
@@ -120,89 +123,90 @@ std::string why_not_forwarded(const DeviceSettings& settings) {
   return {};
 }
 
-/// Writes a sysctl, and keeps what was there.
+/// Writes a sysctl and saves the previous value.
 Result<void> ForwardingGuard::write(const std::string& path, const std::string& value) {
   std::string before = read_value(path);
-  if (before.empty() || before == value) return {};  // the interface is gone, or it is so already
+  if (before.empty() || before == value) return {};  // no such interface, or nothing to change
   if (const int code = write_value(path, value); code != 0) {
     if (code == ENOENT) return {};
     return Unexpected{Error{.code = code,
-                            .operation = "switch on forwarding by",
+                            .operation = "enable forwarding: write",
                             .object = path,
-                            .advice = "write it before culvert starts, and leave `forwarding` out "
-                                      "(in a container /proc/sys is often read-only)"}};
+                            .advice = "in a container /proc/sys is often read-only: set the sysctl "
+                                      "before culvert starts, and leave out `forwarding`"}};
   }
   saved_.push_back({path, std::move(before)});
   return {};
 }
 
-Result<void> ForwardingGuard::keep_hearing_routers(const std::string& interface) {
+Result<void> ForwardingGuard::keep_accepting_advertisements(const std::string& interface) {
   const std::string folder = kIpv6 + interface + "/";
-  const bool hears_routers =
+  const bool accepts =
       read_value(folder + "accept_ra") == "1" && read_value(folder + "forwarding") == "0";
-  return hears_routers ? write(folder + "accept_ra", "2") : Result<void>{};
+  return accepts ? write(folder + "accept_ra", "2") : Result<void>{};
 }
 
-/// Every interface that does not forward has its values back when this returns; meanwhile accept_ra
-/// is 2, so that none loses its default route.
+/// Sets all.forwarding, and gives every interface that did not forward its own values back before
+/// it returns. In between accept_ra is 2, so that no interface loses its default route.
 Result<void> ForwardingGuard::switch_on_all() {
   if (read_value(kIpv6 + "all/forwarding") != "0") return {};
   std::vector<Saved> others;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator{kIpv6, error}) {
     if (entry.path().filename() == "all") continue;
-    const std::string forwarding = entry.path() / "forwarding", hears = entry.path() / "accept_ra";
+    const std::string forwarding = entry.path() / "forwarding";
+    const std::string accept_ra = entry.path() / "accept_ra";
     if (read_value(forwarding) != "0") {
-      // Switched off when `all` is, and then restored after it.
+      // Restoring `all` to 0 switches this one off as well; so it is restored after `all`.
       saved_.push_back({forwarding, read_value(forwarding)});
       continue;
     }
     others.push_back({forwarding, "0"});
-    if (read_value(hears) != "1") continue;
-    others.push_back({hears, "1"});
-    write_value(hears, "2");
+    if (read_value(accept_ra) != "1") continue;
+    others.push_back({accept_ra, "1"});
+    write_value(accept_ra, "2");
   }
   auto done = write(kIpv6 + "all/forwarding", "1");
   for (const auto& [path, value] : others) write_value(path, value);
   return done;
 }
 
-/// First accept_ra of all interfaces: where it is 1, forwarding on any of them drops the default
-/// routes that were learned. It is the last to be restored for the same reason.
-Result<void> ForwardingGuard::switch_on(const ForwardingSettings& wish) {
-  for (const std::string& interface : wish.ipv6) {
-    if (auto done = keep_hearing_routers(interface); !done) return done;
+/// accept_ra of all interfaces is written first: where it is 1, forwarding drops the learned
+/// default routes. For the same reason it is restored last.
+Result<void> ForwardingGuard::switch_on(const ForwardingSettings& wanted) {
+  for (const std::string& interface : wanted.ipv6) {
+    if (auto done = keep_accepting_advertisements(interface); !done) return done;
   }
   const bool forces = may_force_ && !read_value(kIpv6 + "all/force_forwarding").empty();
-  if (!wish.ipv6.empty() && !forces) {
+  if (!wanted.ipv6.empty() && !forces) {
     if (auto done = switch_on_all(); !done) return done;
   }
-  for (const std::string& interface : wish.ipv6) {
+  for (const std::string& interface : wanted.ipv6) {
     if (auto done = write(kIpv6 + interface + "/forwarding", "1"); !done) return done;
     if (!forces) continue;
     if (auto done = write(kIpv6 + interface + "/force_forwarding", "1"); !done) return done;
   }
-  for (const std::string& interface : wish.ipv4) {
+  for (const std::string& interface : wanted.ipv4) {
     if (auto done = write(kIpv4 + interface + "/forwarding", "1"); !done) return done;
   }
   return {};
 }
 
-Result<void> ForwardingGuard::widen(const ForwardingSettings& wish) {
-  ForwardingSettings both = wish_;
-  both.ipv6.insert(both.ipv6.end(), wish.ipv6.begin(), wish.ipv6.end());
-  both.ipv4.insert(both.ipv4.end(), wish.ipv4.begin(), wish.ipv4.end());
-  sort_once(both.ipv6);
-  sort_once(both.ipv4);
+Result<void> ForwardingGuard::widen(const ForwardingSettings& wanted) {
+  ForwardingSettings both = applied_;
+  both.ipv6.insert(both.ipv6.end(), wanted.ipv6.begin(), wanted.ipv6.end());
+  both.ipv4.insert(both.ipv4.end(), wanted.ipv4.begin(), wanted.ipv4.end());
+  sort_unique(both.ipv6);
+  sort_unique(both.ipv4);
   return set(both);
 }
 
-Result<void> ForwardingGuard::set(const ForwardingSettings& wish) {
-  if (wish == wish_) return {};
-  if (!has_all(wish.ipv6, wish_.ipv6) || !has_all(wish.ipv4, wish_.ipv4)) restore();
-  auto done = switch_on(wish);
+Result<void> ForwardingGuard::set(const ForwardingSettings& wanted) {
+  if (wanted == applied_) return {};
+  if (!has_all(wanted.ipv6, applied_.ipv6) || !has_all(wanted.ipv4, applied_.ipv4)) restore();
+  auto done = switch_on(wanted);
   if (!done) return restore(), done;
-  wish_ = wish;
+  applied_ = wanted;
   return done;
 }
 
@@ -211,7 +215,7 @@ void ForwardingGuard::restore() noexcept {
     write_value(saved_.back().path, saved_.back().value);
     saved_.pop_back();
   }
-  wish_ = {};
+  applied_ = {};
 }
 
 }  // namespace culvert::host

@@ -1,12 +1,20 @@
-// What the kernel needs to forward between tunnels and the interfaces beside them, and giving back
-// what was there. A process that is killed (SIGKILL) gives nothing back. One thread.
+// ForwardingGuard: sets the sysctls that let the kernel forward between tunnel devices and other
+// interfaces, and restores the previous values at the end. After SIGKILL nothing is restored. One
+// thread.
 //
-// ip6_forward() drops everything while net.ipv6.conf.all.forwarding is 0, whatever the interfaces
-// say; since Linux 6.17 net.ipv6.conf.IF.force_forwarding lets in what comes by one interface. So
-// where that is there nothing else is switched. Elsewhere `all` is, which switches every interface:
-// each gets its own value back at once, for a host that hears router advertisements is to hear them
-// on. The interface's own `forwarding` is what makes it a router's: its advertisements say so (R).
-// It also ends accept_ra = 1 and drops the default routes learned so, hence 2, and first.
+// IPv6, in the order of the writes:
+// 1. accept_ra = 2 where it is 1. An interface that starts to forward ignores router advertisements
+//    with accept_ra = 1, and the kernel drops the default routes learned from them.
+// 2. Before Linux 6.17: all.forwarding = 1. ip6_forward() drops every packet while it is 0,
+//    whatever the interfaces have. Writing it sets every interface, so each other interface gets
+//    its own value back at once: a host that accepts router advertisements shall continue to accept
+//    them.
+// 3. IF.forwarding = 1. It makes the interface a router's: its neighbor advertisements have the R
+//    flag.
+// 4. Since Linux 6.17: IF.force_forwarding = 1 instead of step 2. It lets packets that arrive by
+//    this interface be forwarded while all.forwarding is 0.
+//
+// IPv4: IF.forwarding = 1.
 #pragma once
 
 #include <span>
@@ -18,35 +26,39 @@
 
 namespace culvert::host {
 
-/// The interfaces that are to forward; names, sorted, nothing twice.
+/// The names of the interfaces that shall forward IPv6 and IPv4. Sorted, no duplicates.
 struct ForwardingSettings {
   std::vector<std::string> ipv6, ipv4;
   friend bool operator==(const ForwardingSettings&, const ForwardingSettings&) = default;
 };
 
-/// Devices that say `forwarding`, and if there is one the interfaces of [ndp] sections and of the
-/// default routes that there are now. IPv4 only for devices whose tunnels have IPv4 prefixes.
+/// The interfaces that shall forward: the devices with `forwarding`. If there is one, also the
+/// interfaces of `ndp` and of the present default routes. IPv4 only if the tunnels of a device with
+/// `forwarding` have IPv4 prefixes.
 [[nodiscard]] ForwardingSettings forwarding_settings(std::span<const DeviceSettings* const> devices,
                                                      std::span<const NdpConfig> ndp);
 
-/// Why packets to and from the prefixes of the device's tunnels stay on this host, and what to
-/// write; empty: they do not, or nobody asks for it.
-[[nodiscard]] std::string why_not_forwarded(const DeviceSettings& settings);
+/// A warning with its remedy if the kernel does not forward to and from the prefixes of the
+/// device's tunnels; empty: it does, or the settings have `forwarding`, or the tunnels have no
+/// prefixes.
+[[nodiscard]] std::string forwarding_warning(const DeviceSettings& settings);
 
-/// Keeps sysctls as they must be, and restores them in the reverse order when it ends.
+/// Sets sysctls, and restores them in the reverse order when it is destroyed.
 class ForwardingGuard {
  public:
-  /// `may_force`: use force_forwarding where it is there; without, it is done as before Linux 6.17.
+  /// `may_force`: use force_forwarding if the kernel has it; false: do as before Linux 6.17.
   explicit ForwardingGuard(bool may_force = true) : may_force_(may_force) {}
   ~ForwardingGuard() { restore(); }
   ForwardingGuard(const ForwardingGuard&) = delete;
   ForwardingGuard& operator=(const ForwardingGuard&) = delete;
 
-  /// Sets what the wish needs beyond what is set; gives back all first if it needs less. An
-  /// interface that is gone is no error. On failure all is as it was before the first call.
-  [[nodiscard]] Result<void> set(const ForwardingSettings& wish);
-  /// The same, but what is set stays: for uplinks that come and go.
-  [[nodiscard]] Result<void> widen(const ForwardingSettings& wish);
+  /// Makes the interfaces of `wanted` forward. If an interface of the previous call is not in
+  /// `wanted`, all values are restored first. A missing interface is not an error. On failure all
+  /// values are as before the first call.
+  [[nodiscard]] Result<void> set(const ForwardingSettings& wanted);
+  /// The same, but interfaces of earlier calls stay: for uplinks that appear and disappear.
+  [[nodiscard]] Result<void> widen(const ForwardingSettings& wanted);
+  /// Restores all values.
   void restore() noexcept;
 
  private:
@@ -54,12 +66,12 @@ class ForwardingGuard {
     std::string path, value;
   };
   Result<void> write(const std::string& path, const std::string& value);
-  Result<void> keep_hearing_routers(const std::string& interface);
+  Result<void> keep_accepting_advertisements(const std::string& interface);
   Result<void> switch_on_all();
-  Result<void> switch_on(const ForwardingSettings& wish);
+  Result<void> switch_on(const ForwardingSettings& wanted);
 
   bool may_force_;
-  ForwardingSettings wish_;
+  ForwardingSettings applied_;
   std::vector<Saved> saved_;
 };
 

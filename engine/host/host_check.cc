@@ -12,11 +12,12 @@
 namespace culvert::host {
 namespace {
 
-/// A route of the device, by the word that asks for it.
+/// A route of the device, and the word that configures it: "route" or "prefix".
 using RouteOfWord = std::pair<proto::Ipv4Prefix, std::string_view>;
 using Routes = LpmTable<RouteOfWord, proto::Ipv4Address>;
 
-/// Prefixes of tunnels become routes, but never a default route (address_sync.h).
+/// The IPv4 routes of the device. A tunnel's prefix becomes a route, but never a default route
+/// (address_sync.h).
 Routes routes_of(const DeviceSettings& settings) {
   std::vector<Routes::Entry> entries;
   for (const TunnelConfig& tunnel : settings.config.tunnels) {
@@ -49,25 +50,26 @@ std::string interface_list() {
 
 }  // namespace
 
-/// `dev`: the index of the outer interface; 0 if none is asked for.
+/// The index of the tunnel's outer interface, `dev`; 0 if it is not configured.
 Result<unsigned> HostChecker::find_outer_interface(const DeviceSettings& settings,
                                                    const TunnelConfig& tunnel) {
   if (tunnel.dev.empty()) return 0u;
-  const auto [place, is_new] = interfaces_.try_emplace(tunnel.dev);
-  if (is_new) place->second = ::if_nametoindex(tunnel.dev.c_str());
-  if (place->second != 0) return place->second;
+  const auto [entry, is_new] = interfaces_.try_emplace(tunnel.dev);
+  if (is_new) entry->second = ::if_nametoindex(tunnel.dev.c_str());
+  if (entry->second != 0) return entry->second;
   return refuse(ENODEV, settings, "dev", tunnel.dev,
-                "there is no such interface; there are " + interface_list());
+                "there is no such interface: write one of " + interface_list());
 }
 
 const HostChecker::Route& HostChecker::route_to(proto::Ipv4Address address, unsigned device_index) {
-  const std::pair asked{address, device_index};
-  const auto known = routes_.find(asked);
+  const std::pair key{address, device_index};
+  const auto known = routes_.find(key);
   if (known != routes_.end()) return known->second;
-  return routes_.emplace(asked, netlink_.route_to(address, device_index)).first->second;
+  return routes_.emplace(key, netlink_.route_to(address, device_index)).first->second;
 }
 
-/// Behind a NAT the public address is on no interface of this host; what works is the private one.
+/// Checks `local`. Behind a NAT the public address is on no interface of this host; the private
+/// address is the right one.
 Result<void> HostChecker::check_local(const DeviceSettings& settings, const TunnelConfig& tunnel,
                                       unsigned outer_index) {
   if (!tunnel.local) return {};
@@ -83,16 +85,17 @@ Result<void> HostChecker::check_local(const DeviceSettings& settings, const Tunn
               ": write local " + source + ", or local any (also behind a NAT, where the public " +
               "address is not on this host)";
   } else {
-    advice += "and there is no route to remote " + tunnel.remote.to_text() +
-              ": bring the outer network up first, or write local any";
+    advice += "there is no route to remote " + tunnel.remote.to_text() +
+              ": bring up the outer network first, or write local any";
   }
   return refuse(EADDRNOTAVAIL, settings, "local", tunnel.local->to_text(), std::move(advice));
 }
 
-/// The tunnel's own packets must not be routed into the tunnel. RFC 2473 4.1.2 names the loop.
+/// Checks that `route` does not lead the tunnel's own packets into the tunnel (the loop of RFC 2473
+/// 4.1.2).
 Result<void> HostChecker::check_route(const DeviceSettings& settings, const TunnelConfig& tunnel,
                                       const proto::Ipv4Prefix& route, std::string_view word) {
-  // Sockets that are bound to an interface find their route by that interface alone.
+  // A socket that is bound to an interface uses routes by that interface only.
   if (!tunnel.dev.empty()) return {};
   const Route& found = route_to(tunnel.remote);
   if (!found) return Unexpected{found.error()};
@@ -107,12 +110,12 @@ Result<void> HostChecker::check_route(const DeviceSettings& settings, const Tunn
   }
   return refuse(ELOOP, settings, word, route.to_text(),
                 "covers remote " + remote +
-                    ", so the tunnel's own packets would enter the tunnel: first give remote a "
-                    "route of its own (`" +
+                    ", so the tunnel's own packets would enter the tunnel: first add a route to "
+                    "remote (`" +
                     host_route + "`), or name the outer interface with dev");
 }
 
-/// Of the routes that cover a remote endpoint the most specific one decides.
+/// If several routes cover a remote endpoint, the most specific one is checked.
 Result<void> HostChecker::check(const DeviceSettings& settings) {
   const Routes routes = routes_of(settings);
   for (const TunnelConfig& tunnel : settings.config.tunnels) {

@@ -1,4 +1,4 @@
-// What the words say against this host: whether it can be so here. One thread.
+// HostChecker: checks settings against this host's addresses, interfaces and routes. One thread.
 #pragma once
 
 #include <map>
@@ -10,13 +10,14 @@
 
 namespace culvert::host {
 
-/// Checks that `local` is an address of this host, `dev` one of its interfaces, and that no route
-/// leads the outer packets into the tunnel. Tunnels share most of what is looked up, so it is asked
-/// once: a checker answers from one moment, and lives no longer than one start or one change.
+/// Checks that `local` is an address of this host, that `dev` is one of its interfaces, and that no
+/// route leads the outer packets into the tunnel. Tunnels share most look-ups, so the checker
+/// caches the kernel's answers: use one checker for one start or one change.
 class HostChecker {
  public:
-  /// `netlink` outlives it.
+  /// `netlink` outlives this object.
   explicit HostChecker(netlink::Netlink& netlink) : netlink_(netlink) {}
+  /// Checks all tunnels of a device. The error names the device, the word, its value and a remedy.
   [[nodiscard]] Result<void> check(const DeviceSettings& settings);
 
  private:

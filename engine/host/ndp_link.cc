@@ -19,15 +19,16 @@ namespace {
 
 using proto::Ipv6Address;
 
-/// The kernel has heard of them, if not lately. NOARP are multicast groups and the like.
-constexpr unsigned kHeardOf = NUD_PERMANENT | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
+/// States in which the kernel knows the link-layer address, even if it is stale. NUD_NOARP is left
+/// out: those entries are multicast groups and the like.
+constexpr unsigned kKnownStates = NUD_PERMANENT | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 
 template <class Header>
 nlattr* attribute(nlmsghdr* message, int type) {
   return nlmsg_find_attr(message, sizeof(Header), type);
 }
 
-/// False: it is not of the size of `to`.
+/// Copies the value of an attribute. False: there is none, or its size is not that of `to`.
 template <class Bytes>
 bool copy(nlattr* from, Bytes& to) {
   if (from == nullptr || nla_len(from) != static_cast<int>(sizeof to)) return false;
@@ -35,29 +36,30 @@ bool copy(nlattr* from, Bytes& to) {
   return true;
 }
 
-/// A request about one interface, or a dump of one family's.
+/// Sends a request for one object or, with NLM_F_DUMP, for all objects of one family, and calls
+/// `each` for each message of the answer. Returns 0 or an errno.
 template <class Header>
-int ask(netlink::Netlink& netlink, int type, int flags, const Header& header,
-        const std::function<void(nlmsghdr*)>& each) {
+int send_request(netlink::Netlink& netlink, int type, int flags, const Header& header,
+                 const std::function<void(nlmsghdr*)>& each) {
   const netlink::Message message{nlmsg_alloc_simple(type, flags)};
   if (!message) return ENOMEM;
   nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
   return netlink::request(netlink.socket(), message.get(), each);
 }
 
-/// Errno, and what is wrong with the link as such.
+/// Reads the link into `found`, with the reason if it is unusable. Returns 0 or an errno.
 int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(index);
-  return ask(netlink, RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
+  return send_request(netlink, RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
     const auto* link = static_cast<const ifinfomsg*>(nlmsg_data(part));
     std::uint32_t mtu_bytes = 0;
     const bool has_address =
         copy(attribute<ifinfomsg>(part, IFLA_ADDRESS), found.interface.address.bytes);
     if (link->ifi_type != ARPHRD_ETHER || !has_address) {
-      found.why_not = "it is no Ethernet interface, and has no neighbors to answer";
+      found.unusable_reason = "it is not an Ethernet interface, so it has no neighbors";
     } else if ((link->ifi_flags & IFF_UP) == 0) {
-      found.why_not = "it is down";
+      found.unusable_reason = "it is down";
     } else {
       found.interface.index = index;
     }
@@ -67,14 +69,15 @@ int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   });
 }
 
+/// Reads the IPv6 addresses of the interface. Returns 0 or an errno.
 int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
   ifaddrmsg header{};
   header.ifa_family = AF_INET6;
-  return ask(netlink, RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+  return send_request(netlink, RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
     const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
     Ipv6Address address;
     if (facts->ifa_family != AF_INET6 || facts->ifa_index != interface.index) return;
-    // With a peer, IFA_ADDRESS is the peer's.
+    // On a point-to-point interface IFA_ADDRESS is the address of the peer.
     if (!copy(attribute<ifaddrmsg>(part, IFA_LOCAL), address.bytes) &&
         !copy(attribute<ifaddrmsg>(part, IFA_ADDRESS), address.bytes)) {
       return;
@@ -94,10 +97,10 @@ int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
 Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string& name) {
   NdpLinkFound found;
   const unsigned index = ::if_nametoindex(name.c_str());
-  const NdpLinkFound none{.interface = {}, .why_not = "there is no such interface"};
+  const NdpLinkFound none{.interface = {}, .unusable_reason = "there is no such interface"};
   if (index == 0) return none;
   if (const int code = read_link(netlink, index, found); code != 0) {
-    if (code == ENODEV) return none;  // gone meanwhile
+    if (code == ENODEV) return none;  // removed meanwhile
     return netlink::fail(code, "read link", name);
   }
   if (found.interface.index == 0) return found;
@@ -106,22 +109,23 @@ Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string&
   }
   std::sort(found.interface.own.begin(), found.interface.own.end());
   if (found.interface.link_local.is_unspecified()) {
-    found.why_not = "it has no link-local address that may be used yet";
+    found.unusable_reason = "it has no usable link-local address yet";
   }
   return found;
 }
 
-Result<std::vector<Ipv6Address>> find_on_link(netlink::Netlink& netlink, unsigned interface_index) {
+Result<std::vector<Ipv6Address>> find_neighbors(netlink::Netlink& netlink,
+                                                unsigned interface_index) {
   ndmsg header{};
   header.ndm_family = AF_INET6;
   std::vector<Ipv6Address> neighbors;
-  const int code = ask(netlink, RTM_GETNEIGH, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+  const int code = send_request(netlink, RTM_GETNEIGH, NLM_F_DUMP, header, [&](nlmsghdr* part) {
     const auto* facts = static_cast<const ndmsg*>(nlmsg_data(part));
     Ipv6Address address;
-    const bool is_meant = facts->ndm_family == AF_INET6 &&
-                          facts->ndm_ifindex == static_cast<int>(interface_index) &&
-                          (facts->ndm_state & kHeardOf) != 0 && (facts->ndm_flags & NTF_PROXY) == 0;
-    if (is_meant && copy(attribute<ndmsg>(part, NDA_DST), address.bytes))
+    const bool is_known =
+        facts->ndm_family == AF_INET6 && facts->ndm_ifindex == static_cast<int>(interface_index) &&
+        (facts->ndm_state & kKnownStates) != 0 && (facts->ndm_flags & NTF_PROXY) == 0;
+    if (is_known && copy(attribute<ndmsg>(part, NDA_DST), address.bytes))
       neighbors.push_back(address);
   });
   if (code != 0)

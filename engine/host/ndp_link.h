@@ -1,5 +1,5 @@
-// What the kernel says of the interface on which an NDP proxy answers: link, IPv6 addresses and
-// neighbors, and when they change (rtnetlink(7)). One thread.
+// Reads the link, IPv6 addresses and neighbors of an NDP proxy's interface, and watches them for
+// changes, by rtnetlink(7). One thread.
 #pragma once
 
 #include <cstdint>
@@ -11,31 +11,33 @@
 
 namespace culvert::host {
 
-/// An interface as it is now.
+/// The present state of an interface.
 struct NdpLinkFound {
-  NdpInterface interface;  ///< index 0: it cannot be answered on
-  std::string why_not;     ///< then: "there is no such interface"; as the end of a sentence
+  NdpInterface interface;       ///< index 0: the proxy cannot answer on it
+  std::string unusable_reason;  ///< like "there is no such interface"; empty: the proxy can answer
 };
-/// Addresses whose duplicate address detection goes on or has failed are not the interface's yet:
-/// neither is advertised from (RFC 4862 5.4).
+/// Reads the state of the interface `name`. A missing interface is not an error. Its link-local
+/// address is one whose duplicate address detection has succeeded: a tentative or duplicate address
+/// must not be the source of an advertisement (RFC 4862 5.4).
 [[nodiscard]] Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink,
                                                  const std::string& name);
 
-/// The IPv6 neighbors on that link of which the kernel has heard: neither incomplete nor failed,
-/// and no proxy entries.
-[[nodiscard]] Result<std::vector<proto::Ipv6Address>> find_on_link(netlink::Netlink& netlink,
-                                                                   unsigned interface_index);
+/// Reads the IPv6 neighbors on a link whose link-layer address the kernel knows. Incomplete, failed
+/// and proxy entries are left out. Sorted.
+[[nodiscard]] Result<std::vector<proto::Ipv6Address>> find_neighbors(netlink::Netlink& netlink,
+                                                                     unsigned interface_index);
 
-/// Tells what kind of thing has changed, but not how: who waits asks again.
+/// Reports that links and IPv6 addresses, or neighbors, have changed. It does not report the change
+/// itself: the caller reads the present state again.
 class NdpWatch {
  public:
   enum class Kind : std::uint8_t { links, neighbors };
-  /// Links and their IPv6 addresses; or neighbors.
+  /// `kind`: `links` for links and their IPv6 addresses, `neighbors` for neighbors.
   [[nodiscard]] static Result<NdpWatch> open(Kind kind);
 
-  /// Readable: something has changed.
+  /// The descriptor is readable after a change.
   [[nodiscard]] int fd() const noexcept;
-  /// Forgets what was reported so far.
+  /// Discards the events received so far. Does not block.
   void drain() noexcept;
 
  private:

@@ -19,7 +19,7 @@ namespace {
 
 using proto::Ipv4Address;
 
-// States in which the kernel itself sends to a neighbor.
+/// States in which the kernel itself sends packets to a neighbor.
 constexpr unsigned kUsable =
     NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 
@@ -43,7 +43,7 @@ nlattr* attribute(nlmsghdr* message, int type) {
 
 // ---- the route ----------------------------------------------------------------------------------
 struct Route {
-  bool is_plain = false;  ///< unicast, and nothing is done to its packets but sending them
+  bool is_plain = false;  ///< unicast, no_hop encapsulation and no_hop an IPv6 gateway
   unsigned device_index = 0;
   Ipv4Address neighbor;  ///< gateway, or the remote endpoint itself
 };
@@ -80,9 +80,9 @@ Result<std::optional<Route>> find_route(netlink::Netlink& netlink, Ipv4Address r
 
 // ---- the link -----------------------------------------------------------------------------------
 
-/// Nothing: packet sockets cannot send by it; `reason` says why.
-std::optional<io::EthernetAddress> ask_link(netlink::Netlink& netlink, unsigned index,
-                                            std::string& reason) {
+/// The link-layer address of an interface; nullopt: packet sockets cannot send by it, for `reason`.
+std::optional<io::EthernetAddress> read_link(netlink::Netlink& netlink, unsigned index,
+                                             std::string& reason) {
   rtnl_link* raw = nullptr;
   if (rtnl_link_get_kernel(netlink.socket(), static_cast<int>(index), nullptr, &raw) < 0) {
     reason = netlink::interface_name(index) + " is gone";
@@ -90,17 +90,17 @@ std::optional<io::EthernetAddress> ask_link(netlink::Netlink& netlink, unsigned 
   }
   const std::unique_ptr<rtnl_link, netlink::Free<rtnl_link_put>> link{raw};
   nl_addr* const address = rtnl_link_get_addr(raw);
-  io::EthernetAddress own;
+  io::EthernetAddress result;
   if (rtnl_link_get_arptype(raw) != ARPHRD_ETHER || address == nullptr ||
-      !copy_link_layer(nl_addr_get_binary_addr(address), nl_addr_get_len(address), own)) {
-    reason = netlink::interface_name(index) + " is no Ethernet interface";
+      !copy_link_layer(nl_addr_get_binary_addr(address), nl_addr_get_len(address), result)) {
+    reason = netlink::interface_name(index) + " is not an Ethernet interface";
     return std::nullopt;
   }
   if ((rtnl_link_get_flags(raw) & IFF_UP) == 0) {
     reason = netlink::interface_name(index) + " is down";
     return std::nullopt;
   }
-  return own;
+  return result;
 }
 
 // ---- the neighbor -------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ netlink::Message neighbor_message(int type, const NeighborKey& key, std::uint8_t
   return message;
 }
 
-Neighbor ask_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
+Neighbor read_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
   Neighbor neighbor;
   const auto message = neighbor_message(RTM_GETNEIGH, key, 0);
   netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
@@ -138,7 +138,7 @@ Neighbor ask_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
   return neighbor;
 }
 
-/// As if a packet were sent to it: it is resolved, or confirmed.
+/// Makes the kernel resolve or confirm a neighbor, as if it had sent a packet to it.
 void use_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
   const auto message = neighbor_message(RTM_NEWNEIGH, key, NTF_USE);
   netlink::request(netlink.socket(), message.get());
@@ -147,51 +147,51 @@ void use_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
 }  // namespace
 
 const NextHopFinder::Link& NextHopFinder::find_link(unsigned index) {
-  const auto [place, is_new] = links_.try_emplace(index);
-  Link& link = place->second;
-  if (is_new) link.own = ask_link(netlink_, index, link.reason);
+  const auto [entry, is_new] = links_.try_emplace(index);
+  Link& link = entry->second;
+  if (is_new) link.address = read_link(netlink_, index, link.reason);
   return link;
 }
 
 std::optional<io::EthernetAddress> NextHopFinder::find_neighbor(const NeighborKey& key) {
-  const auto [place, is_new] = neighbors_.try_emplace(key);
-  if (!is_new) return place->second;
-  const Neighbor neighbor = ask_neighbor(netlink_, key);
+  const auto [entry, is_new] = neighbors_.try_emplace(key);
+  if (!is_new) return entry->second;
+  const Neighbor neighbor = read_neighbor(netlink_, key);
   const bool is_usable = (neighbor.state & kUsable) != 0;
   if (!is_usable || neighbor.state == NUD_STALE) use_neighbor(netlink_, key);
-  if (is_usable) place->second = neighbor.address;
-  return place->second;
+  if (is_usable) entry->second = neighbor.address;
+  return entry->second;
 }
 
 Result<NextHopFound> NextHopFinder::find(Ipv4Address remote, std::optional<Ipv4Address> local,
                                          unsigned device_index) {
-  const Asked asked{remote, local, device_index};
-  const auto known = found_.find(asked);
+  const Query query{remote, local, device_index};
+  const auto known = found_.find(query);
   if (known != found_.end()) return known->second;
-  return found_.emplace(asked, look_up(asked)).first->second;
+  return found_.emplace(query, look_up(query)).first->second;
 }
 
 // route > link > neighbor
-Result<NextHopFound> NextHopFinder::look_up(const Asked& asked) {
-  const auto& [remote, local, device_index] = asked;
-  const auto without = [](std::string reason, std::optional<NeighborKey> neighbor = {}) {
+Result<NextHopFound> NextHopFinder::look_up(const Query& query) {
+  const auto& [remote, local, device_index] = query;
+  const auto no_hop = [](std::string reason, std::optional<NeighborKey> neighbor = {}) {
     return NextHopFound{.hop = {}, .reason = std::move(reason), .neighbor = neighbor};
   };
   const auto route = find_route(netlink_, remote, local, device_index);
   if (!route) return Unexpected{route.error()};
-  if (!*route) return without("there is no route to " + remote.to_text());
+  if (!*route) return no_hop("there is no route to " + remote.to_text());
   if (!(*route)->is_plain)
-    return without("the route to " + remote.to_text() + " is no plain unicast route");
+    return no_hop("the route to " + remote.to_text() + " is not a plain unicast route");
   const unsigned device = (*route)->device_index;
   const Link& link = find_link(device);
-  if (!link.own) return without(link.reason);
+  if (!link.address) return no_hop(link.reason);
   const NeighborKey key{device, (*route)->neighbor};
   const auto neighbor = find_neighbor(key);
   const std::string name = key.address.to_text() + " on " + netlink::interface_name(device);
-  if (!neighbor) return without("next hop " + name + " is not resolved", key);
+  if (!neighbor) return no_hop("next hop " + name + " is not resolved", key);
   return NextHopFound{.hop = {.interface_index = device,
                               .cuts = false,
-                              .source = *link.own,
+                              .source = *link.address,
                               .destination = *neighbor},
                       .reason = "next hop " + name,
                       .neighbor = key};
@@ -222,17 +222,17 @@ std::optional<std::vector<NeighborKey>> NeighborWatch::changed() {
         return NL_OK;
       },
       &keys);
-  // Bounded; the rest is there at the next call. Once it has had no room for one, the kernel puts
-  // none in until all are taken, and says so only once.
+  // Bounded: the rest is read by the next call. If the socket's buffer overflows, the kernel queues
+  // no more events until all have been read, and reports the loss only once.
   for (int count = 0; count < 64; ++count) {
     const int result = nl_recvmsgs_default(socket_.get());
     if (result == -NLE_AGAIN) {
-      if (std::exchange(has_missed_some_, false)) return std::nullopt;
+      if (std::exchange(has_lost_events_, false)) return std::nullopt;
       return keys;
     }
-    if (result < 0) has_missed_some_ = true;
+    if (result < 0) has_lost_events_ = true;
   }
-  if (has_missed_some_) return std::nullopt;
+  if (has_lost_events_) return std::nullopt;
   return keys;
 }
 

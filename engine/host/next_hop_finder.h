@@ -1,5 +1,5 @@
-// The next hop of a tunnel's outer packets, as the kernel has it: route, neighbor, link. And what
-// of the kernel's output path a packet socket would pass by. All by netlink; one thread.
+// NextHopFinder: finds the next hop of a tunnel's outer packets in the kernel's routes, links and
+// neighbors. NeighborWatch reports changes of neighbors. Both use netlink; one thread.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace culvert::host {
 
-/// A neighbor by its interface and address: what an event is about.
+/// The key of an IPv4 neighbor.
 struct NeighborKey {
   unsigned device_index = 0;
   proto::Ipv4Address address;
@@ -21,57 +21,61 @@ struct NeighborKey {
 };
 
 struct NextHopFound {
-  io::NextHop hop;                      ///< nothing, if packets must go by the kernel's route
-  std::string reason;                   ///< where it leads, or why there is none
-  std::optional<NeighborKey> neighbor;  ///< a change of which changes the answer
+  io::NextHop hop;                      ///< empty: packets must take the kernel's route
+  std::string reason;                   ///< the next hop in words, or why there is none
+  std::optional<NeighborKey> neighbor;  ///< if this neighbor changes, look up the next hop again
 };
 
-/// Finds the next hops of one pass over many tunnels: what several of them share is asked once. It
-/// answers from one moment, so it lives no longer than the pass.
+/// Finds the next hops of many tunnels. It caches the kernel's answers, because tunnels share most
+/// look-ups: use one finder for one pass over the tunnels.
 class NextHopFinder {
  public:
-  /// `netlink` outlives it.
+  /// `netlink` outlives this object.
   explicit NextHopFinder(netlink::Netlink& netlink) : netlink_(netlink) {}
 
-  /// The next hop to `remote`, for packets from `local` (nothing: any), by the interface
+  /// Finds the next hop to `remote`, for packets from `local` (nullopt: any), by the interface
   /// `device_index` (0: any). There is one if the route is a plain unicast route by an Ethernet
-  /// interface that is up, and the neighbor's link-layer address is known. Asks the kernel to
-  /// confirm a neighbor that it has not heard of lately (RFC 4861 7.3.3's states, ARP's as well):
-  /// frames that we send ourselves do not remind it.
+  /// interface that is up, and the neighbor's link-layer address is known. If the neighbor is stale
+  /// or not resolved, the kernel is asked to resolve or confirm it (the states of RFC 4861 7.3.3;
+  /// Linux uses them for ARP as well), because the frames of packet sockets do not trigger that.
+  /// Fails if the kernel does not answer.
   [[nodiscard]] Result<NextHopFound> find(proto::Ipv4Address remote,
                                           std::optional<proto::Ipv4Address> local,
                                           unsigned device_index);
-  /// Where packets to a neighbor would go: nothing if it is not resolved. As in find().
+  /// The link-layer address of a neighbor; nullopt: it is not resolved. Asks the kernel to resolve
+  /// or confirm it, as find() does.
   [[nodiscard]] std::optional<io::EthernetAddress> find_neighbor(const NeighborKey& key);
 
  private:
   struct Link {
-    std::optional<io::EthernetAddress> own;  ///< nothing: packet sockets cannot send by it
-    std::string reason;                      ///< why
+    std::optional<io::EthernetAddress> address;  ///< nullopt: packet sockets cannot send by it
+    std::string reason;                          ///< why there is no address
   };
-  using Asked = std::tuple<proto::Ipv4Address, std::optional<proto::Ipv4Address>, unsigned>;
+  using Query = std::tuple<proto::Ipv4Address, std::optional<proto::Ipv4Address>, unsigned>;
   [[nodiscard]] const Link& find_link(unsigned index);
-  [[nodiscard]] Result<NextHopFound> look_up(const Asked& asked);
+  [[nodiscard]] Result<NextHopFound> look_up(const Query& query);
 
   netlink::Netlink& netlink_;
   std::map<unsigned, Link> links_;
   std::map<NeighborKey, std::optional<io::EthernetAddress>> neighbors_;
-  std::map<Asked, Result<NextHopFound>> found_;
+  std::map<Query, Result<NextHopFound>> found_;
 };
 
-/// Tells which neighbors have changed.
+/// Reports which IPv4 neighbors have changed.
 class NeighborWatch {
  public:
   [[nodiscard]] static Result<NeighborWatch> open();
+  /// The descriptor is readable after a change.
   [[nodiscard]] int fd() const noexcept;
-  /// The IPv4 neighbors that have changed since the last call, as far as one look takes: fd() stays
-  /// readable if there are more. Nothing: some were missed, so that any may have.
+  /// The neighbors that have changed since the last call. One call reads a bounded number of
+  /// events; fd() stays readable if there are more. nullopt: events were lost, so any neighbor may
+  /// have changed. Does not block.
   [[nodiscard]] std::optional<std::vector<NeighborKey>> changed();
 
  private:
   explicit NeighborWatch(netlink::NlSocket socket) : socket_(std::move(socket)) {}
   netlink::NlSocket socket_;
-  bool has_missed_some_ = false;
+  bool has_lost_events_ = false;
 };
 
 }  // namespace culvert::host

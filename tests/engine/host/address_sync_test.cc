@@ -1,5 +1,5 @@
-// Which addresses and routes a device should have, and that the kernel follows, in a namespace of
-// its own.
+// Computes the addresses and routes of a device, and applies them to the kernel in a network
+// namespace.
 #include "engine/host/address_sync.h"
 
 #include <gmock/gmock.h>
@@ -42,38 +42,38 @@ TEST(StateOf, RoutesWhatTheDeviceDoesNotCover) {
                                     {v6("2001:db8:2::/48"), v6("2001:db8:1:1::/64")}});
   settings.addresses6 = {v6("2001:db8:1::1/64")};
   settings.routes6 = {v6("2001:db8:2::/47")};
-  const DeviceState state = state_of(settings, {});
+  const DeviceState state = desired_state(settings, {});
   EXPECT_THAT(state.addresses6, ElementsAre(v6("2001:db8:1::1/64")));
   EXPECT_THAT(state.routes6,
               ElementsAre(v6("2001:db8:1:1::/64"), v6("2001:db8:2::/47"), v6("2001:db8:100::/56")));
 }
 
 TEST(StateOf, RoutesOnePrefixOnceAndTheLargerOfTwo) {
-  const DeviceState state =
-      state_of(device({{v6("2001:db8::/32")}, {v6("2001:db8::/32")}, {v6("2001:db8:5::/48")}}), {});
+  const DeviceState state = desired_state(
+      device({{v6("2001:db8::/32")}, {v6("2001:db8::/32")}, {v6("2001:db8:5::/48")}}), {});
   EXPECT_THAT(state.routes6, ElementsAre(v6("2001:db8::/32")));
 }
 
 TEST(StateOf, MakesNoDefaultRouteOfAPrefix) {
   DeviceSettings settings = device({{v6("::/0")}, {v6("2001:db8::/32")}});
   settings.config.tunnels[0].prefixes4 = {v4("0.0.0.0/0"), v4("10.0.0.0/8")};
-  EXPECT_THAT(state_of(settings, {}).routes6, ElementsAre(v6("2001:db8::/32")));
-  EXPECT_THAT(state_of(settings, {}).routes4, ElementsAre(v4("10.0.0.0/8")));
+  EXPECT_THAT(desired_state(settings, {}).routes6, ElementsAre(v6("2001:db8::/32")));
+  EXPECT_THAT(desired_state(settings, {}).routes4, ElementsAre(v4("10.0.0.0/8")));
   settings.routes6 = {v6("::/0")};
-  EXPECT_THAT(state_of(settings, {}).routes6, ElementsAre(v6("::/0")));
+  EXPECT_THAT(desired_state(settings, {}).routes6, ElementsAre(v6("::/0")));
 }
 
 TEST(StateOf, HasALinkLocalAddressForEachLocalAddress) {  // RFC 4213 3.7
   DeviceSettings settings = device({{}, {}, {}});
   const std::vector locals{host("192.0.2.1"), host("0.0.0.0"), host("10.0.0.5"), host("192.0.2.1")};
-  EXPECT_THAT(state_of(settings, locals).addresses6,
+  EXPECT_THAT(desired_state(settings, locals).addresses6,
               ElementsAre(v6("fe80::a00:5/64"), v6("fe80::c000:201/64")));
   settings.addresses6 = {v6("fe80::a00:5/10")};
-  EXPECT_THAT(state_of(settings, locals).addresses6,
+  EXPECT_THAT(desired_state(settings, locals).addresses6,
               ElementsAre(v6("fe80::a00:5/10"), v6("fe80::c000:201/64")));
 }
 
-/// The slow way: each against each.
+/// The slow reference: compares each prefix with each other prefix.
 std::vector<Ipv6Prefix> model_of(const DeviceSettings& settings) {
   std::vector<Ipv6Prefix> wanted, routes = settings.routes6;
   for (const auto& tunnel : settings.config.tunnels)
@@ -113,11 +113,11 @@ TEST(StateOf, IsWhatTheSlowWayFinds) {
       settings.addresses6.push_back(prefix());
     for (unsigned i = static_cast<unsigned>(random() % 3); i > 0; --i)
       settings.routes6.push_back(prefix().network());
-    EXPECT_EQ(state_of(settings, {}).routes6, model_of(settings));
+    EXPECT_EQ(desired_state(settings, {}).routes6, model_of(settings));
   }
 }
 
-/// All that the kernel says about the addresses of tun7 and the routes by it, but for counters.
+/// The kernel's addresses of tun7 and the routes by it, as text without counters.
 std::string kernel_state() {
   std::ostringstream text;
   for (const char* path : {"/proc/net/if_inet6", "/proc/net/ipv6_route", "/proc/net/route"}) {

@@ -1,5 +1,4 @@
-// What counts as standing in the output path: put there by the tools that people use, in a
-// namespace of its own.
+// Finds rules in the output path that nft and ip have added, in a network namespace.
 #include "engine/host/bypass_check.h"
 
 #include <gmock/gmock.h>
@@ -73,7 +72,7 @@ TEST(OutputPath, HasNoChainsOfOtherHooksAndFamilies) {
   });
 }
 
-// It may let in only what belongs to a connection that it has seen go out.
+// A chain on input may accept only packets of connections whose outgoing packets it has seen.
 TEST(OutputPath, HasTheInputChainsOfWhoReceivesBehindThem) {
   in_namespace([] {
     for (const std::string hook : {"input", "prerouting"}) {

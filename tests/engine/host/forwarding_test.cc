@@ -1,4 +1,4 @@
-// Sysctls for forwarding, set and given back, in a namespace of its own.
+// Sets and restores the sysctls for forwarding, in a network namespace.
 #include "engine/host/forwarding.h"
 
 #include <gmock/gmock.h>
@@ -33,7 +33,7 @@ void set_value(const std::string& name, const std::string& text) {
   std::ofstream{kSysctl + name} << text << "\n";
 }
 
-/// Every value there is of those that may be touched.
+/// The values of every sysctl that may be changed.
 std::map<std::string, std::string> all_values() {
   std::map<std::string, std::string> values;
   for (const std::string version : {"ipv6/conf", "ipv4/conf"}) {
@@ -58,7 +58,7 @@ DeviceSettings device(std::vector<std::string> words) {
   return *parsed;
 }
 
-/// tun1, an uplink "up" with default routes, and "else" that nobody asks for.
+/// tun1, an uplink "up" with default routes, and an unrelated interface "else".
 struct Host {
   Host() {
     for (const auto* each : {&tun, &up, &beside}) EXPECT_TRUE(netlink->set_up((*each)->index));
@@ -106,7 +106,7 @@ void sets_what_is_needed_and_gives_it_back(bool may_force) {
       EXPECT_EQ(value("ipv6/conf/up/accept_ra"), "2");
       EXPECT_EQ(value("ipv4/conf/tun1/forwarding"), "1");
       EXPECT_EQ(value("ipv4/conf/up/forwarding"), "0");
-      // Others hear router advertisements as before.
+      // The other interfaces accept router advertisements as before.
       EXPECT_EQ(value("ipv6/conf/else/forwarding"), "0");
       EXPECT_EQ(value("ipv6/conf/else/accept_ra"), "1");
       EXPECT_EQ(value("ipv6/conf/default/forwarding"), "0");
@@ -166,14 +166,14 @@ TEST(ForwardingGuard, GrowsAndShrinks) {
 TEST(WhyNotForwarded, NamesTheSysctl) {
   in_namespace([] {
     const Host host;
-    EXPECT_EQ(why_not_forwarded(device({})), "");
-    EXPECT_EQ(why_not_forwarded(device({"forwarding", "prefix", "2001:db8::/32"})), "");
-    EXPECT_THAT(why_not_forwarded(device({"prefix", "2001:db8::/32"})),
-                HasSubstr("sysctl -w net.ipv6.conf.all.forwarding=1, or forwarding = true"));
-    EXPECT_THAT(why_not_forwarded(device({"prefix", "10.0.0.0/8"})),
+    EXPECT_EQ(forwarding_warning(device({})), "");
+    EXPECT_EQ(forwarding_warning(device({"forwarding", "prefix", "2001:db8::/32"})), "");
+    EXPECT_THAT(forwarding_warning(device({"prefix", "2001:db8::/32"})),
+                HasSubstr("set forwarding, or run sysctl -w net.ipv6.conf.all.forwarding=1"));
+    EXPECT_THAT(forwarding_warning(device({"prefix", "10.0.0.0/8"})),
                 HasSubstr("sysctl -w net.ipv4.ip_forward=1"));
     set_value("ipv6/conf/all/forwarding", "1");
-    EXPECT_EQ(why_not_forwarded(device({"prefix", "2001:db8::/32"})), "");
+    EXPECT_EQ(forwarding_warning(device({"prefix", "2001:db8::/32"})), "");
   });
 }
 

@@ -1,5 +1,5 @@
-// The next hop as the kernel has it: routes, links and neighbors of a namespace of its own, on a
-// wire with another namespace that answers.
+// Finds next hops in the kernel's routes, links and neighbors, in a network namespace whose veth
+// pair leads to another namespace.
 #include "engine/host/next_hop_finder.h"
 
 #include <gmock/gmock.h>
@@ -47,7 +47,7 @@ struct Rig {
   }
 };
 
-/// What `ip neigh` says of a neighbor.
+/// The line of `ip neigh` about a neighbor.
 std::string neighbor_text(const std::string& address) {
   std::string text(200, '\0');
   FILE* const pipe = ::popen(("ip -4 neigh show " + address).c_str(), "r");
@@ -97,11 +97,11 @@ TEST(NextHop, IsMissingWithoutAPlainRoute) {
       rig.expect_none("203.0.113.1", "no route");
       ip("route del " + kind + " 203.0.113.0/24");
     }
-    rig.expect_none("127.0.0.1", "the route to 127.0.0.1 is no plain unicast route");
-    rig.expect_none("192.0.2.1", "no plain unicast route");    // our own
-    rig.expect_none("192.0.2.255", "no plain unicast route");  // broadcast
+    rig.expect_none("127.0.0.1", "the route to 127.0.0.1 is not a plain unicast route");
+    rig.expect_none("192.0.2.1", "not a plain unicast route");    // our own
+    rig.expect_none("192.0.2.255", "not a plain unicast route");  // broadcast
     ip("route add 203.0.113.0/24 via inet6 fe80::1 dev ours");
-    rig.expect_none("203.0.113.1", "no plain unicast route");
+    rig.expect_none("203.0.113.1", "not a plain unicast route");
   });
 }
 
@@ -112,7 +112,7 @@ TEST(NextHop, IsMissingByADeviceThatIsNoEthernet) {
     ASSERT_TRUE(tun);
     ip("link set tun7 up");
     ip("route add 203.0.113.0/24 dev tun7");
-    rig.expect_none("203.0.113.1", "tun7 is no Ethernet interface");
+    rig.expect_none("203.0.113.1", "tun7 is not an Ethernet interface");
   });
 }
 

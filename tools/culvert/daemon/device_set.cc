@@ -33,7 +33,7 @@ host::ForwardingSettings DeviceSet::wish() const {
 
 void DeviceSet::warn_about_forwarding() const {
   for (const auto& device : devices_) {
-    const std::string why = host::why_not_forwarded(device->settings());
+    const std::string why = host::forwarding_warning(device->settings());
     const Log& log = device->settings().config.log;
     if (!why.empty() && log) log(LogLevel::warning, why);
   }

@@ -102,7 +102,7 @@ host::DeviceState ManagedDevice::wanted_state(const EngineStatus& status) {
     if (!status.tunnels[i].local.is_unspecified()) known = status.tunnels[i].local;
     locals.push_back(known);
   }
-  return host::state_of(settings_, locals);
+  return host::desired_state(settings_, locals);
 }
 
 Result<void> ManagedDevice::change(host::DeviceSettings next) {

@@ -23,20 +23,21 @@ Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(
 void ManagedNdp::link_changed() {
   const auto found = host::find_ndp_link(netlink_, config_.interface);
   if (!found) return warn(found.error());
-  const bool is_same = found->interface == link_.interface && found->why_not == link_.why_not;
+  const bool is_same =
+      found->interface == link_.interface && found->unusable_reason == link_.unusable_reason;
   if (!is_same) take_link(*found);
 }
 
 void ManagedNdp::take_link(const host::NdpLinkFound& found) {
   const bool is_other_link = found.interface.index != link_.interface.index;
-  const std::string waited_because = std::exchange(waits_because_, found.why_not);
+  const std::string waited_because = std::exchange(waits_because_, found.unusable_reason);
   link_ = found;
   if (found.interface.index == 0) {
     proxy_->lose_interface();
     on_link_.clear();
   } else if (auto set = proxy_->set_interface(found.interface); !set) {
     waits_because_ = set.error().message();
-    link_.why_not = waits_because_;  // so that the next change tries again
+    link_.unusable_reason = waits_because_;  // so that the next change tries again
   }
   if (is_other_link && found.interface.index != 0) neighbors_changed();
   if (waits_because_ != waited_because) say_state();
@@ -44,7 +45,7 @@ void ManagedNdp::take_link(const host::NdpLinkFound& found) {
 
 void ManagedNdp::neighbors_changed() {
   if (link_.interface.index == 0) return;
-  auto neighbors = host::find_on_link(netlink_, link_.interface.index);
+  auto neighbors = host::find_neighbors(netlink_, link_.interface.index);
   if (!neighbors) return warn(neighbors.error());
   if (*neighbors == on_link_) return;
   on_link_ = std::move(*neighbors);

@@ -59,8 +59,8 @@ class ManagedNdp {
   netlink::Netlink& netlink_;
   std::unique_ptr<NdpProxy> proxy_;
   PrintLine print_;
-  host::NdpLinkFound link_{.interface = {}, .why_not = "nobody has looked yet"};
-  std::string waits_because_ = link_.why_not;
+  host::NdpLinkFound link_{.interface = {}, .unusable_reason = "nobody has looked yet"};
+  std::string waits_because_ = link_.unusable_reason;
   std::vector<proto::Ipv6Address> on_link_;
   std::string told_of_idle_rules_;  ///< what was said last
 };

@@ -267,7 +267,7 @@ void Supervisor::await_silent_change() {
   silent_.expires_after(kSilentChangePeriod);
   silent_.async_wait([this](ErrorCode error) {
     if (error) return;
-    if (host::has_silent_tables()) refresh_soon();
+    if (host::has_legacy_iptables()) refresh_soon();
     await_silent_change();
   });
 }

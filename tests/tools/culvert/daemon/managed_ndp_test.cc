@@ -128,7 +128,7 @@ TEST(ManagedNdp, FollowsMacAndAddresses) {
     ip("addr del 2001:db8:0:1::5/64 dev eth7");
     EXPECT_TRUE(rig.until([&] { return !has_own(rig.last(), "2001:db8:0:1::5"); }));
     ip("-6 addr flush dev eth7 scope link");
-    EXPECT_TRUE(rig.until([&] { return rig.says("waits: it has no link-local address"); }));
+    EXPECT_TRUE(rig.until([&] { return rig.says("waits: it has no usable link-local address"); }));
     EXPECT_TRUE(rig.last().link_local.is_unspecified());
     ip("addr add fe80::7/64 dev eth7 nodad");
     EXPECT_TRUE(rig.until([&] { return rig.last().link_local == address("fe80::7"); }));
@@ -155,7 +155,7 @@ TEST(ManagedNdp, DoesNotAnswerOnWhatIsNoEthernet) {
   in_namespace([] {
     Rig rig;
     rig.start({section("lo")});
-    EXPECT_THAT(rig.said, HasSubstr("waits: it is no Ethernet interface"));
+    EXPECT_THAT(rig.said, HasSubstr("waits: it is not an Ethernet interface"));
     EXPECT_TRUE(rig.log.interfaces.empty());
   });
 }
