@@ -34,7 +34,7 @@ Result<void> check_endpoints(const TunnelConfig& tunnel) {
   const auto& remote = tunnel.remote;
   const std::string word = "remote " + remote.to_text();
   if (remote.is_multicast())
-    return refuse(word, "is a multicast address; a tunnel has one remote endpoint");
+    return refuse(word, "is a multicast address: write the unicast address of the remote endpoint");
   if (remote.is_reserved()) return refuse(word, "is a reserved or broadcast address");
   if (!tunnel.local) return {};
   const auto& local = *tunnel.local;

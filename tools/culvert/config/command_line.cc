@@ -17,13 +17,13 @@ Unexpected<Error> refuse(std::string_view word, std::string_view value, std::str
   return Unexpected{to_error({std::string{word}, std::string{value}, 0, std::move(text)})};
 }
 
-/// A word and whether it stood there as `no` + word.
-struct Found {
-  const Option* word = nullptr;
+/// A word of the command line. `is_negated`: it has its negated form, like "nocsum".
+struct WordMatch {
+  const Option* word = nullptr;  ///< null: the text is not a word
   bool is_negated = false;
 };
 
-Found find_on_command_line(std::string_view text) {
+WordMatch find_word(std::string_view text) {
   if (const Option* word = find_option(text); word != nullptr && is_word(*word))
     return {word, false};
   for (const Option& word : options()) {
@@ -32,14 +32,14 @@ Found find_on_command_line(std::string_view text) {
   return {};
 }
 
-/// "[no]csum"
-std::string either(const Option& word) {
+/// Both forms of a flag: "[no]csum", "up|down".
+std::string flag_forms(const Option& word) {
   const std::string name{word.name}, no = negated(word);
   return no.ends_with(name) ? "[no]" + name : name + "|" + no;
 }
 
-/// What may be meant by a word that does not exist.
-std::string suggest(std::string_view unknown) {
+/// The error text for an unknown word, with the most similar word.
+std::string describe_unknown(std::string_view unknown) {
   std::vector<std::string> names;
   for (const Option& word : options()) {
     if (!is_word(word)) continue;
@@ -52,32 +52,32 @@ std::string suggest(std::string_view unknown) {
   return "is unknown: `culvert run --help` lists all words";
 }
 
-Result<void> set_option(ConfigBuilder& draft, const OptionText& option) {
+Result<void> set_option(ConfigBuilder& builder, const OptionText& option) {
   const Option* word = find_option(option.name);
   if (word == nullptr || word->kind != Option::Kind::option) {
-    return refuse(option_name(option.name), option.value, "is no option of a device");
+    return refuse(option_name(option.name), option.value, "is not an option of a device");
   }
-  if (const auto set = draft.set(*word, {.text = option.value}); !set) {
+  if (const auto set = builder.set(*word, {.text = option.value}); !set) {
     return refuse(option_name(option.name), option.value, set.error().text);
   }
   return {};
 }
 
-/// Takes one word, and its value if it has one, from the front of `rest`.
-Result<void> take_word(ConfigBuilder& draft, std::span<const std::string>& rest,
-                       std::optional<Option::Scope> only) {
+/// Sets the first word of `rest` with its value, if it has one, and removes both from `rest`.
+Result<void> set_next_word(ConfigBuilder& builder, std::span<const std::string>& rest,
+                           std::optional<Option::Scope> scope) {
   const std::string& text = rest.front();
   rest = rest.subspan(1);
-  const auto [word, is_negated] = find_on_command_line(text);
+  const auto [word, is_negated] = find_word(text);
   if (word == nullptr) {
-    const Option* elsewhere = find_option(text);
-    if (elsewhere != nullptr && elsewhere->kind == Option::Kind::option) {
+    const Option* option = find_option(text);
+    if (option != nullptr && option->kind == Option::Kind::option) {
       return refuse(text, "", "is an option: write " + option_name(text));
     }
-    return refuse(text, "", suggest(text));
+    return refuse(text, "", describe_unknown(text));
   }
-  if (only && word->scope != *only) {
-    return refuse(text, "", "is a word of the device, and this is about one of its tunnels");
+  if (scope && word->scope != *scope) {
+    return refuse(text, "", "is a word of the device: write only words of a tunnel");
   }
   RawValue given;
   if (word->kind == Option::Kind::flag) {
@@ -89,7 +89,7 @@ Result<void> take_word(ConfigBuilder& draft, std::span<const std::string>& rest,
     given.text = rest.front();
     rest = rest.subspan(1);
   }
-  if (const auto set = draft.set(*word, std::move(given)); !set) {
+  if (const auto set = builder.set(*word, std::move(given)); !set) {
     return Unexpected{to_error(set.error())};
   }
   return {};
@@ -103,10 +103,10 @@ Error to_error(const ConfigError& error) {
   return {.code = 0, .operation = "word", .object = object, .advice = error.text};
 }
 
-Result<void> set_words(ConfigBuilder& draft, std::span<const std::string> words,
-                       std::optional<Option::Scope> only) {
+Result<void> set_words(ConfigBuilder& builder, std::span<const std::string> words,
+                       std::optional<Option::Scope> scope) {
   while (!words.empty()) {
-    if (auto taken = take_word(draft, words, only); !taken) return taken;
+    if (auto set = set_next_word(builder, words, scope); !set) return set;
   }
   return {};
 }
@@ -114,12 +114,12 @@ Result<void> set_words(ConfigBuilder& draft, std::span<const std::string> words,
 Result<host::DeviceSettings> parse_command_line(std::string_view device,
                                                 std::span<const std::string> arguments,
                                                 std::span<const OptionText> options) {
-  ConfigBuilder draft{device};
-  if (const auto set = set_words(draft, arguments); !set) return Unexpected{set.error()};
+  ConfigBuilder builder{device};
+  if (const auto set = set_words(builder, arguments); !set) return Unexpected{set.error()};
   for (const OptionText& option : options) {
-    if (const auto set = set_option(draft, option); !set) return Unexpected{set.error()};
+    if (const auto set = set_option(builder, option); !set) return Unexpected{set.error()};
   }
-  auto settings = std::move(draft).finish();
+  auto settings = std::move(builder).finish();
   if (!settings) return Unexpected{to_error(settings.error())};
   return std::move(*settings);
 }
@@ -129,7 +129,7 @@ Result<void> override_options(host::DeviceSettings& settings, std::span<const Op
   for (const auto& [name, value] : options) {
     const Option* word = find_option(name);
     if (word == nullptr || word->kind != Option::Kind::option) {
-      return refuse(option_name(name), value, "is no option of a device");
+      return refuse(option_name(name), value, "is not an option of a device");
     }
     if (const auto set = word->set({settings, unused}, {.text = value}); !set) {
       return refuse(option_name(name), value, set.error());
@@ -144,7 +144,7 @@ std::string describe_words() {
   for (const Option& word : options()) {
     if (!is_word(word)) continue;
     std::string line = "  ";
-    line += word.kind == Option::Kind::flag ? either(word) : std::string{word.name};
+    line += word.kind == Option::Kind::flag ? flag_forms(word) : std::string{word.name};
     if (!word.argument.empty()) line += " " + std::string{word.argument};
     line.resize(std::max(kColumn, line.size() + 1), ' ');
     text += line;

@@ -1,4 +1,5 @@
-// The words of `culvert run NAME …`, as people know them from `ip tunnel add`. Any thread.
+// Parses the words and options of `culvert run NAME …`. The words are those of `ip tunnel add`.
+// Pure functions; any thread.
 #pragma once
 
 #include <optional>
@@ -12,29 +13,30 @@
 
 namespace culvert::program {
 
-/// One `--name value` that stands beside the words (Option::Kind::option).
+/// One option `--name value` (Option::Kind::option).
 struct OptionText {
-  std::string name;
+  std::string name;  ///< as in the table: "busy_poll"
   std::string value;
 };
 
-/// Reads the words behind NAME, and the options. Errors name the word, its value, what is wrong and
-/// what to do.
+/// Parses the words after NAME, and the options. An error (code 0) names the word, its value, what
+/// is wrong and what to do.
 [[nodiscard]] Result<host::DeviceSettings> parse_command_line(
     std::string_view device, std::span<const std::string> arguments,
     std::span<const OptionText> options);
 
-/// Sets words one after the other, with their values. `only`: others are refused.
-[[nodiscard]] Result<void> set_words(ConfigBuilder& draft, std::span<const std::string> words,
-                                     std::optional<Option::Scope> only = {});
+/// Sets the words with their values, in their order. `scope`: refuses words of the other scope.
+[[nodiscard]] Result<void> set_words(ConfigBuilder& builder, std::span<const std::string> words,
+                                     std::optional<Option::Scope> scope = {});
 
+/// The error of a word on the command line, as a sentence: "word 'ttl', value '300': must be …".
 [[nodiscard]] Error to_error(const ConfigError& error);
 
-/// Sets options on a device that came from a file: what the command line says wins.
+/// Sets options of the command line on a device from a file. They override the file.
 [[nodiscard]] Result<void> override_options(host::DeviceSettings& settings,
                                             std::span<const OptionText> options);
 
-/// The words and what they mean, one line each, for --help.
+/// The words and their meaning for --help, one line for each word.
 [[nodiscard]] std::string describe_words();
 
 }  // namespace culvert::program

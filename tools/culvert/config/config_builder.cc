@@ -15,32 +15,39 @@ bool carries_ipv4(const Parameters& mode) {
   });
 }
 
+/// The value for an error sentence. A flag on the command line has no value.
+std::string value_text(const Option& word, const RawValue& given) {
+  const bool is_command_line = given.line == 0;
+  return word.kind == Option::Kind::flag && is_command_line ? "" : given.text;
+}
+
 }  // namespace
 
 // ---- a section ----------------------------------------------------------------------------------
-const ConfigBuilder::GivenOption* ConfigBuilder::Section::find(std::string_view word) const {
-  const auto found = std::find_if(seen.begin(), seen.end(),
-                                  [&](const GivenOption& each) { return each.word->name == word; });
-  return found == seen.end() ? nullptr : &*found;
+const ConfigBuilder::Entry* ConfigBuilder::Section::find(std::string_view word) const {
+  const auto found = std::find_if(entries.begin(), entries.end(),
+                                  [&](const Entry& each) { return each.word->name == word; });
+  return found == entries.end() ? nullptr : &*found;
 }
 
-/// The last place where a list has this prefix, however it is written there.
-const ConfigBuilder::GivenOption* ConfigBuilder::Section::find_prefix(
-    std::string_view word, std::string_view prefix) const {
-  const auto is_it = [&](const GivenOption& each) {
+/// The last entry of the list `word` whose value is this prefix, in any notation. Without one, the
+/// first entry of the list.
+const ConfigBuilder::Entry* ConfigBuilder::Section::find_prefix(std::string_view word,
+                                                                std::string_view prefix) const {
+  const auto is_same = [&](const Entry& each) {
     if (each.word->name != word) return false;
     const auto value = parse_route(each.given.text);
     return value && (value->is_ipv6 ? value->ipv6.to_text() : value->ipv4.to_text()) == prefix;
   };
-  const auto found = std::find_if(seen.rbegin(), seen.rend(), is_it);
-  return found == seen.rend() ? find(word) : &*found;
+  const auto found = std::find_if(entries.rbegin(), entries.rend(), is_same);
+  return found == entries.rend() ? find(word) : &*found;
 }
 
-ConfigError ConfigBuilder::Section::complain(std::string_view word, std::string text) const {
-  const GivenOption* const given = find(word);
+ConfigError ConfigBuilder::Section::make_error(std::string_view word, std::string text) const {
+  const Entry* const entry = find(word);
   return {.word = std::string{word},
-          .value = given ? given->given.text : "",
-          .line = given ? given->given.line : line,
+          .value = entry ? value_text(*entry->word, entry->given) : "",
+          .line = entry ? entry->given.line : line,
           .text = std::move(text)};
 }
 
@@ -68,7 +75,8 @@ void ConfigBuilder::change_tunnel(const TunnelConfig& tunnel) {
 
 Expected<void, ConfigError> ConfigBuilder::set(const Option& word, RawValue given) {
   const auto refuse = [&](std::string text) {
-    return Unexpected{ConfigError{std::string{word.name}, given.text, given.line, std::move(text)}};
+    return Unexpected{
+        ConfigError{std::string{word.name}, value_text(word, given), given.line, std::move(text)}};
   };
   const bool is_device = word.scope == Option::Scope::device;
   if (!is_device && tunnels_.empty()) add_tunnel();
@@ -79,33 +87,33 @@ Expected<void, ConfigError> ConfigBuilder::set(const Option& word, RawValue give
   TunnelBuilder none;
   TunnelBuilder& tunnel = is_device ? none : tunnels_.back().builder;
   if (const auto done = word.set({device_, tunnel}, given); !done) return refuse(done.error());
-  section.seen.push_back({&word, std::move(given)});
+  section.entries.push_back({&word, std::move(given)});
   return {};
 }
 
-// ---- all of them together -----------------------------------------------------------------------
+// ---- all words together -------------------------------------------------------------------------
 
-/// Words that are missing, that exclude each other, or that belong to another mode.
+/// Finds words that are missing, exclude each other, or belong to another mode.
 Expected<void, ConfigError> ConfigBuilder::check_words(const Tunnel& tunnel) {
   if (!tunnel.builder.mode) {
-    return Unexpected{tunnel.complain("mode", "is missing: write sit or gre")};
+    return Unexpected{tunnel.make_error("mode", "is missing: write sit or gre")};
   }
   if (!tunnel.builder.has_remote) {
     return Unexpected{
-        tunnel.complain("remote", "is missing: write the IPv4 address of the other end")};
+        tunnel.make_error("remote", "is missing: write the IPv4 address of the remote endpoint")};
   }
   const std::string_view mode = encapsulation_name(*tunnel.builder.mode);
-  for (const auto& [word, given] : tunnel.seen) {
+  for (const auto& [word, given] : tunnel.entries) {
     if (word->only_mode.empty()) continue;
     if (word->only_mode != mode) {
-      return Unexpected{tunnel.complain(
+      return Unexpected{tunnel.make_error(
           word->name, "is a word for mode " + std::string{word->only_mode} + ", and this is mode " +
                           std::string{mode} + ": leave it out")};
     }
     for (const char direction : {'i', 'o'}) {  // `key` is both `ikey` and `okey`
       const std::string one_way = direction + std::string{word->name};
       if (tunnel.find(one_way) != nullptr) {
-        return Unexpected{tunnel.complain(
+        return Unexpected{tunnel.make_error(
             one_way, "is set by " + quoted(word->name) + " as well: write one of the two")};
       }
     }
@@ -113,11 +121,11 @@ Expected<void, ConfigError> ConfigBuilder::check_words(const Tunnel& tunnel) {
   return {};
 }
 
-/// An IPv4 address, route or prefix where nothing can carry IPv4.
+/// Finds an IPv4 address, route or prefix in a section whose mode does not carry IPv4.
 Expected<void, ConfigError> ConfigBuilder::check_payload(const Section& section,
                                                          const Parameters& mode) {
   if (carries_ipv4(mode)) return {};
-  for (const auto& [word, given] : section.seen) {
+  for (const auto& [word, given] : section.entries) {
     const bool is_prefix = word->kind == Option::Kind::list;
     if (is_prefix && given.text.find(':') == std::string::npos) {
       return Unexpected{ConfigError{std::string{word->name}, given.text, given.line,
@@ -137,16 +145,15 @@ Expected<void, ConfigError> ConfigBuilder::finish(Tunnel& tunnel) {
   return {};
 }
 
-/// A mistake that two tunnels make together stands where the second is; where the first is, the
-/// sentence says.
+/// The error of a conflict between two tunnels. Its line is the second tunnel's; its text names the
+/// line of the first.
 ConfigError ConfigBuilder::to_config_error(const ConfigConflict& conflict) const {
   const Tunnel& first = tunnels_[conflict.first];
   const Tunnel& second = tunnels_[conflict.second];
   const auto line_of = [&](const Tunnel& tunnel) {
-    const GivenOption* seen = conflict.word == "prefix"
-                                  ? tunnel.find_prefix("prefix", conflict.value)
-                                  : tunnel.find(conflict.word);
-    return seen ? seen->given.line : tunnel.line;
+    const Entry* entry = conflict.word == "prefix" ? tunnel.find_prefix("prefix", conflict.value)
+                                                   : tunnel.find(conflict.word);
+    return entry ? entry->given.line : tunnel.line;
   };
   const unsigned first_line = line_of(first);
   std::string text = conflict.what;
@@ -159,7 +166,8 @@ ConfigError ConfigBuilder::to_config_error(const ConfigConflict& conflict) const
           .text = text + ": " + conflict.advice};
 }
 
-/// What validate() says: "mtu 1200", or "alice, ttl 0" where there are several tunnels.
+/// The error of validate(). Its object is "mtu 1200", or "alice, ttl 0" if there are several
+/// tunnels.
 ConfigError ConfigBuilder::to_config_error(const Error& error) const {
   std::string_view object = error.object;
   const Section* section = tunnels_.size() == 1 ? &tunnels_.front() : &section_;
@@ -175,7 +183,7 @@ ConfigError ConfigBuilder::to_config_error(const Error& error) const {
     return {std::string{word}, device_.config.device, section_.line, error.advice};
   }
   if (section_.find(word) != nullptr) section = &section_;
-  return section->complain(word, error.advice);
+  return section->make_error(word, error.advice);
 }
 
 Expected<TunnelConfig, ConfigError> ConfigBuilder::finish_tunnel() && {
@@ -184,18 +192,18 @@ Expected<TunnelConfig, ConfigError> ConfigBuilder::finish_tunnel() && {
 }
 
 Expected<host::DeviceSettings, ConfigError> ConfigBuilder::finish() && {
-  if (tunnels_.empty()) add_tunnel();  // which lacks all its words
+  if (tunnels_.empty()) add_tunnel();  // it has no words, so the error names the missing ones
   std::vector<TunnelConfig>& tunnels = device_.config.tunnels;
   tunnels.reserve(tunnels_.size());
   for (Tunnel& tunnel : tunnels_) {
     if (const auto checked = finish(tunnel); !checked) return Unexpected{checked.error()};
     tunnels.push_back(tunnel.builder.config);
   }
-  const auto most = std::find_if(tunnels.begin(), tunnels.end(), [](const TunnelConfig& tunnel) {
-    return carries_ipv4(tunnel.mode);
-  });
-  const TunnelConfig& judge = most == tunnels.end() ? tunnels.front() : *most;
-  if (const auto checked = check_payload(section_, judge.mode); !checked) {
+  const auto ipv4_tunnel =
+      std::find_if(tunnels.begin(), tunnels.end(),
+                   [](const TunnelConfig& tunnel) { return carries_ipv4(tunnel.mode); });
+  const TunnelConfig& tunnel = ipv4_tunnel == tunnels.end() ? tunnels.front() : *ipv4_tunnel;
+  if (const auto checked = check_payload(section_, tunnel.mode); !checked) {
     return Unexpected{checked.error()};
   }
   if (tunnels.size() == 1 && tunnels[0].name.empty()) tunnels[0].name = device_.config.device;

@@ -1,5 +1,6 @@
-// One device that is still being described, with its tunnels: takes words one by one, from the
-// command line or from a file, and in the end checks what only all of them together can tell. One
+// ConfigBuilder: builds the settings of one device and its tunnels from words, in any order. set()
+// checks each word by itself. finish() checks the words together: missing words, words that exclude
+// each other, conflicts between tunnels. The words come from the command line or from a file. One
 // thread.
 #pragma once
 
@@ -13,45 +14,46 @@
 
 namespace culvert::program {
 
-/// What is wrong with which word. Where it was written is added by who read it.
+/// An error in one word. The caller adds the name of the file, if there is one.
 struct ConfigError {
-  std::string word;   ///< empty: the tunnel as a whole
-  std::string value;  ///< as written; empty: the word is missing
-  unsigned line = 0;  ///< of the word, or of the section that lacks it; 0: on the command line
-  std::string text;   ///< what is wrong and what to do, as the end of a sentence
+  std::string word;   ///< empty: the error is about the whole tunnel
+  std::string value;  ///< as written; empty: the word is missing, or a flag of the command line
+  unsigned line = 0;  ///< of the word, or of the section without it; 0: the command line
+  std::string text;   ///< the error and its remedy, as the end of a sentence
 };
 
 class ConfigBuilder {
  public:
-  /// `line`: where the device's section starts; 0 on the command line.
+  /// `line`: the first line of the device's section; 0: the command line.
   explicit ConfigBuilder(std::string_view device, unsigned line = 0);
 
-  /// One more tunnel: the words of a tunnel that are set from now on are its.
+  /// Adds a tunnel. set() sets the words of the last tunnel that was added. `line`: as above.
   void add_tunnel(unsigned line = 0);
-  /// The same of a tunnel that exists: the words change what it is.
+  /// Adds a copy of an existing tunnel: words that are not set keep its values.
   void change_tunnel(const TunnelConfig& tunnel);
 
-  /// Sets one word. Refuses one that was set already, unless it is a list.
+  /// Sets one word. Fails if its value is wrong, or if it is set already and is not a list.
   [[nodiscard]] Expected<void, ConfigError> set(const Option& word, RawValue given);
 
-  /// The settings, if all words make sense together.
+  /// Checks all words together and returns the settings.
   [[nodiscard]] Expected<host::DeviceSettings, ConfigError> finish() &&;
-  /// The last tunnel alone, to be put beside others: of what concerns them nothing is checked.
+  /// Checks the words of the last tunnel and returns its settings. Conflicts with other tunnels are
+  /// not checked.
   [[nodiscard]] Expected<TunnelConfig, ConfigError> finish_tunnel() &&;
 
  private:
-  struct GivenOption {
+  /// A word with its value, as written.
+  struct Entry {
     const Option* word;
     RawValue given;
   };
-  /// The words of one section.
+  /// The words of one section: the device's, or one tunnel's.
   struct Section {
     unsigned line = 0;
-    std::vector<GivenOption> seen{};
-    [[nodiscard]] const GivenOption* find(std::string_view word) const;
-    [[nodiscard]] const GivenOption* find_prefix(std::string_view word,
-                                                 std::string_view prefix) const;
-    [[nodiscard]] ConfigError complain(std::string_view word, std::string text) const;
+    std::vector<Entry> entries{};
+    [[nodiscard]] const Entry* find(std::string_view word) const;
+    [[nodiscard]] const Entry* find_prefix(std::string_view word, std::string_view prefix) const;
+    [[nodiscard]] ConfigError make_error(std::string_view word, std::string text) const;
   };
   struct Tunnel : Section {
     TunnelBuilder builder{};

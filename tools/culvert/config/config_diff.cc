@@ -47,20 +47,21 @@ Changes::Counts compare_ndp(const std::vector<NdpConfig>& before,
   return counts;
 }
 
-auto beside_tunnels(const host::DeviceSettings& device) {
+/// The settings of a device without its tunnels and without the values of check_change().
+auto device_fields(const host::DeviceSettings& device) {
   return std::tie(device.config.mtu, device.addresses6, device.addresses4, device.routes6,
                   device.routes4, device.forwarding);
 }
 
 std::string describe(const Changes::Counts& counts, const std::string& thing) {
   std::string text;
-  for (const auto& [count, what] : {std::pair{counts.added, " added"},
+  for (const auto& [count, verb] : {std::pair{counts.added, " added"},
                                     {counts.changed, " changed"},
                                     {counts.removed, " removed"}}) {
     if (count == 0) continue;
     text += text.empty() ? std::to_string(count) + " " + thing + (count == 1 ? "" : "s")
                          : ", " + std::to_string(count);
-    text += what;
+    text += verb;
   }
   return text;
 }
@@ -91,7 +92,7 @@ Changes find_changes(const Settings& before, const Settings& after) {
       ++changes.devices.added;
       continue;
     }
-    if (beside_tunnels(*old) != beside_tunnels(device)) ++changes.devices.changed;
+    if (device_fields(*old) != device_fields(device)) ++changes.devices.changed;
     const auto counts = compare_tunnels(old->config.tunnels, device.config.tunnels);
     changes.tunnels.added += counts.added;
     changes.tunnels.changed += counts.changed;
@@ -118,8 +119,9 @@ Result<void> check_change(const host::DeviceSettings& before, const host::Device
     return Unexpected{Error{.code = 0,
                             .operation = "change device",
                             .object = was.device + ", word '" + std::string{word} + "'",
-                            .advice = "cannot change while the device runs: stop and start culvert "
-                                      "for that; nothing was changed"}};
+                            .advice =
+                                "cannot change while the device runs: stop and start culvert; "
+                                "nothing was changed"}};
   }
   return {};
 }

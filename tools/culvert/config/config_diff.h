@@ -1,5 +1,5 @@
-// What is different between the settings that run and those that are to run: what may not be, and
-// what is said of the rest. Pure functions; any thread.
+// Compares the settings of the running process with new settings: refuses changes that a running
+// device does not allow, and counts the others. Pure functions; any thread.
 #pragma once
 
 #include <string>
@@ -8,27 +8,29 @@
 
 namespace culvert::program {
 
-/// How many of what came, changed and went.
+/// How many devices, tunnels and NDP proxies are added, changed and removed.
 struct Changes {
   struct Counts {
     std::size_t added = 0, changed = 0, removed = 0;
     friend bool operator==(const Counts&, const Counts&) = default;
   };
-  /// Tunnels of devices that come or go are not counted one by one. A device has changed if more
-  /// than its tunnels has.
+  /// A device counts as changed if something other than its tunnels has changed. The tunnels of a
+  /// device that is added or removed are not counted.
   Counts devices, tunnels;
   Counts ndp;  ///< sections
   friend bool operator==(const Changes&, const Changes&) = default;
 
-  /// "1 tunnel added, 2 changed, 1 removed"; of several kinds: "1 device added; 1 tunnel changed; 1
-  /// ndp section removed".
+  /// "1 tunnel added, 2 changed, 1 removed", or of several kinds
+  /// "1 device added; 1 tunnel changed; 1 ndp section removed", or "nothing has changed".
   [[nodiscard]] std::string to_text() const;
 };
 
-/// Devices are matched by name, and so are the tunnels of one; ndp sections by interface.
+/// Compares the settings. Devices, and the tunnels of a device, are matched by name; ndp sections
+/// by interface.
 [[nodiscard]] Changes find_changes(const Settings& before, const Settings& after);
 
-/// Refuses what cannot change in a device that runs: the error names it and says to restart.
+/// Fails if a value differs that cannot change in a running device. The error names the word and
+/// advises to restart.
 [[nodiscard]] Result<void> check_change(const host::DeviceSettings& before,
                                         const host::DeviceSettings& after);
 

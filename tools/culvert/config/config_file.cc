@@ -12,130 +12,132 @@
 namespace culvert::program {
 namespace {
 
-/// What a key may hold, in the words of TOML.
-std::string wanted(const Option& word) {
+/// The error text for a value of the wrong TOML type.
+std::string describe_type(const Option& word) {
   if (word.kind == Option::Kind::flag) return "must be true or false";
   if (word.kind == Option::Kind::list)
     return "must be an array of strings, like [\"2001:db8::1/64\"]";
   return "must be a string or an integer: " + std::string{word.argument};
 }
 
-Result<void> set_scalar(ConfigBuilder& draft, const Option& word, const toml::node& node,
-                        const TomlLocation& place) {
+Result<void> set_scalar(ConfigBuilder& builder, const Option& word, const toml::node& node,
+                        const TomlLocation& location) {
   const auto given = to_raw_value(node);
-  if (!given) return place.refuse(line_of(node), word.name, "", wanted(word));
+  if (!given) return location.refuse(line_of(node), word.name, "", describe_type(word));
   const bool wants_flag = word.kind == Option::Kind::flag;
   if (wants_flag != node.is_boolean()) {
-    return place.refuse(given->line, word.name, given->text, wanted(word));
+    return location.refuse(given->line, word.name, given->text, describe_type(word));
   }
-  if (const auto set = draft.set(word, *given); !set) {
-    return place.refuse(given->line, word.name, given->text, set.error().text);
+  if (const auto set = builder.set(word, *given); !set) {
+    return location.refuse(given->line, word.name, given->text, set.error().text);
   }
   return {};
 }
 
-Result<void> set_word(ConfigBuilder& draft, const Option& word, const toml::node& node,
-                      const TomlLocation& place) {
+Result<void> set_word(ConfigBuilder& builder, const Option& word, const toml::node& node,
+                      const TomlLocation& location) {
   const auto* list = node.as_array();
-  if (list == nullptr) return set_scalar(draft, word, node, place);
+  if (list == nullptr) return set_scalar(builder, word, node, location);
   if (word.kind != Option::Kind::list) {
-    return place.refuse(line_of(node), word.name, "", "takes one value, not an array");
+    return location.refuse(line_of(node), word.name, "", "takes one value, not an array");
   }
-  if (list->empty() && word.name == "accept") {  // which would read as if nothing were accepted
-    return place.refuse(line_of(node), word.name, "",
-                        "is empty: write what the tunnel may bring in, or leave the key out");
+  if (list->empty() && word.name == "accept") {  // ambiguous: it could mean to accept nothing
+    return location.refuse(
+        line_of(node), word.name, "",
+        "is empty: write the inner source prefixes that the tunnel may bring in, or "
+        "leave out the key");
   }
   for (const auto& element : *list) {
-    if (const auto set = set_scalar(draft, word, element, place); !set) return set;
+    if (const auto set = set_scalar(builder, word, element, location); !set) return set;
   }
   return {};
 }
 
 Unexpected<Error> refuse_unknown(const toml::key& key, Option::Scope scope,
-                                 const TomlLocation& place) {
+                                 const TomlLocation& location) {
   if (const Option* word = find_option(key.str()); word != nullptr && word->scope != scope) {
-    return place.refuse(line_of(key), key.str(), "",
-                        scope == Option::Scope::device
-                            ? "belongs into the [[device.NAME.tunnel]] section"
-                            : "belongs into the [device.NAME] section");
+    return location.refuse(line_of(key), key.str(), "",
+                           scope == Option::Scope::device
+                               ? "belongs in the [[device.NAME.tunnel]] section"
+                               : "belongs in the [device.NAME] section");
   }
   std::vector<std::string_view> names;
   for (const Option& word : options()) {
     if (word.scope == scope) names.push_back(word.name);
   }
   if (scope == Option::Scope::device) names.push_back("tunnel");
-  return place.refuse_unknown(key, names);
+  return location.refuse_unknown(key, names);
 }
 
-/// Sets each key of one section; `tunnel` in a device's section is skipped.
-Result<void> set_section(ConfigBuilder& draft, const toml::table& section, Option::Scope scope,
-                         const TomlLocation& place) {
+/// Sets each key of one section. Skips `tunnel` in a device's section.
+Result<void> set_section(ConfigBuilder& builder, const toml::table& section, Option::Scope scope,
+                         const TomlLocation& location) {
   for (const auto& [key, node] : section) {
     if (scope == Option::Scope::device && key.str() == "tunnel") continue;
     const Option* word = find_option(key.str());
-    // The aliases are those of the command line of `ip`: a file has one name for one thing.
+    // The aliases are for the command line, as `ip` has them. A file has one name for each key.
     const bool is_known = word != nullptr && word->scope == scope && word->name == key.str();
-    if (!is_known) return refuse_unknown(key, scope, place);
-    if (const auto set = set_word(draft, *word, node, place); !set) return set;
+    if (!is_known) return refuse_unknown(key, scope, location);
+    if (const auto set = set_word(builder, *word, node, location); !set) return set;
   }
   return {};
 }
 
-/// The tunnels of a device: at least one.
+/// The tunnel tables of a device. Fails if there is none.
 Result<const toml::array*> find_tunnels(std::string_view device, const toml::table& section,
-                                        const TomlLocation& place) {
+                                        const TomlLocation& location) {
   const std::string brackets = "[[device." + std::string{device} + ".tunnel]]";
   const toml::node* node = section.get("tunnel");
   const auto* tunnels = node == nullptr ? nullptr : node->as_array();
   if (node == nullptr || (tunnels != nullptr && tunnels->empty())) {
-    return place.refuse(line_of(section), "tunnel", "",
-                        "is missing: add a section " + brackets + " with mode and remote");
+    return location.refuse(line_of(section), "tunnel", "",
+                           "is missing: add a section " + brackets + " with mode and remote");
   }
   if (tunnels == nullptr || !tunnels->is_array_of_tables()) {
-    return place.refuse(line_of(*node), "tunnel", "",
-                        "must be a section with two brackets: " + brackets);
+    return location.refuse(line_of(*node), "tunnel", "",
+                           "must be a section with two brackets: " + brackets);
   }
   return tunnels;
 }
 
 Result<host::DeviceSettings> read_device(std::string_view name, const toml::node& node,
-                                         const TomlLocation& place) {
+                                         const TomlLocation& location) {
   const auto* section = node.as_table();
   if (section == nullptr) {
-    return place.refuse(line_of(node), name, "", "must be a section: [device.NAME]");
+    return location.refuse(line_of(node), name, "", "must be a section: [device.NAME]");
   }
-  ConfigBuilder draft{name, line_of(*section)};
-  if (const auto set = set_section(draft, *section, Option::Scope::device, place); !set) {
+  ConfigBuilder builder{name, line_of(*section)};
+  if (const auto set = set_section(builder, *section, Option::Scope::device, location); !set) {
     return Unexpected{set.error()};
   }
-  const auto tunnels = find_tunnels(name, *section, place);
+  const auto tunnels = find_tunnels(name, *section, location);
   if (!tunnels) return Unexpected{tunnels.error()};
   for (const toml::node& tunnel : **tunnels) {
-    draft.add_tunnel(line_of(tunnel));
-    if (const auto set = set_section(draft, *tunnel.as_table(), Option::Scope::tunnel, place);
+    builder.add_tunnel(line_of(tunnel));
+    if (const auto set = set_section(builder, *tunnel.as_table(), Option::Scope::tunnel, location);
         !set) {
       return Unexpected{set.error()};
     }
   }
-  auto settings = std::move(draft).finish();
+  auto settings = std::move(builder).finish();
   if (!settings) {
     const auto& [word, value, line, text] = settings.error();
-    return place.refuse(line, word, value, text);
+    return location.refuse(line, word, value, text);
   }
   return std::move(*settings);
 }
 
-/// Each section of one kind: [device.NAME], [ndp.IFACE].
+/// Calls `read` for each section of one kind: `device` or `ndp`. Stops at the first error.
 Result<void> for_each_section(
-    const toml::table& root, std::string_view kind, const TomlLocation& place,
+    const toml::table& root, std::string_view kind, const TomlLocation& location,
     const std::function<Result<void>(const toml::key& name, const toml::node& section)>& read) {
   const toml::node* node = root.get(kind);
   if (node == nullptr) return {};
   const auto* sections = node->as_table();
   if (sections == nullptr || sections->empty()) {
-    return place.refuse(line_of(*node), "", "",
-                        "there is no " + std::string{kind} + " in it: add a section [" +
-                            std::string{kind} + ".NAME]");
+    return location.refuse(line_of(*node), "", "",
+                           "contains no " + std::string{kind} + " section: add a section [" +
+                               std::string{kind} + ".NAME]");
   }
   for (const auto& [name, section] : *sections) {
     if (auto done = read(name, section); !done) return done;
@@ -144,41 +146,42 @@ Result<void> for_each_section(
 }
 
 Result<void> read_ndp_section(Settings& all, const toml::key& interface, const toml::node& section,
-                              const TomlLocation& place) {
+                              const TomlLocation& location) {
   for (const host::DeviceSettings& device : all.devices) {
     if (device.config.device != interface.str()) continue;
-    return place.refuse(line_of(interface), interface.str(), "",
-                        "is a tunnel device, and neighbors are asked for on Ethernet: name the "
-                        "interface on which the solicitations come in");
+    return location.refuse(
+        line_of(interface), interface.str(), "",
+        "is a tunnel device, but neighbor discovery needs an Ethernet interface: name "
+        "the interface on which solicitations arrive");
   }
-  auto ndp = read_ndp(interface, section, place);
+  auto ndp = read_ndp(interface, section, location);
   if (!ndp) return Unexpected{ndp.error()};
   all.ndp.push_back(std::move(*ndp));
   return {};
 }
 
-Result<Settings> read_settings(const toml::table& root, const TomlLocation& place) {
+Result<Settings> read_settings(const toml::table& root, const TomlLocation& location) {
   for (const auto& [key, node] : root) {
     if (key.str() == "device" || key.str() == "ndp") continue;
-    return place.refuse(
-        line_of(key), key.str(), "",
-        "is unknown: a file holds [device.NAME] and [ndp.IFACE] sections and nothing else");
+    return location.refuse(line_of(key), key.str(), "",
+                           "is unknown: a file has only [device.NAME] and [ndp.IFACE] sections");
   }
   Settings all;
-  auto done = for_each_section(root, "device", place, [&](const auto& name, const auto& section) {
-    auto device = read_device(name.str(), section, place);
-    if (!device) return Result<void>{Unexpected{device.error()}};
-    all.devices.push_back(std::move(*device));
-    return Result<void>{};
-  });
+  auto done =
+      for_each_section(root, "device", location, [&](const auto& name, const auto& section) {
+        auto device = read_device(name.str(), section, location);
+        if (!device) return Result<void>{Unexpected{device.error()}};
+        all.devices.push_back(std::move(*device));
+        return Result<void>{};
+      });
   if (!done) return Unexpected{done.error()};
-  done = for_each_section(root, "ndp", place, [&](const auto& interface, const auto& section) {
-    return read_ndp_section(all, interface, section, place);
+  done = for_each_section(root, "ndp", location, [&](const auto& interface, const auto& section) {
+    return read_ndp_section(all, interface, section, location);
   });
   if (!done) return Unexpected{done.error()};
   if (all.devices.empty() && all.ndp.empty()) {
-    return place.refuse(0, "", "",
-                        "there is no device in it: add a section [device.NAME], or [ndp.IFACE]");
+    return location.refuse(0, "", "",
+                           "contains no section: add a section [device.NAME] or [ndp.IFACE]");
   }
   return all;
 }
@@ -186,17 +189,17 @@ Result<Settings> read_settings(const toml::table& root, const TomlLocation& plac
 }  // namespace
 
 Result<Settings> parse_config(std::string_view toml, std::string_view file) {
-  const TomlLocation place{file};
+  const TomlLocation location{file};
   try {
-    return read_settings(toml::parse(toml, file), place);
+    return read_settings(toml::parse(toml, file), location);
   } catch (const toml::parse_error& error) {
-    return place.refuse(static_cast<unsigned>(error.source().begin.line), "", "",
-                        "is not TOML: " + printable(error.description(), 300));
+    return location.refuse(static_cast<unsigned>(error.source().begin.line), "", "",
+                           "is not TOML: " + printable(error.description(), 300));
   }
 }
 
 Result<Settings> load_config(const std::string& path) {
-  const auto text = read_text_file(path, "give the path of a readable file: --config FILE");
+  const auto text = read_text_file(path, "write the path of a readable file: --config FILE");
   if (!text) return Unexpected{text.error()};
   return parse_config(*text, path);
 }

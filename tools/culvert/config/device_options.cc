@@ -1,4 +1,4 @@
-// The words of a device as a whole.
+// The words and options of a device, for the option table.
 #include "tools/culvert/config/option_lists.h"
 
 #include <array>
@@ -29,7 +29,7 @@ Check set_route(const Target& target, const RawValue& given) {
                         : append(target.device.routes4, route->ipv4);
 }
 
-/// The range that makes sense depends on the mode: validate() checks it.
+/// The exact range depends on the mode; validate() checks it.
 Check set_mtu(const Target& target, const RawValue& given) {
   return store(parse_number(given.text, 1, 65'535), target.device.config.mtu);
 }
@@ -81,33 +81,41 @@ Check set_forwarding(const Target& target, const RawValue& given) {
 
 constexpr auto kWords = std::to_array<Option>({
     {"mtu", "", Scope::device, Kind::value, "N",
-     "MTU of the device; left out: what fits the route to remote", "", set_mtu},
+     "MTU of the device; default: the MTU that fits the route to remote", "", set_mtu},
     {"address", "", Scope::device, Kind::list, "A/LENGTH",
-     "an IPv6 or IPv4 address of the device; may be repeated", "", set_address},
+     "IPv6 or IPv4 address of the device; may be repeated", "", set_address},
     {"route", "", Scope::device, Kind::list, "P/LENGTH",
-     "a prefix that is reached by the device; may be repeated", "", set_route},
+     "kernel route by the device; may be repeated", "", set_route},
     {"forwarding", "", Scope::device, Kind::flag, "",
-     "let the kernel forward between the device and the interfaces of the default route and of "
-     "[ndp]; as it was at the end",
+     "let the kernel forward between the device and the interfaces of the default routes and of "
+     "[ndp] while culvert runs",
      "", set_forwarding},
     {"workers", "", Scope::device, Kind::option, "N",
-     "threads that forward, 1 (default) to 64; each flow stays with one", "", set_workers},
+     "number of threads that forward packets, 1 (default) to 64; each flow stays with one", "",
+     set_workers},
     {"io", "", Scope::device, Kind::option, "auto|uring|epoll",
-     "how workers wait; auto (default): io_uring, or epoll where it is forbidden", "", set_io},
+     "how workers wait for packets; auto (default): io_uring, or epoll if the kernel refuses it",
+     "", set_io},
     {"busy_poll", "", Scope::device, Kind::option, "USEC",
-     "spin that long before a worker sleeps, if the last wait was shorter; 0 (default): never", "",
-     set_busy_poll},
+     "microseconds that an idle worker spins at most before it sleeps, 0 (default) to 100000; 0: "
+     "up to 50, and only if an answer is probably imminent",
+     "", set_busy_poll},
     {"receive", "", Scope::device, Kind::option, "auto|packet|raw",
-     "packet: packet sockets, before the firewall; raw: raw sockets, behind it", "", set_receive},
+     "how outer packets are received; auto (default): packet, or raw if the kernel refuses it; "
+     "packet: packet sockets, which bypass the firewall's INPUT; raw: raw sockets, behind the "
+     "firewall",
+     "", set_receive},
     {"send", "", Scope::device, Kind::option, "auto|raw|packet",
-     "packet: frames to the next hop, past the firewall's output; raw: by the kernel's route; auto "
-     "(default): packet where there is no such firewall",
+     "how outer packets are sent; auto (default): packet, unless that bypasses a firewall, an "
+     "IPsec policy or a routing rule; packet: Ethernet frames to the next hop, which bypass the "
+     "firewall's OUTPUT; raw: raw sockets and the kernel's route",
      "", set_send},
     {"pinning", "", Scope::device, Kind::option, "on|off",
-     "on (default): what came in by a tunnel is answered by it; off: by prefix alone", "",
-     set_pinning},
+     "on (default): replies leave by the tunnel by which the flow came in; off: prefix, metric and "
+     "weight alone select the tunnel",
+     "", set_pinning},
     {"flows", "", Scope::device, Kind::option, "N",
-     "flows that are remembered for that, 1024 to 16777216; default 65536, 64 bytes each", "",
+     "size of the flow table in flows, 1024 to 16777216; default 65536; 65 bytes each", "",
      set_flows},
 });
 

@@ -25,14 +25,14 @@ struct NdpWord {
   std::string_view name;
   Scope scope;
   Kind kind;
-  /// Of a rule: of the last one.
+  /// For a key of a rule: sets the last rule.
   Check (*set)(NdpConfig& config, const RawValue& given);
   std::string (*to_toml)(const NdpConfig& config);
 };
 using Kind = NdpWord::Kind;
 
 // ---- members to text and back -------------------------------------------------------------------
-/// The member of the configuration itself, of `probe`, or of the last rule.
+/// A member of the configuration, of its `probe`, or of its last rule.
 template <auto kMember, class Config>
 auto& member(Config& config) {
   if constexpr (std::is_invocable_v<decltype(kMember), const NdpConfig&>) {
@@ -44,7 +44,7 @@ auto& member(Config& config) {
   }
 }
 
-/// The ranges that make sense are validate()'s.
+/// validate() checks the range.
 template <auto kMember>
 Check set_number(NdpConfig& config, const RawValue& given) {
   const auto number = parse_number(given.text, 0, std::numeric_limits<std::uint32_t>::max());
@@ -76,9 +76,9 @@ Value<proto::Ipv6Prefix> parse_target_prefix(std::string_view text) {
   auto prefix = parse_route(text);
   if (!prefix) return Unexpected{prefix.error()};
   if (!prefix->is_ipv6)
-    return Unexpected{
-        std::string{"is IPv4, and neighbor discovery is IPv6's: write an IPv6 "
-                    "prefix like 2001:db8::/64"}};
+    return Unexpected{std::string{
+        "is IPv4, but neighbor discovery is a protocol of IPv6: write an IPv6 prefix like "
+        "2001:db8::/64"}};
   return prefix->ipv6;
 }
 
@@ -152,7 +152,8 @@ const NdpWord* find(std::string_view name, Scope scope) {
   return word == kWords.end() ? nullptr : word;
 }
 
-std::string wanted(Kind kind) {
+/// The error text for a value of the wrong TOML type.
+std::string describe_type(Kind kind) {
   switch (kind) {
     case Kind::text:
       return "must be a string";
@@ -166,7 +167,7 @@ std::string wanted(Kind kind) {
   return "must be an array of strings, like [\"2001:db8::/64\"]";
 }
 
-bool is_wanted(Kind kind, const toml::node& node) {
+bool has_type(Kind kind, const toml::node& node) {
   switch (kind) {
     case Kind::number:
       return node.is_integer();
@@ -177,7 +178,7 @@ bool is_wanted(Kind kind, const toml::node& node) {
   }
 }
 
-/// A bare key where that is one; between quotes what has other characters, as eth0.100 has.
+/// A TOML key: bare if its characters allow it, else in quotes, like "eth0.100".
 std::string toml_key(std::string_view name) {
   constexpr std::string_view kBare =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
@@ -195,8 +196,8 @@ std::string toml_key(std::string_view name) {
 // ---- one section --------------------------------------------------------------------------------
 class Section {
  public:
-  Section(std::string_view interface, const toml::table& section, const TomlLocation& place)
-      : section_(section), place_(place), brackets_("ndp." + std::string{interface}) {
+  Section(std::string_view interface, const toml::table& section, const TomlLocation& location)
+      : section_(section), location_(location), brackets_("ndp." + std::string{interface}) {
     config_.interface = interface;
   }
 
@@ -209,8 +210,8 @@ class Section {
   }
 
  private:
-  /// Where a value stands that validate() may complain of.
-  struct PlacesByObject {
+  /// A value that validate() may refuse, as written.
+  struct WrittenValue {
     std::string_view key;
     std::string value;
     unsigned line;
@@ -225,10 +226,10 @@ class Section {
   Unexpected<Error> refuse_invalid(const Error& error) const;
 
   const toml::table& section_;
-  const TomlLocation& place_;
+  const TomlLocation& location_;
   std::string brackets_;  ///< "ndp.eth0"
   NdpConfig config_;
-  std::map<std::string, PlacesByObject> seen_;  ///< by the object of the error
+  std::map<std::string, WrittenValue> values_;  ///< by the object of validate()'s error
 };
 
 Unexpected<Error> Section::refuse_key(const toml::key& key, Scope scope) const {
@@ -239,12 +240,12 @@ Unexpected<Error> Section::refuse_key(const toml::key& key, Scope scope) const {
   if (scope == Scope::interface) names.insert(names.end(), {"probe", "rule"});
   for (const Scope other : {Scope::interface, Scope::probe, Scope::rule}) {
     if (find(key.str(), other) == nullptr) continue;
-    const std::string home = other == Scope::rule    ? "[[" + brackets_ + ".rule]]"
-                             : other == Scope::probe ? "[" + brackets_ + ".probe]"
-                                                     : "[" + brackets_ + "]";
-    return place_.refuse(line_of(key), key.str(), "", "belongs into the " + home + " section");
+    const std::string header = other == Scope::rule    ? "[[" + brackets_ + ".rule]]"
+                               : other == Scope::probe ? "[" + brackets_ + ".probe]"
+                                                       : "[" + brackets_ + "]";
+    return location_.refuse(line_of(key), key.str(), "", "belongs in the " + header + " section");
   }
-  return place_.refuse_unknown(key, names);
+  return location_.refuse_unknown(key, names);
 }
 
 Result<void> Section::set_keys(const toml::table& table, Scope scope) {
@@ -254,7 +255,7 @@ Result<void> Section::set_keys(const toml::table& table, Scope scope) {
     if (word == nullptr) return refuse_key(key, scope);
     const auto* list = node.as_array();
     if (list != nullptr && word->kind != Kind::list) {
-      return place_.refuse(line_of(node), word->name, "", wanted(word->kind));
+      return location_.refuse(line_of(node), word->name, "", describe_type(word->kind));
     }
     if (list == nullptr) {
       if (auto set = set_one(*word, node); !set) return set;
@@ -269,17 +270,18 @@ Result<void> Section::set_keys(const toml::table& table, Scope scope) {
 
 Result<void> Section::set_one(const NdpWord& word, const toml::node& node) {
   const auto given = to_raw_value(node);
-  if (!given || !is_wanted(word.kind, node)) {
-    return place_.refuse(line_of(node), word.name, given ? given->text : "", wanted(word.kind));
+  if (!given || !has_type(word.kind, node)) {
+    return location_.refuse(line_of(node), word.name, given ? given->text : "",
+                            describe_type(word.kind));
   }
   if (const auto set = word.set(config_, *given); !set) {
-    return place_.refuse(given->line, word.name, given->text, set.error());
+    return location_.refuse(given->line, word.name, given->text, set.error());
   }
-  if (word.scope == Scope::rule) return {};  // read_rule() knows what it is called
+  if (word.scope == Scope::rule) return {};  // read_rule() stores it by the rule's prefix
   const std::string object = (word.scope == Scope::probe ? "probe " : "") + std::string{word.name};
   const std::string value =
       word.kind == Kind::list ? config_.except.back().to_text() : word.to_toml(config_);
-  seen_[object + " " + value] = {word.name, given->text, given->line};
+  values_[object + " " + value] = {word.name, given->text, given->line};
   return {};
 }
 
@@ -288,8 +290,8 @@ Result<void> Section::read_probe() {
   if (node == nullptr) return {};
   const auto* table = node->as_table();
   if (table == nullptr) {
-    return place_.refuse(line_of(*node), "probe", "",
-                         "must be a section: [" + brackets_ + ".probe]");
+    return location_.refuse(line_of(*node), "probe", "",
+                            "must be a section: [" + brackets_ + ".probe]");
   }
   return set_keys(*table, Scope::probe);
 }
@@ -299,12 +301,12 @@ Result<void> Section::read_rules() {
   const toml::node* node = section_.get("rule");
   const auto* rules = node == nullptr ? nullptr : node->as_array();
   if (node == nullptr || (rules != nullptr && rules->empty())) {
-    return place_.refuse(line_of(section_), "rule", "",
-                         "is missing: add a section " + brackets + " with prefix and answer");
+    return location_.refuse(line_of(section_), "rule", "",
+                            "is missing: add a section " + brackets + " with prefix and answer");
   }
   if (rules == nullptr || !rules->is_array_of_tables()) {
-    return place_.refuse(line_of(*node), "rule", "",
-                         "must be a section with two brackets: " + brackets);
+    return location_.refuse(line_of(*node), "rule", "",
+                            "must be a section with two brackets: " + brackets);
   }
   for (const auto& rule : *rules) {
     if (auto read = read_rule(*rule.as_table()); !read) return read;
@@ -317,29 +319,29 @@ Result<void> Section::read_rule(const toml::table& table) {
   if (auto set = set_keys(table, Scope::rule); !set) return set;
   const toml::node* prefix = table.get("prefix");
   if (prefix == nullptr) {
-    return place_.refuse(line_of(table), "prefix", "",
-                         "is missing: write the targets that are answered for, like "
-                         "\"2001:db8:0:1::/64\"");
+    return location_.refuse(
+        line_of(table), "prefix", "",
+        "is missing: write the prefix of the targets, like \"2001:db8:0:1::/64\"");
   }
   const NdpRule& rule = config_.rules.back();
   const std::string object = "rule " + rule.prefix.to_text();
-  seen_[object] = {"prefix", rule.prefix.to_text(), line_of(*prefix)};
+  values_[object] = {"prefix", rule.prefix.to_text(), line_of(*prefix)};
   const toml::node* except = table.get("except");
   for (std::size_t i = 0; i < rule.except.size(); ++i) {
     const auto* list = except->as_array();
     const std::string value = rule.except[i].to_text();
-    seen_[object + ": except " + value] = {"except", value,
-                                           line_of(list == nullptr ? *except : *list->get(i))};
+    values_[object + ": except " + value] = {"except", value,
+                                             line_of(list == nullptr ? *except : *list->get(i))};
   }
   return {};
 }
 
 Unexpected<Error> Section::refuse_invalid(const Error& error) const {
-  if (const auto seen = seen_.find(error.object); seen != seen_.end()) {
-    const auto& [key, value, line] = seen->second;
-    return place_.refuse(line, key, value, error.advice);
+  if (const auto found = values_.find(error.object); found != values_.end()) {
+    const auto& [key, value, line] = found->second;
+    return location_.refuse(line, key, value, error.advice);
   }
-  return place_.refuse(line_of(section_), config_.interface, "", error.advice);
+  return location_.refuse(line_of(section_), config_.interface, "", error.advice);
 }
 
 }  // namespace
@@ -351,12 +353,12 @@ std::string_view answer_word(NdpAnswer answer) {
 }
 
 Result<NdpConfig> read_ndp(const toml::key& interface, const toml::node& section,
-                           const TomlLocation& place) {
+                           const TomlLocation& location) {
   const auto* table = section.as_table();
   if (table == nullptr) {
-    return place.refuse(line_of(section), interface.str(), "", "must be a section: [ndp.IFACE]");
+    return location.refuse(line_of(section), interface.str(), "", "must be a section: [ndp.IFACE]");
   }
-  return Section{interface.str(), *table, place}.read();
+  return Section{interface.str(), *table, location}.read();
 }
 
 std::string ndp_toml(const NdpConfig& config) {
@@ -366,8 +368,9 @@ std::string ndp_toml(const NdpConfig& config) {
     for (const NdpWord& word : kWords) {
       if (word.scope != scope) continue;
       const std::string value = word.to_toml(of);
-      const bool is_said = scope == Scope::rule ? value != "[]" : value != word.to_toml(defaults);
-      if (is_said) text += std::string{word.name} + " = " + value + "\n";
+      const bool is_written =
+          scope == Scope::rule ? value != "[]" : value != word.to_toml(defaults);
+      if (is_written) text += std::string{word.name} + " = " + value + "\n";
     }
     return text;
   };

@@ -1,5 +1,5 @@
-// The words of `[ndp.IFACE]`: one table with each word's name, what it takes, and what it sets in
-// an NdpConfig, whose members have the same names. Any thread.
+// The keys of `[ndp.IFACE]`: one table with each key's name, its type, and its member of NdpConfig,
+// which has the same name. Any thread.
 #pragma once
 
 #include <string>
@@ -10,16 +10,16 @@
 
 namespace culvert::program {
 
-/// "static", "auto", "probe"
+/// The word for an answer: "static", "auto" or "probe".
 [[nodiscard]] std::string_view answer_word(NdpAnswer answer);
 
-/// One section: its keys, `probe`'s, and each `[[ndp.IFACE.rule]]`. Errors name the line, the key,
+/// Reads one section with its `probe` and `rule` tables. An error (code 0) names the line, the key,
 /// its value, what is wrong and what to do.
 [[nodiscard]] Result<NdpConfig> read_ndp(const toml::key& interface, const toml::node& section,
-                                         const TomlLocation& place);
+                                         const TomlLocation& location);
 
-/// The section that read_ndp() makes the same NdpConfig of: the keys that are not as they are by
-/// default, and the rules.
+/// The section as TOML: the keys whose values are not the default, and all rules. read_ndp() reads
+/// the same NdpConfig from it.
 [[nodiscard]] std::string ndp_toml(const NdpConfig& config);
 
 }  // namespace culvert::program

@@ -1,4 +1,4 @@
-// The two parts of the table of words. Immutable; any thread.
+// The two parts of the option table. Immutable; any thread.
 #pragma once
 
 #include <span>
@@ -7,7 +7,9 @@
 
 namespace culvert::program {
 
+/// The words of a tunnel, in the order of --help.
 [[nodiscard]] std::span<const Option> tunnel_words();
+/// The words and options of a device, in the order of --help.
 [[nodiscard]] std::span<const Option> device_words();
 
 }  // namespace culvert::program

@@ -8,7 +8,8 @@
 namespace culvert::program {
 namespace {
 
-/// Insertions, deletions, substitutions and swaps of neighbours that make `a` into `b`.
+/// The number of insertions, deletions, substitutions and swaps of adjacent characters that turn
+/// `a` into `b`.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
   std::iota(above.begin(), above.end(), std::size_t{0});
@@ -56,10 +57,10 @@ std::string option_name(std::string_view word) {
 }
 
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates) {
-  constexpr std::size_t kLongestBytes = 32;  // longer input is not a misspelling
+  constexpr std::size_t kLongestBytes = 32;  // a longer name is not a misspelling
   if (name.size() > kLongestBytes) return {};
   std::string_view best;
-  std::size_t best_distance = name.size() < 4 ? 2 : 3;  // one edit of a short word, two of a long
+  std::size_t best_distance = name.size() < 4 ? 2 : 3;  // at most one edit, at most two
   for (const std::string_view candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best_distance) {

@@ -8,7 +8,7 @@ namespace {
 
 Unexpected<std::string> refuse(std::string why) { return {std::move(why)}; }
 
-/// The number in `text`, all of it; nothing if it is none or does not fit.
+/// The number that is the whole of `text`; nullopt: it is not a number, or exceeds 32 bits.
 std::optional<std::uint32_t> number(std::string_view text, int base) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
@@ -26,7 +26,7 @@ std::string hex(std::uint32_t value) {
   return {digits.data(), end};
 }
 
-/// An address with its length, of either kind; the sentence if it is neither.
+/// An IPv6 or IPv4 address with a prefix length.
 Value<EitherPrefix> parse_prefix(std::string_view text) {
   EitherPrefix result;
   result.is_ipv6 = text.find(':') != std::string_view::npos;
@@ -34,7 +34,7 @@ Value<EitherPrefix> parse_prefix(std::string_view text) {
     const auto prefix = proto::Ipv6Prefix::from_text(text);
     if (!prefix) {
       return refuse(
-          "is no IPv6 address with a prefix length of 0 to 128: write it like 2001:db8::2/64");
+          "is not an IPv6 address with a prefix length of 0 to 128: write it like 2001:db8::2/64");
     }
     result.ipv6 = *prefix;
   } else {
@@ -56,7 +56,7 @@ Value<std::uint32_t> parse_number(std::string_view text, std::uint32_t lowest,
   const std::string range =
       "must be a number from " + std::to_string(lowest) + " to " + std::to_string(highest);
   if (!has_hex_prefix(text) && text.size() > 1 && text.front() == '0') {
-    return refuse(range + ", without leading zeros (`ip` would read octal)");
+    return refuse(range + ", without leading zeros (`ip` reads those as octal)");
   }
   const auto value = has_hex_prefix(text) ? number(text.substr(2), 16) : number(text, 10);
   if (!value || *value < lowest || *value > highest) return refuse(range);
@@ -66,15 +66,15 @@ Value<std::uint32_t> parse_number(std::string_view text, std::uint32_t lowest,
 Value<proto::Ipv4Address> parse_endpoint(std::string_view text) {
   if (const auto address = proto::Ipv4Address::from_text(text)) return *address;
   if (const auto prefix = proto::Ipv4Prefix::from_text(text)) {
-    return refuse("has a prefix length, and an endpoint is one address: write " +
+    return refuse("has a prefix length, but an endpoint is one address: write " +
                   prefix->address.to_text());
   }
   if (text.find(':') != std::string_view::npos) {
-    return refuse("is an IPv6 address, and the outer header is IPv4: write an IPv4 address");
+    return refuse("is an IPv6 address, but the outer header is IPv4: write an IPv4 address");
   }
   return refuse(
-      "is no IPv4 address: write four decimal numbers like 192.0.2.1 (host names are not resolved "
-      "here)");
+      "is not an IPv4 address: write four decimal numbers like 192.0.2.1 (host names are not "
+      "resolved)");
 }
 
 Value<std::uint32_t> parse_key(std::string_view text) {
@@ -83,7 +83,8 @@ Value<std::uint32_t> parse_key(std::string_view text) {
   } else if (const auto key = parse_number(text, 0, 0xffff'ffff)) {
     return *key;
   }
-  return refuse("is no key: write a number from 0 to 4294967295, or a dotted quad like 0.0.0.42");
+  return refuse(
+      "is not a key: write a number from 0 to 4294967295, or a dotted quad like 0.0.0.42");
 }
 
 Value<std::uint8_t> parse_tos(std::string_view text, bool is_decimal) {
@@ -91,14 +92,14 @@ Value<std::uint8_t> parse_tos(std::string_view text, bool is_decimal) {
   const auto as_hex = number(text, 16);
   if (is_ambiguous && as_hex) {
     const auto as_decimal = number(text, 10);
-    std::string why = "`ip` would read hexadecimal here: write " + hex(*as_hex);
-    if (as_decimal) why += " for that, or " + hex(*as_decimal) + " if it is meant to be decimal";
+    std::string why = "is ambiguous, because `ip` reads it as hexadecimal: write " + hex(*as_hex);
+    if (as_decimal) why += " for that, or " + hex(*as_decimal) + " for the decimal value";
     return refuse(why);
   }
   const auto tos = parse_number(text, 0, 255);
   if (!tos) return refuse(tos.error() + ", or inherit");
   if ((*tos & 3) != 0) {
-    return refuse("has an ECN bit set, and those two bits follow the word `ecn`: write " +
+    return refuse("has an ECN bit set, but the word `ecn` controls those two bits: write " +
                   hex(*tos & ~3u) + ", or inherit");
   }
   return static_cast<std::uint8_t>(*tos);
@@ -108,7 +109,7 @@ Value<std::string> parse_interface(std::string_view text) {
   const bool has_forbidden = std::any_of(text.begin(), text.end(),
                                          [](char c) { return c == '/' || c <= ' ' || c == 127; });
   if (text.empty() || text.size() > 15 || has_forbidden || text == "." || text == "..") {
-    return refuse("is no interface name: 1 to 15 bytes, neither '/' nor blanks");
+    return refuse("is not an interface name: write 1 to 15 bytes without '/' and white space");
   }
   return std::string{text};
 }
@@ -139,7 +140,7 @@ Value<EitherPrefix> parse_route(std::string_view text) {
   auto prefix = parse_prefix(text);
   if (!prefix) return prefix;
   const auto with_host_bits = [](const auto& route) -> Value<EitherPrefix> {
-    return refuse("has bits set behind the prefix length: write " + route.network().to_text());
+    return refuse("has bits set after the prefix length: write " + route.network().to_text());
   };
   if (prefix->is_ipv6 && prefix->ipv6.has_host_bits()) return with_host_bits(prefix->ipv6);
   if (!prefix->is_ipv6 && prefix->ipv4.has_host_bits()) return with_host_bits(prefix->ipv4);

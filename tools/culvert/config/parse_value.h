@@ -1,5 +1,6 @@
-// Values as people write them: numbers, addresses, prefixes, interface names. Each parser returns
-// the value, or what is wrong and what to do, as the end of a sentence. Pure functions; any thread.
+// Parsers of values on the command line and in files: numbers, addresses, prefixes, interface
+// names. Each returns the value, or the error and its remedy as the end of a sentence ("must be a
+// number from 1 to 64"). Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -15,33 +16,36 @@ namespace culvert::program {
 template <class T>
 using Value = Expected<T, std::string>;
 
-/// Decimal, or hexadecimal with 0x. A leading zero is refused: `ip` reads it as octal.
+/// A number from `lowest` to `highest`, decimal, or hexadecimal with 0x. A leading zero is refused,
+/// because `ip` reads it as octal.
 [[nodiscard]] Value<std::uint32_t> parse_number(std::string_view text, std::uint32_t lowest,
                                                 std::uint32_t highest);
 
-/// The outer addresses: IPv4, without a prefix length.
+/// A local or remote endpoint: an IPv4 address without a prefix length.
 [[nodiscard]] Value<proto::Ipv4Address> parse_endpoint(std::string_view text);
 
-/// A GRE key: a number or a dotted quad, as `ip tunnel` takes it.
+/// A GRE key in host byte order: a number or a dotted quad, as `ip tunnel` accepts it.
 [[nodiscard]] Value<std::uint32_t> parse_key(std::string_view text);
 
-/// A value for TOS with the ECN bits clear. `ip` reads `10` as hexadecimal: where hexadecimal and
-/// decimal differ, a number without 0x is refused. `is_decimal`: it is known to be decimal.
+/// A TOS value with clear ECN bits. `ip` reads `10` as hexadecimal, so two digits without 0x are
+/// refused as ambiguous. `is_decimal`: the text is certainly decimal (a TOML integer).
 [[nodiscard]] Value<std::uint8_t> parse_tos(std::string_view text, bool is_decimal);
 
-/// The name of an interface: 1 to 15 bytes, neither '/' nor blanks.
+/// The name of an interface: 1 to 15 bytes without '/', white space and control characters.
 [[nodiscard]] Value<std::string> parse_interface(std::string_view text);
 
-/// "true" and "false".
+/// "true" or "false".
 [[nodiscard]] Value<bool> parse_flag(std::string_view text);
 
-/// An address of the device, or a route by it. Exactly one of the two members is used.
+/// An IPv6 or IPv4 prefix. Only the member that `is_ipv6` selects is used.
 struct EitherPrefix {
   bool is_ipv6 = false;
   proto::Ipv6Prefix ipv6;
   proto::Ipv4Prefix ipv4;
 };
+/// An address of the device with its prefix length: unicast; host bits may be set.
 [[nodiscard]] Value<EitherPrefix> parse_address(std::string_view text);
+/// A prefix without host bits: a route, `prefix` or `accept`.
 [[nodiscard]] Value<EitherPrefix> parse_route(std::string_view text);
 
 }  // namespace culvert::program

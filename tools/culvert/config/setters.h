@@ -1,5 +1,4 @@
-// How a word's value gets to where it belongs: what the setters of all words have in common. Any
-// thread.
+// Helpers for the setters of the option tables: store a parsed value in a member. Any thread.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +12,7 @@
 
 namespace culvert::program {
 
-/// Stores what a parser returned, or passes its sentence on.
+/// Stores a parsed value in `member`, or returns the parser's error.
 template <class T, class Member>
 Check store(Value<T> value, Member& member) {
   if (!value) return Unexpected{value.error()};
@@ -21,6 +20,7 @@ Check store(Value<T> value, Member& member) {
   return {};
 }
 
+/// Appends to a list. Fails if the list has the value already.
 template <class List, class T>
 Check append(List& list, const T& value) {
   if (std::find(list.begin(), list.end(), value) != list.end()) {
@@ -30,7 +30,7 @@ Check append(List& list, const T& value) {
   return {};
 }
 
-/// One of a few names, each of which stands for a value; "must be a, b or c" if it is none.
+/// Stores the value of the choice that `given` names. Error: "must be a, b or c".
 template <class T, std::size_t kCount>
 Check choose(const RawValue& given, const std::pair<std::string_view, T> (&choices)[kCount],
              T& member) {

@@ -1,5 +1,5 @@
-// Everything that one process runs: devices and NDP proxies.
-// Plain values, filled by command_line and config_file; any thread.
+// Settings: all devices and NDP proxies of one process. command_line and config_file fill it. Plain
+// values; any thread.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace culvert::program {
 
-/// All that one process runs: what a whole file asks for.
+/// The settings of one process: those of a whole file, or the one device of the command line.
 struct Settings {
   std::vector<host::DeviceSettings> devices;
   std::vector<NdpConfig> ndp;

@@ -12,7 +12,8 @@
 namespace culvert::program {
 namespace {
 
-constexpr std::size_t kLargestFileBytes = 16 << 20;  // 10,000 tunnels with many words have 4 MiB
+constexpr std::size_t kLargestFileBytes =
+    16 << 20;  // a file of 10,000 tunnels with many words has 4 MiB
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// A file that people have written, as one text. Any thread.
+// Reads a configuration file into memory. Any thread.
 #pragma once
 
 #include <string>
@@ -7,7 +7,8 @@
 
 namespace culvert::program {
 
-/// The whole of a file of at most 16 MiB. An error with an errno, and `advice`: it cannot be read.
+/// The contents of a file of at most 16 MiB. Fails with an errno (EFBIG: it is larger) and
+/// `advice`.
 [[nodiscard]] Result<std::string> read_text_file(const std::string& path, std::string advice);
 
 }  // namespace culvert::program

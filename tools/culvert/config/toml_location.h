@@ -1,5 +1,5 @@
-// Where something stands in a file of TOML, and how that is said: what the readers of its sections
-// have in common. Any thread.
+// TomlLocation: makes error sentences that name the file, the line, the key and the value. The
+// readers of all sections share it. Any thread.
 #pragma once
 
 #include <toml++/toml.h>
@@ -13,15 +13,17 @@
 
 namespace culvert::program {
 
-/// A file by the name that errors call it. The name outlives it.
+/// `file`: the name of the file for errors; the text outlives this object.
 class TomlLocation {
  public:
   explicit TomlLocation(std::string_view file) : file_(file) {}
 
-  /// "read FILE, line 7, key 'ttl', value '300': must be …". Without what is 0 or empty.
+  /// "read FILE, line 7, key 'ttl', value '300': must be …". Leaves out a `line` of 0, an empty
+  /// `key` and an empty `value`.
   [[nodiscard]] Unexpected<Error> refuse(unsigned line, std::string_view key,
                                          std::string_view value, std::string text) const;
-  /// A key that none of its section is: the one that is meant, or all there are.
+  /// The error of an unknown key. It names the most similar key of the section, or else all of
+  /// them.
   [[nodiscard]] Unexpected<Error> refuse_unknown(const toml::key& key,
                                                  std::span<const std::string_view> known) const;
 
@@ -29,10 +31,11 @@ class TomlLocation {
   std::string_view file_;
 };
 
+/// The line in the file, from 1.
 [[nodiscard]] unsigned line_of(const toml::node& node);
 [[nodiscard]] unsigned line_of(const toml::key& key);
 
-/// A scalar as the text that a word's parser takes; nothing for what no word takes.
+/// A string, integer or boolean as text for the parser of a word; nullopt: another type.
 [[nodiscard]] std::optional<RawValue> to_raw_value(const toml::node& node);
 
 }  // namespace culvert::program

@@ -28,10 +28,10 @@ Result<void> add(Tunnels& tunnels, const TunnelCommand& command) {
   if (find(tunnels, command.tunnel) != tunnels.end()) {
     return refuse(command, "there is a tunnel of that name already: change it with `tunnel set`");
   }
-  ConfigBuilder draft{command.device};
-  draft.add_tunnel();
-  if (auto set = set_words(draft, command.words, Option::Scope::tunnel); !set) return set;
-  auto tunnel = std::move(draft).finish_tunnel();
+  ConfigBuilder builder{command.device};
+  builder.add_tunnel();
+  if (auto set = set_words(builder, command.words, Option::Scope::tunnel); !set) return set;
+  auto tunnel = std::move(builder).finish_tunnel();
   if (!tunnel) return Unexpected{to_error(tunnel.error())};
   tunnel->name = command.tunnel;
   tunnels.push_back(std::move(*tunnel));
@@ -39,11 +39,12 @@ Result<void> add(Tunnels& tunnels, const TunnelCommand& command) {
 }
 
 Result<void> change(TunnelConfig& tunnel, const TunnelCommand& command) {
-  if (command.words.empty()) return refuse(command, "says no word to change: write up, down, ...");
-  ConfigBuilder draft{command.device};
-  draft.change_tunnel(tunnel);
-  if (auto set = set_words(draft, command.words, Option::Scope::tunnel); !set) return set;
-  auto changed = std::move(draft).finish_tunnel();
+  if (command.words.empty())
+    return refuse(command, "has no words: write the words to change, for example up or down");
+  ConfigBuilder builder{command.device};
+  builder.change_tunnel(tunnel);
+  if (auto set = set_words(builder, command.words, Option::Scope::tunnel); !set) return set;
+  auto changed = std::move(builder).finish_tunnel();
   if (!changed) return Unexpected{to_error(changed.error())};
   tunnel = std::move(*changed);
   return {};
@@ -55,14 +56,15 @@ Result<void> carry_out(Tunnels& tunnels, const TunnelCommand& command) {
   const auto tunnel = find(tunnels, command.tunnel);
   if (tunnel == tunnels.end()) {
     return refuse(command, "the device has no tunnel of that name: `culvert show " +
-                               printable(command.device) + "` lists those that it has");
+                               printable(command.device) + "` lists its tunnels");
   }
   if (command.action == "set") return change(*tunnel, command);
   if (command.action != "del") return refuse(command, "is unknown: there are add, del and set");
   if (!command.words.empty()) {
-    return refuse(command, "takes no words, and has " + quoted(command.words.front()));
+    return refuse(command, "takes no words, but has " + quoted(command.words.front()));
   }
-  if (tunnels.size() == 1) return refuse(command, "is the device's only tunnel: stop culvert");
+  if (tunnels.size() == 1)
+    return refuse(command, "is the only tunnel of the device: stop culvert instead");
   tunnels.erase(tunnel);
   return {};
 }

@@ -1,4 +1,5 @@
-// `culvert tunnel add|del|set`: what a running device becomes by it. Pure functions; any thread.
+// Applies `culvert tunnel add|del|set` to the settings of a running device. Pure functions; any
+// thread.
 #pragma once
 
 #include <string>
@@ -8,15 +9,16 @@
 
 namespace culvert::program {
 
+/// The arguments of `culvert tunnel`.
 struct TunnelCommand {
   std::string action;  ///< "add", "del" or "set"
   std::string device;
   std::string tunnel;
-  std::vector<std::string> words;  ///< as `run` takes them, those of a tunnel only
+  std::vector<std::string> words;  ///< the words of a tunnel, as for `run`
 };
 
-/// The device with the change. Errors are those of `run`: the word, its value, what is wrong and
-/// what to do.
+/// Returns the settings with the change. An error (code 0) names the word, its value, what is wrong
+/// and what to do, as for `run`.
 [[nodiscard]] Result<host::DeviceSettings> apply_command(host::DeviceSettings device,
                                                          const TunnelCommand& command);
 

@@ -1,4 +1,4 @@
-// The words of one tunnel.
+// The words of a tunnel, for the option table.
 #include "tools/culvert/config/option_lists.h"
 
 #include <array>
@@ -16,13 +16,13 @@ using Kind = Option::Kind;
 Unexpected<std::string> refuse(std::string why) { return {std::move(why)}; }
 
 Check set_name(const Target& target, const RawValue& given) {
-  if (given.text.empty()) return refuse("is empty: give the tunnel a name, or leave the key out");
+  if (given.text.empty()) return refuse("is empty: write a name, or leave out the key");
   target.tunnel.config.name = given.text;
   return {};
 }
 
 Check set_mode(const Target& target, const RawValue& given) {
-  // `ip tunnel` knows these two names as well.
+  // `ip tunnel` has these two names as well.
   const std::string_view name = given.text == "ipv6/ip"  ? "sit"
                                 : given.text == "gre/ip" ? "gre"
                                                          : std::string_view{given.text};
@@ -32,7 +32,7 @@ Check set_mode(const Target& target, const RawValue& given) {
     if (name == E::kName) target.tunnel.mode = typename E::Parameters{};
     known += (known.empty() ? "" : " or ") + std::string{E::kName};
   });
-  if (!target.tunnel.mode) return refuse("is no mode of culvert: write " + known);
+  if (!target.tunnel.mode) return refuse("is not a mode of culvert: write " + known);
   return {};
 }
 
@@ -51,7 +51,7 @@ Check set_local(const Target& target, const RawValue& given) {
   return {};
 }
 
-/// That a prefix is given twice is found when all are there (engine/model/config_conflict.h).
+/// A duplicate prefix is found after all words are set (engine/model/config_conflict.h).
 Check set_prefix(const Target& target, const RawValue& given) {
   const auto prefix = parse_route(given.text);
   if (!prefix) return refuse(prefix.error());
@@ -65,7 +65,7 @@ Check set_prefix(const Target& target, const RawValue& given) {
   return {};
 }
 
-/// The list is all that the tunnel may bring in: without an IPv4 prefix no IPv4 at all.
+/// The list is complete: if it has no IPv4 prefix, the tunnel may bring in no IPv4 source.
 Check set_accept(const Target& target, const RawValue& given) {
   const auto prefix = parse_route(given.text);
   if (!prefix) return refuse(prefix.error());
@@ -89,7 +89,7 @@ Check set_ttl(const Target& target, const RawValue& given) {
   if (given.text == "inherit") return target.tunnel.config.ttl.reset(), Check{};
   const auto ttl = parse_number(given.text, 0, 255);
   if (!ttl) return refuse(ttl.error() + ", or inherit");
-  // As for `ip`: 0 is another word for inherit.
+  // 0 means inherit, as for `ip`.
   if (*ttl == 0) return target.tunnel.config.ttl.reset(), Check{};
   target.tunnel.config.ttl = static_cast<std::uint8_t>(*ttl);
   return {};
@@ -116,7 +116,7 @@ Check set_flag(const Target& target, const RawValue& given) {
   return store(parse_flag(given.text), target.tunnel.config.*kMember);
 }
 
-/// One or both directions of a GRE key or flag.
+/// Sets one or both directions of a GRE key or flag.
 template <auto kMember, auto... kMembers>
 Check set_gre(const Target& target, const RawValue& given) {
   auto& gre = target.tunnel.gre;
@@ -137,68 +137,73 @@ using Gre = proto::Gre::Parameters;
 constexpr auto kWords = std::to_array<Option>({
 
     {"name", "", Scope::tunnel, Kind::key, "NAME",
-     "what `show` calls the tunnel; of one tunnel alone by default the device's name", "",
-     set_name},
+     "name of the tunnel for `show` and `tunnel`; default of a device's only tunnel: the device's "
+     "name",
+     "", set_name},
     {"mode", "type", Scope::tunnel, Kind::value, "sit|gre",
      "sit: IPv6 in IPv4, protocol 41 (RFC 4213); gre: IPv6 and IPv4 in GRE (RFC 2784)", "",
      set_mode},
     {"remote", "", Scope::tunnel, Kind::value, "A|any",
-     "IPv4 address of the other end; any: whoever sends, and only answers go out", "", set_remote},
+     "IPv4 address of the remote endpoint; any: accept every sender, and send only replies", "",
+     set_remote},
     {"local", "", Scope::tunnel, Kind::value, "A|any",
-     "IPv4 address of this end; any (default): the one that the route to remote uses", "",
+     "IPv4 address of the local endpoint; any (default): the source of the route to remote", "",
      set_local},
     {"prefix", "", Scope::tunnel, Kind::list, "P/LENGTH",
-     "what is behind the tunnel; may be repeated; left out: everything, of one tunnel alone", "",
-     set_prefix},
+     "inner prefix behind the tunnel; may be repeated; default of the only tunnel: every packet",
+     "", set_prefix},
     {"accept", "", Scope::tunnel, Kind::list, "P/LENGTH",
-     "inner sources that the tunnel may bring in; may be repeated; left out: those of its prefixes",
-     "", set_accept},
+     "inner source prefix that the tunnel may bring in; may be repeated; default: its prefixes", "",
+     set_accept},
     {"metric", "", Scope::tunnel, Kind::value, "N",
-     "of several tunnels with one prefix, new flows go by the lowest that is up; 0 if left out", "",
+     "of tunnels with the same prefix, new flows use the lowest metric that is up; default 0", "",
      set_metric},
     {"weight", "", Scope::tunnel, Kind::value, "N",
-     "of several with one prefix and one metric, each gets its share of new flows, 1 to 65535", "",
+     "share of new flows among tunnels with the same prefix and metric, 1 (default) to 65535", "",
      set_weight},
     {"up", "", Scope::tunnel, Kind::flag, "",
-     "the tunnel may carry packets (default); down: it does not, and its flows move", "",
+     "the tunnel carries packets (default); down: it carries none, and its flows move", "",
      set_flag<&TunnelConfig::up>},
     {"ttl", "hoplimit", Scope::tunnel, Kind::value, "N|inherit",
-     "TTL of outer packets; inherit (default, or 0): that of the inner packet", "", set_ttl},
+     "TTL of the outer header; inherit (default, or 0): hop limit or TTL of the inner packet", "",
+     set_ttl},
     {"tos", "dsfield", Scope::tunnel, Kind::value, "N|inherit",
-     "DSCP bits of outer packets, 0 (default) to 0xfc; inherit: those of the inner packet", "",
+     "DSCP bits of the outer header, 0 (default) to 0xfc; inherit: those of the inner header", "",
      set_tos},
     {"ecn", "", Scope::tunnel, Kind::value, "normal|compatibility",
-     "ECN bits of outer packets (RFC 6040 4.1); compatibility: for a far end that ignores them", "",
-     set_ecn},
+     "ECN bits of the outer header (RFC 6040 4.1); normal (default): those of the inner header; "
+     "compatibility: for a remote endpoint that ignores them",
+     "", set_ecn},
     {"key", "", Scope::tunnel, Kind::value, "K",
-     "GRE key both ways, a number or a dotted quad (RFC 2890)", "gre",
+     "GRE key of both directions, a number or a dotted quad (RFC 2890)", "gre",
      set_gre<&Gre::ikey, &Gre::okey>},
     {"ikey", "", Scope::tunnel, Kind::value, "K", "GRE key of received packets", "gre",
      set_gre<&Gre::ikey>},
     {"okey", "", Scope::tunnel, Kind::value, "K", "GRE key of sent packets", "gre",
      set_gre<&Gre::okey>},
     {"csum", "", Scope::tunnel, Kind::flag, "",
-     "GRE checksum both ways; one that is there is always verified", "gre",
+     "GRE checksum in both directions; a received one is always verified", "gre",
      set_gre<&Gre::icsum, &Gre::ocsum>},
-    {"icsum", "", Scope::tunnel, Kind::flag, "", "received packets must have a GRE checksum", "gre",
-     set_gre<&Gre::icsum>},
-    {"ocsum", "", Scope::tunnel, Kind::flag, "", "sent packets have a GRE checksum", "gre",
+    {"icsum", "", Scope::tunnel, Kind::flag, "", "drop received packets that have no GRE checksum",
+     "gre", set_gre<&Gre::icsum>},
+    {"ocsum", "", Scope::tunnel, Kind::flag, "", "send a GRE checksum", "gre",
      set_gre<&Gre::ocsum>},
-    {"seq", "", Scope::tunnel, Kind::flag, "", "GRE sequence numbers both ways (RFC 2890)", "gre",
-     set_gre<&Gre::iseq, &Gre::oseq>},
+    {"seq", "", Scope::tunnel, Kind::flag, "", "GRE sequence numbers in both directions (RFC 2890)",
+     "gre", set_gre<&Gre::iseq, &Gre::oseq>},
     {"iseq", "", Scope::tunnel, Kind::flag, "",
-     "received packets must have a sequence number, and not an old one", "gre",
+     "drop received packets that have no sequence number, or an old one", "gre",
      set_gre<&Gre::iseq>},
-    {"oseq", "", Scope::tunnel, Kind::flag, "", "sent packets have a sequence number", "gre",
+    {"oseq", "", Scope::tunnel, Kind::flag, "", "send a sequence number", "gre",
      set_gre<&Gre::oseq>},
     {"pmtudisc", "", Scope::tunnel, Kind::flag, "",
-     "tunnel MTU follows the path, DF set (default); nopmtudisc: it is fixed, DF never set", "",
-     set_flag<&TunnelConfig::pmtudisc>},
+     "the tunnel MTU follows the path MTU, DF is set (default); nopmtudisc: the tunnel MTU is the "
+     "device's MTU, DF is never set",
+     "", set_flag<&TunnelConfig::pmtudisc>},
     {"mssclamp", "", Scope::tunnel, Kind::flag, "",
-     "lower the TCP MSS to what fits the tunnel, both ways (default)", "",
+     "lower the TCP MSS to what fits the tunnel MTU, in both directions (default)", "",
      set_flag<&TunnelConfig::mssclamp>},
     {"coalesce", "", Scope::tunnel, Kind::flag, "",
-     "pass received segments of one flow on as one large packet (default)", "",
+     "join received segments of one flow to a super-packet (GRO; default)", "",
      set_flag<&TunnelConfig::coalesce>},
     {"dev", "", Scope::tunnel, Kind::value, "IF", "send and receive by this interface only", "",
      set_dev},

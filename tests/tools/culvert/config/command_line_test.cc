@@ -174,7 +174,7 @@ const Refused kRefused[] = {
     // What is missing, unknown, or there twice.
     {"", "mode", "", "is missing: write sit or gre"},
     {"remote 192.0.2.2", "mode", "", "is missing"},
-    {"mode sit", "remote", "", "is missing: write the IPv4 address of the other end"},
+    {"mode sit", "remote", "", "is missing: write the IPv4 address of the remote endpoint"},
     {kSit + "ttl", "ttl", "", "has no value: write ttl N|inherit"},
     {kSit + "tll 64", "tll", "", "is 'ttl' meant?"},
     {kSit + "remotee 192.0.2.1", "remotee", "", "is 'remote' meant?"},
@@ -185,16 +185,16 @@ const Refused kRefused[] = {
     {kSit + "workers 2", "workers", "", "write --workers"},
     {kSit + "ttl 1 ttl 2", "ttl", "2", "given twice"},
     {kSit + "ttl 1 hoplimit 1", "ttl", "1", "given twice"},
-    {kGre + "csum nocsum", "csum", "false", "given twice"},
+    {kGre + "csum nocsum", "csum", "", "given twice"},
     {kSit + "address fd00::1/64 address fd00::1/64", "address", "fd00::1/64", "given twice"},
     {kSit + "route fd00::/64 route fd00::/64", "route", "fd00::/64", "given twice"},
     {kGre + "key 1 ikey 2", "ikey", "2", "set by 'key' as well"},
-    {kGre + "ocsum csum", "ocsum", "true", "set by 'csum' as well"},
+    {kGre + "ocsum csum", "ocsum", "", "set by 'csum' as well"},
     // Modes.
     {"mode ipip remote 192.0.2.2", "mode", "ipip", "write sit or gre"},
     {kSit + "key 5", "key", "5", "is a word for mode gre, and this is mode sit"},
-    {kSit + "seq", "seq", "true", "is a word for mode gre"},
-    {"icsum " + kSit, "icsum", "true", "is a word for mode gre"},
+    {kSit + "seq", "seq", "", "is a word for mode gre"},
+    {"icsum " + kSit, "icsum", "", "is a word for mode gre"},
     {kSit + "address 10.0.0.1/30", "address", "10.0.0.1/30", "carries IPv6 only"},
     {kSit + "route 10.0.0.0/8", "route", "10.0.0.0/8", "carries IPv6 only"},
     // Endpoints.
@@ -208,7 +208,7 @@ const Refused kRefused[] = {
     {kSit + "local 192.0.2.1/24", "local", "192.0.2.1/24", "write 192.0.2.1"},
     {kSit + "local eth0", "local", "eth0", "or write any"},
     {kSit + "local 192.0.2.2", "local", "192.0.2.2", "same as remote"},
-    {kSit + "dev a/b", "dev", "a/b", "no interface name"},
+    {kSit + "dev a/b", "dev", "a/b", "not an interface name"},
     {kSit + "dev abcdefghijklmnop", "dev", "abcdefghijklmnop", "1 to 15 bytes"},
     // Fields of the outer header.
     {kSit + "ttl 256", "ttl", "256", "from 0 to 255, or inherit"},

@@ -101,8 +101,8 @@ TEST(ApplyCommand, RefusesInTheWordsOfRun) {
       {{"set", "broker", "alice", {"ttl", "300"}}, "'ttl', value '300'", "must be a number"},
       {{"set", "broker", "alice", {"key", "3"}}, "'key', value '3'", "is a word for mode gre"},
       {{"set", "broker", "carol", {"up"}}, "broker carol", "no tunnel of that name"},
-      {{"set", "broker", "alice", {}}, "broker alice", "says no word"},
-      {{"del", "broker", "alice", {"up"}}, "broker alice", "takes no words, and has 'up'"},
+      {{"set", "broker", "alice", {}}, "broker alice", "has no words"},
+      {{"del", "broker", "alice", {"up"}}, "broker alice", "takes no words, but has 'up'"},
       {{"del", "broker", "", {}}, "broker", "names no tunnel"},
       {{"remove", "broker", "alice", {}}, "broker alice", "there are add, del and set"},
   };

@@ -306,7 +306,7 @@ TEST(Supervisor, ChangesATunnelThatRuns) {
                 7);
       EXPECT_THAT(set(R"("kee","7")")["error"], HasSubstr("is 'key' meant?"));
       EXPECT_THAT(set(R"("mtu","1400")")["error"], HasSubstr("is a word of the device"));
-      EXPECT_THAT(set("")["error"], HasSubstr("says no word"));
+      EXPECT_THAT(set("")["error"], HasSubstr("has no words"));
       EXPECT_THAT(request(rig, R"({"request":"reload"})")["error"], HasSubstr("without --config"));
       return SIGTERM;
     });
