@@ -31,9 +31,9 @@ constexpr std::uint64_t kSpreadLimitKib = 1024;
 
 /// The child's /run is its own; its root leads there.
 Result<std::string> show(const Process& process) {
-  return program::ask("/proc/" + std::to_string(process.pid()) + "/root" +
-                          program::default_control_path(kTunnelDevice),
-                      R"({"request":"show"})");
+  return program::send_request("/proc/" + std::to_string(process.pid()) + "/root" +
+                                   program::default_control_path(kTunnelDevice),
+                               R"({"request":"show"})");
 }
 
 std::uint64_t sum_of(const Json& counters, std::initializer_list<const char*> names) {

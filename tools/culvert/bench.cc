@@ -1,4 +1,4 @@
-// culvert bench: runs culvert-bench, which is installed beside culvert or not at all.
+// culvert bench: runs culvert-bench from the folder of culvert, or from PATH.
 #include <unistd.h>
 
 #include <filesystem>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kBenchProgram = "culvert-bench";
 
-/// Replaces this process. Returns where there is no such program.
+/// Replaces this process. Returns if there is no such program.
 void execute(const std::string& path, const std::vector<std::string>& words) {
   std::vector<char*> arguments{const_cast<char*>(kBenchProgram)};
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -27,9 +27,8 @@ int bench(const std::vector<std::string>& words) {
   if (!error) execute(self.parent_path() / kBenchProgram, words);
   execute(kBenchProgram, words);  // PATH
   return complain(
-      "culvert-bench is neither beside this program nor in PATH: build it with `cmake --build "
-      "BUILD "
-      "--target culvert-bench`, where BUILD is the build folder of culvert",
+      "culvert-bench is neither in the folder of this program nor in PATH: build it with "
+      "`cmake --build BUILD --target culvert-bench`, where BUILD is the build folder of culvert",
       kSystemError);
 }
 

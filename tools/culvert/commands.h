@@ -1,4 +1,5 @@
-// The subcommands, and the arguments of each.
+// The subcommands of culvert, and the arguments of each. Each function returns the exit status.
+// Main thread.
 #pragma once
 
 #include <string>
@@ -20,15 +21,17 @@ struct RunArguments {
   std::string control_path;
   std::string log_level = "info";
 };
+/// `culvert run`: runs the devices and NDP proxies until a signal ends the process.
 [[nodiscard]] int run(const RunArguments& arguments);
 
 struct ShowArguments {
   std::string device;
   std::string tunnel;
   std::string control_path;
-  std::size_t limit = kListedFlows;  ///< of `show flows`, for each device
+  std::size_t limit = kListedFlows;  ///< of `show flows`: flows for each device
   bool json = false;
 };
+/// `culvert show`: prints the reports of the running processes.
 [[nodiscard]] int show(ShowArguments arguments);
 
 struct ImportArguments {
@@ -36,21 +39,25 @@ struct ImportArguments {
   std::string path;
   bool lossy = false;
 };
+/// `culvert import`: prints the TOML for another program's file, and a report of its keys.
 [[nodiscard]] int import_file(const ImportArguments& arguments);
 
 struct ReloadArguments {
   std::string device;
   std::string control_path;
 };
+/// `culvert reload`: makes a running process read its file again.
 [[nodiscard]] int reload(const ReloadArguments& arguments);
 
 struct TunnelArguments {
-  TunnelCommand what;
+  TunnelCommand command;
   std::string control_path;
 };
+/// `culvert tunnel`: makes a running process add, change or remove a tunnel.
 [[nodiscard]] int change_tunnel(const TunnelArguments& arguments);
 
-/// Becomes culvert-bench, with these words.
+/// `culvert bench`: replaces this process by culvert-bench with these arguments. Returns only on
+/// failure.
 [[nodiscard]] int bench(const std::vector<std::string>& words);
 
 }  // namespace culvert::program

@@ -1,4 +1,4 @@
-// culvert import: other programs' configuration as sections for --config.
+// culvert import: converts another program's configuration file to sections for --config.
 #include "tools/culvert/import/ndppd_import.h"
 
 #include "tools/culvert/commands.h"
@@ -9,11 +9,11 @@ namespace culvert::program {
 int import_file(const ImportArguments& arguments) {
   if (arguments.format != "ndppd" || arguments.path.empty()) {
     return complain(
-        "say which file of which program: `culvert import ndppd FILE`; see `culvert "
-        "import --help`",
+        "import needs a format and a file: write `culvert import ndppd FILE`; see "
+        "`culvert import --help`",
         kUsageError);
   }
-  const auto text = read_text_file(arguments.path, "give the path of a readable file");
+  const auto text = read_text_file(arguments.path, "write the path of a readable file");
   if (!text) return complain(text.error().message(), kSystemError);
   const auto imported = import_ndppd(*text, arguments.path);
   if (!imported) return complain(imported.error().message(), kUsageError);
@@ -23,9 +23,8 @@ int import_file(const ImportArguments& arguments) {
   }
   print_error(arguments.path + ": " + imported->summary + "\n");
   if (imported->is_whole() || arguments.lossy) return kOk;
-  return complain(
-      "not everything could be taken over: see `unsupported` above; --lossy accepts that",
-      kNotWhole);
+  return complain("some keys are unsupported, see the lines above: write --lossy to accept that",
+                  kUnsupported);
 }
 
 }  // namespace culvert::program

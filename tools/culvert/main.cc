@@ -1,5 +1,5 @@
-// culvert: 6in4 and GRE tunnel ends in user space. The command line by CLI11; each subcommand has a
-// file of its own.
+// culvert: 6in4 and GRE tunnels in user space. This file describes the command line with CLI11;
+// each subcommand has its own file.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <map>
@@ -27,7 +27,7 @@ Examples:
 )";
 
 constexpr const char* kFileFormat = R"(
-The same in a file, for one or more devices:
+The first example as a file for --config:
   [device.he-ipv6]
   address = ["2001:db8:1::2/64"]
   route   = ["::/0"]
@@ -37,19 +37,23 @@ The same in a file, for one or more devices:
   local = "192.168.12.2"
   ttl = 255
 
-Many tunnels of one device each have a name and a prefix; see README.md, "A tunnel server".
-SIGHUP, or `culvert reload`, reads the file again.
+A file can describe several devices, and several tunnels of a device; see culvert.toml(5).
+SIGHUP or `culvert reload` reads the file again.
 
-It runs until SIGINT or SIGTERM, then removes what it made and prints totals.
-Exit status: 0 after a signal, 1 if the system refuses, 2 if the words make no sense.
+culvert runs until SIGINT or SIGTERM. Then it removes everything that it has created and prints the
+counters.
+Exit status: 0 after a signal, 1 if the system refuses something, 2 if a word or the file is wrong.
 )";
 
 constexpr const char* kShowNotes =
-    R"(in: from the tunnel to the device; out: from the device into the tunnel. Bytes are those of the
-inner packets. received = packets + dropped + held, in each direction.
+    R"(in: inbound, from the tunnel to the device; out: outbound, from the device to the tunnel.
+Bytes are those of inner packets. In each direction received = packets + dropped + held; a held
+packet is being processed. The table has no column for received; --json has in_received and
+out_received.
 
-`culvert show flows [NAME]` lists the flows that are pinned, those with the latest packet first: far is
-the end behind the tunnel, near ours; opened in: the first packet came out of the tunnel.
+`culvert show flows [NAME]` lists the flow table, the flows with the latest packet first.
+far: the host behind the tunnel's remote endpoint; near: the host on our side; opened: the direction
+of the first packet, in or out.
 
 Examples:
   culvert show
@@ -60,20 +64,20 @@ Examples:
 )";
 
 constexpr const char* kReloadNotes = R"(
-The same as SIGHUP. All of the file is checked first: if anything is wrong, nothing is changed, and
-the sentence that says so is printed here; exit status 1. Tunnels that stay as they are lose no
-packet and keep their counters. What cannot change while a device runs (workers, io, receive, send,
-busy_poll, pinning, flows) is refused. What `culvert tunnel` has changed is forgotten: the file wins.
+SIGHUP does the same. The whole file is validated first. If anything is wrong, nothing is applied
+and the error is printed (exit status 1). Unchanged tunnels lose no packet and keep their counters.
+A change of workers, io, receive, send, busy_poll, pinning or flows of a running device is refused:
+restart culvert for such a change. Changes by `culvert tunnel` are lost, because the file wins.
 
-In a unit of systemd:
+In a systemd unit:
   ExecReload=culvert reload --control /run/culvert/NAME.sock
 )";
 
 constexpr const char* kTunnelNotes = R"(
-The words of `culvert run` that are about a tunnel: mode, remote, local, key, prefix, accept, ...
-`set` changes those that are named and leaves the rest; a list (prefix, accept) is replaced. Other
-tunnels lose no packet and keep their counters. It holds until the process ends or reads its file
-again, for then the file wins: write there what is to stay.
+The words are the words of a tunnel of `culvert run`: mode, remote, local, key, prefix, accept, ...
+`set` changes only the words that are given; prefix and accept replace the whole list. Other tunnels
+lose no packet and keep their counters. The change is lost when the process ends or reads its file
+again, so write permanent changes to the file.
 
 Examples:
   culvert tunnel add broker carol mode sit local 198.51.100.1 remote 203.0.113.11 \
@@ -87,9 +91,9 @@ Examples:
 using OptionTexts = std::map<std::string, std::string>;
 
 CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) {
-  CLI::App* run = app.add_subcommand("run", "Make a device and forward its packets");
-  run->add_option("NAME", arguments.device, "of the device")->option_text(" ");
-  run->add_option("WORDS", arguments.words, "as `ip tunnel add` takes them; see below")
+  CLI::App* run = app.add_subcommand("run", "Create a device and forward its packets");
+  run->add_option("NAME", arguments.device, "name of the device")->option_text(" ");
+  run->add_option("WORDS", arguments.words, "words of the device and its tunnel; see below")
       ->option_text(" ");
   for (const Option& option : program::options()) {
     if (option.kind != Option::Kind::option) continue;
@@ -97,27 +101,31 @@ CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) 
     run->add_option(option_name(name), options[name], std::string{option.help})
         ->option_text(std::string{option.argument});
   }
-  run->add_option("--config", arguments.config_path, "devices from a TOML file instead of words")
+  run->add_option("--config", arguments.config_path,
+                  "read devices from a TOML file instead of words")
       ->option_text("FILE");
   run->add_option("--control", arguments.control_path,
-                  "control socket; default /run/culvert/NAME.sock, of the first device")
+                  "path of the control socket; default /run/culvert/NAME.sock of the first device")
       ->option_text("PATH");
-  run->add_option("--log-level", arguments.log_level, "what is logged to stderr; default info")
+  run->add_option("--log-level", arguments.log_level,
+                  "lowest level of log lines on stderr; default info")
       ->option_text("debug|info|warning|error");
-  run->allow_extras();  // unknown options come back to us, for a better sentence
+  run->allow_extras();  // run_command() reports unknown options, with a better sentence
   run->footer("Words:\n" + describe_words() + kExamples + kFileFormat);
   return run;
 }
 
 CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
   CLI::App* show = app.add_subcommand("show", "Print devices, tunnels, counters and drop reasons");
-  show->add_option("NAME", arguments.device, "only this device")->option_text(" ");
-  show->add_option("TUNNEL", arguments.tunnel, "only this one of its tunnels")->option_text(" ");
-  show->add_option("--limit", arguments.limit, "flows of each device that are listed; default 1000")
+  show->add_option("NAME", arguments.device, "only this device, or the NDP proxy of this interface")
+      ->option_text(" ");
+  show->add_option("TUNNEL", arguments.tunnel, "only this tunnel of the device")->option_text(" ");
+  show->add_option("--limit", arguments.limit,
+                   "with `show flows`: number of flows for each device; default 1000")
       ->option_text("N");
-  show->add_flag("--json", arguments.json, "one line of JSON instead of a table");
+  show->add_flag("--json", arguments.json, "print one line of JSON instead of a table");
   show->add_option("--control", arguments.control_path,
-                   "ask this socket only; default: all below /run/culvert")
+                   "only the process with this control socket; default: all in /run/culvert")
       ->option_text("PATH");
   show->allow_extras();
   show->footer(kShowNotes);
@@ -125,44 +133,49 @@ CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
 }
 
 constexpr const char* kImportNotes = R"(
-The TOML goes to stdout, a line for each key of FILE to stderr: mapped, mapped-with-difference (and
-what differs), unsupported, or ignored-by-original (ndppd reads the file as if it were not there).
-Exit status: 0 if all could be taken over, 3 if something is unsupported (0 with --lossy), 1 if FILE
-cannot be read, 2 if it makes no sense.
+The TOML goes to stdout. One line for each key of FILE goes to stderr: mapped,
+mapped-with-difference (with the difference), unsupported, or ignored-by-original (ndppd does not
+use the key either). Exit status: 0 if every key is supported, 3 if a key is unsupported (0 with
+--lossy), 1 if FILE cannot be read, 2 if FILE is wrong.
 
 Example:
   culvert import ndppd /etc/ndppd.conf >> /etc/culvert.toml
 )";
 
 CLI::App* add_import(CLI::App& app, ImportArguments& arguments) {
-  CLI::App* import = app.add_subcommand("import", "Turn another program's file into TOML");
+  CLI::App* import = app.add_subcommand("import", "Convert another program's file to TOML");
   import->add_option("FORMAT", arguments.format, "ndppd: an ndppd.conf of 0.2 or 1.0-devel")
       ->option_text(" ");
-  import->add_option("FILE", arguments.path, "to read")->option_text(" ");
-  import->add_flag("--lossy", arguments.lossy, "exit status 0 though something is unsupported");
+  import->add_option("FILE", arguments.path, "file to read")->option_text(" ");
+  import->add_flag("--lossy", arguments.lossy, "exit status 0 even if a key is unsupported");
   import->allow_extras();
   import->footer(kImportNotes);
   return import;
 }
 
 CLI::App* add_reload(CLI::App& app, ReloadArguments& arguments) {
-  CLI::App* reload = app.add_subcommand("reload", "Read the file of a running culvert again");
-  reload->add_option("NAME", arguments.device, "a device of the process that is meant")
+  CLI::App* reload = app.add_subcommand("reload", "Make a running culvert read its file again");
+  reload
+      ->add_option("NAME", arguments.device, "a device of the process; needed only if several run")
       ->option_text(" ");
-  reload->add_option("--control", arguments.control_path, "ask this socket")->option_text("PATH");
+  reload->add_option("--control", arguments.control_path, "the process with this control socket")
+      ->option_text("PATH");
   reload->allow_extras();
   reload->footer(kReloadNotes);
   return reload;
 }
 
 CLI::App* add_tunnel(CLI::App& app, TunnelArguments& arguments) {
-  CLI::App* tunnel = app.add_subcommand("tunnel", "Add, remove or change a tunnel that runs");
-  TunnelCommand& what = arguments.what;
-  tunnel->add_option("ACTION", what.action, "add, del or set")->option_text(" ");
-  tunnel->add_option("DEVICE", what.device, "that runs")->option_text(" ");
-  tunnel->add_option("NAME", what.tunnel, "of the tunnel")->option_text(" ");
-  tunnel->add_option("WORDS", what.words, "of a tunnel, as of `culvert run`")->option_text(" ");
-  tunnel->add_option("--control", arguments.control_path, "ask this socket")->option_text("PATH");
+  CLI::App* tunnel =
+      app.add_subcommand("tunnel", "Add, change or remove a tunnel of a running device");
+  TunnelCommand& command = arguments.command;
+  tunnel->add_option("ACTION", command.action, "add, del or set")->option_text(" ");
+  tunnel->add_option("DEVICE", command.device, "name of the running device")->option_text(" ");
+  tunnel->add_option("NAME", command.tunnel, "name of the tunnel")->option_text(" ");
+  tunnel->add_option("WORDS", command.words, "words of the tunnel, as for `culvert run`")
+      ->option_text(" ");
+  tunnel->add_option("--control", arguments.control_path, "the process with this control socket")
+      ->option_text("PATH");
   tunnel->allow_extras();
   tunnel->footer(kTunnelNotes);
   return tunnel;
@@ -170,18 +183,20 @@ CLI::App* add_tunnel(CLI::App& app, TunnelArguments& arguments) {
 
 CLI::App* add_bench(CLI::App& app) {
   CLI::App* bench =
-      app.add_subcommand("bench", "Measure tunnels on this machine, with culvert-bench");
-  bench->set_help_flag();  // culvert-bench has its own
+      app.add_subcommand("bench", "Measure tunnels on this machine with culvert-bench");
+  bench->set_help_flag();  // culvert-bench has its own --help
   bench->prefix_command();
   return bench;
 }
 
 int run_command(int argc, char** argv) {
-  CLI::App app{"culvert: IPv6 (and IPv4) over IPv4, 6in4 and GRE, in user space", "culvert"};
+  CLI::App app{"culvert: IPv6 (and IPv4) over IPv4 by 6in4 and GRE tunnels in user space",
+               "culvert"};
   app.set_version_flag("--version", std::string{"culvert "} + CULVERT_VERSION);
   app.footer(std::string{kExamples} +
-             "\nMore: culvert run --help, culvert show --help, culvert import --help, "
-             "culvert bench --help");
+             "\nMore: culvert(8), culvert.toml(5), and --help of each subcommand:\n"
+             "  culvert run --help, culvert show --help, culvert reload --help,\n"
+             "  culvert tunnel --help, culvert import --help, culvert bench --help");
   RunArguments run_arguments;
   ShowArguments show_arguments;
   ImportArguments import_arguments;
@@ -198,8 +213,8 @@ int run_command(int argc, char** argv) {
   app.allow_extras();
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& asked) {  // --help, --version
-    return app.exit(asked);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
   } catch (const CLI::ParseError& error) {
     return complain_parse(app, error);
   }
@@ -209,7 +224,7 @@ int run_command(int argc, char** argv) {
   }
   if (app.get_subcommands().empty()) {
     return complain(
-        "say what to do: `culvert run`, `culvert show`, `culvert import` or `culvert bench`; see "
+        "the subcommand is missing: write run, show, reload, tunnel, import or bench; see "
         "`culvert --help`",
         kUsageError);
   }
@@ -229,7 +244,7 @@ int run_command(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   culvert::program::keep_standard_descriptors();
-  // A reader of stdout that goes away must not end a tunnel: writing then fails with EPIPE.
+  // If the reader of stdout ends, writing shall fail with EPIPE and not end the tunnels.
   std::signal(SIGPIPE, SIG_IGN);
   return culvert::program::run_command(argc, argv);
 }

@@ -1,4 +1,4 @@
-// culvert run: devices from words or from a file, until a signal comes.
+// culvert run: runs the devices of the command line or of a file until a signal ends the process.
 #include <utility>
 
 #include "tools/culvert/commands.h"
@@ -20,7 +20,7 @@ Unexpected<Error> refuse(std::string object, std::string advice) {
 Result<Settings> settings_from_file(const RunArguments& arguments) {
   if (!arguments.device.empty()) {
     return refuse(arguments.device + " with --config",
-                  "give either a file, or the name of a device and its words");
+                  "write either --config FILE, or the name of a device and its words");
   }
   auto settings = load_config(arguments.config_path);
   if (!settings) return settings;
@@ -34,7 +34,7 @@ Result<Settings> settings_from_file(const RunArguments& arguments) {
 
 Result<Settings> settings_from_words(const RunArguments& arguments) {
   if (arguments.device.empty()) {
-    return refuse("", "give the name of a device and its words, or --config FILE");
+    return refuse("", "write the name of a device and its words, or --config FILE");
   }
   auto device = parse_command_line(arguments.device, arguments.words, arguments.options);
   if (!device) return Unexpected{device.error()};

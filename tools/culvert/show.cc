@@ -1,4 +1,4 @@
-// culvert show: asks the running processes for their devices and counters.
+// culvert show: requests the reports of the running processes and prints them.
 #include <cerrno>
 #include <utility>
 
@@ -11,7 +11,7 @@
 namespace culvert::program {
 namespace {
 
-/// What the processes answered, and whether one that runs did not.
+/// The answers of the running processes. `has_failed`: a running process did not answer.
 struct Answers {
   std::vector<std::string> reports;
   bool has_failed = false;
@@ -20,12 +20,12 @@ struct Answers {
 Answers ask_all(const std::string& request) {
   Answers answers;
   for (const std::string& path : find_control_sockets()) {
-    auto answer = ask(path, request);
+    auto answer = send_request(path, request);
     if (answer) {
       answers.reports.push_back(std::move(*answer));
       continue;
     }
-    // The socket of a process that is dead, or has just ended.
+    // The process is dead, or has just ended.
     if (answer.error().code == ECONNREFUSED || answer.error().code == ENOENT) continue;
     complain(answer.error().message(), kSystemError);
     answers.has_failed = true;
@@ -33,28 +33,29 @@ Answers ask_all(const std::string& request) {
   return answers;
 }
 
-int complain_nobody(const ShowArguments& arguments, bool anybody_runs) {
-  if (anybody_runs && !arguments.tunnel.empty()) {
+/// Prints an error for an empty report.
+int complain_not_found(const ShowArguments& arguments, bool is_any_running) {
+  if (is_any_running && !arguments.tunnel.empty()) {
     return complain("no running culvert has a tunnel '" + arguments.tunnel + "' of device '" +
                         arguments.device + "': `culvert show " + arguments.device +
-                        "` lists those that there are",
+                        "` lists its tunnels",
                     kSystemError);
   }
-  if (anybody_runs) {
+  if (is_any_running) {
     return complain("no running culvert has a device '" + arguments.device +
-                        "': `culvert show` lists those that there are",
+                        "': `culvert show` lists the devices",
                     kSystemError);
   }
-  return complain("no culvert is running: no socket below " + std::string{kControlDirectory} +
-                      " answers (one started with --control PATH is asked with show --control "
-                      "PATH)",
+  return complain("no culvert is running: no control socket in " + std::string{kControlDirectory} +
+                      " answers; if culvert was started with --control PATH, write `culvert show "
+                      "--control PATH`",
                   kSystemError);
 }
 
 }  // namespace
 
-/// `show flows [NAME]` is another report, of the device NAME or of all. A device that is called
-/// flows is shown by the socket that it has.
+/// `show flows [NAME]` prints the flow table of the device NAME or of all devices. To show a device
+/// that is called "flows", write its control socket.
 int show(ShowArguments arguments) {
   const bool wants_flows = arguments.device == "flows";
   if (wants_flows) arguments.device = std::exchange(arguments.tunnel, {});
@@ -65,7 +66,7 @@ int show(ShowArguments arguments) {
     answers = ask_all(request);
     if (answers.reports.empty() && answers.has_failed) return kSystemError;
   } else {
-    auto answer = ask(arguments.control_path, request);
+    auto answer = send_request(arguments.control_path, request);
     if (!answer) return complain(answer.error().message(), kSystemError);
     answers.reports.push_back(std::move(*answer));
   }
@@ -73,7 +74,7 @@ int show(ShowArguments arguments) {
   if (!report) return complain(report.error().message(), kSystemError);
   const auto table = wants_flows ? flows_table(*report) : report_table(*report);
   if (!table) return complain(table.error().message(), kSystemError);
-  if (table->empty()) return complain_nobody(arguments, !answers.reports.empty());
+  if (table->empty()) return complain_not_found(arguments, !answers.reports.empty());
   print(arguments.json ? *report + "\n" : *table);
   return answers.has_failed ? kSystemError : kOk;
 }

@@ -1,5 +1,5 @@
-// Error sentences for the words that CLI11 refuses. Included by each program's main.cc alone: CLI11
-// takes long to compile.
+// Error sentences for arguments that CLI11 refuses. Only main.cc of each program includes this
+// file, because CLI11 takes long to compile. One thread.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,7 +13,8 @@
 
 namespace culvert::program {
 
-/// A sentence about the first option or subcommand that does not exist.
+/// Prints an error about an unknown option or subcommand, with the most similar name. Returns the
+/// exit status, kUsageError.
 [[nodiscard]] inline int complain_unknown(const CLI::App& command, const std::string& unknown) {
   std::vector<std::string> names{"--help"};
   for (const CLI::Option* option : command.get_options()) {
@@ -29,15 +30,15 @@ namespace culvert::program {
                   kUsageError);
 }
 
-/// What CLI11 has found wrong, as a sentence like ours.
+/// Prints CLI11's error as a sentence like ours. Returns the exit status, kUsageError.
 [[nodiscard]] inline int complain_parse(const CLI::App& app, const CLI::ParseError& error) {
-  const std::string what = error.what();
+  const std::string text = error.what();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
-    return complain("word " + culvert::quoted(what.substr(0, what.find(':'))) +
+    return complain("word " + culvert::quoted(text.substr(0, text.find(':'))) +
                         ": has no value, or more than one: see `" + app.get_name() + " --help`",
                     kUsageError);
   }
-  return complain(what + ": see `" + app.get_name() + " --help`", kUsageError);
+  return complain(text + ": see `" + app.get_name() + " --help`", kUsageError);
 }
 
 }  // namespace culvert::program

@@ -30,7 +30,7 @@ int complain(std::string_view sentence, int status) {
 
 void keep_standard_descriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    // open() gives the lowest free number, which is this one.
+    // open() returns the lowest free number. That is `fd`.
     if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
   }
 }

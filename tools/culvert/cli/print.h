@@ -1,4 +1,4 @@
-// Exit statuses, and the lines that the programs print. Any thread.
+// Exit statuses, and functions that print to stdout and stderr. Any thread.
 #pragma once
 
 #include <string_view>
@@ -6,24 +6,26 @@
 namespace culvert::program {
 
 inline constexpr int kOk = 0;
-inline constexpr int kSystemError = 1;  ///< the words are right, but the system refused something
-inline constexpr int kUsageError = 2;   ///< the words themselves are wrong
-inline constexpr int kNotWhole = 3;     ///< import: something is not supported here
+inline constexpr int kSystemError =
+    1;  ///< the arguments are right, but the system refuses something
+inline constexpr int kUsageError = 2;   ///< the arguments or the file are wrong
+inline constexpr int kUnsupported = 3;  ///< import: a key of the file is unsupported
 
-/// The name in front of error sentences: "culvert". Each program defines it.
+/// The prefix of error sentences: "culvert". Each program defines it.
 extern const std::string_view kProgramName;
 
-/// Writes to stdout. Errors are ignored: a tunnel does not stop because nobody reads its output.
+/// Writes to stdout. Ignores errors: a tunnel must not stop because nobody reads its output.
 void print(std::string_view text);
 
-/// The same to stderr.
+/// Writes to stderr. Ignores errors.
 void print_error(std::string_view text);
 
-/// One sentence on stderr; returns the exit status.
+/// Prints one error sentence to stderr, with the prefix and a newline. Returns `status`.
 int complain(std::string_view sentence, int status);
 
-/// A closed stdin, stdout or stderr would give its number to the next descriptor that is opened,
-/// and printed text would go there: into a tunnel, perhaps. Opens /dev/null in its place.
+/// Opens /dev/null for each of stdin, stdout and stderr that is closed. Otherwise the next
+/// descriptor would get its number, and printed text would go there, for example into a tunnel.
+/// Call it first.
 void keep_standard_descriptors();
 
 }  // namespace culvert::program

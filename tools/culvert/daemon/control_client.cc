@@ -20,8 +20,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kLongestAnswerBytes = 64u << 20;  // 10,000 tunnels have 10 MiB
 
 Unexpected<Error> fail(int code, const std::string& path, std::string advice) {
-  return Unexpected{
-      Error{.code = code, .operation = "ask", .object = path, .advice = std::move(advice)}};
+  return Unexpected{Error{
+      .code = code, .operation = "send_request", .object = path, .advice = std::move(advice)}};
 }
 
 /// Whether `events` came before the deadline.
@@ -38,8 +38,8 @@ bool wait(int fd, short events, Clock::time_point deadline) {
 
 }  // namespace
 
-Result<std::string> ask(const std::string& path, std::string_view request,
-                        std::chrono::milliseconds timeout) {
+Result<std::string> send_request(const std::string& path, std::string_view request,
+                                 std::chrono::milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   const auto client = connect_unix_socket(path);
   if (!client) return Unexpected{client.error()};

@@ -43,8 +43,9 @@ class ControlServer {
 };
 
 /// Sends a request to the process behind `path` and returns its answer.
-[[nodiscard]] Result<std::string> ask(const std::string& path, std::string_view request,
-                                      std::chrono::milliseconds timeout = std::chrono::seconds{5});
+[[nodiscard]] Result<std::string> send_request(
+    const std::string& path, std::string_view request,
+    std::chrono::milliseconds timeout = std::chrono::seconds{5});
 
 /// The sockets below `directory`, sorted; those of dead processes too.
 [[nodiscard]] std::vector<std::string> find_control_sockets(

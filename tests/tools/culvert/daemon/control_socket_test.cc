@@ -60,7 +60,7 @@ class EchoServer {
 TEST_F(ControlSocket, AnswersOneLineWithOneLine) {
   const EchoServer server{path("a.sock")};
   for (int i = 0; i < 100; ++i) {
-    const auto answer = ask(path("a.sock"), "question " + std::to_string(i));
+    const auto answer = send_request(path("a.sock"), "question " + std::to_string(i));
     ASSERT_TRUE(answer) << answer.error().message();
     EXPECT_EQ(*answer, "question " + std::to_string(i) + "!");
   }
@@ -85,9 +85,9 @@ TEST_F(ControlSocket, ReplacesTheSocketOfADeadProcess) {
   // The descriptor is closed, the file stays: as after SIGKILL.
   { ASSERT_TRUE(bind_unix_socket(path("a.sock"), 1)); }
   ASSERT_TRUE(std::filesystem::exists(path("a.sock")));
-  EXPECT_EQ(ask(path("a.sock"), "x").error().code, ECONNREFUSED);
+  EXPECT_EQ(send_request(path("a.sock"), "x").error().code, ECONNREFUSED);
   const EchoServer server{path("a.sock")};
-  EXPECT_EQ(*ask(path("a.sock"), "x"), "x!");
+  EXPECT_EQ(*send_request(path("a.sock"), "x"), "x!");
 }
 
 TEST_F(ControlSocket, RefusesTheSocketOfALivingProcess) {
@@ -98,7 +98,7 @@ TEST_F(ControlSocket, RefusesTheSocketOfALivingProcess) {
   EXPECT_EQ(second.error().code, EADDRINUSE);
   EXPECT_THAT(second.error().message(), HasSubstr(path("a.sock")));
   EXPECT_THAT(second.error().advice, HasSubstr("--control PATH"));
-  EXPECT_EQ(*ask(path("a.sock"), "x"), "x!");
+  EXPECT_EQ(*send_request(path("a.sock"), "x"), "x!");
 }
 
 TEST_F(ControlSocket, RefusesAFileThatIsNoSocketAndKeepsIt) {
@@ -134,7 +134,7 @@ TEST_F(ControlSocket, DisconnectsAClientThatSaysNothing) {
   const EchoServer server{path("a.sock"), 100ms};
   const auto silent = connect_unix_socket(path("a.sock"));
   ASSERT_TRUE(silent);
-  EXPECT_EQ(*ask(path("a.sock"), "x"), "x!");  // others do not wait for it
+  EXPECT_EQ(*send_request(path("a.sock"), "x"), "x!");  // others do not wait for it
   char byte = 0;
   const auto start = std::chrono::steady_clock::now();
   ssize_t size = -1;
@@ -148,11 +148,11 @@ TEST_F(ControlSocket, DisconnectsAClientThatSaysNothing) {
 
 TEST_F(ControlSocket, DoesNotReadARequestWithoutEnd) {
   const EchoServer server{path("a.sock")};
-  const auto endless = ask(path("a.sock"), std::string(2 * kLongestRequestBytes, 'x'), 2s);
+  const auto endless = send_request(path("a.sock"), std::string(2 * kLongestRequestBytes, 'x'), 2s);
   ASSERT_FALSE(endless);
   EXPECT_NE(endless.error().code, ETIMEDOUT);  // disconnected, not left waiting
   const std::string longest(kLongestRequestBytes - 1, 'x');
-  EXPECT_EQ(*ask(path("a.sock"), longest), longest + "!");
+  EXPECT_EQ(*send_request(path("a.sock"), longest), longest + "!");
 }
 
 TEST_F(ControlSocket, SurvivesClientsThatGoAwayAndCrowds) {
@@ -167,19 +167,19 @@ TEST_F(ControlSocket, SurvivesClientsThatGoAwayAndCrowds) {
   }
   crowd.clear();
   std::this_thread::sleep_for(300ms);
-  EXPECT_EQ(*ask(path("a.sock"), "x"), "x!");
+  EXPECT_EQ(*send_request(path("a.sock"), "x"), "x!");
 }
 
 TEST_F(ControlSocket, GivesUpOnAProcessThatDoesNotAnswer) {
   const auto mute = bind_unix_socket(path("a.sock"), 1);  // accepts nobody
   ASSERT_TRUE(mute);
-  const auto answer = ask(path("a.sock"), "x", 100ms);
+  const auto answer = send_request(path("a.sock"), "x", 100ms);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ETIMEDOUT);
 }
 
 TEST_F(ControlSocket, SaysThatNobodyIsThere) {
-  const auto answer = ask(path("a.sock"), "x");
+  const auto answer = send_request(path("a.sock"), "x");
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ENOENT);
   EXPECT_THAT(answer.error().message(), HasSubstr(path("a.sock")));

@@ -61,10 +61,10 @@ struct Rig {
   /// what it returns is sent to this process as a signal (0: none).
   Result<void> run(const std::function<int(const std::string& report)>& meanwhile) {
     std::thread other{[&, path = options.control_path] {
-      Result<std::string> report = ask(path, R"({"request":"show"})");
+      Result<std::string> report = send_request(path, R"({"request":"show"})");
       for (int i = 0; i < 500 && !report; ++i) {
         std::this_thread::sleep_for(10ms);
-        report = ask(path, R"({"request":"show"})");
+        report = send_request(path, R"({"request":"show"})");
       }
       if (const int signal = meanwhile(report ? *report : ""); signal != 0) {
         ::kill(::getpid(), signal);
@@ -195,7 +195,7 @@ Settings changed(const std::string& from, const std::string& to) {
 }
 
 nlohmann::json request(const Rig& rig, const std::string& line) {
-  const auto answer = ask(rig.options.control_path, line);
+  const auto answer = send_request(rig.options.control_path, line);
   EXPECT_TRUE(answer) << answer.error().message();
   return answer ? nlohmann::json::parse(*answer) : nlohmann::json{};
 }
