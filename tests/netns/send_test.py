@@ -231,8 +231,8 @@ def a_firewall_comes_and_goes(family, hook):
     pair = packet_pair(send="auto")
     traffic.ping(pair.a, "fd00::2")
     counted = count_chain(pair.a, family, hook)
-    wait_for_send(pair.culvert_a, "raw", "would pass by nftables, chain count c")
-    expect("raw (would pass by nftables" in pair.culvert_a.show_text(), pair.culvert_a.show_text())
+    wait_for_send(pair.culvert_a, "raw", "would bypass nftables, chain count c")
+    expect("raw (would bypass nftables" in pair.culvert_a.show_text(), pair.culvert_a.show_text())
     before, sent = counted(), pair.counts()[0][0]
     traffic.tcp(pair.a, pair.b, "fd00::2", 1 << 20)
     sent = pair.counts()[0][0] - sent

@@ -1,4 +1,4 @@
-// The client side of tools/culvert/daemon/control_socket.h: plain blocking calls with a deadline.
+// The client of control_socket.h: blocking calls with a deadline.
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,14 +17,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kLongestAnswerBytes = 64u << 20;  // 10,000 tunnels have 10 MiB
+constexpr std::size_t kLongestAnswerBytes = 64u << 20;  // the report of 10,000 tunnels has 10 MiB
 
 Unexpected<Error> fail(int code, const std::string& path, std::string advice) {
   return Unexpected{Error{
-      .code = code, .operation = "send_request", .object = path, .advice = std::move(advice)}};
+      .code = code, .operation = "send request to", .object = path, .advice = std::move(advice)}};
 }
 
-/// Whether `events` came before the deadline.
+/// Waits for `events`. False: the deadline has passed, or poll() has failed.
 bool wait(int fd, short events, Clock::time_point deadline) {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
@@ -49,18 +49,18 @@ Result<std::string> send_request(const std::string& path, std::string_view reque
     if (sent >= 0) {
       rest.erase(0, static_cast<std::size_t>(sent));
     } else if (errno != EAGAIN || !wait(client->get(), POLLOUT, deadline)) {
-      return fail(errno, path, "the process there does not take the request");
+      return fail(errno, path, "the process does not read the request");
     }
   }
   std::string answer;
   std::array<char, 65'536> block;
   while (answer.empty() || answer.back() != '\n') {
     if (!wait(client->get(), POLLIN, deadline)) {
-      return fail(ETIMEDOUT, path, "the process there does not answer");
+      return fail(ETIMEDOUT, path, "the process does not answer");
     }
     const ssize_t size = ::recv(client->get(), block.data(), block.size(), 0);
     if (size <= 0 || answer.size() > kLongestAnswerBytes) {
-      return fail(size < 0 ? errno : EPROTO, path, "the process there broke off its answer");
+      return fail(size < 0 ? errno : EPROTO, path, "the process has ended its answer too early");
     }
     answer.append(block.data(), static_cast<std::size_t>(size));
   }

@@ -22,7 +22,7 @@ using ErrorCode = boost::system::error_code;
 constexpr std::size_t kMostSessions = 16;
 constexpr int kBacklog = 16;
 
-/// One client: a request, an answer, the end. Lives as long as one of its handlers waits.
+/// One client: reads a request, writes the answer, closes. Its pending handlers own it.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Protocol::socket socket, std::shared_ptr<const ControlServer::Answer> answer,
@@ -57,7 +57,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void reply(std::size_t line_bytes) {
     line_ = (*answer_)(std::string_view{line_}.substr(0, line_bytes - 1)) + "\n";
-    set_deadline();  // what the answer has taken is not the client's time
+    set_deadline();  // the time for making the answer does not count
     asio::async_write(socket_, asio::buffer(line_),
                       [self = shared_from_this()](ErrorCode, std::size_t) { self->close(); });
   }
@@ -90,7 +90,7 @@ class Server final : public ControlServer {
   }
 
   ~Server() override {
-    // Not if somebody has put another socket in its place.
+    // Another process may have replaced the socket: then it is not ours to remove.
     if (inode_of(path_) == inode_) ::unlink(path_.c_str());
   }
 
@@ -99,7 +99,7 @@ class Server final : public ControlServer {
     acceptor_.async_accept([this](ErrorCode error, Protocol::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (error) return accept_later();
-      // More clients than that at one time are nobody's habit: they are turned away.
+      // More clients at one time are refused: their connection is closed.
       if (*sessions_ < kMostSessions) {
         std::make_shared<Session>(std::move(socket), answer_, sessions_, timeout_)->start();
       }
@@ -107,7 +107,8 @@ class Server final : public ControlServer {
     });
   }
 
-  /// Descriptors may have run out (EMFILE): do not spin until there are some.
+  /// Retries after a pause. Without the pause it would spin while there are no descriptors
+  /// (EMFILE).
   void accept_later() {
     retry_.expires_after(std::chrono::milliseconds{200});
     retry_.async_wait([this](ErrorCode error) {

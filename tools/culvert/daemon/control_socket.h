@@ -1,5 +1,6 @@
-// The control socket of a running process: a Unix stream socket that takes one line of JSON and
-// answers with one. Server: the thread of its io_context. Client: any thread, blocking.
+// The control socket of a running process: a Unix stream socket. A client sends one line of JSON
+// and receives one line (requests.h). Server: the thread of its io_context. Client: any thread;
+// blocks.
 #pragma once
 
 #include <chrono>
@@ -17,23 +18,25 @@ class io_context;
 
 namespace culvert::program {
 
-/// Where the sockets are, if --control does not say otherwise.
+/// The folder of the control sockets, unless --control sets another path.
 inline constexpr std::string_view kControlDirectory = "/run/culvert";
 
 /// /run/culvert/NAME.sock
 [[nodiscard]] std::string default_control_path(std::string_view device);
 
-/// Longest request; a longer one is not read. A tunnel with a thousand prefixes has its place.
+/// The longest request, including the newline. The server disconnects a client with a longer one. A
+/// tunnel with 1,000 prefixes fits.
 inline constexpr std::size_t kLongestRequestBytes = 65'536;
 
 class ControlServer {
  public:
-  /// From the line of a request to the line of its answer, both without the newline.
+  /// Returns the answer to a request. Both are lines without the newline.
   using Answer = std::function<std::string(std::string_view)>;
 
-  /// Listens on `path`, mode 0600; makes its directory. The socket of a process that is dead is
-  /// replaced, that of a living one refused. A client that does not read or write in time is
-  /// disconnected; nobody waits for it.
+  /// Listens on `path`, mode 0600; creates its folder. Replaces the socket of a dead process. Fails
+  /// with EADDRINUSE if a running process listens there, EEXIST if another file is there, and
+  /// ENAMETOOLONG if the path has not 1 to 107 bytes. Disconnects a client that does not read or
+  /// write within `client_timeout`; other clients do not wait for it.
   [[nodiscard]] static Result<std::unique_ptr<ControlServer>> open(
       boost::asio::io_context& context, std::string path, Answer answer,
       std::chrono::milliseconds client_timeout = std::chrono::seconds{5});
@@ -42,12 +45,14 @@ class ControlServer {
   virtual ~ControlServer() = default;
 };
 
-/// Sends a request to the process behind `path` and returns its answer.
+/// Sends a request to the process that listens on `path` and returns its answer, both without the
+/// newline. Fails with ECONNREFUSED or ENOENT if no process listens, ETIMEDOUT if it does not
+/// answer in time.
 [[nodiscard]] Result<std::string> send_request(
     const std::string& path, std::string_view request,
     std::chrono::milliseconds timeout = std::chrono::seconds{5});
 
-/// The sockets below `directory`, sorted; those of dead processes too.
+/// The paths of the control sockets in `directory`, sorted. Sockets of dead processes are included.
 [[nodiscard]] std::vector<std::string> find_control_sockets(
     std::string_view directory = kControlDirectory);
 

@@ -15,7 +15,7 @@ Result<void> DeviceSet::start(Settings settings) {
     if (auto done = bring_up(std::move(device)); !done) return done;
   }
   ndp_ = std::move(settings.ndp);
-  if (auto done = forwarding_.set(wish()); !done) return done;
+  if (auto done = forwarding_.set(forwarding_settings()); !done) return done;
   warn_about_forwarding();
   return {};
 }
@@ -25,7 +25,7 @@ void DeviceSet::clear() {
   devices_.clear();
 }
 
-host::ForwardingSettings DeviceSet::wish() const {
+host::ForwardingSettings DeviceSet::forwarding_settings() const {
   std::vector<const host::DeviceSettings*> devices;
   for (const auto& device : devices_) devices.push_back(&device->settings());
   return host::forwarding_settings(devices, ndp_);
@@ -33,9 +33,9 @@ host::ForwardingSettings DeviceSet::wish() const {
 
 void DeviceSet::warn_about_forwarding() const {
   for (const auto& device : devices_) {
-    const std::string why = host::forwarding_warning(device->settings());
+    const std::string warning = host::forwarding_warning(device->settings());
     const Log& log = device->settings().config.log;
-    if (!why.empty() && log) log(LogLevel::warning, why);
+    if (!warning.empty() && log) log(LogLevel::warning, warning);
   }
 }
 
@@ -44,11 +44,11 @@ Result<void> DeviceSet::bring_up(host::DeviceSettings settings) {
   auto device = ManagedDevice::bring_up(std::move(settings), *netlink_, open_);
   if (!device) return Unexpected{device.error()};
   devices_.push_back(std::move(*device));
-  return events_.came(*devices_.back());
+  return events_.added(*devices_.back());
 }
 
-void DeviceSet::take_down(const std::string& name) {
-  events_.goes(name);
+void DeviceSet::remove(const std::string& name) {
+  events_.removing(name);
   std::erase_if(devices_, [&](const auto& each) { return each->settings().config.device == name; });
 }
 
@@ -78,30 +78,30 @@ Result<void> DeviceSet::check(const Settings& before, const Settings& next) {
   return {};
 }
 
-/// What goes makes room for what comes: a prefix may move from one device to another.
-Result<void> DeviceSet::bring_to(const Settings& next) {
-  std::vector<std::string> gone;
+/// Removes devices before it adds others, because a prefix may move from one device to another.
+Result<void> DeviceSet::apply(const Settings& next) {
+  std::vector<std::string> removed;
   for (const auto& device : devices_) {
     const std::string& name = device->settings().config.device;
-    if (find_device(next, name) == nullptr) gone.push_back(name);
+    if (find_device(next, name) == nullptr) removed.push_back(name);
   }
-  for (const std::string& name : gone) take_down(name);
+  for (const std::string& name : removed) remove(name);
   for (const host::DeviceSettings& settings : next.devices) {
     ManagedDevice* const device = find(settings.config.device);
     auto done = device == nullptr ? bring_up(settings) : device->change(settings);
     if (!done) return done;
   }
   ndp_ = next.ndp;
-  return forwarding_.set(wish());
+  return forwarding_.set(forwarding_settings());
 }
 
 Result<Changes> DeviceSet::reload(Settings next) {
   const Settings before = settings();
   if (auto checked = check(before, next); !checked) return Unexpected{checked.error()};
-  if (auto done = bring_to(next); !done) {
+  if (auto done = apply(next); !done) {
     Error error = done.error();
-    if (auto undone = bring_to(before); !undone) {
-      error.advice += "; and not all is as it was before: " + undone.error().message();
+    if (auto undone = apply(before); !undone) {
+      error.advice += "; the previous settings are not fully restored: " + undone.error().message();
     }
     return Unexpected{std::move(error)};
   }
@@ -111,10 +111,11 @@ Result<Changes> DeviceSet::reload(Settings next) {
 Result<void> DeviceSet::change(const TunnelCommand& command) {
   ManagedDevice* const device = find(command.device);
   if (device == nullptr) {
-    return Unexpected{Error{.code = 0,
-                            .operation = "tunnel",
-                            .object = command.device,
-                            .advice = "this culvert has no device of that name"}};
+    return Unexpected{Error{
+        .code = 0,
+        .operation = "tunnel",
+        .object = command.device,
+        .advice = "this culvert has no device of that name: `culvert show` lists the devices"}};
   }
   auto next = apply_command(device->settings(), command);
   if (!next) return Unexpected{next.error()};
@@ -125,8 +126,8 @@ Result<void> DeviceSet::change(const TunnelCommand& command) {
 
 void DeviceSet::refresh() {
   for (const auto& device : devices_) device->refresh();
-  // A default route may have come by another interface.
-  if (auto done = forwarding_.widen(wish()); !done && !devices_.empty()) {
+  // There may be a new default route by another interface.
+  if (auto done = forwarding_.widen(forwarding_settings()); !done && !devices_.empty()) {
     const Log& log = devices_.front()->settings().config.log;
     if (log) log(LogLevel::warning, done.error().message());
   }

@@ -1,5 +1,5 @@
-// All devices of a process: started together, changed one by one while the others forward. One
-// thread.
+// DeviceSet: all devices of a process. start() starts all of them. A change of one device does not
+// disturb the others. One thread.
 #pragma once
 
 #include <functional>
@@ -18,42 +18,47 @@ namespace culvert::program {
 
 class DeviceSet {
  public:
-  /// Called when a device has been brought up, and before one is taken down.
   struct Events {
-    std::function<Result<void>(const ManagedDevice&)> came;
-    std::function<void(const std::string& name)> goes;
+    std::function<Result<void>(const ManagedDevice&)> added;  ///< after a device is up
+    std::function<void(const std::string& name)> removing;    ///< before a device is removed
   };
   DeviceSet(OpenEngine open, Events events) : open_(std::move(open)), events_(std::move(events)) {}
 
-  /// All of them, or an error: what is there by then goes with clear().
+  /// Starts all devices. After an error some may be up; clear() removes them.
   [[nodiscard]] Result<void> start(Settings settings);
 
-  /// Other settings for all. What can be checked is checked before anything is changed; if the
-  /// kernel refuses something then, what was changed is changed back.
+  /// Applies new settings to all devices. Checks them before it changes anything. If the kernel
+  /// then refuses a change, the previous settings are applied again; if that fails too, the error
+  /// says so.
   [[nodiscard]] Result<Changes> reload(Settings next);
-  /// One tunnel of one device.
+  /// Changes one tunnel of one device. On failure the previous settings are applied again.
   [[nodiscard]] Result<void> change(const TunnelCommand& command);
 
+  /// Call after links, addresses, routes or rules in the output path have changed.
   void refresh();
+  /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
+  /// Stops all workers. The devices stay until clear().
   void stop();
+  /// Restores the sysctls and removes all devices.
   void clear();
 
   [[nodiscard]] std::vector<EngineStatus> statuses() const;
-  /// `name`: empty: of all.
+  /// The flow tables, with at most `limit` flows each. `name`: of this device; empty: of all.
   [[nodiscard]] std::vector<DeviceFlows> flows(std::string_view name, std::size_t limit) const;
+  /// The line "culvert: NAME is up: …" of each device, without the newline.
   [[nodiscard]] std::vector<std::string> up_lines() const;
 
  private:
   using Devices = std::vector<std::unique_ptr<ManagedDevice>>;
   [[nodiscard]] Result<void> bring_up(host::DeviceSettings settings);
-  void take_down(const std::string& name);
+  void remove(const std::string& name);
   [[nodiscard]] ManagedDevice* find(std::string_view name);
   [[nodiscard]] Settings settings() const;
   [[nodiscard]] Result<void> check(const Settings& before, const Settings& next);
-  [[nodiscard]] Result<void> bring_to(const Settings& next);
+  [[nodiscard]] Result<void> apply(const Settings& next);
 
-  [[nodiscard]] host::ForwardingSettings wish() const;
+  [[nodiscard]] host::ForwardingSettings forwarding_settings() const;
   void warn_about_forwarding() const;
 
   OpenEngine open_;

@@ -34,7 +34,7 @@ std::optional<LogLevel> parse_log_level(std::string_view text) {
 }
 
 Log log_to_stderr(LogLevel lowest, std::string device) {
-  // Synchronous, and with a lock in the sink: a worker whose device fails may log as well.
+  // Synchronous, with a lock in the sink, because a worker whose device fails logs too.
   auto logger = std::make_shared<spdlog::logger>(std::move(device),
                                                  std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %n %l: %v");

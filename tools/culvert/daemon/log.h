@@ -1,4 +1,4 @@
-// The engine's log lines on stderr, by spdlog. The returned functions may be called by any thread.
+// Writes the engine's log lines to stderr with spdlog. Any thread may call the returned functions.
 #pragma once
 
 #include <optional>
@@ -9,10 +9,11 @@
 
 namespace culvert::program {
 
-/// "debug", "info", "warning" or "error".
+/// Parses "debug", "info", "warning" or "error"; nullopt: another text.
 [[nodiscard]] std::optional<LogLevel> parse_log_level(std::string_view text);
 
-/// Writes lines of `lowest` and above to stderr, each with the time and the device's name.
+/// A log callback that writes lines of level `lowest` and above to stderr, with the time and the
+/// device's name.
 [[nodiscard]] Log log_to_stderr(LogLevel lowest, std::string device);
 
 }  // namespace culvert::program

@@ -16,8 +16,8 @@
 namespace culvert::program {
 namespace {
 
-/// Containers often switch IPv6 off for new devices. This one is ours and made for IPv6; where the
-/// switch cannot be written, adding an address says so.
+/// Containers often disable IPv6 on new devices. This device is ours and carries IPv6, so it is
+/// enabled. If the sysctl cannot be written, adding an address fails with advice.
 void switch_on_ipv6(const std::string& device) {
   const std::string path = "/proc/sys/net/ipv6/conf/" + device + "/disable_ipv6";
   const io::Fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
@@ -25,7 +25,7 @@ void switch_on_ipv6(const std::string& device) {
   [[maybe_unused]] const ssize_t written = ::write(file.get(), "0\n", 2);
 }
 
-/// Whether what is known of the way to the remote endpoint of one holds for the other.
+/// Whether both tunnels use the same path to the remote endpoint, so that its state can be kept.
 bool has_same_path(const TunnelConfig& a, const TunnelConfig& b) {
   return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
 }
@@ -82,7 +82,7 @@ Result<void> ManagedDevice::configure() {
   if (auto done = netlink_.disable_address_generation(index); !done) return done;
   if (auto done = netlink_.set_mtu(index, status.mtu_bytes); !done) return done;
   mtu_bytes_ = status.mtu_bytes;
-  choose_next_hops();  // here already: a neighbor that is unknown now may be known below
+  choose_next_hops();  // starts resolving unknown neighbors, so the call below may find them
   const host::DeviceState wanted = wanted_state(status);
   if (auto done = state_.set_addresses(wanted); !done) return done;
   if (auto done = engine_->start(); !done) return done;
@@ -92,8 +92,8 @@ Result<void> ManagedDevice::configure() {
   return {};
 }
 
-/// With `local any` and no route to remote there is nothing to make a link-local address of: then
-/// it follows in refresh(). One that was there stays until there is another.
+/// With `local any` and no route to remote, the local endpoint is unknown: refresh() then adds the
+/// link-local address later. A known local endpoint stays until there is another one.
 host::DeviceState ManagedDevice::wanted_state(const EngineStatus& status) {
   std::vector<proto::Ipv4Address> locals;
   locals.reserve(status.tunnels.size());
@@ -108,18 +108,18 @@ host::DeviceState ManagedDevice::wanted_state(const EngineStatus& status) {
 Result<void> ManagedDevice::change(host::DeviceSettings next) {
   next.config.log = settings_.config.log;
   host::DeviceSettings before = settings_;
-  if (auto taken = take(std::move(next)); !taken) return taken;
-  auto done = follow();
+  if (auto applied = apply_to_engine(std::move(next)); !applied) return applied;
+  auto done = apply_to_kernel();
   if (done) return done;
-  // What was there is known to fit; what it cannot be given back is logged.
-  auto undone = take(std::move(before));
-  if (undone) undone = follow();
-  if (!undone) log(LogLevel::error, "not as it was before: " + undone.error().message());
+  auto undone = apply_to_engine(std::move(before));
+  if (undone) undone = apply_to_kernel();
+  if (!undone)
+    log(LogLevel::error, "cannot restore the previous settings: " + undone.error().message());
   return done;
 }
 
-/// Gives the engine other settings. What is known of a tunnel that stays is kept.
-Result<void> ManagedDevice::take(host::DeviceSettings next) {
+/// Applies settings to the engine. Keeps the kernel state of each tunnel whose name and path stay.
+Result<void> ManagedDevice::apply_to_engine(host::DeviceSettings next) {
   if (next.config.tunnels != settings_.config.tunnels || next.config.mtu != settings_.config.mtu) {
     if (auto applied = engine_->apply(next.config); !applied) return applied;
   }
@@ -138,8 +138,8 @@ Result<void> ManagedDevice::take(host::DeviceSettings next) {
   return {};
 }
 
-/// Brings the kernel to what the settings say.
-Result<void> ManagedDevice::follow() {
+/// Applies MTU, addresses, routes and next hops to the kernel and the engine.
+Result<void> ManagedDevice::apply_to_kernel() {
   const EngineStatus status = engine_->status();
   if (status.mtu_bytes != mtu_bytes_) {
     if (auto done = netlink_.set_mtu(status.device_index, status.mtu_bytes); !done) return done;
@@ -155,11 +155,11 @@ Result<void> ManagedDevice::follow() {
   return {};
 }
 
-/// With `send auto` packets take no shorter way than the one that the user has furnished.
+/// With `send auto`, packet sockets must not bypass a rule that the user has configured.
 void ManagedDevice::choose_next_hops() {
-  in_output_path_ = settings_.config.send == SendChoice::automatic
-                        ? host::find_bypassed_rule(engine_->status().receive == "raw")
-                        : std::nullopt;
+  bypassed_rule_ = settings_.config.send == SendChoice::automatic
+                       ? host::find_bypassed_rule(engine_->status().receive == "raw")
+                       : std::nullopt;
   neighbors_.clear();
   host::NextHopFinder finder{netlink_};
   for (std::size_t i = 0; i < tunnels_.size(); ++i) choose_next_hop(i, finder);
@@ -179,26 +179,26 @@ void ManagedDevice::choose_next_hop(std::size_t tunnel, host::NextHopFinder& fin
   known.neighbor = found->neighbor;
   if (found->neighbor) neighbors_[*found->neighbor] = finder.find_neighbor(*found->neighbor);
   engine_->set_outer_interface(tunnel, found->hop.interface_index);
-  if (in_output_path_)
-    found = host::NextHopFound{
-        .hop = {}, .reason = "would pass by " + *in_output_path_, .neighbor = {}};
+  if (bypassed_rule_)
+    found =
+        host::NextHopFound{.hop = {}, .reason = "would bypass " + *bypassed_rule_, .neighbor = {}};
   engine_->set_next_hop(tunnel, found->hop, std::move(found->reason));
 }
 
-/// Many tunnels may share a neighbor whose state changes every few seconds: they are looked at only
-/// if packets would go elsewhere.
+/// The state of a neighbor changes every few seconds, and many tunnels may share it. So tunnels are
+/// updated only if its link-layer address has changed.
 void ManagedDevice::neighbors_changed(
     const std::optional<std::vector<host::NeighborKey>>& changed) {
   host::NextHopFinder finder{netlink_};
-  std::set<host::NeighborKey> other;
+  std::set<host::NeighborKey> moved;
   for (const auto& [key, address] : neighbors_) {
-    const bool is_asked =
+    const bool may_have_changed =
         !changed || std::find(changed->begin(), changed->end(), key) != changed->end();
-    if (is_asked && finder.find_neighbor(key) != address) other.insert(key);
+    if (may_have_changed && finder.find_neighbor(key) != address) moved.insert(key);
   }
-  if (other.empty()) return;
+  if (moved.empty()) return;
   for (std::size_t i = 0; i < tunnels_.size(); ++i) {
-    if (tunnels_[i].neighbor && other.contains(*tunnels_[i].neighbor)) choose_next_hop(i, finder);
+    if (tunnels_[i].neighbor && moved.contains(*tunnels_[i].neighbor)) choose_next_hop(i, finder);
   }
 }
 

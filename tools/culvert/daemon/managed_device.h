@@ -1,6 +1,6 @@
-// One device from settings to packets, and the kernel kept in step with it: endpoints checked, the
-// engine opened, MTU, addresses and routes set; and again after the network has changed. Everything
-// made here goes with the device. One thread.
+// ManagedDevice: one device with its engine and its kernel state. bring_up() checks the endpoints,
+// opens the engine and sets MTU, addresses and routes. refresh() adapts them after the network has
+// changed. The kernel removes all of it together with the TUN device. One thread.
 #pragma once
 
 #include <functional>
@@ -18,23 +18,24 @@
 
 namespace culvert::program {
 
-/// Engine::open, or what a test puts in its place.
+/// Engine::open, or the fake of a test.
 using OpenEngine = std::function<Result<std::unique_ptr<Engine>>(const Config&)>;
 
 class ManagedDevice {
  public:
-  /// Opens the engine, configures the device and starts the workers: packets flow afterwards. On
-  /// failure nothing is left behind. `netlink` outlives the device.
+  /// Opens the engine, configures the device and starts the workers. Packets flow when it returns.
+  /// On failure nothing is left behind. `netlink` outlives the device.
   [[nodiscard]] static Result<std::unique_ptr<ManagedDevice>> bring_up(
       host::DeviceSettings settings, netlink::Netlink& netlink, const OpenEngine& open);
 
-  /// Other settings for the same device, while it forwards: tunnels that stay as they are notice
-  /// nothing. They have been checked (check_change(), HostChecker). On failure all is as before.
+  /// Applies new settings while the device forwards. Unchanged tunnels lose no packet. The caller
+  /// has checked the settings (check_change(), HostChecker). On failure the previous settings are
+  /// applied again.
   [[nodiscard]] Result<void> change(host::DeviceSettings next);
 
-  /// After links, addresses, routes, or what stands in the output path have changed.
+  /// Call after links, addresses, routes or rules in the output path have changed.
   void refresh();
-  /// After these neighbors have changed; nothing: any may have.
+  /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
   void stop() { engine_->stop(); }
 
@@ -55,8 +56,8 @@ class ManagedDevice {
         state_(netlink, engine_->status().device_index),
         tunnels_(settings_.config.tunnels.size()) {}
   Result<void> configure();
-  Result<void> take(host::DeviceSettings next);
-  Result<void> follow();
+  Result<void> apply_to_engine(host::DeviceSettings next);
+  Result<void> apply_to_kernel();
   [[nodiscard]] host::DeviceState wanted_state(const EngineStatus& status);
   void choose_next_hops();
   void choose_next_hop(std::size_t tunnel, host::NextHopFinder& finder);
@@ -67,20 +68,20 @@ class ManagedDevice {
   std::unique_ptr<Engine> engine_;
   host::AddressSync state_;
   std::uint16_t mtu_bytes_ = 0;
-  std::optional<std::string> in_output_path_;  ///< why `send auto` means raw
+  std::optional<std::string> bypassed_rule_;  ///< the rule for which `send auto` means raw
 
   struct TunnelKernelState {
-    proto::Ipv4Address local;                   ///< in use, or the last that was
-    std::optional<host::NeighborKey> neighbor;  ///< a change of which changes its next hop
-    bool is_chosen = false;  ///< the engine has been told a next hop, or that it has none
+    proto::Ipv4Address local;                   ///< the local endpoint in use, or the last one
+    std::optional<host::NeighborKey> neighbor;  ///< its next hop depends on this neighbor
+    bool is_chosen = false;  ///< the engine has its next hop, or knows that there is none
   };
-  std::vector<TunnelKernelState> tunnels_;  ///< as settings_.config.tunnels
-  /// Where packets to the next hops went when they were looked up.
+  std::vector<TunnelKernelState> tunnels_;  ///< in the order of settings_.config.tunnels
+  /// The link-layer addresses of the next hops at the last look-up.
   std::map<host::NeighborKey, std::optional<io::EthernetAddress>> neighbors_;
 };
 
 /// "culvert: he-ipv6 is up: sit 192.0.2.1 -> 198.51.100.1, mtu 1480, io uring, receive packet, send
-/// packet, 1 worker"; of several tunnels how many there are
+/// packet, 1 worker". With several tunnels it has their number instead of the endpoints.
 [[nodiscard]] std::string up_line(const Config& config, const EngineStatus& status);
 
 }  // namespace culvert::program

@@ -25,22 +25,23 @@ void ManagedNdp::link_changed() {
   if (!found) return warn(found.error());
   const bool is_same =
       found->interface == link_.interface && found->unusable_reason == link_.unusable_reason;
-  if (!is_same) take_link(*found);
+  if (!is_same) apply_link(*found);
 }
 
-void ManagedNdp::take_link(const host::NdpLinkFound& found) {
+void ManagedNdp::apply_link(const host::NdpLinkFound& found) {
   const bool is_other_link = found.interface.index != link_.interface.index;
-  const std::string waited_because = std::exchange(waits_because_, found.unusable_reason);
+  const std::string previous_reason = std::exchange(waits_because_, found.unusable_reason);
   link_ = found;
   if (found.interface.index == 0) {
     proxy_->lose_interface();
     on_link_.clear();
   } else if (auto set = proxy_->set_interface(found.interface); !set) {
     waits_because_ = set.error().message();
-    link_.unusable_reason = waits_because_;  // so that the next change tries again
+    link_.unusable_reason =
+        waits_because_;  // differs from the next reading, so that it is tried again
   }
   if (is_other_link && found.interface.index != 0) neighbors_changed();
-  if (waits_because_ != waited_because) say_state();
+  if (waits_because_ != previous_reason) print_state();
 }
 
 void ManagedNdp::neighbors_changed() {
@@ -59,20 +60,20 @@ void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {
 Result<void> ManagedNdp::apply(const NdpConfig& config) {
   if (auto applied = proxy_->apply(config); !applied) return applied;
   config_ = config;
-  say_state();
+  print_state();
   return {};
 }
 
-void ManagedNdp::say_state() const { print_(ndp_line(report()) + "\n"); }
+void ManagedNdp::print_state() const { print_(ndp_line(report()) + "\n"); }
 
-void ManagedNdp::tell_of_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes) {
+void ManagedNdp::log_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes) {
   std::string rules = idle_rules(config_, prefixes);
-  if (rules == told_of_idle_rules_) return;
-  told_of_idle_rules_ = std::move(rules);
-  if (told_of_idle_rules_.empty() || !config_.log) return;
+  if (rules == logged_idle_rules_) return;
+  logged_idle_rules_ = std::move(rules);
+  if (logged_idle_rules_.empty() || !config_.log) return;
   config_.log(LogLevel::info, "ndp " + config_.interface + ": no tunnel has a prefix in " +
-                                  told_of_idle_rules_ +
-                                  ", so nothing is answered for there (auto)");
+                                  logged_idle_rules_ +
+                                  ", so no solicitation for it is answered (auto)");
 }
 
 void ManagedNdp::warn(const Error& error) const {

@@ -1,5 +1,6 @@
-// One NDP proxy kept in step with the kernel: it starts when its interface is there, follows the
-// interface's addresses, and waits when it goes. One thread.
+// ManagedNdp: one NDP proxy that follows the kernel. It answers while its interface exists and is
+// up, follows the interface's addresses and neighbors, and waits while there is no usable
+// interface. One thread.
 #pragma once
 
 #include <functional>
@@ -16,27 +17,31 @@
 
 namespace culvert::program {
 
-/// NdpProxy::open, or what a test puts in its place.
+/// NdpProxy::open, or the fake of a test.
 using OpenNdp = std::function<Result<std::unique_ptr<NdpProxy>>(NdpConfig)>;
-/// Takes a line for stdout, newline included.
+/// Prints a line to stdout. The line includes its newline.
 using PrintLine = std::function<void(std::string_view)>;
 
 class ManagedNdp {
  public:
-  /// Opens the proxy and starts its thread. An interface that is not there is no error: it says
-  /// so and waits. `netlink` outlives the proxy.
+  /// Opens the proxy and starts its thread. A missing interface is not an error: the proxy prints
+  /// the reason and waits. `prefixes`: the prefixes behind the tunnels. `netlink` outlives the
+  /// proxy.
   [[nodiscard]] static Result<std::unique_ptr<ManagedNdp>> start(
-      NdpConfig config, netlink::Netlink& netlink, const OpenNdp& open, PrintLine say,
+      NdpConfig config, netlink::Netlink& netlink, const OpenNdp& open, PrintLine print,
       const std::vector<NdpTunnelPrefix>& prefixes);
 
-  /// After links or IPv6 addresses have changed.
+  /// Call after links or IPv6 addresses have changed.
   void link_changed();
-  /// After neighbors have changed.
+  /// Call after neighbors have changed.
   void neighbors_changed();
+  /// Call after tunnels have changed, with the prefixes of all tunnels.
   void tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes);
-  /// Logs idle_rules(), once until they are others: clients may be expected to come later.
-  void tell_of_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes);
-  /// Other settings for the same interface, in place. Fails where the proxy has to be made anew.
+  /// Logs idle_rules() if they have changed since the last call. It is not an error: tunnels may be
+  /// added later.
+  void log_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes);
+  /// Applies new settings for the same interface. Fails if they need a new proxy (other table
+  /// sizes).
   [[nodiscard]] Result<void> apply(const NdpConfig& config);
   void stop() { proxy_->stop(); }
 
@@ -51,30 +56,30 @@ class ManagedNdp {
         netlink_(netlink),
         proxy_(std::move(proxy)),
         print_(std::move(print)) {}
-  void take_link(const host::NdpLinkFound& found);
-  void say_state() const;
+  void apply_link(const host::NdpLinkFound& found);
+  void print_state() const;
   void warn(const Error& error) const;
 
   NdpConfig config_;
   netlink::Netlink& netlink_;
   std::unique_ptr<NdpProxy> proxy_;
   PrintLine print_;
-  host::NdpLinkFound link_{.interface = {}, .unusable_reason = "nobody has looked yet"};
+  host::NdpLinkFound link_{.interface = {}, .unusable_reason = "the interface is not read yet"};
   std::string waits_because_ = link_.unusable_reason;
   std::vector<proto::Ipv6Address> on_link_;
-  std::string told_of_idle_rules_;  ///< what was said last
+  std::string logged_idle_rules_;  ///< the last that were logged
 };
 
-/// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto); all-multicast, since …", or what it
-/// waits for.
+/// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto); all-multicast, since …", or
+/// "culvert: ndp eth0 waits: REASON".
 [[nodiscard]] std::string ndp_line(const NdpReport& report);
 
-/// Of the rules with `auto`, the prefixes of those that can answer for nothing, for no tunnel's
-/// prefix overlaps with them. "2001:db8:0:1::/64, …"; empty: there are none.
+/// The prefixes of the rules with `auto` that overlap with no tunnel's prefix, so that they answer
+/// for no address. "2001:db8:0:1::/64, …"; empty: there are none.
 [[nodiscard]] std::string idle_rules(const NdpConfig& config,
                                      const std::vector<NdpTunnelPrefix>& prefixes);
 
-/// The prefixes behind all tunnels of these devices. A tunnel without prefixes has all there are.
+/// The IPv6 prefixes behind all tunnels of these devices. A tunnel without prefixes has ::/0.
 [[nodiscard]] std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devices);
 
 }  // namespace culvert::program

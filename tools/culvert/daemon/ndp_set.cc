@@ -15,7 +15,8 @@ using boost::asio::posix::stream_descriptor;
 using ErrorCode = boost::system::error_code;
 
 constexpr std::chrono::milliseconds kLinkSettleTime{50};
-/// Reading all neighbors of a large link costs, and the proxy sees what they advertise by itself.
+/// Reading all neighbors of a large link is expensive, and the proxy itself sees their
+/// advertisements. So the neighbors are read less often.
 constexpr std::chrono::milliseconds kNeighborSettleTime{1000};
 
 }  // namespace
@@ -30,7 +31,7 @@ Result<void> NdpSet::start(const std::vector<NdpConfig>& sections) {
       return started;
     }
   }
-  tell_of_idle_rules();
+  log_idle_rules();
   return watch_network();
 }
 
@@ -44,16 +45,16 @@ Result<void> NdpSet::start_one(const NdpConfig& section) {
 
 Result<void> NdpSet::apply(const std::vector<NdpConfig>& sections) {
   const std::vector<NdpConfig> before = this->sections();
-  auto done = bring_to(sections);
+  auto done = apply_all(sections);
   if (done) return done;
   Error error = done.error();
-  if (auto undone = bring_to(before); !undone) {
-    error.advice += "; and not all is as it was before: " + undone.error().message();
+  if (auto undone = apply_all(before); !undone) {
+    error.advice += "; the previous settings are not fully restored: " + undone.error().message();
   }
   return Unexpected{std::move(error)};
 }
 
-Result<void> NdpSet::bring_to(const std::vector<NdpConfig>& sections) {
+Result<void> NdpSet::apply_all(const std::vector<NdpConfig>& sections) {
   for (const NdpConfig& section : sections) {
     if (auto applied = apply_one(section); !applied) return applied;
   }
@@ -61,7 +62,7 @@ Result<void> NdpSet::bring_to(const std::vector<NdpConfig>& sections) {
     const bool is_kept = std::any_of(sections.begin(), sections.end(), [&](const NdpConfig& each) {
       return each.interface == proxy->interface();
     });
-    if (!is_kept) print_("culvert: ndp " + proxy->interface() + " is no longer answered for\n");
+    if (!is_kept) print_("culvert: ndp " + proxy->interface() + " has stopped\n");
     return !is_kept;
   });
   return watch_network();
@@ -73,7 +74,7 @@ Result<void> NdpSet::apply_one(const NdpConfig& section) {
   });
   if (proxy == proxies_.end()) return start_one(section);
   if ((*proxy)->apply(section)) return {};
-  // Sizes of tables do not change in place: another takes over before this one goes.
+  // Table sizes cannot change in place: a new proxy starts before this one is removed.
   if (auto started = start_one(section); !started) return started;
   proxies_.erase(proxy);
   return {};
@@ -82,12 +83,12 @@ Result<void> NdpSet::apply_one(const NdpConfig& section) {
 void NdpSet::tunnels_changed(std::span<const EngineStatus> devices) {
   prefixes_ = tunnel_prefixes(devices);
   for (const auto& proxy : proxies_) proxy->tunnels_changed(prefixes_);
-  tell_of_idle_rules();
+  log_idle_rules();
 }
 
-/// Not while a reload is under way, whose tunnels come after its rules.
-void NdpSet::tell_of_idle_rules() {
-  for (const auto& proxy : proxies_) proxy->tell_of_idle_rules(prefixes_);
+/// A reload calls it after its tunnels are applied, because rules are applied before tunnels.
+void NdpSet::log_idle_rules() {
+  for (const auto& proxy : proxies_) proxy->log_idle_rules(prefixes_);
 }
 
 void NdpSet::stop() {
@@ -107,7 +108,7 @@ std::vector<NdpConfig> NdpSet::sections() const {
   return all;
 }
 
-/// Once there is somebody to tell.
+/// Starts watching the network as soon as there is a proxy.
 Result<void> NdpSet::watch_network() {
   if (proxies_.empty() || !watched_.empty()) return {};
   if (auto done = watch(host::NdpWatch::Kind::links, kLinkSettleTime, &ManagedNdp::link_changed);
@@ -117,13 +118,13 @@ Result<void> NdpSet::watch_network() {
                         &ManagedNdp::neighbors_changed);
       !done)
     return done;
-  for (const auto& proxy : proxies_) proxy->link_changed();  // what changed while nobody watched
+  for (const auto& proxy : proxies_) proxy->link_changed();  // for changes before the watch
   return {};
 }
 
-/// The descriptor is a copy, because both owners close theirs.
+/// Waits on a copy of the descriptor, because both owners close theirs.
 Result<void> NdpSet::watch(host::NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
-                           void (ManagedNdp::*look)()) {
+                           void (ManagedNdp::*update)()) {
   auto opened = host::NdpWatch::open(kind);
   if (!opened) return Unexpected{opened.error()};
   const int copy = ::dup(opened->fd());
@@ -132,21 +133,21 @@ Result<void> NdpSet::watch(host::NdpWatch::Kind kind, std::chrono::milliseconds 
         Error{.code = errno, .operation = "watch", .object = "the network", .advice = {}}};
   }
   watched_.emplace_back(context_, std::move(*opened), copy);
-  await(watched_.back(), settle_time, look);
+  await(watched_.back(), settle_time, update);
   return {};
 }
 
 void NdpSet::await(Watched& watched, std::chrono::milliseconds settle_time,
-                   void (ManagedNdp::*look)()) {
+                   void (ManagedNdp::*update)()) {
   watched.descriptor.async_wait(
-      stream_descriptor::wait_read, [this, &watched, settle_time, look](ErrorCode error) {
+      stream_descriptor::wait_read, [this, &watched, settle_time, update](ErrorCode error) {
         if (error) return;
         watched.settle.expires_after(settle_time);
-        watched.settle.async_wait([this, &watched, settle_time, look](ErrorCode stopped) {
+        watched.settle.async_wait([this, &watched, settle_time, update](ErrorCode stopped) {
           if (stopped) return;
-          watched.watch.drain();  // what comes from here on is looked for again
-          for (const auto& proxy : proxies_) (*proxy.*look)();
-          await(watched, settle_time, look);
+          watched.watch.drain();  // later changes start the next update
+          for (const auto& proxy : proxies_) (*proxy.*update)();
+          await(watched, settle_time, update);
         });
       });
 }

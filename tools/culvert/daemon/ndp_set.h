@@ -1,5 +1,5 @@
-// All NDP proxies of a process: started and stopped together, told of what netlink says, changed by
-// a reload. The thread of its io_context.
+// NdpSet: all NDP proxies of a process. It starts and stops them together, passes changes of the
+// network to them, and applies new settings at a reload. The thread of its io_context.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -18,16 +18,16 @@ namespace culvert::program {
 
 class NdpSet {
  public:
-  /// All outlive it.
+  /// `context` outlives this object.
   NdpSet(boost::asio::io_context& context, OpenNdp open, PrintLine print)
       : context_(context), open_(std::move(open)), print_(std::move(print)) {}
 
-  /// Starts one proxy for each section. On failure none is left.
+  /// Starts one proxy for each section. On failure all are stopped.
   [[nodiscard]] Result<void> start(const std::vector<NdpConfig>& sections);
-  /// What the file says now: sections that are there still are changed in place where they can be.
-  /// On failure all is as it was before, or the error says that it is not.
+  /// Applies new sections. A proxy whose interface stays is changed in place if possible. On
+  /// failure the previous sections are applied again; if that fails too, the error says so.
   [[nodiscard]] Result<void> apply(const std::vector<NdpConfig>& sections);
-  /// After a tunnel was added, removed or changed, or a device brought up: all there are now.
+  /// Call after a tunnel or a device has been added, changed or removed, with all devices.
   void tunnels_changed(std::span<const EngineStatus> devices);
   void stop();
 
@@ -36,7 +36,7 @@ class NdpSet {
   [[nodiscard]] bool is_empty() const noexcept { return proxies_.empty(); }
 
  private:
-  /// One look after a burst of changes.
+  /// A netlink watch and its timer: changes come in bursts, so one update follows each burst.
   struct Watched {
     Watched(boost::asio::io_context& context, host::NdpWatch opened, int fd)
         : watch(std::move(opened)), descriptor(context, fd), settle(context) {}
@@ -45,13 +45,13 @@ class NdpSet {
     boost::asio::steady_timer settle;
   };
   Result<void> start_one(const NdpConfig& section);
-  Result<void> bring_to(const std::vector<NdpConfig>& sections);
-  void tell_of_idle_rules();
+  Result<void> apply_all(const std::vector<NdpConfig>& sections);
+  void log_idle_rules();
   Result<void> apply_one(const NdpConfig& section);
   Result<void> watch_network();
   Result<void> watch(host::NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
-                     void (ManagedNdp::*look)());
-  void await(Watched& watched, std::chrono::milliseconds settle_time, void (ManagedNdp::*look)());
+                     void (ManagedNdp::*update)());
+  void await(Watched& watched, std::chrono::milliseconds settle_time, void (ManagedNdp::*update)());
 
   boost::asio::io_context& context_;
   OpenNdp open_;

@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string dump(const Json& json) {
-  // Sentences quote what people have written, which may be any bytes.
+  // Sentences quote arguments, which can have any bytes. Invalid UTF-8 is replaced.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -24,9 +24,9 @@ std::string refusal(const Error& error) {
 std::string refusal(std::string sentence) {
   return dump(Json{{"error", std::move(sentence)}, {"code", 0}});
 }
-std::string done(std::string_view what) { return dump(Json{{"done", what}}); }
+std::string done(std::string_view text) { return dump(Json{{"done", text}}); }
 
-/// A member that is a string; empty if it is missing or something else.
+/// A member that is a string; empty: it is missing or has another type.
 std::string text(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_string() ? found->get<std::string>() : "";
@@ -63,7 +63,7 @@ std::string answer_tunnel(const Json& json, const RequestHandlers& handlers) {
                         .tunnel = text(json, "tunnel"),
                         .words = {}};
   for (const Json& word : json.value("words", Json::array())) {
-    if (!word.is_string()) return refusal("words are an array of strings");
+    if (!word.is_string()) return refusal("words must be an array of strings");
     command.words.push_back(word.get<std::string>());
   }
   const auto changed = handlers.change_tunnel(command);
@@ -77,7 +77,7 @@ std::string answer_tunnel(const Json& json, const RequestHandlers& handlers) {
 std::string answer_flows(const Json& json, const RequestHandlers& handlers) {
   const auto limit = json.find("limit");
   if (limit != json.end() && !limit->is_number_unsigned())
-    return refusal("limit is a number of flows");
+    return refusal("limit must be a number of flows");
   return flows_json(handlers.flows(text(json, "device"),
                                    limit == json.end() ? kListedFlows : limit->get<std::size_t>()));
 }
@@ -94,13 +94,13 @@ constexpr std::pair<std::string_view, std::string (*)(const Json&, const Request
 std::string answer_request(std::string_view line, const RequestHandlers& handlers) {
   const Json json = Json::parse(line, nullptr, false);
   if (!json.is_object() || text(json, "request").empty()) {
-    return refusal("a request is one line of JSON: {\"request\":\"show\"}");
+    return refusal("the request is not one line of JSON like {\"request\":\"show\"}");
   }
   const std::string wanted = text(json, "request");
   for (const auto& [name, answer] : kRequests) {
     if (name == wanted) return answer(json, handlers);
   }
-  return refusal("unknown request: there are show, flows, devices, reload and tunnel");
+  return refusal("the request is unknown: send show, flows, devices, reload or tunnel");
 }
 
 std::string request_line(std::string_view request, std::string_view tunnel) {
@@ -129,7 +129,7 @@ Result<std::string> read_done(std::string_view answer) {
         Error{.code = code, .operation = {}, .object = {}, .advice = std::move(sentence)}};
   };
   const Json json = Json::parse(answer, nullptr, false);
-  if (!json.is_object()) return refuse(EPROTO, "the answer of the running process is no JSON");
+  if (!json.is_object()) return refuse(EPROTO, "the answer of the running process is not JSON");
   if (json.contains("done")) return text(json, "done");
   const auto code = json.find("code");
   const bool has_code = code != json.end() && code->is_number_integer();

@@ -1,17 +1,18 @@
-// What the control socket is asked, and how it answers: one line of JSON each way. Any thread; what
-// the handlers do is theirs.
+// The requests on the control socket and their answers. Each is one line of JSON. The functions
+// keep no state: any thread, if the handlers allow it.
 //
-//     {"request":"show"}                       {"devices":[…]}, report.h; also "tunnel":"NAME"
+//     {"request":"show"}          {"devices":[…],"ndp":[…]}, see report.h
+//     {"request":"show","tunnel":"T"}
+//                                 the same with only the tunnels T, without "ndp"
 //     {"request":"flows","device":"D","limit":N}
-//                                              {"devices":[…]}, flow_report.h; of all devices
-//                                              without "device"
-//     {"request":"devices"}                    {"names":["NAME",…]}
-//     {"request":"reload"}                     {"done":"1 tunnel added"}
+//                                 {"devices":[…]}, see flow_report.h; without "device": all devices
+//     {"request":"devices"}       {"names":["D",…]}
+//     {"request":"reload"}        {"done":"1 tunnel added"}
 //     {"request":"tunnel","action":"add","device":"D","tunnel":"T","words":["mode","sit",…]}
-//                                              {"done":"added"}
+//                                 {"done":"tunnel T of D: added"}
 //
-// What is refused is answered with {"error":"sentence","code":ERRNO}, code 0 where the words alone
-// make no sense.
+// A refused request gets {"error":"sentence","code":ERRNO}. Code 0 means that the words of the
+// request are wrong.
 #pragma once
 
 #include <functional>
@@ -26,26 +27,28 @@
 
 namespace culvert::program {
 
+/// Functions that carry out the requests.
 struct RequestHandlers {
   std::function<std::vector<EngineStatus>()> statuses;
-  std::function<Result<std::string>()> reload;  ///< returns what has changed
+  std::function<Result<std::string>()> reload;  ///< returns "1 tunnel added" or the like
   std::function<Result<void>(const TunnelCommand&)> change_tunnel;
   std::function<std::vector<NdpReport>()> ndp = [] { return std::vector<NdpReport>{}; };
-  /// Of this device, or of all where the name is empty; at most so many of each.
+  /// At most `limit` flows of the device; of each device if the name is empty.
   std::function<std::vector<DeviceFlows>(std::string_view device, std::size_t limit)> flows =
       [](std::string_view, std::size_t) { return std::vector<DeviceFlows>{}; };
 };
 
-/// The answer to one line.
+/// Carries out one request and returns its answer, both without the newline.
 [[nodiscard]] std::string answer_request(std::string_view line, const RequestHandlers& handlers);
 
-/// `tunnel`: of "show", only this one; empty: all.
+/// A request without arguments, or "show" of one tunnel. `tunnel`: empty: all tunnels.
 [[nodiscard]] std::string request_line(std::string_view request, std::string_view tunnel = {});
 [[nodiscard]] std::string request_line(const TunnelCommand& command);
-/// `device`: empty: all.
+/// The request "flows". `device`: empty: all devices.
 [[nodiscard]] std::string flows_request(std::string_view device, std::size_t limit);
 
-/// "done" of an answer, or the error that it holds.
+/// The text of "done" in an answer. Fails with the error of the answer, or with EPROTO if there is
+/// neither.
 [[nodiscard]] Result<std::string> read_done(std::string_view answer);
 /// The names in an answer to "devices".
 [[nodiscard]] std::vector<std::string> read_names(std::string_view answer);

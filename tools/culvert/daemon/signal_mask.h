@@ -1,4 +1,5 @@
-// Signals are the main thread's: who starts threads keeps the ending signals from them. Any thread.
+// SignalsBlocked: keeps signals away from new threads, so that only the main thread handles them.
+// Any thread.
 #pragma once
 
 #include <pthread.h>
@@ -7,7 +8,7 @@
 
 namespace culvert::program {
 
-/// While it lives, threads that are started take no signals: the main thread does.
+/// Threads that start during its lifetime block SIGINT, SIGTERM and SIGHUP.
 class SignalsBlocked {
  public:
   SignalsBlocked() {

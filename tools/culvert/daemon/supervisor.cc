@@ -34,25 +34,26 @@ namespace asio = boost::asio;
 using ErrorCode = boost::system::error_code;
 using asio::posix::stream_descriptor;
 
-/// Changes of the network come in bursts: one look after the burst is enough.
+/// Changes of the network come in bursts, so one refresh follows each burst.
 constexpr std::chrono::milliseconds kSettleTime{100};
-constexpr std::chrono::seconds kSilentChangePeriod{5};
+constexpr std::chrono::seconds kIptablesPollPeriod{5};
 
-/// A look at the network takes at most a tenth of the time, however many tunnels it is for.
-constexpr int kSettleTimesLook = 9;
+/// The pause before a refresh is at least this many times the duration of the last one. So
+/// refreshes take at most a tenth of the time, even with many tunnels.
+constexpr int kPauseFactor = 9;
 
-/// SIGHUP ends it too if there is no file to read again.
+/// SIGHUP ends the process too if there is no file to read again.
 constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
 
-/// Reading a file of many tunnels, and each look at all of them, takes several times the memory
-/// that they need afterwards; glibc keeps what is freed in between, and this gives it back.
-void give_back_memory() {
+/// Returns freed memory to the kernel. Reading a file of many tunnels and each refresh need several
+/// times the memory that the tunnels need afterwards, and glibc would keep it.
+void trim_heap() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
 }
 
-/// Started by nohup, SIGHUP is ignored, and stays so.
+/// Whether the process was started with the signal ignored: nohup does that with SIGHUP.
 bool is_ignored(int signal) {
   struct sigaction action {};
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
@@ -62,9 +63,10 @@ class Supervisor {
  public:
   explicit Supervisor(RunOptions options)
       : options_(std::move(options)),
-        devices_(options_.open_engine,
-                 {.came = [this](const ManagedDevice& device) { return watch_for_failure(device); },
-                  .goes = [this](const std::string& name) { failures_.erase(name); }}),
+        devices_(
+            options_.open_engine,
+            {.added = [this](const ManagedDevice& device) { return watch_for_failure(device); },
+             .removing = [this](const std::string& name) { failures_.erase(name); }}),
         signals_(context_),
         ndp_(context_, options_.open_ndp, options_.print) {}
 
@@ -76,16 +78,16 @@ class Supervisor {
   Result<void> watch_network();
   Result<void> watch_for_failure(const ManagedDevice& device);
   void await_signal();
-  void take_signal(int signal);
+  void handle_signal(int signal);
   Result<std::string> reload();
   Result<void> change_tunnel(const TunnelCommand& command);
-  void tell_ndp_of_tunnels();
+  void update_ndp_tunnels();
   Result<void> watch(int fd, std::function<void()> on_change);
   void await(stream_descriptor& descriptor, std::function<void()> on_change);
-  void await_silent_change();
+  void poll_iptables();
   void refresh_soon();
 
-  // The handlers refer to what stands above them: the order of destruction is the reverse.
+  // Handlers use the members above them, so the order matters: destruction is in reverse order.
   RunOptions options_;
   DeviceSet devices_;
   std::optional<Error> failure_;
@@ -93,19 +95,19 @@ class Supervisor {
   asio::signal_set signals_;
   std::optional<netlink::NetlinkWatch> watch_;
   std::optional<host::NeighborWatch> neighbor_watch_;
-  std::optional<host::BypassWatch> output_path_watch_;
+  std::optional<host::BypassWatch> bypass_watch_;
   std::list<stream_descriptor> watched_;
   NdpSet ndp_;
   asio::steady_timer settle_{context_};
-  asio::steady_timer silent_{context_};
+  asio::steady_timer iptables_poll_{context_};
   bool is_settling_ = false;
-  std::chrono::steady_clock::duration last_look_{0};
+  std::chrono::steady_clock::duration last_refresh_time_{0};
   std::map<std::string, stream_descriptor> failures_;  ///< by device
   std::unique_ptr<ControlServer> server_;
 };
 
 Result<void> Supervisor::run() {
-  // Before anything is made: a signal during start is kept until the loop runs, and ends it.
+  // Before the start: a signal during the start is kept until the loop runs, and then ends it.
   await_signal();
   if (auto started = start(); !started) return started;
   context_.run();
@@ -113,16 +115,16 @@ Result<void> Supervisor::run() {
   ndp_.stop();
   devices_.stop();
   const std::string totals = report_json(devices_.statuses(), ndp_.reports());
-  devices_.clear();  // and with them all that was made for them
+  devices_.clear();  // removes their addresses and routes too
   if (const auto table = report_table(totals)) options_.print(*table);
   if (failure_) return Unexpected{*failure_};
   return {};
 }
 
 Result<void> Supervisor::start() {
-  // First what costs nothing: a second process for the same device stops here.
+  // First, because it is cheap: a second process for the same device fails here.
   if (auto opened = open_control_socket(); !opened) return opened;
-  const std::vector<NdpConfig> ndp = options_.settings.ndp;  // forwarding wants to know them too
+  const std::vector<NdpConfig> ndp = options_.settings.ndp;  // devices_ needs them too
   if (auto started = devices_.start(std::move(options_.settings)); !started) return started;
   if (auto watched = watch_network(); !watched) return watched;
   for (const std::string& line : devices_.up_lines()) options_.print(line + "\n");
@@ -156,30 +158,30 @@ void Supervisor::await_signal() {
   for (const int signal : kSignals) {
     if (signal != SIGHUP || options_.load || !is_ignored(signal)) signals_.add(signal);
   }
-  take_signal(0);
+  handle_signal(0);
 }
 
-void Supervisor::take_signal(int signal) {
+void Supervisor::handle_signal(int signal) {
   if (signal == SIGHUP && options_.load) {
     if (const auto changed = reload(); !changed) {
-      options_.complain(changed.error().message() + "; all goes on as before");
+      options_.complain(changed.error().message() + "; the reload is refused");
     }
   } else if (signal != 0) {
     return context_.stop();
   }
   signals_.async_wait([this](ErrorCode error, int next) {
-    if (!error) take_signal(next);
+    if (!error) handle_signal(next);
   });
 }
 
-/// Reads the file again. If anything in it is wrong nothing is changed.
+/// Reads the file again and applies it. If anything in it is wrong, nothing changes.
 Result<std::string> Supervisor::reload() {
   if (!options_.load) {
     return Unexpected{Error{.code = 0,
                             .operation = "reload",
                             .object = "the settings",
-                            .advice = "this culvert was started without --config: there is no file "
-                                      "to read again"}};
+                            .advice = "this culvert was started without --config, so there is no "
+                                      "file to read"}};
   }
   auto settings = options_.load();
   if (!settings) return Unexpected{settings.error()};
@@ -193,21 +195,21 @@ Result<std::string> Supervisor::reload() {
     return Unexpected{std::move(error)};
   }
   changes->ndp = find_changes(before, after).ndp;
-  tell_ndp_of_tunnels();
+  update_ndp_tunnels();
   const std::string text = changes->to_text();
   options_.print("culvert: reloaded: " + text + "\n");
-  give_back_memory();
+  trim_heap();
   return text;
 }
 
 Result<void> Supervisor::change_tunnel(const TunnelCommand& command) {
   auto changed = devices_.change(command);
-  if (changed) tell_ndp_of_tunnels();
+  if (changed) update_ndp_tunnels();
   return changed;
 }
 
-/// Rules with `auto` go by what tunnels there are, and which are up.
-void Supervisor::tell_ndp_of_tunnels() {
+/// Passes the tunnels and their state to the NDP proxies: rules with `auto` depend on them.
+void Supervisor::update_ndp_tunnels() {
   if (!ndp_.is_empty()) ndp_.tunnels_changed(devices_.statuses());
 }
 
@@ -223,25 +225,25 @@ Result<void> Supervisor::watch_network() {
   auto neighbors = host::NeighborWatch::open();
   if (!neighbors) return Unexpected{neighbors.error()};
   neighbor_watch_.emplace(std::move(*neighbors));
-  watched = watch(neighbor_watch_->fd(), [this] {  // at once: frames may go to a host that left
+  watched = watch(neighbor_watch_->fd(), [this] {  // at once: the old next hop may be gone
     devices_.neighbors_changed(neighbor_watch_->changed());
   });
   if (!watched) return watched;
-  output_path_watch_.emplace(host::BypassWatch::open());
-  for (const int fd : output_path_watch_->fds()) {
+  bypass_watch_.emplace(host::BypassWatch::open());
+  for (const int fd : bypass_watch_->fds()) {
     watched = watch(fd, [this] {
-      output_path_watch_->drain();
+      bypass_watch_->drain();
       refresh_soon();
     });
     if (!watched) return watched;
   }
-  await_silent_change();
-  refresh_soon();  // what has changed while nobody watched
+  poll_iptables();
+  refresh_soon();  // for changes before the watch
   return {};
 }
 
-/// Calls `on_change` whenever `fd` is readable. It waits on a copy, because both owners close
-/// theirs.
+/// Calls `on_change` each time `fd` is readable. Waits on a copy of the descriptor, because both
+/// owners close theirs.
 Result<void> Supervisor::watch(int fd, std::function<void()> on_change) {
   const int copy = ::dup(fd);
   if (copy < 0) {
@@ -262,27 +264,27 @@ void Supervisor::await(stream_descriptor& descriptor, std::function<void()> on_c
                         });
 }
 
-/// Rules of iptables' older kind come without a message, so they are looked for now and then.
-void Supervisor::await_silent_change() {
-  silent_.expires_after(kSilentChangePeriod);
-  silent_.async_wait([this](ErrorCode error) {
+/// Legacy iptables sends no events, so its rules are read again every few seconds.
+void Supervisor::poll_iptables() {
+  iptables_poll_.expires_after(kIptablesPollPeriod);
+  iptables_poll_.async_wait([this](ErrorCode error) {
     if (error) return;
     if (host::has_legacy_iptables()) refresh_soon();
-    await_silent_change();
+    poll_iptables();
   });
 }
 
 void Supervisor::refresh_soon() {
   if (std::exchange(is_settling_, true)) return;
   using Duration = std::chrono::steady_clock::duration;
-  settle_.expires_after(std::max<Duration>(kSettleTime, kSettleTimesLook * last_look_));
+  settle_.expires_after(std::max<Duration>(kSettleTime, kPauseFactor * last_refresh_time_));
   settle_.async_wait([this](ErrorCode error) {
     is_settling_ = false;
     if (error) return;
     const auto start = Clock::now();
     devices_.refresh();
-    give_back_memory();
-    last_look_ = Clock::now() - start;
+    trim_heap();
+    last_refresh_time_ = Clock::now() - start;
   });
 }
 
@@ -297,7 +299,7 @@ Result<void> Supervisor::watch_for_failure(const ManagedDevice& device) {
     failure_ = Error{.code = 0,
                      .operation = "forward packets of",
                      .object = name,
-                     .advice = "the device is gone, or its sockets are; see the log line above"};
+                     .advice = "the device or its sockets have failed: see the log line above"};
     context_.stop();
   });
   return {};

@@ -1,5 +1,6 @@
-// Runs devices until a signal comes: brings them up, answers on the control socket, watches the
-// network, takes everything down again. The thread that calls it.
+// Runs devices and NDP proxies until a signal ends the process: starts them, answers on the control
+// socket, watches the network, and removes everything at the end. All of it runs on the calling
+// thread.
 #pragma once
 
 #include <functional>
@@ -11,21 +12,22 @@
 
 namespace culvert::program {
 
+/// The arguments of run_devices().
 struct RunOptions {
   Settings settings;
-  std::string control_path;                     ///< empty: the default of the first device, or
+  std::string control_path;                     ///< empty: the default for the first device, or for
                                                 ///< ndp-IFACE of the first interface
   OpenEngine open_engine;                       ///< empty: Engine::open
   OpenNdp open_ndp;                             ///< empty: NdpProxy::open
   std::function<void(std::string_view)> print;  ///< lines and tables for stdout, newline included
-  /// Reads the settings again: SIGHUP and `culvert reload` ask for it. Empty: there is no file, and
-  /// SIGHUP ends the process.
+  /// Reads the settings again, for SIGHUP and `culvert reload`. Empty: there is no file, and SIGHUP
+  /// ends the process.
   std::function<Result<Settings>()> load;
   std::function<void(std::string_view)> complain;  ///< a sentence for stderr
 };
 
-/// Returns after SIGINT or SIGTERM, or with the error that kept a device from starting or
-/// stopped one. In every case the devices and the control socket are gone.
+/// Runs the devices. Returns after SIGINT or SIGTERM, or with an error if a device cannot start or
+/// fails. When it returns, the devices and the control socket have been removed.
 [[nodiscard]] Result<void> run_devices(RunOptions options);
 
 }  // namespace culvert::program

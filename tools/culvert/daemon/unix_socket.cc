@@ -23,7 +23,7 @@ Unexpected<Error> fail(int code, std::string operation, std::string object,
                           .advice = std::move(advice)}};
 }
 
-/// Nothing: the path is empty, or too long for a socket address.
+/// The socket address of a path; nullopt: the path is empty or too long.
 std::optional<sockaddr_un> to_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -34,22 +34,22 @@ std::optional<sockaddr_un> to_address(const std::string& path) {
 
 Unexpected<Error> bad_path(const std::string& path) {
   return fail(ENAMETOOLONG, "use control socket", path,
-              "give a path of 1 to 107 bytes: --control PATH");
+              "write a path of 1 to 107 bytes: --control PATH");
 }
 
 std::string advise(int code) {
   switch (code) {
     case EACCES:
     case EPERM:
-      return "may not be written here: run as root, or give another --control PATH";
+      return "this user may not write there: run as root, or write another --control PATH";
     case EROFS:
-      return "the file system is read-only: give another --control PATH";
+      return "the file system is read-only: write another --control PATH";
     case ENOSPC:
-      return "the file system is full: give another --control PATH";
+      return "the file system is full: write another --control PATH";
     case ENOTDIR:
-      return "a part of the path is no directory: give another --control PATH";
+      return "a part of the path is not a directory: write another --control PATH";
     default:
-      return "give another --control PATH";
+      return "write another --control PATH";
   }
 }
 
@@ -60,7 +60,7 @@ std::string advise_client(int code) {
       return "no running culvert answers there";
     case EACCES:
     case EPERM:
-      return "belongs to another user: run as root";
+      return "the socket belongs to another user: run as root";
     case EAGAIN:
       return "too many clients are waiting there: try again";
     default:
@@ -68,20 +68,20 @@ std::string advise_client(int code) {
   }
 }
 
-/// Removes a socket on which nobody listens.
-Result<void> make_room(const std::string& path) {
+/// Removes a socket on which no process listens. Fails if a process listens, or if the file is not
+/// a socket.
+Result<void> remove_stale_socket(const std::string& path) {
   struct stat facts {};
   if (::lstat(path.c_str(), &facts) != 0) return {};
   if (!S_ISSOCK(facts.st_mode)) {
     return fail(EEXIST, "open control socket", path,
-                "a file is there that is no socket: give another --control PATH");
+                "the path is a file that is not a socket: write another --control PATH");
   }
   const auto client = connect_unix_socket(path);
-  // EAGAIN: its backlog is full, so somebody listens.
+  // EAGAIN: its backlog is full, so a process listens.
   if (client || client.error().code == EAGAIN) {
     return fail(EADDRINUSE, "open control socket", path,
-                "a running culvert answers there: stop it, or give this one another --control "
-                "PATH");
+                "a running culvert answers there: stop it, or write another --control PATH");
   }
   if (client.error().code != ECONNREFUSED) return Unexpected{client.error()};
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
@@ -100,7 +100,7 @@ ino_t inode_of(const std::string& path) noexcept {
 Result<io::Fd> connect_unix_socket(const std::string& path) {
   const auto address = to_address(path);
   if (!address) return bad_path(path);
-  // Non-blocking: a full backlog is an answer, not something to wait for.
+  // Non-blocking: a full backlog shall fail at once.
   io::Fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!fd) return fail(errno, "open socket for", path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
@@ -120,10 +120,10 @@ Result<BoundSocket> bind_unix_socket(std::string path, int backlog) {
     if (error) return fail(error.value(), "make directory", directory, advise(error.value()));
     ::chmod(directory.c_str(), 0755);
   }
-  if (const auto room = make_room(path); !room) return Unexpected{room.error()};
+  if (const auto removed = remove_stale_socket(path); !removed) return Unexpected{removed.error()};
   io::Fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!fd) return fail(errno, "open control socket", path);
-  // Linux gives the file the mode of the socket: there is no moment at which others may connect.
+  // Linux gives the file the mode of the socket, so other users can connect at no moment.
   ::fchmod(fd.get(), 0600);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
       ::listen(fd.get(), backlog) != 0) {

@@ -1,5 +1,5 @@
-// Unix stream sockets as plain descriptors: the listening one with its file, and a client that
-// gives up in time. Any thread; blocking.
+// Unix stream sockets as descriptors: a listening socket with its file, and a client. Both are
+// non-blocking. Any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -11,21 +11,23 @@
 
 namespace culvert::program {
 
-/// A socket that listens on a file.
+/// A socket that listens on the file `path`.
 struct BoundSocket {
   io::Fd fd;
   std::string path;
-  ino_t inode = 0;  ///< of the file: whether it is still ours
+  ino_t inode = 0;  ///< of the file: it shows whether the file is still ours
 };
 
-/// Listens on `path`, mode 0600; makes its directory, 0755. Takes the place of a socket on which
-/// nobody listens; refuses one on which somebody does, and any other file.
+/// Listens on `path`, mode 0600; creates its folder, mode 0755. Replaces a socket on which no
+/// process listens. Fails with EADDRINUSE if a process listens there, EEXIST if another file is
+/// there, and ENAMETOOLONG if the path has not 1 to 107 bytes.
 [[nodiscard]] Result<BoundSocket> bind_unix_socket(std::string path, int backlog);
 
-/// Connects to `path`. ECONNREFUSED: nobody listens there any more.
+/// Connects to `path` without waiting. Fails with ENOENT or ECONNREFUSED if no process listens
+/// there, EAGAIN if its backlog is full.
 [[nodiscard]] Result<io::Fd> connect_unix_socket(const std::string& path);
 
-/// 0: there is no such file.
+/// The inode of a file; 0: there is no such file.
 [[nodiscard]] ino_t inode_of(const std::string& path) noexcept;
 
 }  // namespace culvert::program

@@ -77,7 +77,7 @@ TEST(ChooseNextHop, PassesByNothingOfTheUsersWithSendAuto) {
     add_output_chain();
     rig.device->refresh();
     EXPECT_FALSE(rig.hop());
-    EXPECT_EQ(rig.reason(), "would pass by nftables, chain t c");
+    EXPECT_EQ(rig.reason(), "would bypass nftables, chain t c");
     rig.device->neighbors_changed(std::nullopt);
     EXPECT_FALSE(rig.hop()) << "a neighbor's news does not change that";
     io::run("nft delete table ip t");

@@ -253,11 +253,11 @@ TEST(UpLine, SaysWhyItFellBackButNotWhatWasAskedFor) {
   status.receive = "raw";
   status.receive_reason = "open packet socket: EPERM";
   status.tunnels[0].send = "raw";
-  status.tunnels[0].send_reason = "would pass by nftables, chain a b";
+  status.tunnels[0].send_reason = "would bypass nftables, chain a b";
   EXPECT_EQ(up_line(config, status),
             "culvert: tun1 is up: gre 192.0.2.1 -> 198.51.100.1, mtu 1480, io epoll "
             "(io_uring_setup: EPERM), receive raw (open packet socket: EPERM), send raw (would "
-            "pass by nftables, chain a b), 1 worker");
+            "bypass nftables, chain a b), 1 worker");
   config.io = IoChoice::epoll;
   config.receive = ReceiveChoice::raw;
   config.send = SendChoice::raw;

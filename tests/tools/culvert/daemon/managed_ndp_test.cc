@@ -184,7 +184,7 @@ TEST(NdpSet, ChangesWhatAFileSaysAnew) {
     ASSERT_TRUE(rig.set.apply({changed, section("eth9")}));
     EXPECT_EQ(rig.log.applied, 1);
     EXPECT_EQ(rig.log.alive, 2);
-    EXPECT_THAT(rig.said, HasSubstr("culvert: ndp eth8 is no longer answered for\n"));
+    EXPECT_THAT(rig.said, HasSubstr("culvert: ndp eth8 has stopped\n"));
     ASSERT_EQ(rig.set.reports().size(), 2u);
     EXPECT_FALSE(rig.set.reports()[0].status.config.router);
     EXPECT_EQ(rig.set.reports()[1].status.config.interface, "eth9");
@@ -246,8 +246,8 @@ TEST(NdpSet, TellsOnceOfAnAutoRuleWithoutAnyTunnel) {
     rig.start({config});
     rig.set.tunnels_changed({&device, 1});
     EXPECT_EQ(lines, std::vector<std::string>{"ndp eth7: no tunnel has a prefix in "
-                                              "2001:db8:0:1::/64, so nothing is answered for "
-                                              "there (auto)"});
+                                              "2001:db8:0:1::/64, so no solicitation for it is "
+                                              "answered (auto)"});
     device.tunnels.push_back(tunnel({prefix("2001:db8:0:1:5::/80")}, true));
     rig.set.tunnels_changed({&device, 1});
     EXPECT_EQ(lines.size(), 1u);

@@ -117,7 +117,7 @@ TEST(Requests, FlowsOfADevice) {
   EXPECT_EQ(asked_device, "");
   EXPECT_EQ(asked_limit, kListedFlows);
   EXPECT_THAT(answer_request(R"({"request":"flows","limit":-1})", rig.handlers),
-              HasSubstr("limit is a number"));
+              HasSubstr("limit must be a number"));
 }
 
 }  // namespace

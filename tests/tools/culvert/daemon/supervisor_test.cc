@@ -286,7 +286,7 @@ TEST(Supervisor, ReadsTheFileAgainBySighup) {
     EXPECT_TRUE(result);
     EXPECT_EQ(loaded, 3);
     EXPECT_THAT(rig.printed, HasSubstr("culvert: reloaded: nothing has changed\n"));
-    EXPECT_EQ(rig.complained, "read test, line 9: is wrong; all goes on as before");
+    EXPECT_EQ(rig.complained, "read test, line 9: is wrong; the reload is refused");
     rig.expect_nothing_left();
   });
 }
