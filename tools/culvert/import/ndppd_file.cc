@@ -11,7 +11,7 @@ namespace {
 
 using Statements = std::vector<NdppdStatement>;
 
-/// Three are enough for what either program knows.
+/// Both programs need at most three levels.
 constexpr unsigned kMaxDepth = 8;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
@@ -26,19 +26,20 @@ class Reader {
   Result<Statements> read() {
     auto statements = read_block(0, 0);
     if (!statements || at_end()) return statements;
-    return refuse(line_, "this '}' closes nothing: ndppd reads no further than here, so remove it");
+    return refuse(line_,
+                  "this '}' closes no block, and ndppd ignores the rest of the file: remove it");
   }
 
  private:
-  [[nodiscard]] bool at_end() const { return at_ >= text_.size(); }
-  [[nodiscard]] char here() const { return at_end() ? '\0' : text_[at_]; }
-  [[nodiscard]] bool starts(std::string_view what) const {
-    return text_.substr(std::min(at_, text_.size())).starts_with(what);
+  [[nodiscard]] bool at_end() const { return position_ >= text_.size(); }
+  [[nodiscard]] char current() const { return at_end() ? '\0' : text_[position_]; }
+  [[nodiscard]] bool starts_with(std::string_view prefix) const {
+    return text_.substr(std::min(position_, text_.size())).starts_with(prefix);
   }
   [[nodiscard]] bool is_old() const { return dialect_ == NdppdDialect::v0_2; }
-  char take() {
-    if (here() == '\n') ++line_;
-    return text_[at_++];
+  char next() {
+    if (current() == '\n') ++line_;
+    return text_[position_++];
   }
 
   [[nodiscard]] Unexpected<Error> refuse(unsigned line, std::string text) const {
@@ -58,16 +59,16 @@ class Reader {
 
   std::string_view text_, file_;
   NdppdDialect dialect_;
-  std::size_t at_ = 0;
+  std::size_t position_ = 0;
   unsigned line_ = 1;
 };
 
-/// Blanks and comments, and the ends of lines if they are meant too.
+/// Skips blanks and comments. `over_lines`: skips the ends of lines too.
 Result<void> Reader::skip(bool over_lines) {
   while (!at_end()) {
-    if (is_blank(here()) || (over_lines && here() == '\n')) {
-      take();
-    } else if (here() == '#' || (is_old() && (starts("//") || starts("/*")))) {
+    if (is_blank(current()) || (over_lines && current() == '\n')) {
+      next();
+    } else if (current() == '#' || (is_old() && (starts_with("//") || starts_with("/*")))) {
       if (auto done = skip_comment(); !done) return done;
     } else {
       break;
@@ -77,31 +78,33 @@ Result<void> Reader::skip(bool over_lines) {
 }
 
 Result<void> Reader::skip_comment() {
-  if (!starts("/*")) {
-    while (!at_end() && here() != '\n') take();
+  if (!starts_with("/*")) {
+    while (!at_end() && current() != '\n') next();
     return {};
   }
-  const unsigned begun_in = line_;
-  const std::size_t end = text_.find("*/", at_ + 1);  // so that "/*/" is a whole comment, as there
+  const unsigned start_line = line_;
+  const std::size_t end =
+      text_.find("*/", position_ + 1);  // "/*/" is a whole comment, as for ndppd
   if (end == std::string_view::npos) {
-    return refuse(begun_in, "the comment that begins here has no end: write */ behind it");
+    return refuse(start_line, "the comment that starts here has no end: write */ after it");
   }
-  while (at_ < end + 2) take();
+  while (position_ < end + 2) next();
   return {};
 }
 
-/// Up to its '}', which is taken; at depth 0 up to the end, or to a '}' too many.
+/// Reads statements up to the '}' of the block, and the '}' itself. At depth 0 it reads up to the
+/// end of the file, or up to a '}' that closes no block. `opened_in`: the line of the '{'.
 Result<Statements> Reader::read_block(unsigned depth, unsigned opened_in) {
-  if (depth > kMaxDepth) return refuse(line_, "there are too many blocks in each other");
+  if (depth > kMaxDepth) return refuse(line_, "the blocks are nested too deep: remove one of them");
   Statements statements;
   while (true) {
     if (auto done = skip(true); !done) return Unexpected{done.error()};
     if (at_end() && depth > 0) {
-      return refuse(opened_in, "the '{' of this line is not closed: write a '}' behind its block");
+      return refuse(opened_in, "the '{' of this line is not closed: write a '}' after its block");
     }
-    if (at_end() || (here() == '}' && depth == 0)) return statements;
-    if (here() == '}') {
-      take();
+    if (at_end() || (current() == '}' && depth == 0)) return statements;
+    if (current() == '}') {
+      next();
       return statements;
     }
     auto statement = read_statement(depth);
@@ -114,72 +117,73 @@ Result<NdppdStatement> Reader::read_statement(unsigned depth) {
   NdppdStatement statement{.key = read_key(), .value = {}, .line = line_, .block = {}};
   if (statement.key.empty()) return refuse_no_key();
   if (auto done = skip(false); !done) return Unexpected{done.error()};
-  if (is_old() && here() == '=') {
-    take();
+  if (is_old() && current() == '=') {
+    next();
     if (auto done = skip(false); !done) return Unexpected{done.error()};
   }
   auto value = read_value();
   if (!value) return Unexpected{value.error()};
   statement.value = std::move(*value);
   if (auto done = skip(false); !done) return Unexpected{done.error()};
-  if (here() == '{') {
-    take();
+  if (current() == '{') {
+    next();
     auto block = read_block(depth + 1, statement.line);
     if (!block) return Unexpected{block.error()};
     statement.block = std::move(*block);
     if (auto done = skip(false); !done) return Unexpected{done.error()};
   }
-  if (!is_old() && !at_end() && here() != '\n' && here() != '}') {
-    return refuse(line_, "more stands behind " + quoted(statement.key) +
-                             " than belongs to it: ndppd 1.0 wants a new line there");
+  if (!is_old() && !at_end() && current() != '\n' && current() != '}') {
+    return refuse(line_, "there is more text after " + quoted(statement.key) +
+                             ": start a new line, as ndppd 1.0 needs it");
   }
   return statement;
 }
 
 std::string Reader::read_key() {
   std::string key;
-  if (!is_old() && !is_letter(here())) return key;
+  if (!is_old() && !is_letter(current())) return key;
   const std::string_view others = is_old() ? "_-" : "$-_.";
-  while (!at_end() &&
-         (is_letter(here()) || is_digit(here()) || others.find(here()) != std::string_view::npos)) {
-    key += take();
+  while (!at_end() && (is_letter(current()) || is_digit(current()) ||
+                       others.find(current()) != std::string_view::npos)) {
+    key += next();
   }
   return key;
 }
 
 Unexpected<Error> Reader::refuse_no_key() const {
-  if (here() == '{') {
+  if (current() == '{') {
     return refuse(line_,
-                  "this '{' is not in the line of its key: ndppd reads the key without a block, so "
-                  "move it there");
+                  "this '{' is not in the line of its key, so ndppd ignores the block: move it to "
+                  "that line");
   }
-  return refuse(line_, "a key should stand here, and " + quoted(text_.substr(at_, 1)) +
-                           " begins none: remove it, or make it a comment with #");
+  return refuse(line_, "a key is expected here, but " + quoted(text_.substr(position_, 1)) +
+                           " starts no key: remove it, or make it a comment with #");
 }
 
 Result<std::string> Reader::read_value() {
-  if (is_old() && (here() == '\'' || here() == '"')) return read_quoted();
+  if (is_old() && (current() == '\'' || current() == '"')) return read_quoted();
   std::string value;
   const std::string_view ends = is_old() ? "{}" : "{}#";
-  // Printable ASCII without the blank, as isgraph() has it.
-  while (!at_end() && here() > ' ' && here() < 127 && ends.find(here()) == std::string_view::npos) {
-    value += take();
+  // Printable ASCII characters except the blank, as isgraph() defines it.
+  while (!at_end() && current() > ' ' && current() < 127 &&
+         ends.find(current()) == std::string_view::npos) {
+    value += next();
   }
   return value;
 }
 
 Result<std::string> Reader::read_quoted() {
-  const char quote = take();
+  const char quote = next();
   std::string value;
-  while (!at_end() && here() != quote && here() != '\n') value += take();
-  if (here() != quote) return refuse(line_, "a quoted value has no second quote in its line");
-  take();
+  while (!at_end() && current() != quote && current() != '\n') value += next();
+  if (current() != quote)
+    return refuse(line_, "the quoted value has no second quote in its line: write the quote");
+  next();
   return value;
 }
 
-// ---- which of the two
-// -----------------------------------------------------------------------------
-/// A key that only one of the two knows there.
+// ---- the dialect --------------------------------------------------------------------------------
+/// A key that only one dialect has at this depth.
 struct Mark {
   std::string_view key;
   unsigned depth;  ///< 0: top, 1: proxy, 2: rule
@@ -214,16 +218,17 @@ const Mark* find_mark(const Statements& statements, NdppdDialect dialect, unsign
 }  // namespace
 
 Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file) {
-  // 0.2's language has nearly all of 1.0's in it: read so, the keys tell which it is. A key of 0.2
-  // decides, since 1.0 would refuse it and 0.2 ignores those of 1.0.
+  // The syntax of 0.2 includes nearly all of 1.0, so the file is parsed as 0.2 first. Its keys then
+  // show the dialect. A key of 0.2 decides: 1.0 refuses such a key, but 0.2 ignores the keys of
+  // 1.0.
   auto statements = Reader{text, file, NdppdDialect::v0_2}.read();
   if (!statements) return Unexpected{statements.error()};
   NdppdFile result;
   result.statements = std::move(*statements);
   if (const Mark* old = find_mark(result.statements, NdppdDialect::v0_2)) {
-    result.told_by = old->key;
+    result.dialect_key = old->key;
   } else if (const Mark* newer = find_mark(result.statements, NdppdDialect::v1_0)) {
-    result.told_by = newer->key;
+    result.dialect_key = newer->key;
     result.dialect = NdppdDialect::v1_0;
     statements = Reader{text, file, NdppdDialect::v1_0}.read();
     if (!statements) return Unexpected{statements.error()};

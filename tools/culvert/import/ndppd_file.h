@@ -1,11 +1,11 @@
-// An ndppd.conf as statements. Two programs of that name read two languages: 0.2 (what Debian has)
-// and 1.0-devel. What the statements mean is import_ndppd's. Pure functions; any thread.
+// Parses an ndppd.conf to statements. ndppd 0.2 (the version of Debian) and ndppd 1.0-devel have
+// different file formats, here called dialects. import_ndppd() interprets the statements. Pure
+// functions; any thread.
 //
-// 0.2: `KEY [=] [VALUE] [{ … }]`. A value and a `{` stand in the line of their key, and the next
-// statement may follow in the same line. Comments are #, // and /* */; a value between ' or " may
-// have blanks.
-// 1.0: the same without `=` and quotes; a statement ends with its line or its block; # alone begins
-// a comment.
+// 0.2: `KEY [=] [VALUE] [{ … }]`. The value and the `{` are in the line of their key. The next
+// statement may follow in the same line. Comments are #, // and /* */. A value in ' or " may
+// contain blanks. 1.0: the same without `=` and quotes. A statement ends with its line or its
+// block. Only # starts a comment.
 #pragma once
 
 #include <cstdint>
@@ -20,22 +20,25 @@ namespace culvert::program {
 
 enum class NdppdDialect : std::uint8_t { v0_2, v1_0 };
 
+/// One `KEY VALUE { … }`.
 struct NdppdStatement {
   std::string key;
   std::string value;  ///< empty: none
   unsigned line = 0;
-  std::optional<std::vector<NdppdStatement>> block;
+  std::optional<std::vector<NdppdStatement>> block;  ///< nullopt: there is no `{ … }`
 };
 
+/// A whole file.
 struct NdppdFile {
   NdppdDialect dialect = NdppdDialect::v0_2;
-  /// The first key that only one of the two has; empty: there is none, and it is read as 0.2.
-  std::string told_by;
+  /// The first key that only one dialect has. Empty: there is none, so the dialect is 0.2.
+  std::string dialect_key;
   std::vector<NdppdStatement> statements;
 };
 
-/// Reads `text`. `file` is what errors call it; they name the line and say what is wrong and what
-/// to do. Where 0.2 would go on with half of the file, and say nothing, that is an error.
+/// Parses `text`. `file`: the name for errors. An error (code 0) names the line, what is wrong and
+/// what to do. ndppd 0.2 silently ignores the rest of a file after some mistakes; here these are
+/// errors.
 [[nodiscard]] Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file);
 
 }  // namespace culvert::program

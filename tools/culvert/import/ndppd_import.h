@@ -1,5 +1,5 @@
-// What an ndppd.conf says, as [ndp.IFACE] sections, with a report of each of its keys: nobody
-// should have to find out later what was lost. Pure functions; any thread.
+// Converts an ndppd.conf to [ndp.IFACE] sections, with a report of each key: the user shall see at
+// once what is different or unsupported. Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -11,35 +11,39 @@
 
 namespace culvert::program {
 
+/// The result for one key. If several apply, the greatest one is reported.
 enum class ImportFate : std::uint8_t {
   mapped,
   mapped_with_difference,
   unsupported,
-  ignored_by_original,  ///< ndppd reads the file as if it were not there
+  ignored_by_original,  ///< ndppd does not use the key either
 };
-/// "mapped-with-difference"
+/// The name in the report, like "mapped-with-difference".
 [[nodiscard]] std::string_view fate_name(ImportFate fate);
 
+/// One line of the report.
 struct ImportedKey {
   unsigned line = 0;
   std::string key, value;  ///< as written; the value may be empty
   ImportFate fate = ImportFate::mapped;
-  std::string text;  ///< what it has become, and what differs
+  std::string text;  ///< the TOML key and value, and the difference
 };
 
+/// The result of an import.
 struct Imported {
-  std::string toml;               ///< empty if nothing of the file could be taken over
-  std::string summary;            ///< which ndppd's file it was taken for, and why
-  std::vector<ImportedKey> keys;  ///< all of the file, in its order
+  std::string toml;               ///< empty: no rule of the file is supported
+  std::string summary;            ///< the dialect of the file, and the reason for it
+  std::vector<ImportedKey> keys;  ///< every key, in the order of the file
 
-  [[nodiscard]] bool is_whole() const;  ///< nothing is unsupported
+  [[nodiscard]] bool is_whole() const;  ///< no key is unsupported
 };
 
-/// Reads an ndppd.conf of 0.2 or 1.0-devel (ndppd_file.h). Fails where the file makes no sense to
-/// ndppd either; errors name the line and say what to do. `toml` is read by parse_config().
+/// Converts an ndppd.conf of 0.2 or 1.0-devel (ndppd_file.h). Fails if the file is wrong for ndppd
+/// too; the error (code 0) names the line, what is wrong and what to do. parse_config() reads the
+/// `toml`.
 [[nodiscard]] Result<Imported> import_ndppd(std::string_view text, std::string_view file);
 
-/// "ndppd.conf:12: ttl 30000: mapped: probe.alive_ttl = 30000"
+/// A line of the report: "ndppd.conf:12: ttl 30000: mapped: probe.alive_ttl = 30000".
 [[nodiscard]] std::string report_line(const ImportedKey& key, std::string_view file);
 
 }  // namespace culvert::program

@@ -1,4 +1,5 @@
-// The keys of ndppd.conf, and what each of them becomes: one table. Pure functions; any thread.
+// The table of ndppd.conf's keys, each with a function that maps it to NdpConfig. Pure functions;
+// any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace culvert::program {
 
-/// What has become of one key.
+/// The result of mapping one key.
 struct Outcome {
   ImportFate fate = ImportFate::mapped;
   std::string text;
@@ -31,9 +32,11 @@ struct Outcome {
   return {ImportFate::ignored_by_original, std::move(text)};
 }
 
+/// The part of the file in which a key is allowed.
 enum class NdppdLevel : std::uint8_t { top, proxy, rule };
 
-/// What a key is written into: 1.0 has the probes' times at the top, for all sections.
+/// The configuration that a key changes. In 1.0 the times of probes are at the top, for all
+/// sections.
 struct NdppdTarget {
   NdppdDialect dialect;
   NdpProbe& probe;
@@ -41,14 +44,15 @@ struct NdppdTarget {
   NdpRule* rule;       ///< null above a rule
 };
 
-/// All but `proxy` and `rule`, which have blocks.
+/// A key other than `proxy` and `rule`, which have blocks.
 struct NdppdKey {
   std::string_view name;
   NdppdLevel level;
   NdppdDialect dialect;
-  Outcome (*take)(const NdppdTarget& into, const std::string& value);
+  Outcome (*map)(const NdppdTarget& into, const std::string& value);
 };
 
+/// All keys of both dialects.
 [[nodiscard]] std::span<const NdppdKey> ndppd_keys();
 
 }  // namespace culvert::program

@@ -91,7 +91,7 @@ TEST(ImportNdppd, TakesAFileOf02) {
           "n:17: static: mapped: answer = \"static\"",
           "n:21: rule 2001:db8:2::1/64: mapped: prefix = \"2001:db8:2::/64\"",
           HasSubstr("n:21: iface tun0: mapped-with-difference: answer = \"probe\"")));
-  EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, as 'route-ttl' tells"));
+  EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, because it has the key 'route-ttl'"));
 }
 
 TEST(ImportNdppd, TakesAFileOf10) {
@@ -125,7 +125,7 @@ proxy eth1 {
   EXPECT_FALSE(read.ndp[1].router);          // 1.0's default
   EXPECT_EQ(read.ndp[1].probe, NdpProbe{});  // no rule of it asks
   EXPECT_THAT(read.report, testing::Contains(HasSubstr("n:12: autowire: unsupported")));
-  EXPECT_THAT(read.summary, HasSubstr("ndppd 1.0, as 'invalid-ttl' tells"));
+  EXPECT_THAT(read.summary, HasSubstr("ndppd 1.0, because it has the key 'invalid-ttl'"));
 }
 
 TEST(ImportNdppd, Has10sDefaultsWhereItsFileIsSilent) {
@@ -141,7 +141,7 @@ TEST(ImportNdppd, Has10sDefaultsWhereItsFileIsSilent) {
 TEST(ImportNdppd, SaysWhenNoKeyTellsTheDialect) {
   const Read read = import("proxy a { rule ::1:0/112 { static } }");
   EXPECT_TRUE(read.ndp.at(0).router);
-  EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, for no key tells which"));
+  EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, because no key shows the version"));
 }
 
 /// One key or rule of a file, and its line of the report.
@@ -161,20 +161,22 @@ const Reported kReported[] = {
     {section("router = 'YES'"), "n:2: router YES: mapped: router = true"},
     {section("router on"), "n:2: router on: mapped: router = false"},  // yes and true alone
     {section("timeout 600ms"), "mapped: probe.timeout = 600, as ndppd reads it"},
-    {section("timeout 0"), "mapped-with-difference: probe.timeout = 10, which is the least"},
-    {section("deadtime 99999999999"), "probe.dead_ttl = 86400000, which is the most"},
+    {section("timeout 0"),
+     "mapped-with-difference: probe.timeout = 10, which is culvert's minimum"},
+    {section("deadtime 99999999999"), "probe.dead_ttl = 86400000, which is culvert's maximum"},
     {section("retries -1"), "mapped-with-difference: a negative number"},
     {section("retries 2\nretries 3"),
-     "n:3: retries 3: ignored-by-original: ndppd 0.2 takes the "
-     "first, in line 2"},
+     "n:3: retries 3: ignored-by-original: ndppd 0.2 uses the "
+     "first value, in line 2"},
     {section("autowire yes"), "n:2: autowire yes: unsupported"},
-    {section("promiscuous true"), "mapped-with-difference: the interface is not made promiscuous"},
+    {section("promiscuous true"),
+     "mapped-with-difference: culvert does not make the interface promiscuous"},
     {section("rooter yes"),
-     "n:2: rooter yes: ignored-by-original: ndppd 0.2 does not know it: is "
+     "n:2: rooter yes: ignored-by-original: ndppd 0.2 does not know this key: is "
      "'router' meant?"},
-    {section("route-ttl 1"), "ignored-by-original: ndppd 0.2 knows it at the top"},
+    {section("route-ttl 1"), "ignored-by-original: ndppd 0.2 knows this key only at the top"},
     {section("valid-ttl { a 1 }"), "n:2: a 1: ignored-by-original: is in the block of 'valid-ttl'"},
-    {rules("rule 2001:db8::/64 { static no }"), "does not look at its value"},
+    {rules("rule 2001:db8::/64 { static no }"), "ndppd ignores the value"},
     {rules("rule 2001:db8::/64 { }"),
      "unsupported: prefix = \"2001:db8::/64\"; left out: it has "
      "none of static, auto and iface"},
@@ -188,29 +190,30 @@ const Reported kReported[] = {
      "n:4: rule 2001:db8::/64: mapped: prefix = \"2001:db8::/64\""},
     {rules("rule 2001:db8::/64 { iface b }\nrule 2001:db8::/64 { static }"),
      "n:4: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; has the prefix "
-     "of line 3: ndppd tries both, here it is one rule with answer = \"static\""},
+     "of line 3: ndppd tries both, but culvert has one rule with answer = \"static\""},
     {rules_of_10("rule 2001:db8::/32 {\nstatic\n}\nrule 2001:db8::/64 {\niface b\n}"),
-     "n:6: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd takes the "
-     "rule of line 3, which comes first"},
+     "n:6: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd uses the "
+     "rule of line 3, which is first"},
     {rules_of_10("rule 2001:db8::/64 {\niface b\n}\nrule 2001:db8::/32 {\nstatic\n}"),
      "n:6: rule 2001:db8::/32: mapped: prefix = \"2001:db8::/32\""},
     {rules_of_10("rule 2001:db8::/64 {\niface b\n}\nrule 2001:db8::/64 {\nstatic\n}"),
      "n:6: rule 2001:db8::/64: ignored-by-original: prefix = \"2001:db8::/64\"; has the prefix of "
-     "line 3, and is never reached"},
+     "line 3, so it is never used"},
     {rules_of_10("router no\nrouter yes\nrule 2001:db8::/64 {\nauto\n}"),
-     "n:3: router no: ignored-by-original: router = false; ndppd 1.0 takes the last, in line 4"},
+     "n:3: router no: ignored-by-original: router = false; ndppd 1.0 uses the last value, in line "
+     "4"},
     {rules_of_10("target 02:00:00:00:00:01\nrule 2001:db8::/64 {\nauto\n}"), "unsupported"},
     {rules_of_10("rule 2001:db8::/64 {\nauto\nrewrite 2001:db9::/64\n}"),
      "n:5: rewrite 2001:db9::/64: unsupported"},
     {rules_of_10("rule 2001:db8::/64 {\nauto\ntable 7\n}"), "n:5: table 7: mapped-with-difference"},
     {rules_of_10("promisc yes\nrule 2001:db8::/64 {\nauto\n}"),
-     "n:3: promisc yes: unsupported: ndppd 1.0 does not know it"},
+     "n:3: promisc yes: unsupported: ndppd 1.0 does not know this key"},
     {"proxy a { rule 2001:db8::/64 { static } }\nproxy a { router no\nttl 1 }",
-     "n:2: proxy a: mapped-with-difference: one section for each interface"},
+     "n:2: proxy a: mapped-with-difference: culvert has one section for each interface"},
     {"proxy a { router no\nrule ::1 { auto } }\nproxy a { router yes }\nroute-ttl 1",
      "n:3: router yes: unsupported: the section of this interface has one value"},
     {"proxy a { router no }\nproxy b { rule ::1 { static } }\nroute-ttl 1",
-     "n:1: proxy a: mapped-with-difference: [ndp.a]; left out, for there is no rule in it"},
+     "n:1: proxy a: mapped-with-difference: [ndp.a]; left out, because it has no rule"},
 };
 
 TEST(ImportNdppd, ReportsEachKey) {
@@ -240,20 +243,20 @@ const Refused kRefused[] = {
     {"", "n", "there is no `proxy IFACE"},
     {"route-ttl 1", "n", "there is no `proxy IFACE"},
     {"proxy a {\nrule ::1 { static }\n", "n, line 1", "is not closed"},
-    {"proxy a {\n}\n}\nproxy b { }", "n, line 3", "closes nothing"},
+    {"proxy a {\n}\n}\nproxy b { }", "n, line 3", "closes no block"},
     {"proxy a\n{\n}", "n, line 2", "is not in the line of its key"},
     {"proxy a {\nrouter \"yes\n}", "n, line 2", "no second quote"},
     {"/* a\nb", "n, line 1", "has no end"},
-    {"\n; proxy a { }", "n, line 2", "';' begins none"},
-    {"proxy { }", "n, line 1, key 'proxy'", "is no interface"},
-    {"proxy a/b { }", "n, line 1, key 'proxy', value 'a/b'", "is no interface"},
+    {"\n; proxy a { }", "n, line 2", "';' starts no key"},
+    {"proxy { }", "n, line 1, key 'proxy'", "is not an interface name"},
+    {"proxy a/b { }", "n, line 1, key 'proxy', value 'a/b'", "is not an interface name"},
     {"proxy a {\nrule eth1 { static }\n}", "n, line 2, key 'rule', value 'eth1'", "IPv6 address"},
     {"proxy a {\nrule 10.0.0.0/8 { static }\n}", "n, line 2, key 'rule', value '10.0.0.0/8'",
      "IPv6 address"},
     {"proxy a {\nrule ::1 { iface }\n}", "n, line 2, key 'iface'", "names no interface"},
-    {"renew 1 2\n", "n, line 1", "wants a new line"},  // 1.0 is strict
-    {"renew 1\nproxy a { rule ::1 { auto } rule ::2 { auto } }", "n, line 2", "wants a new line"},
-    {"a{a{a{a{a{a{a{a{a{a{}}}}}}}}}}", "n, line 1", "too many blocks"},
+    {"renew 1 2\n", "n, line 1", "start a new line"},  // 1.0 is strict
+    {"renew 1\nproxy a { rule ::1 { auto } rule ::2 { auto } }", "n, line 2", "start a new line"},
+    {"a{a{a{a{a{a{a{a{a{a{}}}}}}}}}}", "n, line 1", "nested too deep"},
 };
 
 TEST(ImportNdppd, RefusesWhatMakesNoSense) {
