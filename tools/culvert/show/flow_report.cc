@@ -8,7 +8,7 @@
 namespace culvert::program {
 namespace {
 
-/// The protocol by the name that people know; else its number.
+/// The name of a protocol, or its number in decimal.
 std::string protocol_name(std::uint8_t protocol) {
   switch (protocol) {
     case proto::kProtocolTcp:
@@ -49,7 +49,7 @@ Json flow_json(const FlowStatus& status) {
   json["age_seconds"] = flow.age.count();
   json["idle_seconds"] = flow.idle.count();
   json["packets"] = flow.packets;
-  // What the first packet came by; we have opened the flow where there is nothing.
+  // The outer addresses and the interface of the first packet. Outbound flows have none.
   if (!flow.pin.local.is_unspecified()) json["local"] = flow.pin.local.to_text();
   if (!flow.pin.remote.is_unspecified()) json["remote"] = flow.pin.remote.to_text();
   if (flow.pin.interface_index != 0)
@@ -73,15 +73,15 @@ Json device_json(const DeviceFlows& device) {
 }
 
 // ---- the table ----------------------------------------------------------------------------------
-/// "[2001:db8::1]:443", "192.0.2.1:53", "2001:db8::1".
-std::string end(const Json& flow, const char* address, const char* port) {
+/// An address with its port: "[2001:db8::1]:443", "192.0.2.1:53"; without a port "2001:db8::1".
+std::string address_text(const Json& flow, const char* address, const char* port) {
   const std::string text_of = text(flow, address);
   if (!flow.contains(port)) return text_of;
   const bool is_ipv6 = text_of.find(':') != std::string::npos;
   return (is_ipv6 ? "[" + text_of + "]" : text_of) + ":" + std::to_string(count(flow, port));
 }
 
-/// "7 s", "12 min", "3 h", "2 d".
+/// A duration like "7 s", "12 min", "3 h" or "2 d", rounded down.
 std::string duration(std::uint64_t seconds) {
   if (seconds < 120) return std::to_string(seconds) + " s";
   if (seconds < 7'200) return std::to_string(seconds / 60) + " min";
@@ -93,8 +93,8 @@ std::vector<std::string> cells_of(const Json& flow) {
   std::string protocol = text(flow, "protocol");
   if (flow.contains("identifier")) protocol += " " + std::to_string(count(flow, "identifier"));
   return {protocol,
-          end(flow, "far", "far_port"),
-          end(flow, "near", "near_port"),
+          address_text(flow, "far", "far_port"),
+          address_text(flow, "near", "near_port"),
           text(flow, "tunnel"),
           text(flow, "opened"),
           text(flow, "state"),
@@ -103,7 +103,8 @@ std::vector<std::string> cells_of(const Json& flow) {
           std::to_string(count(flow, "packets"))};
 }
 
-/// Columns as wide as their widest cell; from `first_right` on they are numbers.
+/// Rows with columns as wide as their widest cell. Columns from `first_right` on are numbers and
+/// aligned to the right.
 std::string rows_of(const std::vector<std::vector<std::string>>& rows, std::size_t first_right) {
   std::vector<std::size_t> widths(rows.front().size());
   for (const auto& row : rows) {
@@ -121,14 +122,14 @@ std::string rows_of(const std::vector<std::vector<std::string>>& rows, std::size
 
 std::string device_table(const Json& device) {
   const std::string name = "device " + text(device, "name") + ": ";
-  if (text(device, "pinning") == "off") return name + "pinning is off, so no flows are kept\n";
+  if (text(device, "pinning") == "off") return name + "pinning is off, so there is no flow table\n";
   const Json& list = device.at("list");
   const std::uint64_t flows = count(device, "flows");
   std::string table = name + std::to_string(flows) + (flows == 1 ? " flow" : " flows") + " of " +
                       std::to_string(count(device, "limit")) + ", " +
                       std::to_string(count(device, "displaced")) + " displaced, " +
                       std::to_string(count(device, "flow_table_full")) +
-                      " packets found no place\n";
+                      " packets without a free entry\n";
   if (list.empty()) return table;
   constexpr std::size_t kFirstNumber = 6;
   std::vector<std::vector<std::string>> rows{

@@ -1,5 +1,5 @@
-// What `show flows` says: the flows of devices as JSON, and that JSON as a table. Pure functions;
-// any thread.
+// The report of `show flows`: the flow tables of devices as JSON, and that JSON as a table for
+// people. Pure functions; any thread.
 #pragma once
 
 #include <span>
@@ -16,16 +16,17 @@ namespace culvert::program {
 struct DeviceFlows {
   std::string device;
   FlowTableStatus table;
-  std::vector<FlowStatus> flows;  ///< those that had a packet last; there may be more
+  std::vector<FlowStatus> flows;  ///< the flows with the latest packets, up to a limit
 };
 
-/// How many flows of a device are listed where nobody says so.
+/// How many flows of a device are listed by default.
 inline constexpr std::size_t kListedFlows = 1'000;
 
-/// {"devices":[{"name":…,"flows":…,"limit":…,…,"list":[…]}]} on one line.
+/// One line: {"devices":[{"name":…,"flows":…,"limit":…,…,"list":[…]}]}.
 [[nodiscard]] std::string flows_json(std::span<const DeviceFlows> devices);
 
-/// A table for people, of what flows_json() wrote and merge_reports() has put together.
+/// The table of a report that flows_json() has written and merge_reports() has merged. Fails if it
+/// is an error, or of another version of culvert.
 [[nodiscard]] Result<std::string> flows_table(std::string_view json);
 
 }  // namespace culvert::program

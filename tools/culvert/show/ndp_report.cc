@@ -8,7 +8,7 @@
 namespace culvert::program {
 namespace {
 
-/// Empty for a reason that only a newer process knows.
+/// The meaning of a reason; empty: only a newer process knows the reason.
 std::string_view meaning_of(std::string_view name) {
   const auto found = std::find_if(kNdpIgnored.begin(), kNdpIgnored.end(),
                                   [&](const NdpIgnoredFacts& each) { return each.name == name; });
@@ -26,15 +26,15 @@ Json rules_json(const NdpConfig& config) {
   return rules;
 }
 
-/// What is counted if it has happened at all.
+/// Counters that get a row only if they are not 0.
 constexpr std::pair<const char*, const char*> kCounted[] = {
-    {"duplicate_answers", "of the answers: to who was about to take the target (RFC 4862 5.4)"},
+    {"duplicate_answers", "answers to duplicate address detection of the target (RFC 4862 5.4)"},
     {"announcements", "unsolicited advertisements sent"},
-    {"advertisements", "of others: they are on the link"},
+    {"advertisements", "advertisements of other hosts, which are on the link"},
     {"probes", "echo requests sent to targets"},
     {"probes_answered", "targets found alive"},
     {"probes_unanswered", "targets found dead"},
-    {"receive_queue_full", "dropped by the kernel before culvert saw them"},
+    {"receive_queue_full", "dropped by the kernel before culvert received them"},
 };
 
 }  // namespace
@@ -78,14 +78,16 @@ std::string ndp_rows(const Json& ndp) {
   for (const Json& rule : ndp.at("rules")) {
     rows += "  rule " + text(rule, "prefix") + " " + text(rule, "answer") + "\n";
   }
-  if (waits.empty()) rows += "  hears " + text(ndp, "membership") + "\n";
+  if (waits.empty()) rows += "  multicast: " + text(ndp, "membership") + "\n";
   const Json& cache = ndp.at("cache");
   rows += "  knows " + std::to_string(count(ndp, "on_link")) +
           " on the link; probed: " + std::to_string(count(cache, "alive")) + " alive, " +
           std::to_string(count(cache, "dead")) + " dead, " +
-          std::to_string(count(cache, "probing")) + " asked\n";
-  rows += counted_row("counted", count(ndp, "received"), "received", "solicitations and the like");
-  rows += counted_row("counted", count(ndp, "answers"), "answers", "advertisements in answer");
+          std::to_string(count(cache, "probing")) + " being probed\n";
+  rows += counted_row("counted", count(ndp, "received"), "received",
+                      "solicitations and advertisements");
+  rows +=
+      counted_row("counted", count(ndp, "answers"), "answers", "advertisements sent as answers");
   for (const auto& [key, meaning] : kCounted) {
     if (count(ndp, key) != 0) rows += counted_row("counted", count(ndp, key), key, meaning);
   }

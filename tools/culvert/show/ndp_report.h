@@ -1,4 +1,5 @@
-// One NDP proxy in the report: as JSON, and that as rows for people. Any thread.
+// The report of one NDP proxy: as JSON, and that JSON as rows for people. Pure functions; any
+// thread.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,16 +11,16 @@ namespace culvert::program {
 
 using Json = nlohmann::ordered_json;  // keys stay in the order that people read them in
 
-/// What `show` has of one proxy.
+/// The state of one proxy.
 struct NdpReport {
   NdpStatus status;
-  std::string waits_because;  ///< empty: it answers
+  std::string waits_because;  ///< why it cannot answer yet; empty: it answers
 };
 
-/// `ignored` has the reasons that are not 0.
+/// The proxy as JSON. `ignored` has only the reasons whose count is not 0.
 [[nodiscard]] Json ndp_json(const NdpReport& report);
 
-/// Throws what the library does if a field is missing, as report_table() expects.
+/// The rows of the table. Throws Json::exception if a field is missing; report_table() catches it.
 [[nodiscard]] std::string ndp_rows(const Json& ndp);
 
 }  // namespace culvert::program

@@ -10,7 +10,7 @@ namespace culvert::program {
 namespace {
 
 std::string dump(const Json& json) {
-  // Names come from people and may be any bytes: what is no UTF-8 is replaced.
+  // Names can have any bytes. Invalid UTF-8 is replaced.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -90,7 +90,7 @@ Json device_json(const EngineStatus& device) {
 }
 
 // ---- the table ----------------------------------------------------------------------------------
-/// The direction and meaning of a reason; null for one that a newer process knows.
+/// The direction and meaning of a reason; null: only a newer process knows the reason.
 const DropReasonFacts* find_reason(std::string_view name) {
   const auto found = std::find_if(kDropReasons.begin(), kDropReasons.end(),
                                   [&](const DropReasonFacts& each) { return each.name == name; });
@@ -108,17 +108,17 @@ std::uint64_t dropped(const Json& drops, Direction direction) {
 
 constexpr std::size_t kCountWidth = 16;
 
-std::string direction_row(const Json& tunnel, const std::string& way, Direction direction) {
-  std::string row = "    " + left(way, 5);
+std::string direction_row(const Json& tunnel, const std::string& name, Direction direction) {
+  std::string row = "    " + left(name, 5);
   for (const std::uint64_t value :
-       {count(tunnel, (way + "_packets").c_str()), count(tunnel, (way + "_bytes").c_str()),
-        dropped(tunnel.at("drops"), direction), count(tunnel, (way + "_held").c_str())}) {
+       {count(tunnel, (name + "_packets").c_str()), count(tunnel, (name + "_bytes").c_str()),
+        dropped(tunnel.at("drops"), direction), count(tunnel, (name + "_held").c_str())}) {
     row += right(std::to_string(value), kCountWidth);
   }
   return row + "\n";
 }
 
-/// One line for each reason: how many, its name, what it means.
+/// One line for each reason: its count, name and meaning.
 std::string drop_rows(const Json& drops) {
   std::string rows;
   for (const auto& [name, packets] : drops.items()) {
@@ -129,13 +129,13 @@ std::string drop_rows(const Json& drops) {
   return rows;
 }
 
-/// What is worth a line only if it happened.
+/// Counters that get a line only if they are not 0.
 std::string event_rows(const Json& tunnel) {
   constexpr std::pair<const char*, const char*> kEvents[] = {
       {"errors_received", "ICMPv4 errors about packets of this tunnel"},
-      {"errors_relayed", "of them relayed inward"},
-      {"too_big_sent", "senders told that a packet was too big"},
-      {"too_big_suppressed", "not told, because of the rate limit"},
+      {"errors_relayed", "of these, relayed to the inner sender"},
+      {"too_big_sent", "ICMP errors sent: Packet Too Big, fragmentation needed"},
+      {"too_big_suppressed", "such errors not sent because of the rate limit"},
       {"ecn_anomalies", "packets whose ECN fields contradict each other (RFC 6040 4.2), forwarded"},
   };
   std::string rows;
@@ -151,9 +151,9 @@ std::string with_reason(const std::string& choice, const std::string& reason) {
   return reason.empty() ? choice : choice + " (" + reason + ")";
 }
 
-/// "prefix A, B, ... and 7 more"; nothing if there is none.
+/// "prefix A, B, C, D and 7 more"; empty: there is no prefix.
 std::string prefix_row(const Json& tunnel) {
-  constexpr std::size_t kMost = 4;  // the rest is in --json
+  constexpr std::size_t kMost = 4;  // --json has all
   const Json prefixes = tunnel.value("prefixes", Json::array());
   if (prefixes.empty()) return "";
   std::string row = "\n    prefix";
@@ -193,36 +193,36 @@ std::string device_rows(const Json& device) {
   if (!drops.empty() || lost != 0) rows += "  of no tunnel\n" + drop_rows(drops);
   if (lost != 0) {
     rows += counted_row("dropped", lost, "receive_queue_full",
-                        "dropped by the kernel before culvert saw them: it receives too slowly");
+                        "dropped by the kernel before culvert received them: it is too slow");
   }
   return rows;
 }
 
-/// True for a list of objects each of which has a name.
+/// Whether `list` is an array of objects that each have a string member `name`.
 bool is_list_of(const Json& list, const char* name) {
   return list.is_array() && std::all_of(list.begin(), list.end(), [&](const Json& each) {
            return each.is_object() && each.contains(name) && each[name].is_string();
          });
 }
 
-/// One answer: its devices, and its NDP proxies if it has any.
+/// Parses one answer. The result has `devices` and `ndp`, each possibly empty.
 Result<Json> parse_report(std::string_view answer) {
   Json json = Json::parse(answer, nullptr, false);
   if (json.is_object() && json.contains("error")) {
     return unreadable(json["error"].is_string() ? text(json, "error") : "is an error");
   }
   if (!json.is_object() || !json.contains("devices") || !json["devices"].is_array()) {
-    return unreadable("is no report: it runs another version of culvert");
+    return unreadable("is not a report: the process runs another version of culvert");
   }
   if (!json.contains("ndp")) json["ndp"] = Json::array();
   if (!is_list_of(json["devices"], "name") || !is_list_of(json["ndp"], "interface")) {
-    return unreadable("names no device: it runs another version of culvert");
+    return unreadable("names no device: the process runs another version of culvert");
   }
   return json;
 }
 
-/// Moves what is called `name` (empty: all) to the end of `to`.
-void take_named(std::vector<Json>& to, Json& list, const char* key, std::string_view name) {
+/// Moves the elements whose `key` is `name` (empty: all elements) to the end of `to`.
+void move_named(std::vector<Json>& to, Json& list, const char* key, std::string_view name) {
   for (Json& each : list) {
     if (name.empty() || text(each, key) == name) to.push_back(std::move(each));
   }
@@ -248,8 +248,8 @@ Result<std::string> merge_reports(std::span<const std::string> answers, std::str
   for (const std::string& answer : answers) {
     auto report = parse_report(answer);
     if (!report) return Unexpected{report.error()};
-    take_named(devices, (*report)["devices"], "name", name);
-    take_named(ndp, (*report)["ndp"], "interface", name);
+    move_named(devices, (*report)["devices"], "name", name);
+    move_named(ndp, (*report)["ndp"], "interface", name);
   }
   sort_by(devices, "name");
   sort_by(ndp, "interface");
@@ -268,7 +268,7 @@ Result<std::string> table_of(std::string_view json, Rows rows_of_device, Rows ro
     for (const Json& ndp : report->at("ndp")) table += rows_of_ndp(ndp);
     return table;
   } catch (const Json::exception&) {
-    return unreadable("lacks fields: it runs another version of culvert");
+    return unreadable("lacks fields: the process runs another version of culvert");
   }
 }
 

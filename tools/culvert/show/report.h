@@ -1,5 +1,5 @@
-// What `show` and the totals at the end say: the status of engines as JSON, and that JSON as a
-// table. Pure functions; any thread.
+// The report of `show` and of the end of `run`: the status of engines and NDP proxies as JSON, and
+// that JSON as a table for people. Pure functions; any thread.
 #pragma once
 
 #include <span>
@@ -12,17 +12,17 @@
 
 namespace culvert::program {
 
-/// {"devices":[…],"ndp":[…]} on one line; without `ndp` if there is none. `drops` and `ignored`
-/// have the reasons that are not 0.
+/// One line: {"devices":[…],"ndp":[…]}; without `ndp` if there is no proxy. `drops` and `ignored`
+/// have only the reasons whose count is not 0.
 [[nodiscard]] std::string report_json(std::span<const EngineStatus> devices,
                                       std::span<const NdpReport> ndp = {});
 
-/// Several reports in one, sorted by name. `name`: only that device or interface; empty: all.
-/// Fails if an answer is an error, or no report at all.
+/// Merges the reports of several processes, sorted by name. `name`: only this device or interface;
+/// empty: all. Fails if an answer is an error, or not a report.
 [[nodiscard]] Result<std::string> merge_reports(std::span<const std::string> answers,
                                                 std::string_view name);
 
-/// A report for people.
+/// The table of a report. Fails if it is an error, or of another version of culvert.
 [[nodiscard]] Result<std::string> report_table(std::string_view json);
 
 }  // namespace culvert::program

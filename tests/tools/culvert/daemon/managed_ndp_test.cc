@@ -290,7 +290,7 @@ TEST(NdpReports, AreJsonAndRows) {
   const auto table = report_table(text);
   ASSERT_TRUE(table);
   EXPECT_THAT(*table, HasSubstr("ndp eth7: serving\n  rule 2001:db8:0:1::/64 auto\n"));
-  EXPECT_THAT(*table, HasSubstr("  hears joined 3 groups\n"));
+  EXPECT_THAT(*table, HasSubstr("  multicast: joined 3 groups\n"));
   EXPECT_THAT(*table, testing::ContainsRegex("counted +7  answers "));
   EXPECT_THAT(*table, testing::ContainsRegex("counted +2  duplicate_answers "));
   EXPECT_THAT(*table, testing::ContainsRegex("ignored +5  no_rule +[a-z]"));
@@ -303,7 +303,7 @@ TEST(NdpReports, SayWhyTheyWait) {
   const auto table = report_table(report_json({}, {&report, 1}));
   ASSERT_TRUE(table);
   EXPECT_THAT(*table, HasSubstr("ndp eth7: waiting (it is down)\n"));
-  EXPECT_THAT(*table, testing::Not(HasSubstr("hears")));
+  EXPECT_THAT(*table, testing::Not(HasSubstr("multicast:")));
 }
 
 TEST(NdpReports, AreMergedAndFoundByInterface) {

@@ -79,8 +79,8 @@ TEST(FlowReport, IsATableForPeople) {
   const DeviceFlows devices[] = {broker()};
   const auto table = flows_table(flows_json(devices));
   ASSERT_TRUE(table);
-  EXPECT_THAT(*table, HasSubstr("device broker: 5 flows of 65536, 2 displaced, 3 packets found no "
-                                "place\n"));
+  EXPECT_THAT(*table, HasSubstr("device broker: 5 flows of 65536, 2 displaced, 3 packets "
+                                "without a free entry\n"));
   EXPECT_THAT(*table, HasSubstr("tcp       [2001:db8:f::2]:50000 [2001:db8::1]:443 alice"));
   EXPECT_THAT(*table, HasSubstr("icmpv6 77"));
   EXPECT_THAT(*table, HasSubstr("3 min"));
@@ -91,7 +91,7 @@ TEST(FlowReport, SaysThatPinningIsOff) {
   const DeviceFlows devices[] = {{.device = "tun", .table = {}, .flows = {}}};
   const auto table = flows_table(flows_json(devices));
   ASSERT_TRUE(table);
-  EXPECT_EQ(*table, "device tun: pinning is off, so no flows are kept\n");
+  EXPECT_EQ(*table, "device tun: pinning is off, so there is no flow table\n");
 }
 
 TEST(FlowReport, RefusesWhatIsNoReport) {

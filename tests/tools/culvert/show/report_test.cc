@@ -148,11 +148,12 @@ TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
           "\n"
           "    counted             4  errors_received             ICMPv4 errors about packets "
           "of this tunnel\n"
-          "    counted             2  errors_relayed              of them relayed inward\n"
-          "    counted             5  too_big_sent                senders told that a packet "
-          "was too big\n"
-          "    counted             1  too_big_suppressed          not told, because of the "
-          "rate limit\n"
+          "    counted             2  errors_relayed              of these, relayed to the "
+          "inner sender\n"
+          "    counted             5  too_big_sent                ICMP errors sent: Packet Too "
+          "Big, fragmentation needed\n"
+          "    counted             1  too_big_suppressed          such errors not sent because "
+          "of the rate limit\n"
           "    counted             8  ecn_anomalies               packets whose ECN fields "
           "contradict each other (RFC 6040 4.2), forwarded\n"
           "  of no tunnel\n"
@@ -160,7 +161,7 @@ TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
           std::string{facts(DropReason::tunnel_unknown).meaning} +
           "\n"
           "    dropped             9  receive_queue_full          dropped by the kernel "
-          "before culvert saw them: it receives too slowly\n");
+          "before culvert received them: it is too slow\n");
 }
 
 TEST(ReportTable, SaysWhatIsBehindATunnelAndThatItIsDown) {
