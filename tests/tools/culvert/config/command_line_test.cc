@@ -1,4 +1,5 @@
-// The words of `culvert run NAME …`: what each sets, and the sentence for each that makes no sense.
+// Parses the words of `culvert run NAME …`: the setting of each word, and the error for each
+// mistake.
 #include "tools/culvert/config/command_line.h"
 
 #include <gmock/gmock.h>
@@ -128,7 +129,7 @@ TEST(CommandLine, SetsWhatIsBehindATunnelAndWhatItMayBringIn) {
               testing::ElementsAre(*proto::Ipv6Prefix::from_text("2001:db8:1::/48")));
   EXPECT_THAT(plain.prefixes4, testing::ElementsAre(*proto::Ipv4Prefix::from_text("10.1.0.0/16")));
   EXPECT_FALSE(plain.accept6 || plain.accept4);
-  // Who says what is accepted says all of it: no IPv4 here.
+  // The list of `accept` is complete: it has no IPv4 prefix, so no IPv4 source is accepted.
   const TunnelConfig listed = tunnel_of(kGre + "accept 2001:db8::/32 accept fd00::/8");
   ASSERT_TRUE(listed.accept6 && listed.accept4);
   EXPECT_THAT(*listed.accept6, testing::ElementsAre(*proto::Ipv6Prefix::from_text("2001:db8::/32"),
@@ -171,7 +172,7 @@ TEST_P(CommandLineRefuses, WithWordValueAndAdvice) {
 }
 
 const Refused kRefused[] = {
-    // What is missing, unknown, or there twice.
+    // Words that are missing, unknown or given twice.
     {"", "mode", "", "is missing: write sit or gre"},
     {"remote 192.0.2.2", "mode", "", "is missing"},
     {"mode sit", "remote", "", "is missing: write the IPv4 address of the remote endpoint"},

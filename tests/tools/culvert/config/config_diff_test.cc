@@ -1,4 +1,4 @@
-// What is different between two files, and what may not be.
+// Counts the changes between two files, and refuses changes that need a restart.
 #include "tools/culvert/config/config_diff.h"
 
 #include <gmock/gmock.h>

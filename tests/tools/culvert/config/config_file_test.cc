@@ -1,4 +1,4 @@
-// The configuration file: the same words as the command line's, and where an error stands.
+// Reads the configuration file: the same words as the command line, and the place of an error.
 #include "tools/culvert/config/config_file.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ std::string device(const std::string& device_keys, const std::string& tunnel_key
 }
 const std::string kSit = "mode = \"sit\"\nremote = \"192.0.2.2\"\n";
 const std::string kGre = "mode = \"gre\"\nremote = \"192.0.2.2\"\n";
-/// One device "a" with the tunnels "alice" and, of this name and remote end, a second.
+/// One device "a" with the tunnel "alice" and a second one with this name and remote endpoint.
 std::string two(const std::string& first_keys, const std::string& second_keys,
                 const std::string& name = "bob", const std::string& remote = "192.0.2.3") {
   return device("", "name = 'alice'\n" + kSit + first_keys + "\n") +
@@ -75,7 +75,7 @@ ttl = 255
   expect_same(settings->devices.at(0), *same);
 }
 
-/// A key with its TOML value, and the words that mean the same.
+/// A key with its TOML value, and the equivalent words of the command line.
 struct Same {
   std::string device_keys, tunnel_keys, words;
   std::vector<OptionText> options = {};
@@ -178,7 +178,7 @@ const Refused kRefused[] = {
     {"[device.a]\ntunnel = []", ", line 1, key 'tunnel'", "add a section [[device.a.tunnel]]"},
     {"[device.a]\n[device.a.tunnel]\nmode = 'sit'", ", line 2, key 'tunnel'", "two brackets"},
     {device("", kSit) + "[[device.a.tunnel]]\n", ", line 7, key 'mode'", "is missing"},
-    // Of two tunnels. The first stands in lines 3 to 7, the second in 9 to 13.
+    // Two tunnels. The first is in lines 3 to 7, the second in lines 9 to 13.
     {two("prefix = '2001:db8:1::/48'", "prefix = '2001:db8:2::1/56'"),
      ", line 13, key 'prefix', value '2001:db8:2::1/56'", "write 2001:db8:2::/56"},
     {two("prefix = ['2001:db8:1::/48']", "prefix = ['2001:db8:2::/48',\n'2001:0db8:1::/48']"),

@@ -1,5 +1,5 @@
-// [ndp.IFACE] of the configuration file: what it sets, where an error stands, and the way back to
-// TOML.
+// Reads [ndp.IFACE] of the configuration file: the settings, the place of an error, and the
+// conversion back to TOML.
 #include "tools/culvert/config/ndp_options.h"
 
 #include <gmock/gmock.h>
@@ -48,7 +48,7 @@ answer = "auto"
   expect_same(settings->ndp[0], expected);
 }
 
-/// Every key with a value that it does not have by default.
+/// Every key with a value that is not its default.
 NdpConfig everything() {
   NdpConfig config;
   config.interface = "eth0.100";  // a dot, which a bare key of TOML cannot have

@@ -1,4 +1,4 @@
-// What a running device becomes by `culvert tunnel`.
+// Applies `culvert tunnel` to the settings of a running device.
 #include "tools/culvert/config/tunnel_command.h"
 
 #include <gmock/gmock.h>

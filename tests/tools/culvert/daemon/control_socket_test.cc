@@ -1,5 +1,5 @@
-// The control socket: questions and answers between a server on an io_context and clients as they
-// are and as they should not be.
+// The control socket: requests and answers between a server on an io_context and clients, both
+// well-behaved and hostile.
 #include "tools/culvert/daemon/control_socket.h"
 
 #include <gmock/gmock.h>
@@ -22,7 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-/// A folder of its own for the sockets of one test.
+/// A separate folder for the sockets of one test.
 class ControlSocket : public testing::Test {
  protected:
   ControlSocket() {
@@ -36,7 +36,7 @@ class ControlSocket : public testing::Test {
   std::string folder_;
 };
 
-/// A server that answers "<request>!" on a thread of its own.
+/// A server on its own thread. It answers "<request>!".
 class EchoServer {
  public:
   explicit EchoServer(const std::string& path, std::chrono::milliseconds client_timeout = 5s)
@@ -82,7 +82,7 @@ TEST_F(ControlSocket, BelongsToItsOwnerAloneAndGoesWithTheServer) {
 }
 
 TEST_F(ControlSocket, ReplacesTheSocketOfADeadProcess) {
-  // The descriptor is closed, the file stays: as after SIGKILL.
+  // The descriptor is closed and the file stays, as after SIGKILL.
   { ASSERT_TRUE(bind_unix_socket(path("a.sock"), 1)); }
   ASSERT_TRUE(std::filesystem::exists(path("a.sock")));
   EXPECT_EQ(send_request(path("a.sock"), "x").error().code, ECONNREFUSED);

@@ -1,4 +1,5 @@
-// An engine that forwards nothing and reports what the test says; its device is a real TUN device.
+// A fake engine. It forwards nothing and reports the status that the test sets. Its device is a
+// real TUN device.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -14,7 +15,7 @@
 
 namespace culvert::program {
 
-/// What a test sees of the engines that were opened, also after they are gone.
+/// The calls of all fake engines of a test. It outlives them.
 struct FakeEngineLog {
   int opened = 0, started = 0, applied = 0, refreshed = 0, stopped = 0, alive = 0;
 };
@@ -68,7 +69,7 @@ class FakeEngine final : public Engine {
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t) const override { return flow_list; }
   [[nodiscard]] int failure_fd() const noexcept override { return failure_.get(); }
 
-  /// As if a worker had lost its device.
+  /// Reports a failure, as if a worker had lost its device.
   void fail() const {
     const std::uint64_t one = 1;
     ASSERT_EQ(::write(failure_.get(), &one, sizeof one), ssize_t{sizeof one});
@@ -99,7 +100,7 @@ class FakeEngine final : public Engine {
   EngineStatus status_;
 };
 
-/// To be called in place of Engine::open.
+/// Opens a fake in place of Engine::open.
 inline Result<std::unique_ptr<Engine>> open_fake(const Config& config, FakeEngineLog& log) {
   auto tun = io::open_tun(config.device, config.workers);
   if (!tun) return Unexpected{tun.error()};

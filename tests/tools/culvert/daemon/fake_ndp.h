@@ -1,4 +1,4 @@
-// A proxy that answers nobody and keeps what it was told.
+// A fake NDP proxy. It answers no solicitation and records its settings.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace culvert::program {
 
-/// What a test sees of the proxies that were opened, also after they are gone.
+/// The calls of all fake proxies of a test. It outlives them.
 struct FakeNdpLog {
   int opened = 0, alive = 0, lost = 0, applied = 0;
   std::vector<NdpInterface> interfaces;  ///< each that was set
@@ -66,7 +66,7 @@ class FakeNdp final : public NdpProxy {
   NdpStatus status_;
 };
 
-/// To be called in place of NdpProxy::open.
+/// Opens a fake in place of NdpProxy::open.
 inline Result<std::unique_ptr<NdpProxy>> open_fake(NdpConfig config, FakeNdpLog& log) {
   return std::unique_ptr<NdpProxy>{std::make_unique<FakeNdp>(std::move(config), log)};
 }

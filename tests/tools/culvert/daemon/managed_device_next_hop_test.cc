@@ -1,5 +1,5 @@
-// What a device tells its engine of next hops, and when it tells it something else. The engine is a
-// fake, the kernel is real, in a namespace of its own.
+// The next hops that a device gives its engine, and when they change. The engine is a fake; the
+// kernel is real, in a network namespace.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ host::DeviceSettings settings(const std::string& words, SendChoice send) {
   return *parsed;
 }
 
-/// A device with a tunnel to the peer of a wire.
+/// A device with a tunnel to the other namespace of a veth pair.
 struct Rig {
   explicit Rig(SendChoice send,
                const std::string& words = "mode sit remote 192.0.2.2 local 192.0.2.1") {

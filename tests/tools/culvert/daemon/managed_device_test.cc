@@ -1,5 +1,5 @@
-// One device from settings to packets: what is checked against the host, what is set, and what is
-// said. The engine is a fake, the kernel is real, in a namespace of its own.
+// One device with its kernel state: the checks against the host, the addresses and routes, and the
+// line on stdout. The engine is a fake; the kernel is real, in a network namespace.
 #include "tools/culvert/daemon/managed_device.h"
 
 #include <gmock/gmock.h>
@@ -33,8 +33,8 @@ host::DeviceSettings settings(const std::string& words) {
   return *parsed;
 }
 
-/// An outer interface "eth9" with 10.0.0.5/24; a default route by it. The device is a TUN device:
-/// for the route table all are equal.
+/// An outer interface "eth9" with 10.0.0.5/24 and a default route. It is a TUN device: the routing
+/// table does not distinguish types of devices.
 struct Host {
   Host() {
     EXPECT_TRUE(netlink->disable_address_generation(outer->index));
@@ -107,7 +107,7 @@ TEST(CheckAgainstHost, RefusesARouteThatCoversTheRemoteEnd) {
       EXPECT_THAT(checked.error().advice, HasSubstr("`ip route add 192.0.2.1/32 dev eth9`"));
     }
     EXPECT_TRUE(host::HostChecker{*host.netlink}.check(settings(words + "0.0.0.0/0 dev eth9")));
-    // With a route of its own the remote end stays outside of what is more general.
+    // A more specific route to the remote endpoint keeps it out of the tunnel.
     ASSERT_TRUE(host.netlink->add_route(host.outer->index, *Ipv4Prefix::from_text("192.0.2.0/24")));
     EXPECT_TRUE(host::HostChecker{*host.netlink}.check(settings(words + "192.0.0.0/8")));
     EXPECT_FALSE(host::HostChecker{*host.netlink}.check(settings(words + "192.0.2.0/24")));
@@ -115,7 +115,7 @@ TEST(CheckAgainstHost, RefusesARouteThatCoversTheRemoteEnd) {
   });
 }
 
-/// All that the kernel says about addresses, and about IPv6 routes.
+/// The kernel's addresses and IPv6 routes, as text.
 std::string addresses_and_routes() {
   std::ostringstream text;
   text << std::ifstream{"/proc/net/if_inet6"}.rdbuf()
@@ -140,7 +140,7 @@ TEST(ManagedDevice, SetsWhatWasAskedForAndTakesItAway) {
       EXPECT_THAT(now, HasSubstr("20010db8000100000000000000000002"));
       EXPECT_THAT(now, HasSubstr("20010db8000200000000000000000002"));
       EXPECT_THAT(now, HasSubstr("20010db8000900000000000000000000 30"));
-      // RFC 4213 3.7: 10.0.0.5 behind fe80::.
+      // RFC 4213 3.7: fe80::/64 with 10.0.0.5 in the last 32 bits.
       EXPECT_THAT(now, HasSubstr("fe80000000000000000000000a000005"));
     }
     EXPECT_EQ(log.alive, 0);

@@ -1,4 +1,4 @@
-// NDP proxies kept in step with real interfaces, with a fake in the place of the proxy itself.
+// ManagedNdp and NdpSet follow real interfaces. The proxies are fakes.
 #include "tools/culvert/daemon/managed_ndp.h"
 
 #include <gmock/gmock.h>
@@ -33,13 +33,13 @@ NdpConfig section(std::string interface) {
   return config;
 }
 
-/// Proxies on interfaces of a namespace that is this process's own.
+/// Proxies on interfaces of a network namespace.
 struct Rig {
   void start(const std::vector<NdpConfig>& sections) {
     const auto started = set.start(sections);
     ASSERT_TRUE(started) << started.error().message();
   }
-  /// Runs handlers until it holds; bounded.
+  /// Runs handlers until the condition is true, or until a time limit.
   template <class Condition>
   [[nodiscard]] bool until(Condition condition) {
     for (int i = 0; i < 1000 && !condition(); ++i) context.run_for(10ms);
@@ -57,7 +57,7 @@ struct Rig {
              [this](std::string_view line) { said += line; }};
 };
 
-/// Without duplicate address detection, so that addresses are there at once.
+/// Without duplicate address detection, so that addresses are usable at once.
 void add_veth(const std::string& name) {
   ip("link add " + name + " type veth peer name " + name + "p");
   io::run("echo 0 > /proc/sys/net/ipv6/conf/" + name + "/accept_dad");

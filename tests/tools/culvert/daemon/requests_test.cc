@@ -1,4 +1,4 @@
-// What the control socket answers, and how a client reads it.
+// The answers to requests, and how a client reads them.
 #include "tools/culvert/daemon/requests.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ EngineStatus device(const std::string& name, const std::vector<std::string>& tun
   return status;
 }
 
-/// Two devices; what is to be changed is written down.
+/// Handlers with two devices. They record the changes.
 struct Rig {
   std::vector<EngineStatus> devices{device("a", {"alice", "bob"}), device("b", {"b"})};
   std::optional<Error> refusal;

@@ -1,5 +1,5 @@
-// Running devices until a signal comes, with a fake engine: what is up meanwhile, and that nothing
-// is left afterwards, however it ends.
+// Runs devices with fake engines until a signal: their state while they run, and that nothing is
+// left after each kind of end.
 #include "tools/culvert/daemon/supervisor.h"
 
 #include <gmock/gmock.h>
@@ -40,7 +40,7 @@ remote = "192.0.2.2"
 local = "127.0.0.1"
 )";
 
-/// Options for two devices with fake engines, and what is seen of them.
+/// Options for two devices with fake engines, and a record of their calls and output.
 struct Rig {
   Rig() {
     std::string pattern = testing::TempDir() + "culvert-XXXXXX";
@@ -57,8 +57,8 @@ struct Rig {
   }
   ~Rig() { std::filesystem::remove_all(folder); }
 
-  /// Runs the devices; `meanwhile` on another thread as soon as the control socket answers, and
-  /// what it returns is sent to this process as a signal (0: none).
+  /// Runs the devices. As soon as the control socket answers, it calls `meanwhile` on another
+  /// thread, and sends the signal that `meanwhile` returns to this process (0: none).
   Result<void> run(const std::function<int(const std::string& report)>& meanwhile) {
     std::thread other{[&, path = options.control_path] {
       Result<std::string> report = send_request(path, R"({"request":"show"})");
@@ -187,7 +187,7 @@ TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
   });
 }
 
-/// The same with other words for the first device's tunnel, or without the second device.
+/// The same file with other words for the first device's tunnel, or without the second device.
 Settings changed(const std::string& from, const std::string& to) {
   std::string text = kTwoDevices;
   text.replace(text.find(from), from.size(), to);
@@ -255,7 +255,7 @@ TEST(Supervisor, ChangesNothingIfTheKernelRefusesAPartOfTheFile) {
       file = changed("\"2001:db8:9::/48\"", "\"2001:db8:6::/48\", \"2001:db8:7::/48\"");
       const auto answer = request(rig, R"({"request":"reload"})");
       EXPECT_THAT(answer["error"], HasSubstr("a route to 2001:db8:7::/48 by lo"));
-      // The next change starts from what was there.
+      // The next change starts from the previous settings.
       file = changed("\"2001:db8:9::/48\"", "\"2001:db8:9::/48\", \"2001:db8:5::/48\"");
       EXPECT_EQ(request(rig, R"({"request":"reload"})")["done"], "1 device changed");
       file = changed("address", "workers = 2\naddress");
@@ -314,7 +314,8 @@ TEST(Supervisor, ChangesATunnelThatRuns) {
   });
 }
 
-// The second device is opened when the first has looked and nobody watches yet.
+// The network changes after the first device has read it and before the watch starts, while the
+// second device is opened.
 TEST(Supervisor, SeesWhatHasChangedDuringStart) {
   in_namespace([] {
     const io::Wire wire;

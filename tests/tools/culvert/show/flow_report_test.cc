@@ -1,4 +1,4 @@
-// Flows as `show flows` lists them.
+// The report of `show flows`.
 #include "tools/culvert/show/flow_report.h"
 
 #include <gmock/gmock.h>

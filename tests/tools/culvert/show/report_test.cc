@@ -1,4 +1,4 @@
-// The report: the JSON that scripts rely on, and the table for people.
+// The report of `show`: the JSON for scripts, and the table for people.
 #include "tools/culvert/show/report.h"
 
 #include <gmock/gmock.h>
