@@ -17,7 +17,7 @@ struct Answers {
   bool has_failed = false;
 };
 
-Answers ask_all(const std::string& request) {
+Answers request_all(const std::string& request) {
   Answers answers;
   for (const std::string& path : find_control_sockets()) {
     auto answer = send_request(path, request);
@@ -63,7 +63,7 @@ int show(ShowArguments arguments) {
                                           : request_line("show", arguments.tunnel);
   Answers answers;
   if (arguments.control_path.empty()) {
-    answers = ask_all(request);
+    answers = request_all(request);
     if (answers.reports.empty() && answers.has_failed) return kSystemError;
   } else {
     auto answer = send_request(arguments.control_path, request);

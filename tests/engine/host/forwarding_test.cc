@@ -71,7 +71,8 @@ struct Host {
   Result<netlink::Netlink> netlink = netlink::Netlink::open();
 };
 
-ForwardingSettings wish_of(const DeviceSettings& settings, const std::vector<NdpConfig>& ndp = {}) {
+ForwardingSettings wanted_of(const DeviceSettings& settings,
+                             const std::vector<NdpConfig>& ndp = {}) {
   const DeviceSettings* devices[] = {&settings};
   return forwarding_settings(devices, ndp);
 }
@@ -81,12 +82,12 @@ TEST(ForwardingSettings, IsForTheDeviceTheProxiesAndTheUplinks) {
     const Host host;
     std::vector<NdpConfig> ndp(1);
     ndp[0].interface = "lan0";
-    const auto wish = wish_of(device({"forwarding", "prefix", "2001:db8::/32"}), ndp);
-    EXPECT_THAT(wish.ipv6, ElementsAre("lan0", "tun1", "up"));
-    EXPECT_THAT(wish.ipv4, IsEmpty());
-    EXPECT_THAT(wish_of(device({"forwarding", "prefix", "10.0.0.0/8"})).ipv4,
+    const auto wanted = wanted_of(device({"forwarding", "prefix", "2001:db8::/32"}), ndp);
+    EXPECT_THAT(wanted.ipv6, ElementsAre("lan0", "tun1", "up"));
+    EXPECT_THAT(wanted.ipv4, IsEmpty());
+    EXPECT_THAT(wanted_of(device({"forwarding", "prefix", "10.0.0.0/8"})).ipv4,
                 ElementsAre("tun1", "up"));
-    EXPECT_EQ(wish_of(device({"prefix", "2001:db8::/32"}), ndp), ForwardingSettings{});
+    EXPECT_EQ(wanted_of(device({"prefix", "2001:db8::/32"}), ndp), ForwardingSettings{});
   });
 }
 

@@ -123,7 +123,7 @@ Result<BoundSocket> bind_unix_socket(std::string path, int backlog) {
   if (const auto removed = remove_stale_socket(path); !removed) return Unexpected{removed.error()};
   io::Fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!fd) return fail(errno, "open control socket", path);
-  // Linux gives the file the mode of the socket, so other users can connect at no moment.
+  // Linux gives the file the mode of the socket, so other users can never connect.
   ::fchmod(fd.get(), 0600);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
       ::listen(fd.get(), backlog) != 0) {

@@ -153,9 +153,9 @@ TEST(CommandLine, SetsOptions) {
 
 struct Refused {
   std::string words;
-  std::string word;    ///< that the sentence names
-  std::string value;   ///< that it names; empty: there is none
-  std::string advice;  ///< a part of what it says
+  std::string word;    ///< the word in the sentence
+  std::string value;   ///< its value in the sentence; empty: none
+  std::string advice;  ///< a part of its text
 };
 
 class CommandLineRefuses : public testing::TestWithParam<Refused> {};

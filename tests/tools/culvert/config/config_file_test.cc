@@ -149,8 +149,8 @@ TEST(ConfigFile, TakesSeveralDevices) {
 
 struct Refused {
   std::string toml;
-  std::string place;   ///< behind the name of the file
-  std::string advice;  ///< a part of what it says
+  std::string place;   ///< after the name of the file
+  std::string advice;  ///< a part of its text
 };
 
 class ConfigFileRefuses : public testing::TestWithParam<Refused> {};

@@ -117,7 +117,7 @@ TEST(NdpWords, OfTwoInterfacesStandSideBySide) {
 
 struct Refused {
   std::string toml;
-  std::string place;  ///< behind the file's name
+  std::string place;  ///< after the name of the file
   std::string advice;
 };
 

@@ -31,7 +31,7 @@ class FakeEngine final : public Engine {
     status_.io = "uring";
     status_.receive = "packet";
     status_.workers = config.workers;
-    take(config);
+    set_config(config);
   }
   ~FakeEngine() override { --log_.alive; }
 
@@ -44,7 +44,7 @@ class FakeEngine final : public Engine {
     if (const auto valid = validate(config); !valid) return valid;
     if (refuses_to_apply) return Unexpected{Error{0, "apply", config.device, "as the test says"}};
     ++log_.applied;
-    take(config);
+    set_config(config);
     return {};
   }
   void refresh() override {
@@ -75,13 +75,13 @@ class FakeEngine final : public Engine {
     ASSERT_EQ(::write(failure_.get(), &one, sizeof one), ssize_t{sizeof one});
   }
   std::function<void(EngineStatus&)> on_refresh;
-  std::vector<io::NextHop> next_hops;      ///< by tunnel, as told last
+  std::vector<io::NextHop> next_hops;      ///< by tunnel, the last one set
   std::vector<unsigned> outer_interfaces;  ///< the same
-  std::vector<FlowStatus> flow_list;       ///< what flows() gives, whatever the limit
+  std::vector<FlowStatus> flow_list;       ///< returned by flows() for each limit
   bool refuses_to_apply = false;
 
  private:
-  void take(const Config& config) {
+  void set_config(const Config& config) {
     status_.mtu_bytes = config.mtu.value_or(1480);
     status_.tunnels.clear();
     for (const TunnelConfig& tunnel : config.tunnels) {
@@ -89,7 +89,7 @@ class FakeEngine final : public Engine {
                                  .local = tunnel.local.value_or(proto::Ipv4Address{}),
                                  .mtu_bytes = status_.mtu_bytes,
                                  .send = "raw",
-                                 .send_reason = "not told",
+                                 .send_reason = "not chosen",
                                  .totals = {}});
     }
   }

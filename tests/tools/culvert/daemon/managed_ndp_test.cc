@@ -45,16 +45,16 @@ struct Rig {
     for (int i = 0; i < 1000 && !condition(); ++i) context.run_for(10ms);
     return condition();
   }
-  [[nodiscard]] bool says(std::string_view text) const {
-    return said.find(text) != std::string::npos;
+  [[nodiscard]] bool has_printed(std::string_view text) const {
+    return printed.find(text) != std::string::npos;
   }
   [[nodiscard]] const NdpInterface& last() const { return log.interfaces.back(); }
 
   FakeNdpLog log;
-  std::string said;
+  std::string printed;
   boost::asio::io_context context;
   NdpSet set{context, [this](NdpConfig config) { return open_fake(std::move(config), log); },
-             [this](std::string_view line) { said += line; }};
+             [this](std::string_view line) { printed += line; }};
 };
 
 /// Without duplicate address detection, so that addresses are usable at once.
@@ -75,7 +75,7 @@ TEST(ManagedNdp, StartsOnAnInterfaceThatIsThere) {
     ip("addr add 2001:db8:0:1::1/64 dev eth7 nodad");
     Rig rig;
     rig.start({section("eth7")});
-    ASSERT_TRUE(rig.until([&] { return rig.says("answers"); })) << rig.said;
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
     EXPECT_EQ(rig.last().index, ::if_nametoindex("eth7"));
     EXPECT_EQ(rig.last().address.bytes, (std::array<std::uint8_t, 6>{2, 0, 0, 0, 0, 1}));
     EXPECT_EQ(rig.last().link_local, address("fe80::ff:fe00:1"));
@@ -83,7 +83,7 @@ TEST(ManagedNdp, StartsOnAnInterfaceThatIsThere) {
     EXPECT_TRUE(has_own(rig.last(), "2001:db8:0:1::1"));
     EXPECT_TRUE(has_own(rig.last(), "fe80::ff:fe00:1"));
     EXPECT_THAT(
-        rig.said,
+        rig.printed,
         HasSubstr("culvert: ndp eth7 answers for 2001:db8:0:1::/64 (auto); all-multicast, since "
                   "a prefix is too large\n"));
   });
@@ -93,23 +93,23 @@ TEST(ManagedNdp, WaitsForAnInterfaceAndFollowsItsLife) {
   in_namespace([] {
     Rig rig;
     rig.start({section("eth7")});
-    EXPECT_EQ(rig.said, "culvert: ndp eth7 waits: there is no such interface\n");
+    EXPECT_EQ(rig.printed, "culvert: ndp eth7 waits: there is no such interface\n");
     EXPECT_EQ(rig.set.reports().at(0).waits_because, "there is no such interface");
     add_veth("eth7");
-    ASSERT_TRUE(rig.until([&] { return rig.says("answers"); })) << rig.said;
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
     const unsigned before = rig.last().index;
-    rig.said.clear();
+    rig.printed.clear();
     ip("link set eth7 down");
-    ASSERT_TRUE(rig.until([&] { return rig.says("waits: it is down"); })) << rig.said;
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("waits: it is down"); })) << rig.printed;
     ip("link set eth7 up");
-    ASSERT_TRUE(rig.until([&] { return rig.says("answers"); })) << rig.said;
-    rig.said.clear();
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
+    rig.printed.clear();
     ip("link del eth7");
-    ASSERT_TRUE(rig.until([&] { return rig.says("waits: there is no such interface"); }));
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("waits: there is no such interface"); }));
     EXPECT_GE(rig.log.lost, 2);
-    rig.said.clear();
+    rig.printed.clear();
     add_veth("eth7");
-    ASSERT_TRUE(rig.until([&] { return rig.says("answers"); })) << rig.said;
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
     EXPECT_NE(rig.last().index, before);
     EXPECT_EQ(rig.log.opened, 1);  // one proxy all the time: its counters stay
   });
@@ -120,7 +120,7 @@ TEST(ManagedNdp, FollowsMacAndAddresses) {
     add_veth("eth7");
     Rig rig;
     rig.start({section("eth7")});
-    ASSERT_TRUE(rig.until([&] { return rig.says("answers"); })) << rig.said;
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
     ip("link set eth7 address 02:00:00:00:00:99");
     EXPECT_TRUE(rig.until([&] { return rig.last().address.bytes[5] == 0x99; }));
     ip("addr add 2001:db8:0:1::5/64 dev eth7 nodad");
@@ -128,7 +128,8 @@ TEST(ManagedNdp, FollowsMacAndAddresses) {
     ip("addr del 2001:db8:0:1::5/64 dev eth7");
     EXPECT_TRUE(rig.until([&] { return !has_own(rig.last(), "2001:db8:0:1::5"); }));
     ip("-6 addr flush dev eth7 scope link");
-    EXPECT_TRUE(rig.until([&] { return rig.says("waits: it has no usable link-local address"); }));
+    EXPECT_TRUE(
+        rig.until([&] { return rig.has_printed("waits: it has no usable link-local address"); }));
     EXPECT_TRUE(rig.last().link_local.is_unspecified());
     ip("addr add fe80::7/64 dev eth7 nodad");
     EXPECT_TRUE(rig.until([&] { return rig.last().link_local == address("fe80::7"); }));
@@ -155,7 +156,7 @@ TEST(ManagedNdp, DoesNotAnswerOnWhatIsNoEthernet) {
   in_namespace([] {
     Rig rig;
     rig.start({section("lo")});
-    EXPECT_THAT(rig.said, HasSubstr("waits: it is not an Ethernet interface"));
+    EXPECT_THAT(rig.printed, HasSubstr("waits: it is not an Ethernet interface"));
     EXPECT_TRUE(rig.log.interfaces.empty());
   });
 }
@@ -166,10 +167,11 @@ TEST(ManagedNdp, SaysWhatTheKernelRefusesAndTriesAgain) {
     Rig rig;
     rig.log.refuses_interface = true;
     rig.start({section("eth7")});
-    ASSERT_TRUE(rig.until([&] { return rig.says("waits: join a group: EPERM"); })) << rig.said;
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("waits: join a group: EPERM"); }))
+        << rig.printed;
     rig.log.refuses_interface = false;
     ip("link set eth7 mtu 1400");
-    ASSERT_TRUE(rig.until([&] { return rig.says("answers"); })) << rig.said;
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
     EXPECT_EQ(rig.last().mtu_bytes, 1400);
   });
 }
@@ -184,11 +186,11 @@ TEST(NdpSet, ChangesWhatAFileSaysAnew) {
     ASSERT_TRUE(rig.set.apply({changed, section("eth9")}));
     EXPECT_EQ(rig.log.applied, 1);
     EXPECT_EQ(rig.log.alive, 2);
-    EXPECT_THAT(rig.said, HasSubstr("culvert: ndp eth8 has stopped\n"));
+    EXPECT_THAT(rig.printed, HasSubstr("culvert: ndp eth8 has stopped\n"));
     ASSERT_EQ(rig.set.reports().size(), 2u);
     EXPECT_FALSE(rig.set.reports()[0].status.config.router);
     EXPECT_EQ(rig.set.reports()[1].status.config.interface, "eth9");
-    changed.on_link = 64;  // a size: refused in place, so that the proxy is made anew
+    changed.on_link = 64;  // a table size cannot change in place, so there is a new proxy
     ASSERT_TRUE(rig.set.apply({changed}));
     EXPECT_EQ(rig.log.opened, 4);
     EXPECT_EQ(rig.log.alive, 1);

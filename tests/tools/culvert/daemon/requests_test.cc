@@ -36,8 +36,8 @@ struct Rig {
                              if (refusal) return Unexpected{*refusal};
                              return std::string{"1 tunnel added"};
                            },
-                           .change_tunnel = [this](const TunnelCommand& what) -> Result<void> {
-                             command = what;
+                           .change_tunnel = [this](const TunnelCommand& change) -> Result<void> {
+                             command = change;
                              if (refusal) return Unexpected{*refusal};
                              return {};
                            }};

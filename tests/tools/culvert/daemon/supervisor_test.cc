@@ -170,7 +170,7 @@ TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
       return engine;
     };
     const auto result = rig.run([&](const std::string&) {
-      std::this_thread::sleep_for(500ms);  // what start itself has changed is settled
+      std::this_thread::sleep_for(500ms);  // the changes of the start have settled
       const int before = refreshed;
       auto netlink = netlink::Netlink::open();
       for (int i = 1; i <= 20; ++i) {  // a burst
@@ -229,7 +229,7 @@ TEST(Supervisor, BringsDevicesUpAndDownWithTheFile) {
       std::string text = kTwoDevices;
       text.replace(text.find("[device.tun2]"), 13, "[device.tun3]");
       text.replace(text.find("device.tun2.tunnel"), 18, "device.tun3.tunnel");
-      file = *parse_config(text, "test");  // with the route of the one that goes
+      file = *parse_config(text, "test");  // with the route of the removed device
       EXPECT_EQ(request(rig, R"({"request":"reload"})")["done"], "1 device added, 1 removed");
       EXPECT_EQ(::if_nametoindex("tun2"), 0u);
       EXPECT_NE(::if_nametoindex("tun3"), 0u);

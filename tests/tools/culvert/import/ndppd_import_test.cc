@@ -1,6 +1,5 @@
-// ndppd.conf of both dialects: what the TOML says, read by our own parser, and what the report says
-// of each key. The shapes are those of the files that come with ndppd 0.2.5, 0.2.x master and
-// 1.0-devel.
+// Imports ndppd.conf files of both dialects: compares the TOML, read by our own parser, and the
+// report of each key. The files are like those of ndppd 0.2.5, 0.2.x master and 1.0-devel.
 #include "tools/culvert/import/ndppd_import.h"
 
 #include <gmock/gmock.h>
@@ -182,7 +181,7 @@ const Reported kReported[] = {
      "none of static, auto and iface"},
     {rules("rule 2001:db8::/64 { auto\nstatic }"), "refuses a rule with more than one"},
     {rules("rule ff02::1 { static }"), "n:3: rule ff02::1: unsupported"},
-    // Longest prefix here; by order, and more than one, there.
+    // culvert uses the longest prefix; ndppd uses the order, and tries several rules.
     {rules("rule 2001:db8::/32 { static }\nrule 2001:db8::/64 { iface b }"),
      "n:4: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd tries the "
      "rule of line 3 too"},
