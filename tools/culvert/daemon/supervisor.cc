@@ -281,10 +281,10 @@ void Supervisor::refresh_soon() {
   settle_.async_wait([this](ErrorCode error) {
     is_settling_ = false;
     if (error) return;
-    const auto start = Clock::now();
+    const auto start = std::chrono::steady_clock::now();
     devices_.refresh();
     trim_heap();
-    last_refresh_time_ = Clock::now() - start;
+    last_refresh_time_ = std::chrono::steady_clock::now() - start;
   });
 }
 
