@@ -31,11 +31,11 @@ Routes routes_of(const DeviceSettings& settings) {
 
 Unexpected<Error> refuse(int code, const DeviceSettings& settings, std::string_view word,
                          const std::string& value, std::string advice) {
-  return Unexpected{Error{
-      .code = code,
-      .operation = "device",
-      .object = settings.config.device + ", word " + culvert::quoted(word) + ", value " + culvert::quoted(value),
-      .advice = std::move(advice)}};
+  return Unexpected{Error{.code = code,
+                          .operation = "device",
+                          .object = settings.config.device + ", word " + culvert::quoted(word) +
+                                    ", value " + culvert::quoted(value),
+                          .advice = std::move(advice)}};
 }
 
 std::string interface_list() {
