@@ -156,7 +156,7 @@ ConfigError ConfigBuilder::to_config_error(const ConfigConflict& conflict) const
     return entry ? entry->given.line : tunnel.line;
   };
   const unsigned first_line = line_of(first);
-  std::string text = conflict.what;
+  std::string text = conflict.problem;
   if (conflict.first != conflict.second && first_line != 0) {
     text += " (line " + std::to_string(first_line) + ")";
   }
