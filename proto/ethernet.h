@@ -13,6 +13,9 @@
 namespace culvert::proto {
 
 inline constexpr std::size_t kEthernetHeaderBytes = 14;
+/// Bytes from the first byte of the frame. RFC 894, RFC 2464 3.
+inline constexpr std::size_t kEthernetDestinationOffset = 0, kEthernetSourceOffset = 6,
+                             kEthernetTypeOffset = 12;
 inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 
 /// A link-layer address, in the order of the wire.
@@ -34,9 +37,9 @@ struct EthernetAddress {
 inline void build_ethernet(std::span<std::byte, kEthernetHeaderBytes> header,
                            const EthernetAddress& destination,
                            const EthernetAddress& source) noexcept {
-  store(header, 0, destination);
-  store(header, 6, source);
-  store_be16(header, 12, kEtherTypeIpv6);
+  store(header, kEthernetDestinationOffset, destination);
+  store(header, kEthernetSourceOffset, source);
+  store_be16(header, kEthernetTypeOffset, kEtherTypeIpv6);
 }
 
 }  // namespace culvert::proto

@@ -11,8 +11,8 @@ namespace {
 void set_word(std::span<std::byte> packet, std::size_t offset, std::uint16_t value) noexcept {
   const auto before = load<Be16>(packet, offset);
   const auto after = Be16::from_host(value);
-  store(packet, detail::kIpv4ChecksumOffset,
-        update(load<Be16>(packet, detail::kIpv4ChecksumOffset), before, after));
+  store(packet, kIpv4ChecksumOffset,
+        update(load<Be16>(packet, kIpv4ChecksumOffset), before, after));
   store(packet, offset, after);
 }
 
@@ -36,23 +36,24 @@ std::size_t copy_copied_options(std::span<std::byte> out,
 }  // namespace
 
 void set_ipv4_tos(std::span<std::byte> packet, std::uint8_t tos) noexcept {
-  set_word(packet, 0, static_cast<std::uint16_t>(load_u8(packet, 0) << 8 | tos));
+  set_word(packet, kIpVersionOffset,
+           static_cast<std::uint16_t>(load_u8(packet, kIpVersionOffset) << 8 | tos));
 }
 
 void set_ipv4_total_bytes(std::span<std::byte> packet, std::uint16_t total_bytes) noexcept {
-  set_word(packet, detail::kIpv4TotalLengthOffset, total_bytes);
+  set_word(packet, kIpv4TotalLengthOffset, total_bytes);
 }
 
 void set_ipv4_identification(std::span<std::byte> packet, std::uint16_t identification) noexcept {
-  set_word(packet, detail::kIpv4IdentificationOffset, identification);
+  set_word(packet, kIpv4IdentificationOffset, identification);
 }
 
 void set_ipv4_fragment(std::span<std::byte> packet, std::uint16_t offset_bytes, bool more_fragments,
                        bool dont_fragment) noexcept {
-  set_word(packet, detail::kIpv4FragmentOffset,
-           static_cast<std::uint16_t>((dont_fragment ? detail::kIpv4DontFragment : 0) |
-                                      (more_fragments ? detail::kIpv4MoreFragments : 0) |
-                                      offset_bytes / 8));
+  set_word(
+      packet, kIpv4FragmentOffset,
+      static_cast<std::uint16_t>((dont_fragment ? kIpv4DontFragment : 0) |
+                                 (more_fragments ? kIpv4MoreFragments : 0) | offset_bytes / 8));
 }
 
 std::size_t build_ipv4_fragment_header(std::span<std::byte, 60> header, const Ipv4Packet& original,
@@ -68,9 +69,9 @@ std::size_t build_ipv4_fragment_header(std::span<std::byte, 60> header, const Ip
     option_bytes = copy_copied_options(out, options);
   }
   const std::size_t header_bytes = kIpv4HeaderBytes + option_bytes;
-  store(header, 0, static_cast<std::uint8_t>(0x40 | header_bytes / 4));
-  store(header, detail::kIpv4ChecksumOffset, Be16{});
-  store(header, detail::kIpv4ChecksumOffset, finish(sum(header.first(header_bytes))));
+  store(header, kIpVersionOffset, static_cast<std::uint8_t>(0x40 | header_bytes / 4));
+  store(header, kIpv4ChecksumOffset, Be16{});
+  store(header, kIpv4ChecksumOffset, finish(sum(header.first(header_bytes))));
   return header_bytes;
 }
 

@@ -9,6 +9,7 @@
 #include "proto/address.h"
 #include "proto/checksum.h"
 #include "proto/parsed.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::proto {
 
@@ -82,20 +83,15 @@ void set_ipv4_fragment(std::span<std::byte> packet, std::uint16_t offset_bytes, 
 
 namespace detail {
 
-inline constexpr std::size_t kIpv4TotalLengthOffset = 2, kIpv4IdentificationOffset = 4,
-                             kIpv4FragmentOffset = 6, kIpv4ChecksumOffset = 10;
-inline constexpr std::uint16_t kIpv4DontFragment = 0x4000, kIpv4MoreFragments = 0x2000,
-                               kIpv4OffsetMask = 0x1fff;
-
 // Fills in everything but the two views. The caller has checked that 20 bytes are there.
 inline Ipv4Packet read_ipv4_fields(std::span<const std::byte> bytes,
                                    std::size_t header_bytes) noexcept {
   const std::uint16_t fragment = load_be16(bytes, kIpv4FragmentOffset);
-  return {.source = load<Ipv4Address>(bytes, 12),
-          .destination = load<Ipv4Address>(bytes, 16),
-          .tos = load_u8(bytes, 1),
-          .ttl = load_u8(bytes, 8),
-          .protocol = load_u8(bytes, 9),
+  return {.source = ipv4_source(bytes),
+          .destination = ipv4_destination(bytes),
+          .tos = load_u8(bytes, kIpv4TosOffset),
+          .ttl = load_u8(bytes, kIpv4TtlOffset),
+          .protocol = load_u8(bytes, kIpv4ProtocolOffset),
           .identification = load_be16(bytes, kIpv4IdentificationOffset),
           .fragment_offset_bytes = static_cast<std::uint16_t>((fragment & kIpv4OffsetMask) * 8),
           .more_fragments = (fragment & kIpv4MoreFragments) != 0,
@@ -108,7 +104,7 @@ inline Ipv4Packet read_ipv4_fields(std::span<const std::byte> bytes,
 // The header's size, from its first byte.
 inline Parsed<std::size_t> check_ipv4_header(std::span<const std::byte> bytes) noexcept {
   if (bytes.size() < kIpv4HeaderBytes) return Unexpected{Malformed::truncated};
-  const std::uint8_t version_and_length = load_u8(bytes, 0);
+  const std::uint8_t version_and_length = load_u8(bytes, kIpVersionOffset);
   if (version_and_length >> 4 != 4) return Unexpected{Malformed::bad_version};
   const std::size_t header_bytes = (version_and_length & 0xfu) * 4u;
   if (header_bytes < kIpv4HeaderBytes) return Unexpected{Malformed::bad_header_length};
@@ -122,7 +118,7 @@ inline Parsed<Ipv4Packet> parse_ipv4(std::span<const std::byte> bytes,
                                      ChecksumCheck check) noexcept {
   const auto header_bytes = detail::check_ipv4_header(bytes);
   if (!header_bytes) return Unexpected{header_bytes.error()};
-  const std::size_t total_bytes = load_be16(bytes, detail::kIpv4TotalLengthOffset);
+  const std::size_t total_bytes = load_be16(bytes, kIpv4TotalLengthOffset);
   if (total_bytes < *header_bytes) return Unexpected{Malformed::bad_header_length};
   if (total_bytes > bytes.size()) return Unexpected{Malformed::truncated};
   if (check == ChecksumCheck::verify) {
@@ -144,7 +140,7 @@ inline Parsed<Ipv4Packet> parse_quoted_ipv4(std::span<const std::byte> bytes) no
   // Some stacks quote a total length they have already changed: it may shorten what is there by
   // padding, never by the header.
   const std::size_t total_bytes =
-      std::max<std::size_t>(load_be16(bytes, detail::kIpv4TotalLengthOffset), *header_bytes);
+      std::max<std::size_t>(load_be16(bytes, kIpv4TotalLengthOffset), *header_bytes);
 
   Ipv4Packet packet = detail::read_ipv4_fields(bytes, *header_bytes);
   packet.bytes = bytes.first(std::min(bytes.size(), total_bytes));
@@ -159,8 +155,8 @@ inline void build_ipv4(std::span<std::byte, kIpv4HeaderBytes> header,
     return Be32::from_host(high << 16 | low);
   };
   const Be32 words[3] = {
-      word(0x4500u | fields.tos, fields.total_bytes),
-      word(fields.identification, fields.dont_fragment ? detail::kIpv4DontFragment : 0),
+      word(std::uint32_t{kIpv4VersionAndMinimumIhl} << 8 | fields.tos, fields.total_bytes),
+      word(fields.identification, fields.dont_fragment ? kIpv4DontFragment : 0),
       word(std::uint32_t{fields.ttl} << 8 | fields.protocol, 0),
   };
   const auto source = load<std::uint32_t>(fields.source.bytes);
@@ -168,11 +164,11 @@ inline void build_ipv4(std::span<std::byte, kIpv4HeaderBytes> header,
   const ChecksumSum total = ChecksumSum{words[0].wire()} + ChecksumSum{words[1].wire()} +
                             ChecksumSum{words[2].wire()} + ChecksumSum{source} +
                             ChecksumSum{destination};
-  store(header, 0, words[0]);
-  store(header, 4, words[1]);
-  store(header, 8, Be32::from_host(words[2].host() | finish(total).host()));
-  store(header, 12, source);
-  store(header, 16, destination);
+  store(header, kIpVersionOffset, words[0]);
+  store(header, kIpv4IdentificationOffset, words[1]);
+  store(header, kIpv4TtlOffset, Be32::from_host(words[2].host() | finish(total).host()));
+  store(header, kIpv4SourceOffset, source);
+  store(header, kIpv4DestinationOffset, destination);
 }
 
 }  // namespace culvert::proto

@@ -45,12 +45,13 @@ Parsed<UpperLayer> find_upper_layer(const Ipv6Packet& packet) noexcept {
 }
 
 void set_ipv6_traffic_class(std::span<std::byte> packet, std::uint8_t traffic_class) noexcept {
-  const std::uint16_t first_word = load_be16(packet, 0);
-  store_be16(packet, 0, static_cast<std::uint16_t>((first_word & 0xf00f) | traffic_class << 4));
+  const std::uint16_t first_word = load_be16(packet, kIpVersionOffset);
+  store_be16(packet, kIpVersionOffset,
+             static_cast<std::uint16_t>((first_word & 0xf00f) | traffic_class << 4));
 }
 
 void set_ipv6_payload_bytes(std::span<std::byte> packet, std::uint16_t payload_bytes) noexcept {
-  store_be16(packet, detail::kIpv6PayloadLengthOffset, payload_bytes);
+  store_be16(packet, kIpv6PayloadLengthOffset, payload_bytes);
 }
 
 }  // namespace culvert::proto

@@ -9,6 +9,7 @@
 #include "proto/address.h"
 #include "proto/byte_order.h"
 #include "proto/parsed.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::proto {
 
@@ -68,17 +69,15 @@ void set_ipv6_payload_bytes(std::span<std::byte> packet, std::uint16_t payload_b
 
 namespace detail {
 
-inline constexpr std::size_t kIpv6PayloadLengthOffset = 4;
-
 // Fills in everything but the two views. The caller has checked that 40 bytes are there.
 inline Ipv6Packet read_ipv6_fields(std::span<const std::byte> bytes) noexcept {
-  const std::uint32_t first_word = load_be32(bytes, 0);
-  return {.source = load<Ipv6Address>(bytes, 8),
-          .destination = load<Ipv6Address>(bytes, 24),
+  const std::uint32_t first_word = load_be32(bytes, kIpVersionOffset);
+  return {.source = ipv6_source(bytes),
+          .destination = ipv6_destination(bytes),
           .traffic_class = static_cast<std::uint8_t>(first_word >> 20),
           .flow_label = first_word & 0xfffff,
-          .hop_limit = load_u8(bytes, 7),
-          .next_header = load_u8(bytes, 6),
+          .hop_limit = load_u8(bytes, kIpv6HopLimitOffset),
+          .next_header = load_u8(bytes, kIpv6NextHeaderOffset),
           .bytes = {},
           .payload = {}};
 }
@@ -86,7 +85,7 @@ inline Ipv6Packet read_ipv6_fields(std::span<const std::byte> bytes) noexcept {
 // The size that the header states for the whole packet.
 inline Parsed<std::size_t> check_ipv6_header(std::span<const std::byte> bytes) noexcept {
   if (bytes.size() < kIpv6HeaderBytes) return Unexpected{Malformed::truncated};
-  if (load_u8(bytes, 0) >> 4 != 6) return Unexpected{Malformed::bad_version};
+  if (ip_version(bytes) != 6) return Unexpected{Malformed::bad_version};
   return kIpv6HeaderBytes + load_be16(bytes, kIpv6PayloadLengthOffset);
 }
 
@@ -113,12 +112,12 @@ inline Parsed<Ipv6Packet> parse_quoted_ipv6(std::span<const std::byte> bytes) no
 
 inline void build_ipv6(std::span<std::byte, kIpv6HeaderBytes> header,
                        const Ipv6Fields& fields) noexcept {
-  store_be32(header, 0, 0x6000'0000u | std::uint32_t{fields.traffic_class} << 20);
-  store_be32(header, detail::kIpv6PayloadLengthOffset,
+  store_be32(header, kIpVersionOffset, 0x6000'0000u | std::uint32_t{fields.traffic_class} << 20);
+  store_be32(header, kIpv6PayloadLengthOffset,
              std::uint32_t{fields.payload_bytes} << 16 | std::uint32_t{fields.next_header} << 8 |
                  fields.hop_limit);
-  store(header, 8, fields.source);
-  store(header, 24, fields.destination);
+  store(header, kIpv6SourceOffset, fields.source);
+  store(header, kIpv6DestinationOffset, fields.destination);
 }
 
 }  // namespace culvert::proto

@@ -26,16 +26,16 @@ void replace_word(std::span<std::byte> segment, std::size_t offset, std::uint16_
 
 Parsed<TcpHeader> parse_tcp(std::span<const std::byte> segment) noexcept {
   if (segment.size() < kTcpHeaderBytes) return Unexpected{Malformed::truncated};
-  const std::size_t header_bytes = (load_u8(segment, 12) >> 4) * 4u;
+  const std::size_t header_bytes = tcp_header_bytes(segment);
   if (header_bytes < kTcpHeaderBytes) return Unexpected{Malformed::bad_header_length};
   if (header_bytes > segment.size()) return Unexpected{Malformed::bad_header_length};
-  return TcpHeader{.source_port = load_be16(segment, 0),
-                   .destination_port = load_be16(segment, 2),
-                   .sequence = load_be32(segment, 4),
-                   .acknowledgment = load_be32(segment, 8),
+  return TcpHeader{.source_port = load_be16(segment, kSourcePortOffset),
+                   .destination_port = load_be16(segment, kDestinationPortOffset),
+                   .sequence = load_be32(segment, kTcpSequenceOffset),
+                   .acknowledgment = load_be32(segment, kTcpAcknowledgmentOffset),
                    .header_bytes = static_cast<std::uint8_t>(header_bytes),
-                   .flags = load_u8(segment, 13),
-                   .window = load_be16(segment, 14),
+                   .flags = load_u8(segment, kTcpFlagsOffset),
+                   .window = load_be16(segment, kTcpWindowOffset),
                    .options = segment.subspan(kTcpHeaderBytes, header_bytes - kTcpHeaderBytes)};
 }
 

@@ -7,11 +7,11 @@
 
 #include "proto/byte_order.h"
 #include "proto/parsed.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::proto {
 
 inline constexpr std::size_t kTcpHeaderBytes = 20;  ///< without options
-inline constexpr std::size_t kTcpChecksumOffset = 16;
 /// Flags in the low byte of the 13th and 14th byte. RFC 9293 3.1, RFC 3168 6.1.
 inline constexpr std::uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh = 0x08,
                               kTcpAck = 0x10, kTcpUrg = 0x20, kTcpEce = 0x40, kTcpCwr = 0x80;

@@ -6,11 +6,11 @@
 #include <span>
 
 #include "proto/parsed.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::proto {
 
 inline constexpr std::size_t kUdpHeaderBytes = 8;
-inline constexpr std::size_t kUdpChecksumOffset = 6;
 
 struct UdpHeader {
   std::uint16_t source_port = 0;

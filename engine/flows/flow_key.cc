@@ -6,6 +6,7 @@
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 #include "proto/tcp.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -16,7 +17,6 @@ using proto::Ipv6Address;
 constexpr std::uint8_t kIcmpv4EchoReply = 0, kIcmpv4Echo = 8;
 constexpr std::uint8_t kIcmpv6EchoRequest = 128, kIcmpv6EchoReply = 129;
 constexpr std::size_t kIcmpHeaderBytes = 8;
-constexpr std::size_t kTcpFlagsOffset = 13;
 
 bool has_ports(std::uint8_t protocol) noexcept {
   switch (protocol) {
@@ -58,10 +58,11 @@ bool is_pinnable_address(Ipv4Address address) noexcept {
 /// Stores source and destination as far and near. False: the flow must not be pinned. `bytes`: an
 /// IPv6 packet; each address is copied in one step (proto/in_place.h).
 bool set_addresses(FlowKey& key, std::span<const std::byte> bytes, Direction direction) noexcept {
-  constexpr std::size_t kSource = 8, kDestination = 24;
   const bool is_inbound = direction == Direction::inbound;
-  key.far = proto::load<Ipv6Address>(bytes, is_inbound ? kSource : kDestination);
-  key.near = proto::load<Ipv6Address>(bytes, is_inbound ? kDestination : kSource);
+  key.far = proto::load<Ipv6Address>(
+      bytes, is_inbound ? proto::kIpv6SourceOffset : proto::kIpv6DestinationOffset);
+  key.near = proto::load<Ipv6Address>(
+      bytes, is_inbound ? proto::kIpv6DestinationOffset : proto::kIpv6SourceOffset);
   return is_pinnable_address(key.far) && is_pinnable_address(key.near);
 }
 bool set_addresses(FlowKey& key, Ipv4Address source, Ipv4Address destination,
@@ -87,13 +88,13 @@ void set_upper(FlowPacket& flow, const UpperLayer& upper, Direction direction,
   flow.role = FlowRole::none;
   flow.key.protocol = upper.protocol;
   if (has_ports(upper.protocol)) {
-    if (upper.bytes.size() < 4) return;
-    const std::uint32_t source = proto::load_be16(upper.bytes, 0);
-    const std::uint32_t destination = proto::load_be16(upper.bytes, 2);
+    if (upper.bytes.size() < proto::kPortsBytes) return;
+    const std::uint32_t source = proto::load_be16(upper.bytes, proto::kSourcePortOffset);
+    const std::uint32_t destination = proto::load_be16(upper.bytes, proto::kDestinationPortOffset);
     flow.key.word =
         direction == Direction::inbound ? source << 16 | destination : destination << 16 | source;
-    if (upper.protocol == proto::kProtocolTcp && upper.bytes.size() > kTcpFlagsOffset)
-      flow.tcp_flags = proto::load_u8(upper.bytes, kTcpFlagsOffset);
+    if (upper.protocol == proto::kProtocolTcp && upper.bytes.size() > proto::kTcpFlagsOffset)
+      flow.tcp_flags = proto::load_u8(upper.bytes, proto::kTcpFlagsOffset);
   } else if (upper.protocol == (upper.is_ipv6 ? proto::kProtocolIcmpv6 : proto::kProtocolIcmp)) {
     if (upper.bytes.size() < kIcmpHeaderBytes) return;
     const std::uint8_t type = proto::load_u8(upper.bytes, 0);
@@ -195,8 +196,8 @@ FlowPacket flow_of_whole(const InnerPacket& inner, std::span<const std::byte> by
   if (inner.upper_offset == 0) return flow;
   const bool is_pinnable = inner.is_ipv6()
                                ? set_addresses(flow.key, bytes, direction)
-                               : set_addresses(flow.key, proto::load<Ipv4Address>(bytes, 12),
-                                               proto::load<Ipv4Address>(bytes, 16), direction);
+                               : set_addresses(flow.key, proto::ipv4_source(bytes),
+                                               proto::ipv4_destination(bytes), direction);
   if (!is_pinnable) return flow;
   const auto whole = bytes.first(inner.size_bytes);
   set_upper(flow, {inner.upper_protocol, whole.subspan(inner.upper_offset), inner.is_ipv6()},

@@ -7,6 +7,7 @@
 #include "proto/icmpv4.h"
 #include "proto/icmpv6.h"
 #include "proto/ipv6.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -106,7 +107,8 @@ Relayed relay_ipv6(ErrorBuffer& buffer, const ConfiguredSource& configured, cons
                                                          : DropReason::icmp_error_not_ours,
             {}};
   }
-  const std::size_t size = proto::kIpv6HeaderBytes + proto::load_be16(inner->bytes, 4);
+  const std::size_t size =
+      proto::kIpv6HeaderBytes + proto::load_be16(inner->bytes, proto::kIpv6PayloadLengthOffset);
   Message message{proto::kIcmpv6DestinationUnreachable, proto::kIcmpv6CodeAddressUnreachable, 0};
   if (is_too_big) {
     const auto mtu_bytes = fit_ipv6(tunnel, path_mtu).mtu_bytes;
@@ -126,7 +128,7 @@ Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
                                                          : DropReason::icmp_error_not_ours,
             {}};
   }
-  const std::size_t size = proto::load_be16(inner->bytes, 2);
+  const std::size_t size = proto::load_be16(inner->bytes, proto::kIpv4TotalLengthOffset);
   Message message{proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeHost, 0};
   if (is_too_big) {
     const auto mtu_bytes = fit_ipv4(tunnel, path_mtu).mtu_bytes;
@@ -147,7 +149,7 @@ std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const ConfiguredS
                                           const Tunnel& tunnel, Bytes inner,
                                           std::uint16_t mtu_bytes) noexcept {
   if (inner.empty()) return {};
-  if (proto::load_u8(inner, 0) >> 4 == 6) {
+  if (proto::ip_version(inner) == 6) {
     const auto ipv6 = proto::parse_ipv6(inner);
     if (!ipv6) return {};
     const auto least = std::max(mtu_bytes, proto::kIpv6MinimumMtu);  // RFC 4213 3.2.2
@@ -177,7 +179,7 @@ std::span<const std::byte> answer_unreachable(ErrorBuffer& buffer, const Configu
                                               Bytes inner,
                                               const Unreachable& unreachable) noexcept {
   if (inner.empty()) return {};
-  if (proto::load_u8(inner, 0) >> 4 == 6) {
+  if (proto::ip_version(inner) == 6) {
     const auto ipv6 = proto::parse_ipv6(inner);
     if (!ipv6 || ipv6->destination.is_multicast()) return {};
     return build(buffer, source.value_or(ipv6->destination), *ipv6,
@@ -209,7 +211,8 @@ Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noex
   const bool is_too_big = is_fragmentation_needed(*error);
   std::uint16_t path_mtu = tunnel->path->mtu();
   if (is_too_big) {
-    const auto reported = reported_path_mtu(*error, proto::load_be16(outer->bytes, 2));
+    const auto reported =
+        reported_path_mtu(*error, proto::load_be16(outer->bytes, proto::kIpv4TotalLengthOffset));
     if (reported == 0) return drop(DropReason::icmp_error_not_relayed, tunnel);
     // An error must not raise the estimate (RFC 1191 3): this one is about an earlier, larger
     // packet.

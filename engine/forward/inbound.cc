@@ -5,6 +5,7 @@
 #include "engine/offload/gso.h"
 #include "proto/ecn.h"
 #include "proto/ipv4.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -96,7 +97,7 @@ bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protoc
 /// 3.1.
 bool is_for_encapsulator(const InnerPacket& inner, std::span<const std::byte> bytes,
                          const proto::Ipv4Packet& outer) noexcept {
-  return !inner.is_ipv6() && proto::load<proto::Ipv4Address>(bytes, 16) == outer.source;
+  return !inner.is_ipv6() && proto::ipv4_destination(bytes) == outer.source;
 }
 
 /// The positions of the offload must lie within the inner packet.

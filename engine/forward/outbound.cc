@@ -10,6 +10,7 @@
 #include "engine/offload/ipv4_fragment.h"
 #include "proto/ecn.h"
 #include "proto/ipv4.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 
@@ -35,7 +36,7 @@ Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
 bool is_routing_loop(const InnerPacket& inner, std::span<const std::byte> bytes,
                      std::uint8_t ip_protocol, proto::Ipv4Address remote) noexcept {
   return !inner.is_ipv6() && inner.upper_protocol == ip_protocol &&
-         proto::load<proto::Ipv4Address>(bytes, 16) == remote;
+         proto::ipv4_destination(bytes) == remote;
 }
 
 bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {

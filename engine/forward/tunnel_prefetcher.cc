@@ -4,6 +4,7 @@
 
 #include "engine/model/encapsulations.h"
 #include "proto/ipv4.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -13,10 +14,10 @@ using Bytes = std::span<const std::byte>;
 /// Predicts the tunnel of an outbound packet from its destination; nullopt: no prediction.
 std::optional<std::uint32_t> predict_outbound_slot(const Tables& tables, Bytes packet) noexcept {
   if (packet.size() < proto::kIpv4HeaderBytes) return std::nullopt;
-  if (proto::load_u8(packet, 0) >> 4 == 4)
-    return tables.routes().predict_slot(proto::load<proto::Ipv4Address>(packet, 16));
+  if (proto::ip_version(packet) == 4)
+    return tables.routes().predict_slot(proto::ipv4_destination(packet));
   if (packet.size() < proto::kIpv6HeaderBytes) return std::nullopt;
-  return tables.routes().predict_slot(proto::load<proto::Ipv6Address>(packet, 24));
+  return tables.routes().predict_slot(proto::ipv6_destination(packet));
 }
 
 /// Predicts the tunnel of an inbound packet from its outer header and key; nullopt: no prediction.

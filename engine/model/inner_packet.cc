@@ -1,6 +1,7 @@
 #include "engine/model/inner_packet.h"
 
 #include "proto/tcp.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -46,7 +47,7 @@ proto::Parsed<InnerPacket> parse_inner_ipv4(std::span<const std::byte> bytes) no
 
 proto::Parsed<InnerPacket> parse_inner(std::span<const std::byte> bytes) noexcept {
   if (bytes.empty()) return Unexpected{proto::Malformed::truncated};
-  switch (proto::load_u8(bytes, 0) >> 4) {
+  switch (proto::ip_version(bytes)) {
     case 6:
       return parse_inner_ipv6(bytes);
     case 4:
@@ -58,11 +59,11 @@ proto::Parsed<InnerPacket> parse_inner(std::span<const std::byte> bytes) noexcep
 
 bool is_permitted_source(const InnerPacket& inner, std::span<const std::byte> bytes) noexcept {
   if (inner.is_ipv6()) {
-    const auto source = proto::load<proto::Ipv6Address>(bytes, 8);
+    const auto source = proto::ipv6_source(bytes);
     return !source.is_multicast() &&
            (source.is_unspecified() || !source.is_ipv4_compatible_or_mapped());
   }
-  const auto source = proto::load<proto::Ipv4Address>(bytes, 12);
+  const auto source = proto::ipv4_source(bytes);
   const bool is_this_network = source.host() >> 24 == 0 && !source.is_unspecified();
   return !source.is_multicast() && !source.is_reserved() && !source.is_loopback() &&
          !is_this_network;
@@ -70,11 +71,11 @@ bool is_permitted_source(const InnerPacket& inner, std::span<const std::byte> by
 
 void clamp_to_mtu(const InnerPacket& inner, std::span<std::byte> bytes, std::uint16_t mtu_bytes,
                   bool checksum_is_partial) noexcept {
-  constexpr std::size_t kFlagsOffset = 13;
   if (inner.upper_protocol != proto::kProtocolTcp || inner.upper_offset == 0 || inner.is_fragment)
     return;
   if (inner.size_bytes < inner.upper_offset + proto::kTcpHeaderBytes) return;
-  if ((proto::load_u8(bytes, inner.upper_offset + kFlagsOffset) & proto::kTcpSyn) == 0) return;
+  if ((proto::load_u8(bytes, inner.upper_offset + proto::kTcpFlagsOffset) & proto::kTcpSyn) == 0)
+    return;
   // RFC 9293 3.7.1: the MSS counts neither IP nor TCP options, so it is the MTU less the fixed
   // headers.
   const std::size_t fixed = (inner.is_ipv6() ? proto::kIpv6HeaderBytes : proto::kIpv4HeaderBytes) +

@@ -33,7 +33,7 @@ void NdpResponder::receive(std::span<const std::byte> frame, Time now, NdpOutput
   if (frame.size() < proto::kEthernetHeaderBytes) return counters_.ignore(NdpIgnored::truncated);
   const auto message = proto::parse_neighbor_message(frame.subspan(proto::kEthernetHeaderBytes));
   if (!message) return counters_.ignore(ndp_ignored(message.error()));
-  const auto sender = proto::load<proto::EthernetAddress>(frame, 6);
+  const auto sender = proto::load<proto::EthernetAddress>(frame, proto::kEthernetSourceOffset);
   if (message->type == proto::NeighborMessageType::advertisement)
     return receive_advertisement(*message, sender, now);
   receive_solicitation(*message, sender, now, out);

@@ -8,6 +8,7 @@
 #include "engine/offload/gro_match.h"
 #include "engine/offload/gso.h"
 #include "io/cache_line.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -230,8 +231,8 @@ void Gro::State::close_between_same_addresses(Bytes packet) noexcept {
   flows.for_each([&](std::uint32_t entry) {
     const Segment& first = groups[flows.item(entry)].first;
     const Bytes key = first.flow_key();
-    const Bytes addresses = key.first(key.size() - gro_match::kPortsBytes);
-    const std::size_t offset = first.is_ipv6 ? 8 : 12;
+    const Bytes addresses = key.first(key.size() - proto::kPortsBytes);
+    const std::size_t offset = first.is_ipv6 ? proto::kIpv6SourceOffset : proto::kIpv4SourceOffset;
     if (packet.size() < offset + addresses.size() ||
         gro_match::is_equal(packet.subspan(offset, addresses.size()), addresses)) {
       close(entry);

@@ -4,6 +4,7 @@
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 #include "proto/tcp.h"
+#include "proto/tcp_fields.h"
 #include "proto/udp.h"
 
 namespace culvert::gro_match {
@@ -13,9 +14,6 @@ using Bytes = std::span<const std::byte>;
 using proto::load;
 using proto::load_be16;
 using proto::load_u8;
-
-constexpr std::size_t kTcpSequence = 4, kTcpAcknowledgment = 8, kTcpDataOffset = 12, kTcpFlags = 13,
-                      kTcpWindow = 14, kTcpUrgentPointer = 18;
 
 /// The product of a word of the key with an odd constant. The products do not depend on each other,
 /// and all are added.
@@ -31,7 +29,7 @@ std::uint64_t product(Bytes key) noexcept {
 std::uint32_t hash_of_flow(const Segment& segment) noexcept {
   constexpr std::uint64_t kOdd = 0xff51'afd7'ed55'8ccd;
   const Bytes key = segment.flow_key();
-  const std::uint64_t ports = load<std::uint32_t>(key, key.size() - kPortsBytes);
+  const std::uint64_t ports = load<std::uint32_t>(key, key.size() - proto::kPortsBytes);
   std::uint64_t hash = (ports + segment.is_tcp) * kOdd + product<0>(key);
   if (segment.is_ipv6) hash += product<1>(key) + product<2>(key) + product<3>(key);
   hash ^= hash >> 32;  // a product's high bits depend on all bits, its low bits on few
@@ -42,42 +40,43 @@ std::uint32_t hash_of_flow(const Segment& segment) noexcept {
 Kind find_transport(Segment& segment, Bytes packet) noexcept {
   if (packet.size() < proto::kIpv4HeaderBytes) return Kind::hidden;
   std::uint8_t protocol = 0;
-  if (load_u8(packet, 0) >> 4 == 6) {
+  if (proto::ip_version(packet) == 6) {
     if (packet.size() < proto::kIpv6HeaderBytes) return Kind::hidden;
     segment.is_ipv6 = true;
     segment.ip_bytes = proto::kIpv6HeaderBytes;
-    protocol = load_u8(packet, 6);
+    protocol = load_u8(packet, proto::kIpv6NextHeaderOffset);
   } else {
     constexpr std::uint16_t kFragmentMask = 0x3fff;  // MF and the offset: RFC 791 3.1
-    const bool is_plain = load_u8(packet, 0) == 0x45 && (load_be16(packet, 6) & kFragmentMask) == 0;
+    const bool is_plain = load_u8(packet, proto::kIpVersionOffset) == 0x45 &&
+                          (load_be16(packet, proto::kIpv4FragmentOffset) & kFragmentMask) == 0;
     if (!is_plain) return Kind::hidden;
     segment.ip_bytes = proto::kIpv4HeaderBytes;
-    protocol = load_u8(packet, 9);
+    protocol = load_u8(packet, proto::kIpv4ProtocolOffset);
   }
   if (protocol == (segment.is_ipv6 ? proto::kProtocolIcmpv6 : proto::kProtocolIcmp)) {
     return Kind::other;
   }
   segment.is_tcp = protocol == proto::kProtocolTcp;
   if (!segment.is_tcp && protocol != proto::kProtocolUdp) return Kind::hidden;
-  return packet.size() < segment.ip_bytes + kPortsBytes ? Kind::hidden : Kind::flow;
+  return packet.size() < segment.ip_bytes + proto::kPortsBytes ? Kind::hidden : Kind::flow;
 }
 
 /// Returns the size of the TCP header if the segment may be joined: it has data, no flags except
 /// ACK and PSH, and reserved bits 0. Otherwise 0.
 std::size_t joinable_tcp_header_bytes(Bytes segment) noexcept {
   if (segment.size() <= proto::kTcpHeaderBytes) return 0;
-  const unsigned offset_and_reserved = load_u8(segment, kTcpDataOffset);
+  const unsigned offset_and_reserved = load_u8(segment, proto::kTcpHeaderLengthOffset);
   const std::size_t size = std::size_t{offset_and_reserved >> 4} << 2;
   const bool has_reserved_bits = (offset_and_reserved & 0xf) != 0;
   if (size < proto::kTcpHeaderBytes || size >= segment.size() || has_reserved_bits) return 0;
-  const unsigned flags = load_u8(segment, kTcpFlags);
+  const unsigned flags = load_u8(segment, proto::kTcpFlagsOffset);
   return (flags & ~unsigned{proto::kTcpPsh}) == proto::kTcpAck ? size : 0;
 }
 
 /// The same for UDP: it has data, the length of the IP payload, and a checksum.
 std::size_t joinable_udp_header_bytes(Bytes datagram) noexcept {
   if (datagram.size() <= proto::kUdpHeaderBytes) return 0;
-  if (load_be16(datagram, 4) != datagram.size()) return 0;
+  if (load_be16(datagram, proto::kUdpLengthOffset) != datagram.size()) return 0;
   return load<std::uint16_t>(datagram, proto::kUdpChecksumOffset) == 0 ? 0 : proto::kUdpHeaderBytes;
 }
 
@@ -90,7 +89,8 @@ void find_payload(Segment& segment, const io::Packet& packet) noexcept {
   const Bytes bytes = packet.bytes();
   const auto& offload = packet.offload;
   const std::size_t stated_bytes =
-      segment.is_ipv6 ? proto::kIpv6HeaderBytes + load_be16(bytes, 4) : load_be16(bytes, 2);
+      segment.is_ipv6 ? proto::kIpv6HeaderBytes + load_be16(bytes, proto::kIpv6PayloadLengthOffset)
+                      : load_be16(bytes, proto::kIpv4TotalLengthOffset);
   if (stated_bytes != bytes.size() || offload.is_super_packet()) return;
   const bool is_partial = offload.needs_checksum;
   if (is_partial && (offload.checksum_start != segment.ip_bytes ||
@@ -111,11 +111,11 @@ proto::ChecksumSum pseudo_header_sum(const Segment& segment, std::size_t transpo
   const auto size = static_cast<std::uint32_t>(transport_bytes);
   const auto protocol = segment.is_tcp ? proto::kProtocolTcp : proto::kProtocolUdp;
   if (segment.is_ipv6) {
-    return proto::pseudo_header_sum(load<proto::Ipv6Address>(packet, 8),
-                                    load<proto::Ipv6Address>(packet, 24), protocol, size);
+    return proto::pseudo_header_sum(proto::ipv6_source(packet), proto::ipv6_destination(packet),
+                                    protocol, size);
   }
-  return proto::pseudo_header_sum(load<proto::Ipv4Address>(packet, 12),
-                                  load<proto::Ipv4Address>(packet, 16), protocol, size);
+  return proto::pseudo_header_sum(proto::ipv4_source(packet), proto::ipv4_destination(packet),
+                                  protocol, size);
 }
 
 Bytes options(const Segment& segment) noexcept {
@@ -142,30 +142,37 @@ bool has_same_headers(const Segment& first, const Segment& next, std::uint32_t p
     return load<decltype(word)>(a, offset) != load<decltype(word)>(b, offset);
   };
   if (first.is_ipv6) {  // version, traffic class, flow label; next header, hop limit
-    if (differ(std::uint32_t{}, 0) || differ(std::uint16_t{}, 6)) return false;
+    if (differ(std::uint32_t{}, proto::kIpVersionOffset) ||
+        differ(std::uint16_t{}, proto::kIpv6NextHeaderOffset))
+      return false;
   } else {  // version, IHL, TOS; flags; TTL, protocol
-    if (differ(std::uint16_t{}, 0) || differ(std::uint16_t{}, 6) || differ(std::uint16_t{}, 8)) {
+    if (differ(std::uint16_t{}, proto::kIpVersionOffset) ||
+        differ(std::uint16_t{}, proto::kIpv4FragmentOffset) ||
+        differ(std::uint16_t{}, proto::kIpv4TtlOffset)) {
       return false;
     }
-    // then the identification has no meaning (RFC 6864 4.1)
-    constexpr std::uint16_t kDontFragment = 0x4000;
-    const auto expected = static_cast<std::uint16_t>(load_be16(a, 4) + position);
-    if ((load_be16(b, 6) & kDontFragment) == 0 && load_be16(b, 4) != expected) return false;
+    // The identification of a packet with DF means nothing (RFC 6864 4.1).
+    const bool dont_fragment =
+        (load_be16(b, proto::kIpv4FragmentOffset) & proto::kIpv4DontFragment) != 0;
+    const auto expected =
+        static_cast<std::uint16_t>(load_be16(a, proto::kIpv4IdentificationOffset) + position);
+    if (!dont_fragment && load_be16(b, proto::kIpv4IdentificationOffset) != expected) return false;
   }
   if (!first.is_tcp) return true;
   const std::size_t tcp = first.ip_bytes;
-  return !differ(std::uint32_t{}, tcp + kTcpAcknowledgment) &&
-         !differ(std::uint16_t{}, tcp + kTcpWindow) &&
-         !differ(std::uint16_t{}, tcp + kTcpUrgentPointer) &&
+  return !differ(std::uint32_t{}, tcp + proto::kTcpAcknowledgmentOffset) &&
+         !differ(std::uint16_t{}, tcp + proto::kTcpWindowOffset) &&
+         !differ(std::uint16_t{}, tcp + proto::kTcpUrgentPointerOffset) &&
          is_equal(options(first), options(next));
 }
 
 bool has_push(const Segment& segment) noexcept {
-  return segment.is_tcp && (load_u8(segment.transport(), kTcpFlags) & proto::kTcpPsh) != 0;
+  return segment.is_tcp &&
+         (load_u8(segment.transport(), proto::kTcpFlagsOffset) & proto::kTcpPsh) != 0;
 }
 
 std::uint32_t tcp_sequence(const Segment& segment) noexcept {
-  return proto::load_be32(segment.transport(), kTcpSequence);
+  return proto::load_be32(segment.transport(), proto::kTcpSequenceOffset);
 }
 
 bool is_intact(const Segment& segment) noexcept {
@@ -189,7 +196,7 @@ io::Offload make_super_packet(const Segment& first, std::uint32_t size, bool has
   if (!first.is_tcp) {
     proto::store_be16(transport, 4, static_cast<std::uint16_t>(transport_bytes));
   } else if (has_push) {
-    transport[kTcpFlags] |= std::byte{proto::kTcpPsh};
+    transport[proto::kTcpFlagsOffset] |= std::byte{proto::kTcpPsh};
   }
   proto::store(transport, checksum_offset(first.is_tcp),
                proto::fold(pseudo_header_sum(first, transport_bytes)));

@@ -10,10 +10,9 @@
 
 #include "io/packet.h"
 #include "proto/checksum.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::gro_match {
-
-inline constexpr std::size_t kPortsBytes = 4;
 
 /// How far the flow of a packet is known.
 enum class Kind : std::uint8_t {
@@ -45,8 +44,8 @@ struct Segment {
   }
   /// The addresses and ports, which are adjacent because nothing lies between the headers.
   [[nodiscard]] std::span<const std::byte> flow_key() const noexcept {
-    const std::size_t addresses = is_ipv6 ? 8 : 12;
-    return {packet + addresses, ip_bytes + kPortsBytes - addresses};
+    const std::size_t addresses = is_ipv6 ? proto::kIpv6SourceOffset : proto::kIpv4SourceOffset;
+    return {packet + addresses, ip_bytes + proto::kPortsBytes - addresses};
   }
 };
 

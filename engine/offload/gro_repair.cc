@@ -2,6 +2,7 @@
 
 #include "proto/checksum.h"
 #include "proto/tcp.h"
+#include "proto/tcp_fields.h"
 #include "proto/udp.h"
 
 namespace culvert {
@@ -11,13 +12,11 @@ proto::ChecksumSum pseudo_header_sum(const InnerPacket& inner, std::span<const s
                                      std::size_t segment_bytes) noexcept {
   const auto length = static_cast<std::uint32_t>(segment_bytes);
   if (inner.is_ipv6()) {
-    return proto::pseudo_header_sum(proto::load<proto::Ipv6Address>(bytes, 8),
-                                    proto::load<proto::Ipv6Address>(bytes, 24),
+    return proto::pseudo_header_sum(proto::ipv6_source(bytes), proto::ipv6_destination(bytes),
                                     inner.upper_protocol, length);
   }
-  return proto::pseudo_header_sum(proto::load<proto::Ipv4Address>(bytes, 12),
-                                  proto::load<proto::Ipv4Address>(bytes, 16), inner.upper_protocol,
-                                  length);
+  return proto::pseudo_header_sum(proto::ipv4_source(bytes), proto::ipv4_destination(bytes),
+                                  inner.upper_protocol, length);
 }
 
 }  // namespace

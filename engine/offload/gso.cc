@@ -7,6 +7,7 @@
 #include "engine/model/inner_packet.h"
 #include "proto/byte_order.h"
 #include "proto/tcp.h"
+#include "proto/tcp_fields.h"
 #include "proto/udp.h"
 
 namespace culvert {
@@ -16,13 +17,8 @@ using Bytes = std::span<const std::byte>;
 using io::Segmentation;
 using proto::load_be16;
 using proto::load_be32;
-using proto::load_u8;
 using proto::store_be16;
 using proto::store_be32;
-
-constexpr std::size_t kIpv4TotalBytes = 2, kIpv4Identification = 4, kIpv4Checksum = 10,
-                      kIpv6PayloadBytes = 4;
-constexpr std::size_t kTcpSequence = 4, kTcpDataOffset = 12, kUdpLength = 4;
 
 /// The complement of a word: adding it removes the word from a ones' complement sum (RFC 1624 3).
 proto::ChecksumSum without(std::uint16_t word) noexcept {
@@ -42,7 +38,7 @@ std::optional<std::size_t> transport_end(Bytes packet, std::size_t offset, bool 
   const std::size_t least = is_tcp ? proto::kTcpHeaderBytes : proto::kUdpHeaderBytes;
   if (packet.size() < offset + least) return std::nullopt;
   if (!is_tcp) return offset + least;
-  const std::size_t size = std::size_t{load_u8(packet, offset + kTcpDataOffset)} >> 4 << 2;
+  const std::size_t size = proto::tcp_header_bytes(packet.subspan(offset));
   if (size < least || packet.size() < offset + size) return std::nullopt;
   return offset + size;
 }
@@ -99,19 +95,20 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
 /// Sums the headers without the words that differ between segments.
 void Gso::sum_headers() noexcept {
   if (is_ipv4_) {
-    identification_ = load_be16(packet_, kIpv4Identification);
+    identification_ = load_be16(packet_, proto::kIpv4IdentificationOffset);
     ip_sum_ = proto::sum(packet_.first(transport_offset_)) +
-              without(load_be16(packet_, kIpv4TotalBytes)) + without(identification_) +
-              without(load_be16(packet_, kIpv4Checksum));
+              without(load_be16(packet_, proto::kIpv4TotalLengthOffset)) +
+              without(identification_) + without(load_be16(packet_, proto::kIpv4ChecksumOffset));
   }
   const Bytes header = packet_.subspan(transport_offset_, header_bytes_ - transport_offset_);
   const auto super_bytes = static_cast<std::uint32_t>(packet_.size() - transport_offset_);
   transport_sum_ = proto::sum(header) + without(super_bytes);
   if (is_tcp_) {
-    sequence_ = load_be32(header, kTcpSequence);
-    transport_sum_ += without(sequence_) + without(load_be16(header, kTcpDataOffset));
+    sequence_ = load_be32(header, proto::kTcpSequenceOffset);
+    transport_sum_ +=
+        without(sequence_) + without(load_be16(header, proto::kTcpHeaderLengthOffset));
   } else {
-    transport_sum_ += without(load_be16(header, kUdpLength));
+    transport_sum_ += without(load_be16(header, proto::kUdpLengthOffset));
   }
 }
 
@@ -140,25 +137,25 @@ std::span<const std::byte> Gso::next(std::span<std::byte> headers) noexcept {
 void Gso::write_ip_header(std::span<std::byte> headers, std::size_t packet_bytes) noexcept {
   const auto bytes = static_cast<std::uint16_t>(packet_bytes);
   if (!is_ipv4_) {
-    store_be16(headers, kIpv6PayloadBytes,
+    store_be16(headers, proto::kIpv6PayloadLengthOffset,
                static_cast<std::uint16_t>(bytes - proto::kIpv6HeaderBytes));
     return;
   }
-  store_be16(headers, kIpv4TotalBytes, bytes);
-  store_be16(headers, kIpv4Identification, identification_);
+  store_be16(headers, proto::kIpv4TotalLengthOffset, bytes);
+  store_be16(headers, proto::kIpv4IdentificationOffset, identification_);
   proto::store(
-      headers, kIpv4Checksum,
+      headers, proto::kIpv4ChecksumOffset,
       proto::finish(ip_sum_ + proto::sum_of_word(bytes) + proto::sum_of_word(identification_)));
   ++identification_;
 }
 
 void Gso::write_tcp_header(std::span<std::byte> header, Bytes payload, bool first,
                            bool last) noexcept {
-  std::uint16_t flags = load_be16(header, kTcpDataOffset);
+  std::uint16_t flags = load_be16(header, proto::kTcpHeaderLengthOffset);
   if (!last) flags = static_cast<std::uint16_t>(flags & ~(proto::kTcpFin | proto::kTcpPsh));
   if (!first) flags = static_cast<std::uint16_t>(flags & ~proto::kTcpCwr);  // RFC 3168 6.1.2
-  store_be32(header, kTcpSequence, sequence_);
-  store_be16(header, kTcpDataOffset, flags);
+  store_be32(header, proto::kTcpSequenceOffset, sequence_);
+  store_be16(header, proto::kTcpHeaderLengthOffset, flags);
   const auto bytes = static_cast<std::uint16_t>(header.size() + payload.size());
   proto::store(header, proto::kTcpChecksumOffset,
                proto::finish(transport_sum_ + proto::sum_of_word(bytes) + sum_of_words(sequence_) +
@@ -168,7 +165,7 @@ void Gso::write_tcp_header(std::span<std::byte> header, Bytes payload, bool firs
 
 void Gso::write_udp_header(std::span<std::byte> header, Bytes payload) noexcept {
   const auto bytes = static_cast<std::uint16_t>(header.size() + payload.size());
-  store_be16(header, kUdpLength, bytes);
+  store_be16(header, proto::kUdpLengthOffset, bytes);
   // The length counts twice: in the pseudo-header and in the header. A sum of 0 is sent as 0xffff,
   // because 0 means that there is no checksum (RFC 768).
   auto checksum = proto::finish(transport_sum_ + proto::sum_of_word(bytes) +

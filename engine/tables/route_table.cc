@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/byte_order.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -42,14 +43,15 @@ double distance(std::uint64_t hash, std::uint64_t seed, std::uint32_t weight) no
 std::uint64_t route_hash(const InnerPacket& inner, std::span<const std::byte> bytes) noexcept {
   std::uint64_t hash;
   if (inner.is_ipv6()) {
-    hash = detail::spread(detail::bits_of(proto::load<Ipv6Address>(bytes, 8))) ^
-           detail::spread(detail::bits_of(proto::load<Ipv6Address>(bytes, 24))) * 3;
+    hash = detail::spread(detail::bits_of(proto::ipv6_source(bytes))) ^
+           detail::spread(detail::bits_of(proto::ipv6_destination(bytes))) * 3;
   } else {
-    hash = detail::spread({proto::load<proto::Be64>(bytes, 12).host(), 0});
+    // Both addresses in one load.
+    hash = detail::spread({proto::load<proto::Be64>(bytes, proto::kIpv4SourceOffset).host(), 0});
   }
   if (inner.is_fragment) return hash;
   const bool has_ports =
-      inner.upper_offset != 0 && bytes.size() >= inner.upper_offset + 4 &&
+      inner.upper_offset != 0 && bytes.size() >= inner.upper_offset + proto::kPortsBytes &&
       (inner.upper_protocol == proto::kProtocolTcp || inner.upper_protocol == proto::kProtocolUdp);
   const std::uint64_t ports = has_ports ? proto::load_be32(bytes, inner.upper_offset) : 0;
   return detail::spread({hash, ports << 8 | inner.upper_protocol});
@@ -174,8 +176,8 @@ RouteTable::Route RouteTable::find(const Ipv6Address& destination,
 
 RouteTable::Route RouteTable::find(const InnerPacket& inner,
                                    std::span<const std::byte> bytes) const noexcept {
-  const Choice* choice = inner.is_ipv6() ? find_ipv6(proto::load<Ipv6Address>(bytes, 24))
-                                         : by_ipv4_.find(proto::load<Ipv4Address>(bytes, 16));
+  const Choice* choice = inner.is_ipv6() ? find_ipv6(proto::ipv6_destination(bytes))
+                                         : by_ipv4_.find(proto::ipv4_destination(bytes));
   if (choice == nullptr) return {};
   const bool is_group = (*choice & kIsGroup) != 0;
   return resolve(*choice, is_group ? route_hash(inner, bytes) : 0);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/tables/tunnel.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
@@ -43,7 +44,7 @@ bool accepts_source(const Tunnel& tunnel, const InnerPacket& inner,
   const TunnelConfig& config = tunnel.config;
   const SourceTables* tables = tunnel.sources.get();
   if (inner.is_ipv6()) {
-    const auto source = proto::load<proto::Ipv6Address>(bytes, 8);
+    const auto source = proto::ipv6_source(bytes);
     if (!config.accept6 &&
         (config.is_catch_all() || source.is_link_local() || source.is_unspecified()))
       return true;
@@ -52,8 +53,7 @@ bool accepts_source(const Tunnel& tunnel, const InnerPacket& inner,
   }
   if (!config.accept4 && config.is_catch_all()) return true;
   return any_contains(config.accept4 ? *config.accept4 : config.prefixes4,
-                      tables != nullptr ? &tables->ipv4 : nullptr,
-                      proto::load<proto::Ipv4Address>(bytes, 12));
+                      tables != nullptr ? &tables->ipv4 : nullptr, proto::ipv4_source(bytes));
 }
 
 }  // namespace culvert
