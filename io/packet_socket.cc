@@ -10,11 +10,10 @@
 
 #include "io/bpf/bypass_program.h"
 #include "io/socket_options.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::io {
 namespace {
-
-constexpr unsigned kIpv4ProtocolOffset = 9;
 
 /// To this host, or taken (bypass_program.h), and one of the protocols. Offsets are those of the
 /// network header: in front of it lies a link-layer header of any length.
@@ -26,7 +25,8 @@ std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) 
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 2, 0),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_MARK)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kBypassMark, 0, to_drop),
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_NET_OFF) + kIpv4ProtocolOffset)};
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
+               static_cast<unsigned>(SKF_NET_OFF) + unsigned{proto::kIpv4ProtocolOffset})};
   for (unsigned i = 0; i < count; ++i) {
     const auto to_accept = static_cast<std::uint8_t>(count - i);
     program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, protocols[i], to_accept, 0));

@@ -12,11 +12,11 @@
 
 #include "io/control_message.h"
 #include "proto/byte_order.h"
+#include "proto/ethernet.h"
 
 namespace culvert::io {
 namespace {
 
-constexpr std::size_t kEthernetTypeOffset = 12;
 constexpr std::size_t kVlanTagBytes = 4;
 
 /// Bytes in front of the IPv4 header. Only Ethernet and loopback have such a header of those that
@@ -27,7 +27,7 @@ std::size_t link_layer_bytes(std::span<const std::byte> frame,
   std::size_t bytes = ETH_HLEN;
   // A VLAN device without REORDER_HDR leaves the tag in.
   while (frame.size() >= bytes + kVlanTagBytes) {
-    const auto type = proto::load_be16(frame, bytes - ETH_HLEN + kEthernetTypeOffset);
+    const auto type = proto::load_be16(frame, bytes - ETH_HLEN + proto::kEthernetTypeOffset);
     if (type != ETH_P_8021Q && type != ETH_P_8021AD) break;
     bytes += kVlanTagBytes;
   }

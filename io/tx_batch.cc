@@ -9,6 +9,8 @@
 #include <cstring>
 
 #include "io/packet_socket.h"
+#include "proto/ethernet.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::io {
 namespace {
@@ -71,10 +73,10 @@ bool TxBatch::add(const Datagram& datagram) noexcept {
 void TxBatch::set_interface(Destination& to, const Datagram& datagram) noexcept {
   to.has_interface = datagram.interface_index != 0;
   if (!to.has_interface) return;
-  constexpr std::size_t kSourceOffset = 12;
   in_pktinfo info{};
   info.ipi_ifindex = static_cast<int>(datagram.interface_index);
-  std::memcpy(&info.ipi_spec_dst, datagram.head.data() + kSourceOffset, sizeof info.ipi_spec_dst);
+  std::memcpy(&info.ipi_spec_dst, datagram.head.data() + proto::kIpv4SourceOffset,
+              sizeof info.ipi_spec_dst);
   to.interface = control_message(IPPROTO_IP, IP_PKTINFO, info);
 }
 
@@ -95,9 +97,11 @@ void TxBatch::send_by_link(std::size_t index, const Datagram& datagram) noexcept
   to.is_by_link = true;
   to.link.sll_ifindex = static_cast<int>(datagram.next_hop.interface_index);
   to.link.sll_protocol = htons(ETH_P_IP);
-  std::memcpy(to.header.ethernet.data(), &datagram.next_hop.destination, 6);
-  std::memcpy(to.header.ethernet.data() + 6, &datagram.next_hop.source, 6);
-  std::memcpy(to.header.ethernet.data() + 12, &to.link.sll_protocol, 2);
+  std::memcpy(to.header.ethernet.data() + proto::kEthernetDestinationOffset,
+              &datagram.next_hop.destination, 6);
+  std::memcpy(to.header.ethernet.data() + proto::kEthernetSourceOffset, &datagram.next_hop.source,
+              6);
+  std::memcpy(to.header.ethernet.data() + proto::kEthernetTypeOffset, &to.link.sll_protocol, 2);
   msghdr& message = messages_[index].msg_hdr;
   message.msg_name = &to.link;
   message.msg_namelen = sizeof to.link;

@@ -13,6 +13,7 @@
 #include "io/bpf/bpf.h"
 #include "proto/gre.h"
 #include "proto/ipv4.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::io {
 namespace {
@@ -50,9 +51,10 @@ void check_packet(bpf::Text& text) {
   text.add(call(BPF_FUNC_skb_load_bytes_relative));
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kGoOn);
   text.add(load(BPF_B, BPF_REG_2, BPF_REG_10, kHeader));  // version 4, no options
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0x45, 2), kGoOn);
-  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10, kHeader + 6));  // no fragment
-  text.add(compute(BPF_AND, BPF_REG_2, htons(0x3fff)));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, proto::kIpv4VersionAndMinimumIhl, 2), kGoOn);
+  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10,
+                kHeader + int{proto::kIpv4FragmentOffset}));  // no fragment
+  text.add(compute(BPF_AND, BPF_REG_2, htons(proto::kIpv4MoreFragments | proto::kIpv4OffsetMask)));
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kGoOn);
 }
 
@@ -62,11 +64,11 @@ void make_key(bpf::Text& text) {
   const auto store_word = [&](std::size_t offset, int from) {
     text.add(store(BPF_W, BPF_REG_10, kKey + static_cast<int>(offset), from));
   };
-  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + 12));
+  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + int{proto::kIpv4SourceOffset}));
   store_word(offsetof(BypassEndpoints, remote), BPF_REG_2);
-  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + 16));
+  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + int{proto::kIpv4DestinationOffset}));
   store_word(offsetof(BypassEndpoints, local), BPF_REG_2);
-  text.add(load(BPF_B, BPF_REG_7, BPF_REG_10, kHeader + 9));
+  text.add(load(BPF_B, BPF_REG_7, BPF_REG_10, kHeader + int{proto::kIpv4ProtocolOffset}));
   store_word(offsetof(BypassEndpoints, protocol), BPF_REG_7);
   text.add(compute(BPF_MOV, BPF_REG_3, 0));  // the key, and whether there is one
   text.add(compute(BPF_MOV, BPF_REG_4, 0));

@@ -13,6 +13,7 @@
 #include "io/bpf/bpf.h"
 #include "proto/byte_order.h"
 #include "proto/ipv4.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::io {
 namespace {
@@ -127,7 +128,8 @@ void fill(EncapsulatorSlot& slot, std::span<const std::byte> header) noexcept {
          header.size() <= EncapsulatorSlot::kMaxHeaderBytes);
   // The segments have the size that fits already; it is not to shrink by our headers.
   slot.flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
-  if (proto::load_u8(header, 9) == proto::kProtocolGre) slot.flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
+  if (proto::load_u8(header, proto::kIpv4ProtocolOffset) == proto::kProtocolGre)
+    slot.flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
   slot.header_bytes = static_cast<std::uint32_t>(header.size());
   std::memcpy(slot.header.data(), header.data(), header.size());
 }

@@ -7,6 +7,10 @@
 #include <cerrno>
 #include <random>
 
+#include "proto/ipv4.h"
+#include "proto/ipv6.h"
+#include "proto/tcp_fields.h"
+
 namespace culvert::io {
 namespace {
 
@@ -17,8 +21,7 @@ constexpr int kMultiplier = BPF_REG_9;
 constexpr int kLoaded = BPF_REG_0;
 
 constexpr std::uint64_t kGoldenRatio = 0x9e37'79b9'7f4a'7c15;
-constexpr int kMoreFragmentsAndOffset = 0x3fff;
-constexpr int kIpv6HeaderBytes = 40, kIpv4HeaderBytes = 20;
+constexpr int kMoreFragmentsAndOffset = proto::kIpv4MoreFragments | proto::kIpv4OffsetMask;
 
 /// Instructions one after the other, with jumps forward to where land() is called.
 class Builder {
@@ -32,8 +35,8 @@ class Builder {
   }
   /// kLoaded = what lies in the packet, in host byte order. Ends the program with 0 if it is
   /// shorter.
-  void load(int width, int offset) {
-    add(bpf::instruction(BPF_LD | BPF_ABS | width, 0, 0, 0, offset));
+  void load(int width, std::size_t offset) {
+    add(bpf::instruction(BPF_LD | BPF_ABS | width, 0, 0, 0, static_cast<std::int32_t>(offset)));
   }
   void load_word_behind(int offset_register) {
     add(bpf::instruction(BPF_LD | BPF_IND | BPF_W, 0, offset_register, 0, 0));
@@ -47,8 +50,8 @@ class Builder {
     add(bpf::compute(BPF_RSH, BPF_REG_1, 32));
     add(bpf::compute_with(BPF_XOR, kHash, BPF_REG_1));
   }
-  void mix_words(int first_offset, int end_offset) {
-    for (int offset = first_offset; offset < end_offset; offset += 4) {
+  void mix_words(std::size_t first_offset, std::size_t end_offset) {
+    for (std::size_t offset = first_offset; offset < end_offset; offset += 4) {
       load(BPF_W, offset);
       mix();
     }
@@ -79,25 +82,25 @@ std::vector<bpf_insn> steering_program(std::uint64_t seed) {
   to.add(bpf::compute_with(BPF_MOV, kContext, BPF_REG_1));
   to.set(kHash, seed);
   to.set(kMultiplier, kGoldenRatio);
-  to.load(BPF_B, 0);
+  to.load(BPF_B, proto::kIpVersionOffset);
   to.add(bpf::compute(BPF_AND, kLoaded, 0xf0));
   const auto is_ipv6 = to.jump_if(BPF_JEQ, 0x60);
   const auto is_neither = to.jump_if(BPF_JNE, 0x40);
 
-  to.mix_words(12, kIpv4HeaderBytes);
-  to.load(BPF_H, 6);
+  to.mix_words(proto::kIpv4SourceOffset, proto::kIpv4HeaderBytes);
+  to.load(BPF_H, proto::kIpv4FragmentOffset);
   to.add(bpf::compute(BPF_AND, kLoaded, kMoreFragmentsAndOffset));
   const auto is_fragment = to.jump_if(BPF_JNE, 0);
-  to.load(BPF_B, 0);
-  const auto has_options = to.jump_if(BPF_JNE, 0x45);
-  to.add(bpf::compute(BPF_MOV, kPortsOffset, kIpv4HeaderBytes));
-  to.load(BPF_B, 9);
+  to.load(BPF_B, proto::kIpVersionOffset);
+  const auto has_options = to.jump_if(BPF_JNE, proto::kIpv4VersionAndMinimumIhl);
+  to.add(bpf::compute(BPF_MOV, kPortsOffset, int{proto::kIpv4HeaderBytes}));
+  to.load(BPF_B, proto::kIpv4ProtocolOffset);
   const auto ipv4_is_read = to.jump();
 
   to.land(is_ipv6);
-  to.mix_words(8, kIpv6HeaderBytes);
-  to.add(bpf::compute(BPF_MOV, kPortsOffset, kIpv6HeaderBytes));
-  to.load(BPF_B, 6);
+  to.mix_words(proto::kIpv6SourceOffset, proto::kIpv6HeaderBytes);
+  to.add(bpf::compute(BPF_MOV, kPortsOffset, int{proto::kIpv6HeaderBytes}));
+  to.load(BPF_B, proto::kIpv6NextHeaderOffset);
 
   to.land(ipv4_is_read);
   const auto is_tcp = to.jump_if(BPF_JEQ, IPPROTO_TCP);
