@@ -268,7 +268,7 @@ void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop
   const std::lock_guard lock(mutex_);
   if (tunnel >= by_position_.size() || !selection_.send_reason.empty()) return;
   const std::uint32_t slot = by_position_[tunnel];
-  next_hop.cuts = next_hop && kernel_cuts_at(next_hop.interface_index);
+  next_hop.kernel_gso = next_hop && kernel_cuts_at(next_hop.interface_index);
   io::AtomicNextHop& current = tables_.current().tunnel(slot).path->next_hop;
   if (current.load() != next_hop) current.store(next_hop);
   if (!last_send_reason_ || *last_send_reason_ != reason)
@@ -306,7 +306,7 @@ bool EngineImplementation::kernel_cuts_at(unsigned interface_index) {
     log(LogLevel::debug, "the kernel does not segment super-packets: " + error.message());
     return false;
   };
-  const auto leaves_undone = io::leaves_work_undone(interface_index);
+  const auto leaves_undone = io::may_leave_unsegmented(interface_index);
   if (!leaves_undone) return log_reason(leaves_undone.error());
   if (*leaves_undone) return false;
   const auto attached = opened_.encapsulator->attach(interface_index);
@@ -330,7 +330,7 @@ void EngineImplementation::stop_workers() {
 std::string EngineImplementation::send_reason_of(const Tunnel& tunnel) const {
   if (!selection_.send_reason.empty()) return selection_.send_reason;
   const bool has_reason = tunnel.index < send_reasons_.size() && send_reasons_[tunnel.index];
-  const bool is_cut_there = tunnel.path->next_hop.load().cuts && tunnel.has_constant_header;
+  const bool is_cut_there = tunnel.path->next_hop.load().kernel_gso && tunnel.has_constant_header;
   std::string reason = has_reason ? *send_reasons_[tunnel.index] : kNoNextHop;
   if (is_cut_there) reason += ", super-packets cut there";
   return reason;

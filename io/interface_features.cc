@@ -47,7 +47,7 @@ bool is_real(unsigned interface_index) noexcept {
 
 }  // namespace
 
-Result<bool> leaves_work_undone(unsigned interface_index) {
+Result<bool> may_leave_unsegmented(unsigned interface_index) {
   std::array<char, IF_NAMESIZE> name{};
   const auto fail = [&](int code) {
     return Unexpected{Error{.code = code,

@@ -10,6 +10,6 @@ namespace culvert::io {
 /// unfinished: veth gives it to its peer as it is, and so may macvlan and a bridge. A kernel's
 /// tunnel there knows what to do with it, a program with a raw socket does not. A real network card
 /// finishes what it takes.
-[[nodiscard]] Result<bool> leaves_work_undone(unsigned interface_index);
+[[nodiscard]] Result<bool> may_leave_unsegmented(unsigned interface_index);
 
 }  // namespace culvert::io

@@ -17,8 +17,8 @@ using proto::EthernetAddress;
 /// Nothing is known, and packets go by the kernel's route, while `interface_index` is 0.
 struct NextHop {
   std::uint32_t interface_index = 0;
-  bool cuts = false;       ///< super-packets are encapsulated and cut there (EncapsulatorProgram)
-  EthernetAddress source;  ///< the interface's own
+  bool kernel_gso = false;  ///< super-packets are encapsulated and cut there (EncapsulatorProgram)
+  EthernetAddress source;   ///< the interface's own
   EthernetAddress destination;  ///< of the gateway, or of the remote endpoint on the same link
 
   [[nodiscard]] explicit operator bool() const noexcept { return interface_index != 0; }
@@ -40,7 +40,7 @@ class AtomicNextHop {
       return {};
     NextHop hop;
     hop.interface_index = static_cast<std::uint32_t>(words[0] >> 32);
-    hop.cuts = (words[0] & kCuts) != 0;
+    hop.kernel_gso = (words[0] & kKernelGso) != 0;
     hop.source = address_of(words[1]);
     hop.destination = address_of(words[2]);
     return hop;
@@ -50,8 +50,9 @@ class AtomicNextHop {
   void store(const NextHop& hop) noexcept {
     if (!hop) return clear();
     if (++number_ > kNumberMask) number_ = 1;
-    words_[0].store(std::uint64_t{hop.interface_index} << 32 | (hop.cuts ? kCuts : 0) | number_,
-                    std::memory_order_relaxed);
+    words_[0].store(
+        std::uint64_t{hop.interface_index} << 32 | (hop.kernel_gso ? kKernelGso : 0) | number_,
+        std::memory_order_relaxed);
     words_[1].store(word_of(hop.source) | number_, std::memory_order_relaxed);
     words_[2].store(word_of(hop.destination) | number_, std::memory_order_relaxed);
   }
@@ -67,7 +68,7 @@ class AtomicNextHop {
  private:
   using Words = std::array<std::uint64_t, 3>;
   static constexpr std::uint64_t kNumberMask = 0xffff;
-  static constexpr std::uint64_t kCuts = 0x1'0000;
+  static constexpr std::uint64_t kKernelGso = 0x1'0000;
 
   static std::uint64_t word_of(const EthernetAddress& address) noexcept {
     std::uint64_t word = 0;

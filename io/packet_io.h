@@ -30,7 +30,7 @@ inline constexpr std::size_t kSources = 3;
 
 /// An outer packet that is to be sent: the outer header and what follows it, in one piece or two
 /// (the header block and the payload slice of a segment). Neither is copied. Or a super-packet with
-/// its headers in front, in one piece, which the next hop cuts (NextHop::cuts).
+/// its headers in front, in one piece, which the next hop cuts (NextHop::kernel_gso).
 struct Datagram {
   std::span<const std::byte> head;
   std::span<const std::byte> tail;

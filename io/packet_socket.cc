@@ -37,7 +37,7 @@ std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) 
 }
 
 Result<Fd> open_socket(unsigned interface_index, const SocketName& name) {
-  auto socket = open_closed_socket(AF_PACKET, 0, name);
+  auto socket = open_filtered_socket(AF_PACKET, 0, name);
   if (!socket) return socket;
   auto with_header =
       set_option(*socket, SOL_PACKET, PACKET_VNET_HDR, 1, "set PACKET_VNET_HDR of", name);
@@ -91,14 +91,15 @@ Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options, 
   }
   const auto program = filter_for(options.protocols);
   for (const Fd& socket : sockets) {
-    if (auto allowed = allow(socket, program, name); !allowed) return Unexpected{allowed.error()};
+    if (auto allowed = set_filter(socket, program, name); !allowed)
+      return Unexpected{allowed.error()};
   }
   return sockets;
 }
 
 Result<Fd> open_packet_send_socket() {
   const SocketName name{"packet socket", "to send"};
-  auto socket = open_closed_socket(AF_PACKET, 0, name);
+  auto socket = open_filtered_socket(AF_PACKET, 0, name);
   if (!socket) return socket;
   auto with_header =
       set_option(*socket, SOL_PACKET, PACKET_VNET_HDR, 1, "set PACKET_VNET_HDR of", name);

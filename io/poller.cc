@@ -64,7 +64,7 @@ int ReceiveVector::receive(int fd, RxBuffers& rx_buffers) noexcept {
     const auto from = control_bytes != 0
                           ? rx_meta(std::span<const std::byte>{controls_[i]}.first(control_bytes))
                           : rx_meta(senders_[i]);
-    rx_buffers.take(first + i, messages_[i].msg_len, from);
+    rx_buffers.append(first + i, messages_[i].msg_len, from);
   }
   return 0;
 }

@@ -22,7 +22,7 @@ SocketName raw_name(std::uint8_t protocol) {
 Result<Fd> open_raw_send_socket(const std::string& device) {
   // Opened with IPPROTO_RAW it has IP_HDRINCL; its filter stays shut.
   const SocketName name{"raw socket", "to send"};
-  auto socket = open_closed_socket(AF_INET, IPPROTO_RAW, name);
+  auto socket = open_filtered_socket(AF_INET, IPPROTO_RAW, name);
   if (!socket) return socket;
   if (auto bound = bind_to_device(*socket, device, name); !bound) return Unexpected{bound.error()};
   auto probing = set_option(*socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE,
@@ -34,23 +34,23 @@ Result<Fd> open_raw_send_socket(const std::string& device) {
 
 Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& device) {
   const SocketName name = raw_name(protocol);
-  auto socket = open_closed_socket(AF_INET, protocol, name);
+  auto socket = open_filtered_socket(AF_INET, protocol, name);
   if (!socket) return socket;
   if (auto bound = bind_to_device(*socket, device, name); !bound) return Unexpected{bound.error()};
   auto told = set_option(*socket, IPPROTO_IP, IP_PKTINFO, 1, "set IP_PKTINFO of", name);
   if (!told) return Unexpected{told.error()};
   set_receive_buffer(*socket, kReceiveBufferBytes);
-  if (auto allowed = allow(*socket, {}, name); !allowed) return Unexpected{allowed.error()};
+  if (auto allowed = set_filter(*socket, {}, name); !allowed) return Unexpected{allowed.error()};
   return socket;
 }
 
 Result<Fd> open_raw_guard_socket(std::uint8_t protocol) {
-  return open_closed_socket(AF_INET, protocol, raw_name(protocol));
+  return open_filtered_socket(AF_INET, protocol, raw_name(protocol));
 }
 
 Result<Fd> open_icmp_socket() {
   const SocketName name{"raw socket", "for ICMP errors"};
-  auto socket = open_closed_socket(AF_INET, IPPROTO_ICMP, name);
+  auto socket = open_filtered_socket(AF_INET, IPPROTO_ICMP, name);
   if (!socket) return socket;
   const icmp_filter types{
       .data = ~(1U << ICMP_DEST_UNREACH | 1U << ICMP_TIME_EXCEEDED | 1U << ICMP_PARAMETERPROB)};
@@ -65,7 +65,7 @@ Result<Fd> open_icmp_socket() {
       sock_filter BPF_STMT(BPF_RET | BPF_K, 0),
       sock_filter BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff),
   };
-  if (auto allowed = allow(*socket, kQuotesTunnel, name); !allowed)
+  if (auto allowed = set_filter(*socket, kQuotesTunnel, name); !allowed)
     return Unexpected{allowed.error()};
   return socket;
 }

@@ -37,7 +37,7 @@ enum class RxMethod : std::uint8_t {
 /// A request that receives packets again and again until the kernel ends it; then it is armed anew.
 struct RxRequest {
   Source source;
-  RxMethod way;
+  RxMethod method;
   int file;  ///< its place among the registered files
   bool is_armed = false;
 };
@@ -74,7 +74,7 @@ msghdr message_shape(ReceiveKind kind) noexcept {
   return shape;
 }
 
-constexpr std::size_t place(Source source) noexcept { return static_cast<std::size_t>(source); }
+constexpr std::size_t index_of(Source source) noexcept { return static_cast<std::size_t>(source); }
 
 class alignas(kCacheLineBytes) Ring final : public PacketIo {
  public:
@@ -91,7 +91,7 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
 
   Result<void> wait(std::chrono::nanoseconds timeout) noexcept override;
   [[nodiscard]] std::span<Packet> received(Source source) noexcept override {
-    return rx_buffers_[place(source)].packets();
+    return rx_buffers_[index_of(source)].packets();
   }
   [[nodiscard]] bool send(const Datagram& datagram) noexcept override {
     return tx_batch_.add(datagram);
@@ -111,20 +111,20 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
   }
   [[nodiscard]] Result<void> register_files(const RingFeatures& features);
   [[nodiscard]] Result<void> open_buffers(const QueueSizes& sizes);
-  void give_buffer(std::size_t source, std::size_t slot) noexcept;
+  void provide_buffer(std::size_t source, std::size_t slot) noexcept;
   void arm(std::size_t index) noexcept;
   void arm_all() noexcept;
-  void take(const Completion& completion) noexcept;
+  void handle(const Completion& completion) noexcept;
   /// What a multishot receive puts in front of each packet.
   [[nodiscard]] std::size_t message_bytes() const noexcept {
     return sizeof(io_uring_recvmsg_out) + message_shape_.msg_namelen +
            message_shape_.msg_controllen;
   }
   [[nodiscard]] RxMeta read_message(std::span<const std::byte> message) const noexcept;
-  void take_packet(const RxRequest& rx_request, const Completion& completion) noexcept;
-  void end_of(RxRequest& rx_request, int error) noexcept;
-  void take_all() noexcept;
-  void wait_for_news(std::chrono::nanoseconds timeout) noexcept;
+  void receive_packet(const RxRequest& rx_request, const Completion& completion) noexcept;
+  void end_request(RxRequest& rx_request, int error) noexcept;
+  void handle_completions() noexcept;
+  void wait_for_completions(std::chrono::nanoseconds timeout) noexcept;
   void prepare_writes() noexcept;
   [[nodiscard]] std::size_t collect_results() noexcept;
 
@@ -143,8 +143,8 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
   int tun_file_ = 0, wake_file_ = 0;
   bool is_wake_armed_ = false;
   msghdr message_shape_;
-  LineVector<Completion> kept_;  ///< of receives that came during submit(): the next round's
-  Result<void> failure_;         ///< what wait() is to report
+  LineVector<Completion> deferred_;  ///< of receives that came during submit(): the next round's
+  Result<void> failure_;             ///< what wait() is to report
 };
 
 // ---- opening ------------------------------------------------------------------------------------
@@ -159,23 +159,23 @@ Result<void> Ring::register_files(const RingFeatures& features) {
   wake_file_ = add(wake_);
   const bool reads_multishot = features.multishot_read && uring_.has_multishot_read();
   rx_requests_.push_back({.source = Source::tun,
-                          .way = reads_multishot ? RxMethod::read_multishot : RxMethod::poll,
+                          .method = reads_multishot ? RxMethod::read_multishot : RxMethod::poll,
                           .file = tun_file_});
   for (const Fd& socket : descriptors_.receive) {
     rx_requests_.push_back(
-        {.source = Source::tunnel, .way = RxMethod::message_multishot, .file = add(socket)});
+        {.source = Source::tunnel, .method = RxMethod::message_multishot, .file = add(socket)});
   }
   if (descriptors_.icmp) {
     rx_requests_.push_back({.source = Source::icmp,
-                            .way = RxMethod::receive_multishot,
+                            .method = RxMethod::receive_multishot,
                             .file = add(descriptors_.icmp)});
   }
   const int error = uring_.register_files(files);
   return error != 0 ? Result<void>{fail(error, "register descriptors of")} : Result<void>{};
 }
 
-void Ring::give_buffer(std::size_t source, std::size_t slot) noexcept {
-  const std::size_t extra_bytes = source == place(Source::tunnel) ? message_bytes() : 0;
+void Ring::provide_buffer(std::size_t source, std::size_t slot) noexcept {
+  const std::size_t extra_bytes = source == index_of(Source::tunnel) ? message_bytes() : 0;
   buffers_[source].add(rx_buffers_[source].room(slot, extra_bytes),
                        static_cast<std::uint16_t>(slot));
   ++buffers_with_kernel_[source];
@@ -189,7 +189,7 @@ Result<void> Ring::open_buffers(const QueueSizes& sizes) {
     const std::size_t count = rx_buffers_[source].count();
     const int error = buffers_[source].open(uring_, static_cast<std::uint16_t>(source), count);
     if (error != 0) return fail(error, "register buffers of");
-    for (std::size_t slot = 0; slot < count; ++slot) give_buffer(source, slot);
+    for (std::size_t slot = 0; slot < count; ++slot) provide_buffer(source, slot);
     buffers_[source].publish();
   }
   return {};
@@ -200,7 +200,7 @@ Result<void> Ring::open(const QueueSizes& sizes, const RingFeatures& features) {
   // for the ends of the rx_requests.
   const std::size_t receives = sizes.tun_packets + sizes.tunnel_packets + sizes.icmp_packets + 64;
   const std::size_t completions = sizes.batch_writes + receives;
-  kept_.reserve(receives);
+  deferred_.reserve(receives);
   const int error =
       uring_.open(kSubmissionEntries, static_cast<unsigned>(std::bit_ceil(completions)));
   if (error != 0) return fail(error, "open io_uring for");
@@ -216,15 +216,15 @@ void Ring::arm(std::size_t index) noexcept {
   RxRequest& rx_request = rx_requests_[index];
   rx_request.is_armed = true;
   const std::uint64_t tag = tag_of(Kind::rx_request, index);
-  if (rx_request.way == RxMethod::poll) {
+  if (rx_request.method == RxMethod::poll) {
     uring_.next_entry(IORING_OP_POLL_ADD, rx_request.file, tag)->poll32_events = POLLIN;
     return;
   }
   io_uring_sqe* entry;
-  if (rx_request.way == RxMethod::read_multishot) {
+  if (rx_request.method == RxMethod::read_multishot) {
     entry = uring_.next_entry(kReadMultishot, rx_request.file, tag);
     entry->off = ~std::uint64_t{0};
-  } else if (rx_request.way == RxMethod::receive_multishot) {
+  } else if (rx_request.method == RxMethod::receive_multishot) {
     entry = uring_.next_entry(IORING_OP_RECV, rx_request.file, tag);
     entry->ioprio = IORING_RECV_MULTISHOT;
   } else {
@@ -246,12 +246,12 @@ void Ring::arm_all() noexcept {
     is_wake_armed_ = true;
   }
   for (std::size_t i = 0; i < rx_requests_.size(); ++i) {
-    if (!rx_requests_[i].is_armed && buffers_with_kernel_[place(rx_requests_[i].source)] > 0)
+    if (!rx_requests_[i].is_armed && buffers_with_kernel_[index_of(rx_requests_[i].source)] > 0)
       arm(i);
   }
 }
 
-void Ring::end_of(RxRequest& rx_request, int error) noexcept {
+void Ring::end_request(RxRequest& rx_request, int error) noexcept {
   rx_request.is_armed = false;
   if (error == ENOBUFS || error == 0) return;
   if (rx_request.source == Source::tun) {
@@ -274,50 +274,51 @@ RxMeta Ring::read_message(std::span<const std::byte> message) const noexcept {
   return rx_meta(sender);
 }
 
-void Ring::take_packet(const RxRequest& rx_request, const Completion& completion) noexcept {
+void Ring::receive_packet(const RxRequest& rx_request, const Completion& completion) noexcept {
   const std::size_t slot = completion.flags >> IORING_CQE_BUFFER_SHIFT;
-  RxBuffers& rx_buffers = rx_buffers_[place(rx_request.source)];
+  RxBuffers& rx_buffers = rx_buffers_[index_of(rx_request.source)];
   auto filled_bytes = static_cast<std::size_t>(std::max(completion.result, 0));
   RxMeta from;
-  if (rx_request.way == RxMethod::message_multishot) {
+  if (rx_request.method == RxMethod::message_multishot) {
     from = read_message(rx_buffers.room(slot, message_bytes()));
     filled_bytes -= std::min(filled_bytes, message_bytes());
   }
-  rx_buffers.take(slot, filled_bytes, from);
-  --buffers_with_kernel_[place(rx_request.source)];
+  rx_buffers.append(slot, filled_bytes, from);
+  --buffers_with_kernel_[index_of(rx_request.source)];
 }
 
-void Ring::take(const Completion& completion) noexcept {
+void Ring::handle(const Completion& completion) noexcept {
   if (completion.kind == Kind::wake) {
     is_wake_armed_ = false;
     return;
   }
   RxRequest& rx_request = rx_requests_[completion.index];
-  if (rx_request.way == RxMethod::poll) {
-    const int error = completion.error() != 0
-                          ? completion.error()
-                          : rx_buffers_[place(rx_request.source)].read_from(descriptors_.tun.get());
-    return end_of(rx_request, error);
+  if (rx_request.method == RxMethod::poll) {
+    const int error =
+        completion.error() != 0
+            ? completion.error()
+            : rx_buffers_[index_of(rx_request.source)].read_from(descriptors_.tun.get());
+    return end_request(rx_request, error);
   }
-  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) take_packet(rx_request, completion);
-  if ((completion.flags & IORING_CQE_F_MORE) == 0) end_of(rx_request, completion.error());
+  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) receive_packet(rx_request, completion);
+  if ((completion.flags & IORING_CQE_F_MORE) == 0) end_request(rx_request, completion.error());
 }
 
 /// What was kept, then what lies in the completion queue.
-void Ring::take_all() noexcept {
-  for (const Completion& completion : kept_) take(completion);
-  kept_.clear();
-  uring_.for_each_completion([this](const io_uring_cqe& entry) { take(Completion{entry}); });
+void Ring::handle_completions() noexcept {
+  for (const Completion& completion : deferred_) handle(completion);
+  deferred_.clear();
+  uring_.for_each_completion([this](const io_uring_cqe& entry) { handle(Completion{entry}); });
   if (uring_.fault() != 0) failure_ = fail(uring_.fault(), "wait on io_uring for");
 }
 
 /// The first look gives the kernel what was armed: only then can there be news of it.
-void Ring::wait_for_news(std::chrono::nanoseconds timeout) noexcept {
+void Ring::wait_for_completions(std::chrono::nanoseconds timeout) noexcept {
   bool is_submitted = false;
   busy_poll_.wait(
       timeout,
       [&] {
-        if (!std::exchange(is_submitted, true) || uring_.has_news()) uring_.submit();
+        if (!std::exchange(is_submitted, true) || uring_.has_pending_completions()) uring_.submit();
         return uring_.has_completions() || uring_.fault() != 0;
       },
       [&](std::chrono::nanoseconds rest) { uring_.submit_and_wait(rest); });
@@ -327,7 +328,7 @@ void Ring::wait_for_news(std::chrono::nanoseconds timeout) noexcept {
 /// and what must be armed again goes to the kernel with the next submit().
 Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
   uring_.enable();
-  take_all();
+  handle_completions();
   arm_all();
   const bool has_packets =
       std::any_of(rx_buffers_.begin(), rx_buffers_.end(),
@@ -335,8 +336,8 @@ Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
   if (has_packets || !failure_) {
     busy_poll_.skip();
   } else {
-    wait_for_news(timeout);
-    take_all();
+    wait_for_completions(timeout);
+    handle_completions();
   }
   return failure_;
 }
@@ -344,9 +345,9 @@ Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
 void Ring::release() noexcept {
   for (std::size_t source = 0; source < kSources; ++source) {
     const bool kernel_chooses =
-        source != place(Source::tun) || rx_requests_[0].way != RxMethod::poll;
+        source != index_of(Source::tun) || rx_requests_[0].method != RxMethod::poll;
     if (kernel_chooses && !rx_buffers_[source].slots().empty()) {
-      for (const std::uint16_t slot : rx_buffers_[source].slots()) give_buffer(source, slot);
+      for (const std::uint16_t slot : rx_buffers_[source].slots()) provide_buffer(source, slot);
       buffers_[source].publish();
     }
     rx_buffers_[source].clear();
@@ -375,7 +376,7 @@ std::size_t Ring::collect_results() noexcept {
       tx_batch_.set_write_result(completion.index, completion.error());
       ++results;
     } else {
-      kept_.push_back(completion);
+      deferred_.push_back(completion);
     }
   });
   return results;

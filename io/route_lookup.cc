@@ -32,11 +32,11 @@ bool connect_to(const Fd& socket, const sockaddr_in& address) noexcept {
 bool RouteLookup::open(const std::string& device,
                        std::optional<proto::Ipv4Address> source) noexcept {
   socket_ = Fd{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  is_tied_ = !device.empty();
+  is_bound_to_device_ = !device.empty();
   source_ = source;
   if (!socket_) return false;
-  if (is_tied_ && ::setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, device.data(),
-                               static_cast<socklen_t>(device.size())) != 0)
+  if (is_bound_to_device_ && ::setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, device.data(),
+                                          static_cast<socklen_t>(device.size())) != 0)
     return false;
   if (!source) return true;
   const auto address = socket_address(*source, 0);
@@ -47,7 +47,7 @@ std::optional<RouteFacts> RouteLookup::look_up(const std::string& device, proto:
                                                std::optional<proto::Ipv4Address> source) noexcept {
   sockaddr_in address{};  // of family AF_UNSPEC, it makes the socket forget its last route
   // The interface may be another one of its name by now, so a socket that is tied is made anew.
-  const bool fits = socket_ && device.empty() && !is_tied_ && source_ == source;
+  const bool fits = socket_ && device.empty() && !is_bound_to_device_ && source_ == source;
   if (!(fits && connect_to(socket_, address)) && !open(device, source)) {
     socket_.reset();
     return std::nullopt;

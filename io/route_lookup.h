@@ -35,7 +35,7 @@ class RouteLookup {
                           std::optional<proto::Ipv4Address> source) noexcept;
 
   Fd socket_;
-  bool is_tied_ = false;  ///< to a device
+  bool is_bound_to_device_ = false;  ///< to a device
   std::optional<proto::Ipv4Address> source_;
 };
 

@@ -59,7 +59,7 @@ Result<RxBuffers> RxBuffers::open(std::size_t count, std::size_t slot_bytes, Fra
   return rx_buffers;
 }
 
-void RxBuffers::take(std::size_t slot, std::size_t filled_bytes, const RxMeta& from) noexcept {
+void RxBuffers::append(std::size_t slot, std::size_t filled_bytes, const RxMeta& from) noexcept {
   const auto buffer = pool_.slot(slot);
   const std::size_t room_bytes = room(slot).size();
   const std::size_t frame_bytes =
@@ -109,7 +109,7 @@ int RxBuffers::read_from(int fd) noexcept {
     const auto free = room(slot);
     const auto bytes = ::read(fd, free.data(), free.size());
     if (bytes >= 0) {
-      take(slot, static_cast<std::size_t>(bytes));
+      append(slot, static_cast<std::size_t>(bytes));
     } else if (errno != EINTR) {
       return errno == EAGAIN ? 0 : errno;
     }

@@ -62,7 +62,7 @@ class RxBuffers {
 
   /// Appends the packet that the kernel has put in `slot`: `filled_bytes` from room(slot) on.
   /// `from`: what the socket told of the interface.
-  void take(std::size_t slot, std::size_t filled_bytes, const RxMeta& from = {}) noexcept;
+  void append(std::size_t slot, std::size_t filled_bytes, const RxMeta& from = {}) noexcept;
 
   /// Reads packets one by one, each into the slot after the last one taken, until there is none
   /// left (0 is returned) or no slot (0), or until one cannot be read (its errno). `fd` is

@@ -44,7 +44,7 @@ Unexpected<Error> SocketName::fail(int code, const std::string& verb, std::strin
                 .advice = advice.empty() ? advice_on(code) : std::move(advice)}};
 }
 
-Result<Fd> open_closed_socket(int family, int protocol, const SocketName& name) {
+Result<Fd> open_filtered_socket(int family, int protocol, const SocketName& name) {
   Fd socket{::socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)};
   if (!socket) return name.fail(errno, "open");
   constexpr std::array kDropAll{sock_filter BPF_STMT(BPF_RET | BPF_K, 0)};
@@ -53,7 +53,8 @@ Result<Fd> open_closed_socket(int family, int protocol, const SocketName& name) 
   return socket;
 }
 
-Result<void> allow(const Fd& socket, std::span<const sock_filter> program, const SocketName& name) {
+Result<void> set_filter(const Fd& socket, std::span<const sock_filter> program,
+                        const SocketName& name) {
   if (!program.empty()) return attach(socket, program, name);
   constexpr int kIgnored = 0;
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_DETACH_FILTER, &kIgnored, sizeof kIgnored) == 0)

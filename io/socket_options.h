@@ -21,13 +21,13 @@ struct SocketName {
                                        std::string advice = {}) const;
 };
 
-/// Opens a non-blocking, close-on-exec SOCK_RAW socket that lets nothing in until allow() is
+/// Opens a non-blocking, close-on-exec SOCK_RAW socket that lets nothing in until set_filter() is
 /// called: so nothing slips in before it is bound.
-[[nodiscard]] Result<Fd> open_closed_socket(int family, int protocol, const SocketName& name);
+[[nodiscard]] Result<Fd> open_filtered_socket(int family, int protocol, const SocketName& name);
 
 /// Replaces the filter: what `program` accepts comes in; everything, if it is empty.
-[[nodiscard]] Result<void> allow(const Fd& socket, std::span<const sock_filter> program,
-                                 const SocketName& name);
+[[nodiscard]] Result<void> set_filter(const Fd& socket, std::span<const sock_filter> program,
+                                      const SocketName& name);
 
 [[nodiscard]] Result<void> set_option(const Fd& socket, int level, int option, int value,
                                       const std::string& verb, const SocketName& name);

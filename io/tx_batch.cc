@@ -109,7 +109,7 @@ void TxBatch::send_by_link(std::size_t index, const Datagram& datagram) noexcept
   message.msg_controllen = 0;
   auto head = datagram.head;
   if (datagram.offload.is_super_packet()) {
-    head = take_slot(index, datagram);
+    head = fill_slot(index, datagram);
   } else {
     to.header.virtio.fill(std::byte{0});
   }
@@ -120,7 +120,7 @@ void TxBatch::send_by_link(std::size_t index, const Datagram& datagram) noexcept
 }
 
 /// Its headers go into a slot, which the packet's mark names; returns the inner super-packet.
-std::span<const std::byte> TxBatch::take_slot(std::size_t index,
+std::span<const std::byte> TxBatch::fill_slot(std::size_t index,
                                               const Datagram& datagram) noexcept {
   Destination& to = destinations_[index];
   const std::size_t header_bytes = datagram.encapsulation_bytes;

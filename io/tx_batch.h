@@ -67,7 +67,7 @@ class TxBatch {
   void set_interface(Destination& to, const Datagram& datagram) noexcept;
   void send_by_route(std::size_t index, std::span<const iovec> pieces) noexcept;
   void send_by_link(std::size_t index, const Datagram& datagram) noexcept;
-  [[nodiscard]] std::span<const std::byte> take_slot(std::size_t index,
+  [[nodiscard]] std::span<const std::byte> fill_slot(std::size_t index,
                                                      const Datagram& datagram) noexcept;
   [[nodiscard]] std::size_t send_run(std::size_t first) noexcept;
 

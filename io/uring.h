@@ -56,10 +56,10 @@ class Uring {
     return entry;
   }
 
-  /// Whether completions can be taken. Costs no system call, no more than has_news().
+  /// Whether completions can be taken. Costs no system call, no more than has_pending_completions().
   [[nodiscard]] bool has_completions() const noexcept { return ::io_uring_cq_ready(&ring_) != 0; }
   /// Whether the kernel has completions that it will post when it is called next.
-  [[nodiscard]] bool has_news() const noexcept {
+  [[nodiscard]] bool has_pending_completions() const noexcept {
     return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) !=
            0;
   }
@@ -69,15 +69,15 @@ class Uring {
   void submit_and_wait() noexcept { check(::io_uring_submit_and_wait(&ring_, 1)); }
   void submit_and_wait(std::chrono::nanoseconds timeout) noexcept;
 
-  /// Calls `take(completion)` for each, in order. They are the kernel's again afterwards.
-  template <class Take>
-  void for_each_completion(Take take) noexcept {
+  /// Calls `handle(completion)` for each, in order. They are the kernel's again afterwards.
+  template <class Handle>
+  void for_each_completion(Handle handle) noexcept {
     unsigned head;
     unsigned count = 0;
     io_uring_cqe* completion;
     io_uring_for_each_cqe(&ring_, head, completion) {
       ++count;
-      take(*completion);
+      handle(*completion);
     }
     ::io_uring_cq_advance(&ring_, count);
   }

@@ -40,7 +40,7 @@ Result<io::NextHop> find_next_hop(const Rig& rig, std::size_t end) {
       rig.ends[end].inside([]() -> Result<unsigned> { return ::if_nametoindex(kWire); });
   if (!index) return Unexpected{index.error()};
   return io::NextHop{
-      .interface_index = *index, .cuts = true, .source = *own, .destination = *others};
+      .interface_index = *index, .kernel_gso = true, .source = *own, .destination = *others};
 }
 
 /// culvert does by itself what the others leave to the user.

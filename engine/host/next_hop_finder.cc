@@ -190,7 +190,7 @@ Result<NextHopFound> NextHopFinder::look_up(const Query& query) {
   const std::string name = key.address.to_text() + " on " + netlink::interface_name(device);
   if (!neighbor) return no_hop("next hop " + name + " is not resolved", key);
   return NextHopFound{.hop = {.interface_index = device,
-                              .cuts = false,
+                              .kernel_gso = false,
                               .source = *link.address,
                               .destination = *neighbor},
                       .reason = "next hop " + name,

@@ -49,7 +49,7 @@ class NdpLoop {
   void announce(const std::vector<proto::Ipv6Address>& targets);
   /// Adds the kernel's drop count to receive_queue_full.
   void count_drops() noexcept {
-    responder_.counters().receive_queue_full.add(socket_.take_drops());
+    responder_.counters().receive_queue_full.add(socket_.read_drops());
   }
   /// Number of answers that wait for their random delay.
   [[nodiscard]] std::size_t delayed() const noexcept { return delayed_.size(); }

@@ -198,7 +198,7 @@ void Proxy::join(const std::vector<Ipv6Address>& targets) {
 }
 
 void Proxy::join_all_multicast(const std::string& reason) {
-  const bool was_all_multicast = groups_.hears_all();
+  const bool was_all_multicast = groups_.has_all_multicast();
   if (auto joined = groups_.join_all_multicast(interface_.index); !joined) {
     membership_ = "hears no group, only what is sent to the interface itself: " + reason + "; " +
                   joined.error().message();
@@ -232,7 +232,7 @@ NdpStatus Proxy::status() const {
                    .interface = interface_,
                    .running = loop_.is_running(),
                    .groups = groups_.count(),
-                   .all_multicast = groups_.hears_all(),
+                   .all_multicast = groups_.has_all_multicast(),
                    .membership = membership_,
                    .totals = {}};
   loop_.call([&] {

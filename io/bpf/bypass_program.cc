@@ -18,7 +18,7 @@
 namespace culvert::io {
 namespace {
 
-constexpr int kGoOn = -1;  // TCX_NEXT, newer than the headers of Debian 12
+constexpr int kNext = -1;  // TCX_NEXT, newer than the headers of Debian 12
 
 constexpr int kPacket = BPF_REG_6;
 // On the stack: the outer header and what GRE has behind it, then the key to be looked for.
@@ -37,11 +37,11 @@ void check_packet(bpf::Text& text) {
   };
   text.add(compute_with(BPF_MOV, kPacket, BPF_REG_1));
   field(offsetof(__sk_buff, protocol));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, htons(ETH_P_IP), 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, htons(ETH_P_IP), 2), kNext);
   field(offsetof(__sk_buff, pkt_type));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, PACKET_HOST, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, PACKET_HOST, 2), kNext);
   field(offsetof(__sk_buff, vlan_present));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kNext);
   text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
   text.add(compute(BPF_MOV, BPF_REG_2, 0));
   text.add(compute_with(BPF_MOV, BPF_REG_3, BPF_REG_10));
@@ -49,13 +49,13 @@ void check_packet(bpf::Text& text) {
   text.add(compute(BPF_MOV, BPF_REG_4, kHeaderBytes));
   text.add(compute(BPF_MOV, BPF_REG_5, BPF_HDR_START_NET));
   text.add(call(BPF_FUNC_skb_load_bytes_relative));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kNext);
   text.add(load(BPF_B, BPF_REG_2, BPF_REG_10, kHeader));  // version 4, no options
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, proto::kIpv4VersionAndMinimumIhl, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, proto::kIpv4VersionAndMinimumIhl, 2), kNext);
   text.add(load(BPF_H, BPF_REG_2, BPF_REG_10,
                 kHeader + int{proto::kIpv4FragmentOffset}));  // no fragment
   text.add(compute(BPF_AND, BPF_REG_2, htons(proto::kIpv4MoreFragments | proto::kIpv4OffsetMask)));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kNext);
 }
 
 /// The key from the headers. A GRE key is where the checksum lets it be (RFC 2890 2).
@@ -87,21 +87,21 @@ void make_key(bpf::Text& text) {
   store_word(offsetof(BypassEndpoints, has_key), BPF_REG_4);
 }
 
-void take_if_ours(bpf::Text& text, int set) {
+void bypass_if_ours(bpf::Text& text, int set) {
   using namespace bpf;
   text.add(compute_with(BPF_MOV, BPF_REG_2, BPF_REG_10));
   text.add(compute(BPF_ADD, BPF_REG_2, kKey));
   text.add(load_map(BPF_REG_1, set));
   text.add(load_map_end());
   text.add(call(BPF_FUNC_map_lookup_elem));
-  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kNext);
   text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
   text.add(compute(BPF_MOV, BPF_REG_2, PACKET_OTHERHOST));
   text.add(call(BPF_FUNC_skb_change_type));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kNext);
   text.add(compute(BPF_MOV, BPF_REG_2, static_cast<std::int32_t>(kBypassMark)));
   text.add(store(BPF_W, kPacket, offsetof(__sk_buff, mark), BPF_REG_2));
-  text.add(compute(BPF_MOV, BPF_REG_0, kGoOn));
+  text.add(compute(BPF_MOV, BPF_REG_0, kNext));
   text.add(exit());
 }
 
@@ -121,7 +121,7 @@ Result<BypassProgram> BypassProgram::open(std::size_t tunnels) {
   bpf::Text text;
   check_packet(text);
   make_key(text);
-  take_if_ours(text, program.set_.get());
+  bypass_if_ours(text, program.set_.get());
   auto loaded = load_program(BPF_PROG_TYPE_SCHED_CLS, text.instructions(), "culvert_take");
   if (!loaded) return Unexpected{loaded.error()};
   program.program_ = std::move(*loaded);

@@ -23,7 +23,7 @@ namespace {
 constexpr std::uint32_t kMark = 0x4516;
 constexpr std::size_t kMaxSlots = 0x1'0000;
 
-constexpr int kGoOn = -1, kDrop = 2;  // TCX_NEXT and TCX_DROP, newer than the headers of Debian 12
+constexpr int kNext = -1, kDrop = 2;  // TCX_NEXT and TCX_DROP, newer than the headers of Debian 12
 constexpr int kMarkOffset = offsetof(__sk_buff, mark);
 
 constexpr int kPacket = BPF_REG_6, kSlot = BPF_REG_7, kHeaderBytes = BPF_REG_8;
@@ -35,7 +35,7 @@ void find_slot(bpf::Text& text, int map) {
   text.add(load(BPF_W, BPF_REG_3, kPacket, kMarkOffset));
   text.add(compute_with(BPF_MOV, BPF_REG_2, BPF_REG_3));
   text.add(compute(BPF_RSH, BPF_REG_2, 16));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, kMark, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, kMark, 2), kNext);
   text.add(compute(BPF_AND, BPF_REG_3, 0xffff));
   text.add(store(BPF_W, BPF_REG_10, -4, BPF_REG_3));
   text.add(compute_with(BPF_MOV, BPF_REG_2, BPF_REG_10));
@@ -43,13 +43,13 @@ void find_slot(bpf::Text& text, int map) {
   text.add(load_map(BPF_REG_1, map));
   text.add(load_map_end());
   text.add(call(BPF_FUNC_map_lookup_elem));
-  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kGoOn);
+  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kNext);
   text.add(compute_with(BPF_MOV, kSlot, BPF_REG_0));
   text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
   text.add(call(BPF_FUNC_get_socket_cookie));
-  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kGoOn);  // forwarded: of no socket
+  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kNext);  // forwarded: of no socket
   text.add(load(BPF_DW, BPF_REG_1, kSlot, offsetof(EncapsulatorSlot, socket_cookie)));
-  text.leave_unless(jump_if_with(BPF_JEQ, BPF_REG_0, BPF_REG_1, 2), kGoOn);
+  text.leave_unless(jump_if_with(BPF_JEQ, BPF_REG_0, BPF_REG_1, 2), kNext);
   text.add(compute(BPF_MOV, BPF_REG_1, 0));  // the mark has done its work: others see none
   text.add(store(BPF_W, kPacket, kMarkOffset, BPF_REG_1));
 }
@@ -74,7 +74,7 @@ void put_headers(bpf::Text& text) {
   text.add(compute(BPF_MOV, BPF_REG_5, 0));
   text.add(call(BPF_FUNC_skb_store_bytes));
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kDrop);
-  text.add(compute(BPF_MOV, BPF_REG_0, kGoOn));
+  text.add(compute(BPF_MOV, BPF_REG_0, kNext));
   text.add(exit());
 }
 

@@ -71,7 +71,7 @@ Result<void> NdpGroups::join_all_multicast(unsigned interface_index) {
   leave();
   interface_index_ = interface_index;
   const SocketName name{"packet socket", "on interface " + std::to_string(interface_index)};
-  auto socket = open_closed_socket(AF_PACKET, 0, name);
+  auto socket = open_filtered_socket(AF_PACKET, 0, name);
   if (!socket) return Unexpected{socket.error()};
   packet_mreq request{};
   request.mr_ifindex = static_cast<int>(interface_index);

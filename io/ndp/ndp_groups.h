@@ -26,7 +26,7 @@ class NdpGroups {
   void leave() noexcept;
 
   [[nodiscard]] std::size_t count() const noexcept { return joined_.size(); }
-  [[nodiscard]] bool hears_all() const noexcept { return static_cast<bool>(all_); }
+  [[nodiscard]] bool has_all_multicast() const noexcept { return static_cast<bool>(all_); }
 
  private:
   [[nodiscard]] Result<void> join_one(const proto::Ipv6Address& group);

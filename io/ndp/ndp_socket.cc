@@ -74,7 +74,7 @@ Result<void> set_ring(const Fd& socket, const SocketName& name) {
 
 Result<NdpSocket> NdpSocket::open(unsigned interface_index) {
   const SocketName name{"packet socket", "on interface " + std::to_string(interface_index)};
-  auto socket = open_closed_socket(AF_PACKET, 0, name);
+  auto socket = open_filtered_socket(AF_PACKET, 0, name);
   if (!socket) return Unexpected{socket.error()};
   if (auto ring = set_ring(*socket, name); !ring) return Unexpected{ring.error()};
   if (auto bypass = set_option(*socket, SOL_PACKET, PACKET_QDISC_BYPASS, 1,
@@ -93,7 +93,8 @@ Result<NdpSocket> NdpSocket::open(unsigned interface_index) {
   if (ring == MAP_FAILED) return name.fail(errno, "map the ring of");
   result.ring_ = static_cast<std::byte*>(ring);
   result.fd_ = std::move(*socket);
-  if (auto allowed = allow(result.fd_, kFilter, name); !allowed) return Unexpected{allowed.error()};
+  if (auto allowed = set_filter(result.fd_, kFilter, name); !allowed)
+    return Unexpected{allowed.error()};
   return result;
 }
 
@@ -153,7 +154,7 @@ void NdpSocket::send(std::span<const std::span<const std::byte>> frames,
   }
 }
 
-std::uint64_t NdpSocket::take_drops() noexcept {
+std::uint64_t NdpSocket::read_drops() noexcept {
   tpacket_stats statistics{};
   socklen_t size = sizeof statistics;
   if (::getsockopt(fd_.get(), SOL_PACKET, PACKET_STATISTICS, &statistics, &size) != 0) return 0;

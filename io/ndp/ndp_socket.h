@@ -46,7 +46,7 @@ class NdpSocket {
   void send(std::span<const std::span<const std::byte>> frames, std::span<int> errors) noexcept;
 
   /// What the kernel has dropped since the last call because the ring was full.
-  [[nodiscard]] std::uint64_t take_drops() noexcept;
+  [[nodiscard]] std::uint64_t read_drops() noexcept;
   /// Takes the error that poll() reports, of an interface that went down.
   void clear_error() noexcept;
 

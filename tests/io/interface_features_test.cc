@@ -15,7 +15,7 @@ namespace {
 class InterfaceFeatures : public NamespaceTest {
  protected:
   static bool leaves_undone(const std::string& interface) {
-    const auto answer = leaves_work_undone(::if_nametoindex(interface.c_str()));
+    const auto answer = may_leave_unsegmented(::if_nametoindex(interface.c_str()));
     EXPECT_TRUE(answer) << answer.error().message();
     return answer && *answer;
   }
@@ -60,7 +60,7 @@ TEST_F(InterfaceFeatures, NameOfACardElsewhereIsNoCard) {
 }
 
 TEST_F(InterfaceFeatures, SaysThatAnInterfaceIsGone) {
-  const auto answer = leaves_work_undone(999);
+  const auto answer = may_leave_unsegmented(999);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ENODEV);
   EXPECT_THAT(answer.error().message(), testing::HasSubstr("interface 999"));

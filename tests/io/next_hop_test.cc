@@ -12,7 +12,7 @@ namespace {
 NextHop numbered_hop(std::uint32_t number) {
   const auto high = static_cast<std::uint8_t>(number >> 8), low = static_cast<std::uint8_t>(number);
   return {.interface_index = number,
-          .cuts = number % 2 == 1,
+          .kernel_gso = number % 2 == 1,
           .source = {{0x02, high, low, high, low, 1}},
           .destination = {{0x02, high, low, high, low, 2}}};
 }
@@ -21,7 +21,7 @@ TEST(AtomicNextHop, LoadsWhatWasStored) {
   AtomicNextHop hop;
   EXPECT_FALSE(hop.load());
   const NextHop extreme{.interface_index = 0xffff'ffff,
-                        .cuts = true,
+                        .kernel_gso = true,
                         .source = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
                         .destination = {{0, 0, 0, 0, 0, 1}}};
   for (const NextHop& each : {numbered_hop(2), numbered_hop(3), extreme}) {

@@ -72,7 +72,7 @@ class KernelCuts : public io::NamespaceTest {
                                            const io::Offload& offload, bool kernel_cuts) {
     TunnelRig rig{config};
     rig.path().next_hop.store({.interface_index = kOurs,
-                               .cuts = kernel_cuts,
+                               .kernel_gso = kernel_cuts,
                                .source = {{2, 0, 0, 0, 0, 1}},
                                .destination = {{2, 0, 0, 0, 0, 2}}});
     rig.queues().put(io::Source::tun, super_packet, offload);
@@ -177,7 +177,7 @@ TEST_F(KernelCuts, CountsTheIdentificationOn) {
   config.pmtudisc = false;
   TunnelRig rig{config};
   rig.path().next_hop.store({.interface_index = kOurs,
-                             .cuts = true,
+                             .kernel_gso = true,
                              .source = {{2, 0, 0, 0, 0, 1}},
                              .destination = {{2, 0, 0, 0, 0, 2}}});
   const auto drawn = stream(true, 4500);

@@ -34,7 +34,7 @@ class WorkerWhole : public ::testing::Test {
     return rig;
   }
   static constexpr io::NextHop kHop{.interface_index = 10,
-                                    .cuts = true,
+                                    .kernel_gso = true,
                                     .source = {{2, 0, 0, 0, 0, 1}},
                                     .destination = {{2, 0, 0, 0, 0, 2}}};
 };
@@ -78,7 +78,7 @@ TEST_F(WorkerWhole, TakesNothingElseWhole) {
   expect_segments("GRE sequence number", after(gre_config({.oseq = true}), stream, 1400), 3);
   expect_segments("one segment", after(sit_config(), {.payload = pattern(1400)}, 1400), 1);
   auto does_not_cut = kHop;
-  does_not_cut.cuts = false;
+  does_not_cut.kernel_gso = false;
   expect_segments("no cutting there", after(sit_config(), stream, 1400, 1500, does_not_cut), 3);
   auto static_mtu = sit_config();
   static_mtu.pmtudisc = false;
