@@ -1,19 +1,22 @@
-// BusyPoll: how long an idle worker looks for packets before it sleeps. To be woken is dear: for
-// the worker, whose core must leave its idle state and switch to it, and for whoever brought the
-// packet and has to wake it. Looking is cheap but for the core, which does nothing else.
+// BusyPoll: decides whether an idle worker polls (spins) before it sleeps, and for how long.
 //
-// The rule: a wait spins, for at most the limit, if it is likely to end within the limit, judging
-// by how such waits ended before. There are two kinds of them, after a short wait and after a long
-// one, and for each a count that remembers how the last few ended (as a processor guesses a
-// branch). So a conversation whose packets are less than the limit apart is never slept through; of
-// a request each second the answer is waited for awake, and the next request asleep; and a stream
-// with longer pauses between its packets is never spun for.
+// A wake-up is expensive: the worker's core has to leave its idle state and switch to the worker,
+// and the thread that brought the packet has to wake it. Polling costs only the core, which cannot
+// do other work meanwhile.
 //
-// Without a limit that is asked for, the wait for an answer alone is spun for: one that follows a
-// long wait, for at most 50 us. Bulk traffic hardly ever comes to that, and would lose by it: the
-// core that spins is one that the sender or receiver could use.
+// The rule: a wait polls, for at most the limit, if it will probably end within the limit. A
+// predictor decides, like the branch predictor of a processor: two saturating counters record how
+// the last waits ended, one for waits after a short wait and one for waits after a long wait.
+// Examples:
+//  - Packets less than the limit apart: the worker never sleeps between them.
+//  - One request a second: the worker polls for the reply and sleeps until the next request.
+//  - A stream with pauses longer than the limit: the worker never polls.
 //
-// Between two looks it gives way to whatever else wants the core. One thread.
+// If no limit is configured, the worker polls for replies alone: in a wait that follows a long
+// wait, for at most 50 us. Bulk traffic seldom has such waits, and polling would hurt it: the
+// sender or the receiver could use the core.
+//
+// Between two polls the worker yields the core to other threads. One thread.
 #pragma once
 
 #include <sched.h>
@@ -24,30 +27,31 @@
 
 namespace culvert::io {
 
-/// `Clock`: std::chrono::steady_clock, but in tests.
+/// `Clock`: std::chrono::steady_clock, except in tests.
 template <class Clock>
 class BasicBusyPoll {
  public:
   static constexpr std::chrono::microseconds kAnswerLimit{50};
 
-  /// `limit` 0: none is asked for.
+  /// `limit`: the longest time to poll in one wait. 0: not configured, so only waits for a reply
+  /// poll, for at most kAnswerLimit.
   explicit BasicBusyPoll(std::chrono::nanoseconds limit = {}) noexcept
       : limit_(limit > limit.zero() ? limit : kAnswerLimit),
         is_for_answers_(limit <= limit.zero()) {}
 
-  /// There was something to do at once, so there is no wait.
+  /// Records a wait of length zero: there was work at once.
   void skip() noexcept { remember(true); }
 
-  /// One wait: spins as long as `look()` finds nothing, if it is to spin, then calls
-  /// `sleep(rest of timeout)`; not if it has found something.
-  template <class Look, class Sleep>
-  void wait(std::chrono::nanoseconds timeout, Look look, Sleep sleep) noexcept {
+  /// Waits once. If the predictor expects a short wait, calls `poll()` until it returns true (there
+  /// is work) or the limit is over. Without work, calls `sleep(rest of timeout)`.
+  template <class Poll, class Sleep>
+  void wait(std::chrono::nanoseconds timeout, Poll poll, Sleep sleep) noexcept {
     const auto start = Clock::now();
-    const auto longest =
-        std::min(limit_, timeout);  // an idle worker's timeouts are not short waits
+    // A wait that ends by a timeout below the limit does not count as short.
+    const auto longest = std::min(limit_, timeout);
     if (expects_short_wait()) {
       do {
-        if (look()) return remember(true);
+        if (poll()) return remember(true);
         ::sched_yield();
       } while (Clock::now() - start < longest);
       timeout -= longest;
@@ -57,21 +61,21 @@ class BasicBusyPoll {
   }
 
  private:
-  static constexpr int kSure = 3;  // of a count from 0; its upper half means short
+  static constexpr int kMaxCount = 3;  // counters run from 0; the upper half predicts short
 
   [[nodiscard]] bool expects_short_wait() const noexcept {
-    return (!was_short_ || !is_for_answers_) && short_waits_[was_short_ ? 1 : 0] > kSure / 2;
+    return (!was_short_ || !is_for_answers_) && short_waits_[was_short_ ? 1 : 0] > kMaxCount / 2;
   }
   void remember(bool is_short) noexcept {
     int& count = short_waits_[was_short_ ? 1 : 0];
-    count = std::clamp(count + (is_short ? 1 : -1), 0, kSure);
+    count = std::clamp(count + (is_short ? 1 : -1), 0, kMaxCount);
     was_short_ = is_short;
   }
 
   std::chrono::nanoseconds limit_;
   bool is_for_answers_;
   bool was_short_ = false;
-  std::array<int, 2> short_waits_{};  ///< after a long wait, and after a short one
+  std::array<int, 2> short_waits_{};  ///< counters: [0] after a long wait, [1] after a short wait
 };
 
 using BusyPoll = BasicBusyPoll<std::chrono::steady_clock>;

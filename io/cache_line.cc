@@ -5,7 +5,7 @@
 namespace culvert::io::detail {
 namespace {
 
-/// From here on memory is the kernel's own pages.
+/// Allocations of this size and more use mmap().
 constexpr std::size_t kLargeBytes = 64 * 1024;
 
 }  // namespace

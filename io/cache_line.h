@@ -1,6 +1,5 @@
-// Memory that one core writes and no other core touches: on cache lines of its own, so that a write
-// takes no line away from another core. malloc() does not see to that: what two workers were given
-// may meet in one line.
+// Allocation on whole cache lines, for memory that only one core writes. It prevents false sharing:
+// malloc() may place the data of two workers in one cache line. Any thread.
 #pragma once
 
 #include <algorithm>
@@ -11,17 +10,18 @@
 
 namespace culvert::io {
 
-/// Fixed, since it is part of the layout of types in installed headers.
+/// A constant, since it is part of the layout of types in installed headers.
 inline constexpr std::size_t kCacheLineBytes = 64;
 
 namespace detail {
-/// Throw std::bad_alloc. Large memory is fresh from the kernel and goes back to it.
+/// allocate_lines() throws std::bad_alloc. Allocations of 64 KiB and more are mmap() and munmap().
 [[nodiscard]] void* allocate_lines(std::size_t bytes, std::align_val_t alignment);
 void free_lines(void* memory, std::size_t bytes, std::align_val_t alignment) noexcept;
 }  // namespace detail
 
-/// Gives whole lines. What is made without a value stays uninitialized where its type allows that:
-/// large arrays are not resident before they are used.
+/// An allocator of whole cache lines. Elements that are created without a value stay uninitialized
+/// if their type allows that, so the pages of a large array are not resident before their first
+/// use.
 template <class T>
 struct LineAllocator {
   using value_type = T;
@@ -55,7 +55,7 @@ struct LineAllocator {
   }
 };
 
-/// A vector that shares no cache line with anything else.
+/// A vector whose elements share no cache line with other data.
 template <class T>
 using LineVector = std::vector<T, LineAllocator<T>>;
 

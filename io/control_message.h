@@ -1,5 +1,5 @@
-// A control message (cmsg(3)) as bytes that lie ready beside a datagram, or that came with one. Set
-// and read on the packet's way: no allocation.
+// Writes and reads one control message (cmsg(3)) that is sent or received with a datagram. For the
+// hot path: no allocation. Pure functions; any thread.
 #pragma once
 
 #include <sys/socket.h>
@@ -12,11 +12,12 @@
 
 namespace culvert::io {
 
-/// Of one value; to be aligned as a cmsghdr.
+/// The bytes of a control message with one value. Align it as a cmsghdr.
 template <class Value>
 using ControlMessage = std::array<std::byte, CMSG_SPACE(sizeof(Value))>;
 
-/// `level`, `type`: SOL_SOCKET and SO_MARK, IPPROTO_IP and IP_PKTINFO.
+/// Builds a control message. `level`, `type`: for example SOL_SOCKET and SO_MARK, or IPPROTO_IP and
+/// IP_PKTINFO.
 template <class Value>
 [[nodiscard]] ControlMessage<Value> control_message(int level, int type,
                                                     const Value& value) noexcept {
@@ -30,7 +31,8 @@ template <class Value>
   return message;
 }
 
-/// The value of the first message that the kernel has put in `control`, if that is of this kind.
+/// The value of the first message in `control`, which the kernel has written. Empty if that message
+/// has another level or type, or if `control` is too short.
 template <class Value>
 [[nodiscard]] std::optional<Value> control_value(std::span<const std::byte> control, int level,
                                                  int type) noexcept {

@@ -28,8 +28,8 @@ class Ethtool {
       : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     interface.copy(request_.ifr_name, IFNAMSIZ - 1);
   }
-  /// Returns 0 or an errno.
-  int ask(void* command) noexcept {
+  /// Runs one command. Returns 0 or an errno.
+  int run(void* command) noexcept {
     request_.ifr_data = static_cast<char*>(command);
     return ::ioctl(socket_.get(), SIOCETHTOOL, &request_) >= 0 ? 0 : errno;
   }
@@ -39,7 +39,7 @@ class Ethtool {
   ifreq request_{};
 };
 
-/// One ethtool command: its structure, all zero, and the array behind it.
+/// One ethtool command: its structure and the array behind it, all zero.
 template <class Head, class Element>
 class Command {
  public:
@@ -49,7 +49,7 @@ class Command {
   }
   [[nodiscard]] Head& head() { return *reinterpret_cast<Head*>(words_.data()); }
   [[nodiscard]] Element* elements() { return reinterpret_cast<Element*>(&head() + 1); }
-  int ask(Ethtool& ethtool) noexcept { return ethtool.ask(words_.data()); }
+  int run(Ethtool& ethtool) noexcept { return ethtool.run(words_.data()); }
 
  private:
   std::vector<std::uint32_t> words_;
@@ -61,15 +61,15 @@ int read_features(const std::string& interface, std::vector<InterfaceFeature>& f
   Ethtool ethtool{interface};
   Command<ethtool_sset_info, std::uint32_t> size(ETHTOOL_GSSET_INFO, 1);
   size.head().sset_mask = std::uint64_t{1} << ETH_SS_FEATURES;
-  if (const int error = size.ask(ethtool); error != 0) return error;
+  if (const int error = size.run(ethtool); error != 0) return error;
   const std::uint32_t count = *size.elements();
   Command<ethtool_gstrings, Name> names(ETHTOOL_GSTRINGS, count);
   names.head().string_set = ETH_SS_FEATURES;
   names.head().len = count;
-  if (const int error = names.ask(ethtool); error != 0) return error;
+  if (const int error = names.run(ethtool); error != 0) return error;
   Command<ethtool_gfeatures, ethtool_get_features_block> state(ETHTOOL_GFEATURES, blocks_of(count));
   state.head().size = static_cast<std::uint32_t>(blocks_of(count));
-  if (const int error = state.ask(ethtool); error != 0) return error;
+  if (const int error = state.run(ethtool); error != 0) return error;
   features.clear();
   for (std::uint32_t bit = 0; bit < count; ++bit) {
     const Name& name = names.elements()[bit];
@@ -90,7 +90,7 @@ int switch_off(const std::string& interface, const std::vector<InterfaceFeature>
   for (std::size_t bit = 0; bit < features.size(); ++bit) {
     if (off[bit]) change.elements()[bit / kBlockBits].valid |= 1U << bit % kBlockBits;
   }
-  return change.ask(ethtool);
+  return change.run(ethtool);
 }
 
 }  // namespace culvert::io

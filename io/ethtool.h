@@ -13,12 +13,12 @@ struct InterfaceFeature {
   bool may_change = false;
 };
 
-/// All features of an interface, in the order of their bits. Returns 0 or an errno.
+/// Reads all features of an interface, in the order of their bits. Returns 0 or an errno.
 [[nodiscard]] int read_features(const std::string& interface,
                                 std::vector<InterfaceFeature>& features);
 
-/// Switches off those of `features`, read before, that `off` names by their places. Returns 0 or an
-/// errno; what stays on nevertheless is seen by reading again.
+/// Switches off each feature i for which `off[i]` is true. `features`: as read_features() returned
+/// them. Returns 0 or an errno. The kernel may keep a feature on: read the features again.
 [[nodiscard]] int switch_off(const std::string& interface,
                              const std::vector<InterfaceFeature>& features,
                              const std::vector<bool>& off);

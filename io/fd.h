@@ -1,4 +1,4 @@
-// Fd: a descriptor that is closed when it goes. Move-only; one owner.
+// Fd: owns a file descriptor and closes it in its destructor. Move-only; one owner.
 #pragma once
 
 #include <unistd.h>

@@ -17,9 +17,9 @@
 namespace culvert::io {
 namespace {
 
-/// Whether there is a device behind it, on a bus: netlink then names it. Not asked of /sys, which
-/// may show the interfaces of another network namespace.
-bool is_real(unsigned interface_index) noexcept {
+/// Whether the interface belongs to a device on a bus: then rtnetlink reports the parent device.
+/// /sys may show the interfaces of another network namespace, so it is not used.
+bool is_hardware(unsigned interface_index) noexcept {
   constexpr unsigned short kParentName = 56;  // IFLA_PARENT_DEV_NAME, Linux 5.14
   struct {
     nlmsghdr header{.nlmsg_len = sizeof(nlmsghdr) + sizeof(ifinfomsg),
@@ -31,10 +31,10 @@ bool is_real(unsigned interface_index) noexcept {
   } request;
   request.link.ifi_index = static_cast<int>(interface_index);
   const Fd socket{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
-  alignas(nlmsghdr) std::array<char, 16384> answer;
+  alignas(nlmsghdr) std::array<char, 16384> reply;
   if (::send(socket.get(), &request, sizeof request, 0) < 0) return false;
-  const ssize_t received = ::recv(socket.get(), answer.data(), answer.size(), 0);
-  const auto* message = reinterpret_cast<const nlmsghdr*>(answer.data());
+  const ssize_t received = ::recv(socket.get(), reply.data(), reply.size(), 0);
+  const auto* message = reinterpret_cast<const nlmsghdr*>(reply.data());
   if (received <= 0 || !NLMSG_OK(message, received) || message->nlmsg_type != RTM_NEWLINK)
     return false;
   auto left = static_cast<int>(IFLA_PAYLOAD(message));
@@ -56,7 +56,7 @@ Result<bool> may_leave_unsegmented(unsigned interface_index) {
                             .advice = ""}};
   };
   if (::if_indextoname(interface_index, name.data()) == nullptr) return fail(ENODEV);
-  if (is_real(interface_index)) return false;
+  if (is_hardware(interface_index)) return false;
   std::vector<InterfaceFeature> features;
   if (const int error = read_features(name.data(), features); error != 0) return fail(error);
   const auto has = [&](std::string_view wanted) {
@@ -64,7 +64,7 @@ Result<bool> may_leave_unsegmented(unsigned interface_index) {
       return feature.is_on && feature.name == wanted;
     });
   };
-  // The kernel lets an interface have segmentation only together with one of these.
+  // The kernel allows segmentation offload only together with one of these features.
   return has("tx-checksum-ip-generic") || has("tx-checksum-ipv4") || has("tx-checksum-ipv6");
 }
 

@@ -1,5 +1,5 @@
-// The next hop of outer packets that leave by a plain Ethernet interface: what a packet socket
-// needs that sends them without asking for a route each time.
+// The next hop of outer packets that leave by an ordinary Ethernet interface: the interface and the
+// two Ethernet addresses. A packet socket sends with it and needs no route look-up per packet.
 #pragma once
 
 #include <array>
@@ -14,23 +14,24 @@ namespace culvert::io {
 
 using proto::EthernetAddress;
 
-/// Nothing is known, and packets go by the kernel's route, while `interface_index` is 0.
+/// If `interface_index` is 0, the next hop is unknown and packets follow the kernel's route.
 struct NextHop {
   std::uint32_t interface_index = 0;
-  bool kernel_gso = false;  ///< super-packets are encapsulated and cut there (EncapsulatorProgram)
-  EthernetAddress source;   ///< the interface's own
+  bool kernel_gso = false;  ///< the kernel encapsulates and segments there (EncapsulatorProgram)
+  EthernetAddress source;   ///< of the interface
   EthernetAddress destination;  ///< of the gateway, or of the remote endpoint on the same link
 
   [[nodiscard]] explicit operator bool() const noexcept { return interface_index != 0; }
   friend bool operator==(const NextHop&, const NextHop&) = default;
 };
 
-/// A NextHop that one thread stores and any thread loads or clears, without a lock. It lies in
-/// three words, each with the number of the store() it is from: words of different stores are never
-/// put together. Relaxed throughout: a word says by itself which store it belongs to.
+/// A NextHop that one thread stores and any thread loads or clears, without a lock. It consists of
+/// three words. Each word holds the number of its store(), so load() never combines words of
+/// different stores. All orders are relaxed: a word by itself identifies its store.
 class AtomicNextHop {
  public:
-  /// Nothing while a store() is under way: the packet goes by the kernel's route.
+  /// The last stored next hop. During a store() the result is empty: that packet follows the
+  /// kernel's route.
   [[nodiscard]] NextHop load() const noexcept {
     const Words words{words_[0].load(std::memory_order_relaxed),
                       words_[1].load(std::memory_order_relaxed),
@@ -46,20 +47,20 @@ class AtomicNextHop {
     return hop;
   }
 
-  /// One thread at a time.
+  /// Replaces the next hop. One thread at a time.
   void store(const NextHop& hop) noexcept {
     if (!hop) return clear();
     if (++number_ > kNumberMask) number_ = 1;
-    words_[0].store(
-        std::uint64_t{hop.interface_index} << 32 | (hop.kernel_gso ? kKernelGso : 0) | number_,
-        std::memory_order_relaxed);
+    const std::uint64_t flags = hop.kernel_gso ? kKernelGso : 0;
+    words_[0].store(std::uint64_t{hop.interface_index} << 32 | flags | number_,
+                    std::memory_order_relaxed);
     words_[1].store(word_of(hop.source) | number_, std::memory_order_relaxed);
     words_[2].store(word_of(hop.destination) | number_, std::memory_order_relaxed);
   }
 
-  /// Any thread: what follows goes by the kernel's route.
+  /// Makes the next packets follow the kernel's route. Any thread.
   void clear() noexcept { words_[0].store(0, std::memory_order_relaxed); }
-  /// The same, unless another one has been stored since `hop` was loaded.
+  /// The same, unless another next hop has been stored since `hop` was loaded.
   void clear(const NextHop& hop) noexcept {
     std::uint64_t first = words_[0].load(std::memory_order_relaxed);
     if (load() == hop) words_[0].compare_exchange_strong(first, 0, std::memory_order_relaxed);
@@ -83,7 +84,7 @@ class AtomicNextHop {
   }
 
   std::array<std::atomic<std::uint64_t>, 3> words_{};
-  std::uint64_t number_ = 0;  ///< of the last store(); only its thread looks at it
+  std::uint64_t number_ = 0;  ///< of the last store(); only the storing thread uses it
 };
 
 }  // namespace culvert::io

@@ -5,7 +5,7 @@
 namespace culvert::io {
 namespace {
 
-/// struct virtio_net_hdr. <linux/virtio_net.h> is not C++: it has a field called `class`.
+/// struct virtio_net_hdr. C++ cannot include <linux/virtio_net.h>: it has a field called `class`.
 struct VirtioHeader {
   std::uint8_t flags;
   std::uint8_t gso_type;

@@ -1,6 +1,9 @@
-// One packet in one buffer: headroom, bytes; and its offload. A *super-packet* stands for many
-// packets of one flow. A Packet is a view: the buffer belongs to the queue that received it until
-// that queue's release(). Used by one worker's thread.
+// Packet: one packet in one buffer (headroom, then bytes), and its offload. A Packet is a view: its
+// buffer belongs to the PacketIo that received it, until release(). Only the worker's thread uses
+// it.
+//
+// A *super-packet* (GSO/GRO packet) is one packet of up to 64 KiB that stands for many packets of
+// one TCP or UDP flow. GRO makes it from received packets; GSO cuts it into segments.
 #pragma once
 
 #include <cassert>
@@ -12,15 +15,15 @@
 
 namespace culvert::io {
 
-/// What every received packet has in front of it: enough for the largest outer header we add (20
-/// bytes of IPv4 and 16 of GRE), so that a header is put in front without a copy.
+/// Free bytes in front of every received packet: enough for the largest outer header that we add
+/// (20 bytes of IPv4 and 16 of GRE), so that adding it needs no copy.
 inline constexpr std::size_t kHeadroomBytes = 64;
 
 class Packet {
  public:
   Packet() = default;
-  /// The packet lies at `offset` of `buffer`; what is in front of it is headroom, free to be
-  /// written.
+  /// The packet is the `size` bytes at `offset` of `buffer`. The bytes before it are headroom,
+  /// which may be written.
   Packet(std::span<std::byte> buffer, std::size_t offset, std::size_t size) noexcept
       : begin_(buffer.data() + offset), size_(size), headroom_(offset) {
     assert(offset + size <= buffer.size());
@@ -31,7 +34,7 @@ class Packet {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t headroom_bytes() const noexcept { return headroom_; }
 
-  /// Removes `count` bytes in front; the offload's positions move with it.
+  /// Removes the first `count` bytes and moves the positions of the offload.
   void trim_front(std::size_t count) noexcept {
     assert(count <= size_);
     begin_ += count;
@@ -39,7 +42,7 @@ class Packet {
     headroom_ += count;
     shift_offload(-static_cast<std::ptrdiff_t>(count));
   }
-  /// Adds `count` bytes of headroom in front of the packet; the offload's positions move with it.
+  /// Adds `count` bytes of the headroom in front and moves the positions of the offload.
   void grow_front(std::size_t count) noexcept {
     assert(count <= headroom_);
     begin_ -= count;
@@ -47,17 +50,17 @@ class Packet {
     headroom_ -= count;
     shift_offload(static_cast<std::ptrdiff_t>(count));
   }
-  /// Cuts what lies behind the first `size` bytes.
+  /// Keeps only the first `size` bytes.
   void trim_to(std::size_t size) noexcept {
     assert(size <= size_);
     size_ = size;
   }
 
   Offload offload;
-  /// By which it came; 0: TUN does not say, nor does a raw socket without IP_PKTINFO.
+  /// The interface that received the packet; 0 for TUN and for a raw socket without IP_PKTINFO.
   std::uint32_t interface_index = 0;
-  bool truncated = false;        ///< it was larger than its buffer: not to be read, only counted
-  bool has_bad_offload = false;  ///< its virtio header made no sense: not to be read, only counted
+  bool truncated = false;        ///< larger than its buffer: only count it, do not read it
+  bool has_bad_offload = false;  ///< invalid virtio header: only count it, do not read it
 
  private:
   void shift_offload(std::ptrdiff_t by) noexcept {

@@ -1,11 +1,11 @@
-// The seam between a worker and the kernel: batches of packets in, batches of packets out.
-// Implemented by Ring (io_uring), Poller (epoll) and, in tests, MemoryPacketIo. All of it is called
-// by one thread, the worker's, but for wake().
+// PacketIo: the seam between a worker and the kernel. It receives (RX) and sends (TX) batches of
+// packets. Implementations: Ring (io_uring), Poller (epoll) and, in tests, MemoryPacketIo. Only the
+// worker's thread calls it, except wake().
 //
 // A round of the worker:
 //     wait()  >  received(each source)  >  send(), write() ...  >  submit()  >  release()
-// Packets and whatever send() and write() were given stay valid until submit() (what was sent) and
-// release() (what was received).
+// Received packets stay valid until release(). The caller keeps the bytes that it passes to send()
+// and write() valid until submit().
 #pragma once
 
 #include <chrono>
@@ -20,83 +20,86 @@
 
 namespace culvert::io {
 
-/// Where a received packet comes from, and what its bytes begin with.
+/// The source of a received packet. It determines the first header of the packet.
 enum class Source : std::uint8_t {
-  tun,     ///< an inner packet, from its IPv6 or IPv4 header on
-  tunnel,  ///< an outer packet, from its IPv4 header on (link-layer header removed)
-  icmp,    ///< an ICMPv4 error to us, from its IPv4 header on
+  tun,     ///< an inner packet from the TUN device: starts with its IPv6 or IPv4 header
+  tunnel,  ///< an outer packet: starts with its IPv4 header (link-layer header removed)
+  icmp,    ///< an ICMPv4 error to this host: starts with its IPv4 header
 };
 inline constexpr std::size_t kSources = 3;
 
-/// An outer packet that is to be sent: the outer header and what follows it, in one piece or two
-/// (the header block and the payload slice of a segment). Neither is copied. Or a super-packet with
-/// its headers in front, in one piece, which the next hop cuts (NextHop::kernel_gso).
+/// An outer packet to send: the outer header and all that follows it, in one piece or in two (the
+/// headers and the payload slice of a segment). Or a super-packet behind its outer headers, in one
+/// piece, which the kernel segments (NextHop::kernel_gso). send() does not copy the bytes.
 struct Datagram {
   std::span<const std::byte> head;
   std::span<const std::byte> tail;
   proto::Ipv4Address destination;
-  NextHop next_hop{};  ///< nothing: by the kernel's route
-  /// Without a next hop: leave by this interface, along the route that the outer source has there
-  /// (policy routing included); 0: whichever the route names.
+  NextHop next_hop{};  ///< empty: the kernel looks up the route
+  /// Without a next hop: the interface to leave by, along the route that the outer source has there
+  /// (policy routing included). 0: the interface of the kernel's route.
   std::uint32_t interface_index = 0;
-  /// Of a super-packet: its offload, with positions from the outer header on, and how many bytes
-  /// lie in front of the inner header.
+  /// For a super-packet: its offload, with positions from the outer header on, and the bytes in
+  /// front of the inner header.
   Offload offload{};
   std::uint16_t encapsulation_bytes = 0;
 };
 
-/// An inner packet, or super-packet, for TUN: its headers and its payload slices. `head` and what
-/// the slices point to are not copied; the array of slices is.
+/// An inner packet or super-packet to write to TUN: its headers (`head`) and its payload slices.
+/// write() copies the array of slices, but not the bytes.
 struct TunPacket {
   std::span<const std::byte> head;
   std::span<const std::span<const std::byte>> slices;
   Offload offload;
 };
-inline constexpr std::size_t kMaxSlices = 64;  ///< of one TunPacket
+inline constexpr std::size_t kMaxSlices = 64;  ///< slices of one TunPacket
 
-/// What became of the sends and writes since the last submit(), in the order in which they were
-/// asked for: 0 or an errno each. Valid until the next send() or write().
+/// The results of all sends and writes since the last submit(), in the order of the calls: 0 or an
+/// errno each. Valid until the next send() or write().
 struct Submitted {
   std::span<const int> sends;
   std::span<const int> writes;
 };
 
-/// Packets that the kernel dropped before we could take them, since the start.
+/// Packets that the kernel has dropped before we could receive them, since the start.
 struct Losses {
-  std::uint64_t tunnel_queue_full = 0;  ///< the receive buffer of the socket was full
+  std::uint64_t tunnel_queue_full = 0;  ///< the receive buffer of a socket was full
 };
 
 class PacketIo {
  public:
   virtual ~PacketIo() = default;
 
-  /// Takes what has arrived, and sleeps until something does, wake() is called or `timeout` is
-  /// over; spins first where io/busy_poll.h says so. Never waits for a batch to fill. Fails if the
-  /// device is gone; an outer interface that is down is no failure: its packets come again when it
-  /// is up.
+  /// Receives the packets that are queued. If there are none, polls and then sleeps
+  /// (io/busy_poll.h) until a packet arrives, wake() is called or `timeout` is over. Never waits
+  /// for a batch to fill. Fails if the TUN device was deleted. An outer interface that is down is
+  /// no failure: packets arrive again when it is up.
   virtual Result<void> wait(std::chrono::nanoseconds timeout) noexcept = 0;
 
-  /// The packets of this round, in the order of their arrival. They may be changed, headroom
-  /// included.
+  /// The packets of this round from one source, in the order of arrival. The caller may change
+  /// them, headroom included.
   [[nodiscard]] virtual std::span<Packet> received(Source source) noexcept = 0;
 
-  /// Puts an outer packet in the batch. False: the batch is full; submit() and ask again.
+  /// Adds an outer packet to the TX batch. Returns false if the batch is full: call submit() and
+  /// try again.
   [[nodiscard]] virtual bool send(const Datagram& datagram) noexcept = 0;
-  /// Puts an inner packet in the batch. False: as above. At most kMaxSlices slices.
+  /// Adds an inner packet to the TX batch, with at most kMaxSlices slices. Returns false if the
+  /// batch is full.
   [[nodiscard]] virtual bool write(const TunPacket& packet) noexcept = 0;
-  /// Gives the batch to the kernel and waits for each result; never for room in a socket: what
-  /// finds none fails with EAGAIN.
+  /// Passes the TX batch to the kernel and collects all results. It never waits for buffer space of
+  /// a socket: a send without space fails with EAGAIN.
   [[nodiscard]] virtual Submitted submit() noexcept = 0;
-  /// Ends the round: the buffers of the received packets may be filled again.
+  /// Ends the round. The buffers of its received packets are used again.
   virtual void release() noexcept = 0;
 
-  /// The last call of the thread that waited: afterwards the kernel holds none of the descriptors,
-  /// so that the device is gone as soon as they are closed.
+  /// The last call of the thread that called wait(). Afterwards the kernel holds no reference to
+  /// the descriptors, so closing them deletes the device at once.
   virtual void finish() noexcept {}
 
-  /// Ends a wait() that is under way, or else the next. Any thread.
+  /// Ends the current wait(), or the next one if none is running. Any thread.
   virtual void wake() noexcept = 0;
 
+  /// The losses since the start.
   [[nodiscard]] virtual Losses losses() noexcept = 0;
 };
 

@@ -1,5 +1,5 @@
-// PacketPool: fixed buffers. Their number is the sum of all places where a packet can wait; all of
-// their memory is taken at start, so that it neither grows nor faults under load. One thread.
+// PacketPool: a fixed number of packet buffers (slots) of one size. All memory is allocated and
+// made resident at the start, so it neither grows nor page-faults under load. One thread.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,8 @@ class PacketPool {
   PacketPool& operator=(const PacketPool&) = delete;
   ~PacketPool();
 
-  /// `count` slots of `slot_bytes` each, mapped and resident.
+  /// Maps `count` slots of `slot_bytes` bytes each and makes them resident. Fails with the errno of
+  /// mmap().
   [[nodiscard]] static Result<PacketPool> open(std::size_t count, std::size_t slot_bytes);
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }

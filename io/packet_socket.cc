@@ -15,8 +15,9 @@
 namespace culvert::io {
 namespace {
 
-/// To this host, or taken (bypass_program.h), and one of the protocols. Offsets are those of the
-/// network header: in front of it lies a link-layer header of any length.
+/// Accepts packets of these protocols that are addressed to this host or have the mark of the
+/// BypassProgram. Offsets count from the network header (SKF_NET_OFF), since link-layer headers
+/// have different lengths.
 std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) {
   const auto count = static_cast<unsigned>(protocols.size());
   const auto to_drop = static_cast<std::uint8_t>(count + 1);
@@ -53,11 +54,12 @@ Result<Fd> open_socket(unsigned interface_index, const SocketName& name) {
   return socket;
 }
 
-/// Makes `socket` a member of the group that `leader` founded, or the founder.
-Result<void> join_group(const Fd& socket, const Fd* leader, bool is_alone, const SocketName& name) {
-  // One member gets everything, so that no packet needs to be hashed.
+/// Adds `socket` to the PACKET_FANOUT group of `leader`. Without a leader, creates a group.
+Result<void> join_group(const Fd& socket, const Fd* leader, bool is_only_member,
+                        const SocketName& name) {
+  // A single member receives everything: PACKET_FANOUT_CPU avoids the hash.
   const unsigned kind =
-      (is_alone ? PACKET_FANOUT_CPU : PACKET_FANOUT_HASH) | PACKET_FANOUT_FLAG_DEFRAG;
+      (is_only_member ? PACKET_FANOUT_CPU : PACKET_FANOUT_HASH) | PACKET_FANOUT_FLAG_DEFRAG;
   unsigned group = (kind | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
   if (leader != nullptr) {
     socklen_t size = sizeof group;
@@ -71,8 +73,8 @@ Result<void> join_group(const Fd& socket, const Fd* leader, bool is_alone, const
 
 }  // namespace
 
-// Every socket is a member before the first of them is opened to packets: none of them gets what is
-// another's.
+// All sockets join the group before the first of them receives, so that no socket receives packets
+// of another socket's flows.
 Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options, std::size_t count) {
   const SocketName name{"packet socket",
                         options.interface.empty() ? "" : "on interface " + options.interface};
@@ -91,8 +93,8 @@ Result<std::vector<Fd>> open_packet_sockets(const PacketSocketOptions& options, 
   }
   const auto program = filter_for(options.protocols);
   for (const Fd& socket : sockets) {
-    if (auto allowed = set_filter(socket, program, name); !allowed)
-      return Unexpected{allowed.error()};
+    if (auto filtered = set_filter(socket, program, name); !filtered)
+      return Unexpected{filtered.error()};
   }
   return sockets;
 }

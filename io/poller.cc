@@ -23,16 +23,16 @@
 namespace culvert::io {
 namespace {
 
-// What an event is about: the source of packets, or the call of wake().
+// The kind of an epoll event: a Source, or kWake for wake().
 constexpr std::uint32_t kWake = kSources;
 
-/// The arrays that one recvmmsg() takes; made once.
+/// The arrays of recvmmsg(), allocated once.
 class ReceiveVector {
  public:
   explicit ReceiveVector(std::size_t count)
       : messages_(count), pieces_(count), senders_(count), controls_(count) {}
 
-  /// Receives until nothing is left or no buffer. Returns 0 or an errno.
+  /// Receives until no packet or no buffer is left. Returns 0 or an errno.
   [[nodiscard]] int receive(int fd, RxBuffers& rx_buffers) noexcept;
 
  private:
@@ -61,10 +61,10 @@ int ReceiveVector::receive(int fd, RxBuffers& rx_buffers) noexcept {
   if (received < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
   for (std::size_t i = 0; i < static_cast<std::size_t>(received); ++i) {
     const std::size_t control_bytes = messages_[i].msg_hdr.msg_controllen;
-    const auto from = control_bytes != 0
+    const auto meta = control_bytes != 0
                           ? rx_meta(std::span<const std::byte>{controls_[i]}.first(control_bytes))
                           : rx_meta(senders_[i]);
-    rx_buffers.append(first + i, messages_[i].msg_len, from);
+    rx_buffers.append(first + i, messages_[i].msg_len, meta);
   }
   return 0;
 }
@@ -100,7 +100,7 @@ class alignas(kCacheLineBytes) Poller final : public PacketIo {
   [[nodiscard]] Losses losses() noexcept override { return losses_.read(); }
 
  private:
-  [[nodiscard]] Result<void> watch(int fd, std::uint32_t what, std::size_t index = 0);
+  [[nodiscard]] Result<void> watch(int fd, std::uint32_t kind, std::size_t index = 0);
   [[nodiscard]] Result<void> receive(Source source, int fd) noexcept;
   void submit_writes() noexcept;
 
@@ -115,10 +115,10 @@ class alignas(kCacheLineBytes) Poller final : public PacketIo {
   LossMeter losses_;
 };
 
-Result<void> Poller::watch(int fd, std::uint32_t what, std::size_t index) {
+Result<void> Poller::watch(int fd, std::uint32_t kind, std::size_t index) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.u64 = std::uint64_t{what} << 32 | index;
+  event.data.u64 = std::uint64_t{kind} << 32 | index;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
   return Unexpected{
       Error{.code = errno, .operation = "watch descriptors of", .object = object_, .advice = ""}};
@@ -162,27 +162,27 @@ Result<void> Poller::receive(Source source, int fd) noexcept {
   return error == 0 ? Result<void>{} : socket_rx_error(error, object_);
 }
 
-/// Level-triggered: what did not fit in this round is reported again in the next.
+/// Level-triggered: epoll reports packets that did not fit in this round again in the next round.
 Result<void> Poller::wait(std::chrono::nanoseconds timeout) noexcept {
   std::array<epoll_event, 8> events;
   int count = 0;
-  const auto ask = [&](std::chrono::nanoseconds limit) {
+  const auto poll = [&](std::chrono::nanoseconds limit) {
     count =
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                      static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(limit).count()));
     return count != 0;
   };
   busy_poll_.wait(
-      timeout, [&] { return ask({}); }, ask);
+      timeout, [&] { return poll({}); }, poll);
   for (int i = 0; i < count; ++i) {
-    const auto what = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
+    const auto kind = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
     const auto index = static_cast<std::uint32_t>(events[i].data.u64);
-    if (what == kWake) {
+    if (kind == kWake) {
       eventfd_t calls;
       ::eventfd_read(wake_.get(), &calls);
       continue;
     }
-    const auto source = static_cast<Source>(what);
+    const auto source = static_cast<Source>(kind);
     const int fd = source == Source::tun      ? descriptors_.tun.get()
                    : source == Source::tunnel ? descriptors_.receive[index].get()
                                               : descriptors_.icmp.get();

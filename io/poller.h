@@ -1,4 +1,5 @@
-// Poller: a worker's queues on epoll with recvmmsg and sendmmsg, for where io_uring is refused.
+// Poller: the PacketIo of a worker with epoll, recvmmsg() and sendmmsg(), for systems that forbid
+// io_uring.
 #pragma once
 
 #include <chrono>
@@ -10,8 +11,8 @@
 
 namespace culvert::io {
 
-/// Opens the queues of one worker. Takes the descriptors; on failure they are closed. `busy_poll`:
-/// the limit of io/busy_poll.h. `object` names the device in errors.
+/// Opens the PacketIo of one worker. It owns the descriptors and closes them on failure.
+/// `busy_poll`: the limit of io/busy_poll.h. `object`: the device's name in errors. Any thread.
 [[nodiscard]] Result<std::unique_ptr<PacketIo>> open_poller(WorkerDescriptors descriptors,
                                                             const QueueSizes& sizes,
                                                             std::chrono::nanoseconds busy_poll,

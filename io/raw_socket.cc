@@ -9,6 +9,7 @@
 
 #include "io/socket_options.h"
 #include "proto/ipv4.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::io {
 namespace {
@@ -20,7 +21,7 @@ SocketName raw_name(std::uint8_t protocol) {
 }  // namespace
 
 Result<Fd> open_raw_send_socket(const std::string& device) {
-  // Opened with IPPROTO_RAW it has IP_HDRINCL; its filter stays shut.
+  // IPPROTO_RAW implies IP_HDRINCL. The filter keeps dropping everything.
   const SocketName name{"raw socket", "to send"};
   auto socket = open_filtered_socket(AF_INET, IPPROTO_RAW, name);
   if (!socket) return socket;
@@ -37,10 +38,11 @@ Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& dev
   auto socket = open_filtered_socket(AF_INET, protocol, name);
   if (!socket) return socket;
   if (auto bound = bind_to_device(*socket, device, name); !bound) return Unexpected{bound.error()};
-  auto told = set_option(*socket, IPPROTO_IP, IP_PKTINFO, 1, "set IP_PKTINFO of", name);
-  if (!told) return Unexpected{told.error()};
+  auto enabled = set_option(*socket, IPPROTO_IP, IP_PKTINFO, 1, "set IP_PKTINFO of", name);
+  if (!enabled) return Unexpected{enabled.error()};
   set_receive_buffer(*socket, kReceiveBufferBytes);
-  if (auto allowed = set_filter(*socket, {}, name); !allowed) return Unexpected{allowed.error()};
+  if (auto unfiltered = set_filter(*socket, {}, name); !unfiltered)
+    return Unexpected{unfiltered.error()};
   return socket;
 }
 
@@ -56,17 +58,18 @@ Result<Fd> open_icmp_socket() {
       .data = ~(1U << ICMP_DEST_UNREACH | 1U << ICMP_TIME_EXCEEDED | 1U << ICMP_PARAMETERPROB)};
   if (::setsockopt(socket->get(), SOL_RAW, ICMP_FILTER, &types, sizeof types) != 0)
     return name.fail(errno, "set ICMP_FILTER of");
-  // X = length of the outer header; an ICMP header of 8 bytes; in the quoted header the protocol.
-  constexpr std::array kQuotesTunnel{
+  // X = length of the IPv4 header. Behind it an ICMP header of 8 bytes, then the quoted header.
+  constexpr unsigned kIcmpHeaderBytes = 8;
+  constexpr std::array kQuotesTunnelPacket{
       sock_filter BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-      sock_filter BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8 + 9),
+      sock_filter BPF_STMT(BPF_LD | BPF_B | BPF_IND, kIcmpHeaderBytes + proto::kIpv4ProtocolOffset),
       sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, proto::kProtocolIpv6, 2, 0),
       sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, proto::kProtocolGre, 1, 0),
       sock_filter BPF_STMT(BPF_RET | BPF_K, 0),
       sock_filter BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff),
   };
-  if (auto allowed = set_filter(*socket, kQuotesTunnel, name); !allowed)
-    return Unexpected{allowed.error()};
+  if (auto filtered = set_filter(*socket, kQuotesTunnelPacket, name); !filtered)
+    return Unexpected{filtered.error()};
   return socket;
 }
 

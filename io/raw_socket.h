@@ -1,5 +1,5 @@
-// Raw IPv4 sockets: send outer packets, receive them behind the firewall, receive ICMP errors
-// (raw(7)).
+// Raw IPv4 sockets (raw(7)): they send outer packets, receive them after the firewall's INPUT
+// rules, and receive ICMP errors. Set-up only; any thread. All need CAP_NET_RAW (EPERM).
 #pragma once
 
 #include <cstdint>
@@ -10,24 +10,24 @@
 
 namespace culvert::io {
 
-/// A socket that sends whole IPv4 packets (IP_HDRINCL; the kernel fills in source and
-/// identification where they are 0, and always total length and checksum). It receives nothing.
-/// Sends ignore the path MTU that the kernel has learned (IP_PMTUDISC_PROBE): the engine's own
-/// rules decide about DF. Send buffer 4 MiB if allowed.
+/// Opens a socket that sends whole IPv4 packets (IP_HDRINCL). The kernel fills in source and
+/// identification if they are 0, and always the total length and the checksum. The socket receives
+/// nothing. Sends ignore the path MTU that the kernel has learned (IP_PMTUDISC_PROBE): the engine
+/// decides about DF. Send buffer: 4 MiB if allowed. `device`: bind to this interface; empty: none.
 [[nodiscard]] Result<Fd> open_raw_send_socket(const std::string& device);
 
-/// A socket that receives the packets of one IP protocol and tells by which interface each came
-/// (IP_PKTINFO). 8 MiB receive buffer if allowed: a full one makes the kernel answer protocol
-/// unreachable.
+/// Opens a socket that receives the packets of one IP protocol, each with its interface
+/// (IP_PKTINFO). Receive buffer: 8 MiB if allowed, since the kernel answers protocol unreachable
+/// when the buffer is full. `device`: receive only from this interface; empty: from all.
 [[nodiscard]] Result<Fd> open_raw_receive_socket(std::uint8_t protocol, const std::string& device);
 
-/// A socket that takes the packets of one IP protocol and drops them: while it is open the kernel
-/// answers no protocol unreachable, neither for what a packet socket receives nor when the buffer
-/// of the receiving raw socket is full.
+/// Opens a socket whose filter drops all packets of one IP protocol. While it is open the kernel
+/// does not answer protocol unreachable: neither for packets that only a packet socket receives,
+/// nor when the buffer of the receiving raw socket is full.
 [[nodiscard]] Result<Fd> open_raw_guard_socket(std::uint8_t protocol);
 
-/// A socket that receives ICMPv4 errors (types 3, 11, 12) that quote a packet of one of 41 and 47,
-/// and nothing else (ICMP_FILTER and a classic BPF filter).
+/// Opens a socket that receives only ICMPv4 errors (types 3, 11, 12) which quote a packet of
+/// protocol 41 or 47 (ICMP_FILTER and a classic BPF filter).
 [[nodiscard]] Result<Fd> open_icmp_socket();
 
 }  // namespace culvert::io

@@ -1,5 +1,5 @@
-// Result<T>: what set-up and requests return: a T, or an Error that a person can act on.
-// The data path does not use it: there an error is an errno. Any thread.
+// Result<T>: a T, or an Error that an operator can act on. Functions for set-up and requests return
+// it. The hot path does not: there an error is an errno. Any thread.
 #pragma once
 
 #include <string>
@@ -8,14 +8,14 @@
 
 namespace culvert {
 
-/// What went wrong outside the packets' way: which operation, on which object, why, and what to do.
+/// A failure outside the hot path: the operation, its object, the reason, and advice.
 struct Error {
   int code = 0;           ///< errno, or 0 where no system call failed
   std::string operation;  ///< "open TUN", "bind packet socket", "read"
   std::string object;     ///< "tun0, queue 3", "/etc/culvert.toml, line 4, key 'remote'"
-  std::string advice;     ///< what is wrong in words, and what to do; may be empty
+  std::string advice;     ///< the reason in words, and how to fix it; may be empty
 
-  /// "open TUN tun0, queue 3: EPERM (needs CAP_NET_ADMIN)"
+  /// One line: "open TUN tun0, queue 3: EPERM (needs CAP_NET_ADMIN)".
   [[nodiscard]] std::string message() const;
 };
 

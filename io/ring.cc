@@ -24,25 +24,25 @@
 namespace culvert::io {
 namespace {
 
-constexpr unsigned kSubmissionEntries = 256;  // a batch that is larger goes in several pieces
+constexpr unsigned kSubmissionEntries = 256;  // a larger batch is submitted in several parts
 
 /// How a request receives.
 enum class RxMethod : std::uint8_t {
   read_multishot,     ///< TUN
-  poll,               ///< TUN before Linux 6.7: told when readable, then read() until it is empty
-  receive_multishot,  ///< ICMP
-  message_multishot,  ///< of the tunnel, with what the socket tells of the interface
+  poll,               ///< TUN before Linux 6.7: poll, then read() until it is empty
+  receive_multishot,  ///< ICMP: recv()
+  message_multishot,  ///< tunnel sockets: recvmsg(), for the receiving interface
 };
 
-/// A request that receives packets again and again until the kernel ends it; then it is armed anew.
+/// A multishot request that receives packets until the kernel ends it. Then Ring arms it again.
 struct RxRequest {
   Source source;
   RxMethod method;
-  int file;  ///< its place among the registered files
+  int file;  ///< index of the registered file
   bool is_armed = false;
 };
 
-/// What a completion is about: a kind, and an index within it.
+/// The kind of request that a completion belongs to. The tag holds the kind and an index.
 enum class Kind : std::uint8_t { rx_request, wake, write };
 
 constexpr std::uint64_t tag_of(Kind kind, std::size_t index) noexcept {
@@ -62,8 +62,8 @@ struct Completion {
   [[nodiscard]] int error() const noexcept { return -std::min(result, 0); }
 };
 
-/// What is asked for beside each packet: a packet socket's sender, a raw socket's IP_PKTINFO. In
-/// the buffer an io_uring_recvmsg_out lies in front of it.
+/// The msghdr of a multishot recvmsg(): it asks for the sender (packet socket) or for IP_PKTINFO
+/// (raw socket). In the buffer the kernel writes an io_uring_recvmsg_out in front of them.
 msghdr message_shape(ReceiveKind kind) noexcept {
   msghdr shape{};
   if (kind == ReceiveKind::packet) {
@@ -115,7 +115,7 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
   void arm(std::size_t index) noexcept;
   void arm_all() noexcept;
   void handle(const Completion& completion) noexcept;
-  /// What a multishot receive puts in front of each packet.
+  /// The bytes that a multishot recvmsg() writes in front of each packet.
   [[nodiscard]] std::size_t message_bytes() const noexcept {
     return sizeof(io_uring_recvmsg_out) + message_shape_.msg_namelen +
            message_shape_.msg_controllen;
@@ -137,14 +137,14 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
   TxBatch tx_batch_;
   LossMeter losses_;
   std::array<BufferRing, kSources> buffers_;
-  Uring uring_;  // after all that the kernel may write to: it is closed first
+  Uring uring_;  // declared after all memory that the kernel may write, so that it is closed first
   std::array<std::size_t, kSources> buffers_with_kernel_{};
-  LineVector<RxRequest> rx_requests_;  ///< that of TUN is the first
+  LineVector<RxRequest> rx_requests_;  ///< [0] is the request of TUN
   int tun_file_ = 0, wake_file_ = 0;
   bool is_wake_armed_ = false;
   msghdr message_shape_;
-  LineVector<Completion> deferred_;  ///< of receives that came during submit(): the next round's
-  Result<void> failure_;             ///< what wait() is to report
+  LineVector<Completion> deferred_;  ///< receive completions during submit(), for the next round
+  Result<void> failure_;             ///< wait() returns it
 };
 
 // ---- opening ------------------------------------------------------------------------------------
@@ -196,8 +196,8 @@ Result<void> Ring::open_buffers(const QueueSizes& sizes) {
 }
 
 Result<void> Ring::open(const QueueSizes& sizes, const RingFeatures& features) {
-  // No completion is ever lost: there are places for all writes and buffers at a time, and
-  // for the ends of the rx_requests.
+  // The completion queue never overflows: it has entries for all writes and buffers at once, and
+  // for the last completions of the rx_requests.
   const std::size_t receives = sizes.tun_packets + sizes.tunnel_packets + sizes.icmp_packets + 64;
   const std::size_t completions = sizes.batch_writes + receives;
   deferred_.reserve(receives);
@@ -237,7 +237,7 @@ void Ring::arm(std::size_t index) noexcept {
   entry->buf_group = static_cast<std::uint16_t>(rx_request.source);
 }
 
-/// Arms what the kernel has ended, unless that was for want of buffers and there are still none.
+/// Arms all requests that the kernel has ended, except those whose source has no provided buffer.
 void Ring::arm_all() noexcept {
   if (!is_wake_armed_) {
     io_uring_sqe* entry = uring_.next_entry(IORING_OP_READ, wake_file_, tag_of(Kind::wake, 0));
@@ -261,14 +261,14 @@ void Ring::end_request(RxRequest& rx_request, int error) noexcept {
   }
 }
 
-/// `message`: of which the kernel has written all that is in front of the packet.
+/// `message`: the message_bytes() in front of the packet, written by the kernel.
 RxMeta Ring::read_message(std::span<const std::byte> message) const noexcept {
-  io_uring_recvmsg_out told;
-  std::memcpy(&told, message.data(), sizeof told);
-  message = message.subspan(sizeof told);
+  io_uring_recvmsg_out header;
+  std::memcpy(&header, message.data(), sizeof header);
+  message = message.subspan(sizeof header);
   if (descriptors_.receive_kind == ReceiveKind::raw)
     return rx_meta(
-        message.first(std::min<std::size_t>(told.controllen, message_shape_.msg_controllen)));
+        message.first(std::min<std::size_t>(header.controllen, message_shape_.msg_controllen)));
   sockaddr_ll sender;
   std::memcpy(&sender, message.data(), sizeof sender);
   return rx_meta(sender);
@@ -278,12 +278,12 @@ void Ring::receive_packet(const RxRequest& rx_request, const Completion& complet
   const std::size_t slot = completion.flags >> IORING_CQE_BUFFER_SHIFT;
   RxBuffers& rx_buffers = rx_buffers_[index_of(rx_request.source)];
   auto filled_bytes = static_cast<std::size_t>(std::max(completion.result, 0));
-  RxMeta from;
+  RxMeta meta;
   if (rx_request.method == RxMethod::message_multishot) {
-    from = read_message(rx_buffers.room(slot, message_bytes()));
+    meta = read_message(rx_buffers.room(slot, message_bytes()));
     filled_bytes -= std::min(filled_bytes, message_bytes());
   }
-  rx_buffers.append(slot, filled_bytes, from);
+  rx_buffers.append(slot, filled_bytes, meta);
   --buffers_with_kernel_[index_of(rx_request.source)];
 }
 
@@ -304,7 +304,7 @@ void Ring::handle(const Completion& completion) noexcept {
   if ((completion.flags & IORING_CQE_F_MORE) == 0) end_request(rx_request, completion.error());
 }
 
-/// What was kept, then what lies in the completion queue.
+/// Handles the deferred completions, then the completion queue.
 void Ring::handle_completions() noexcept {
   for (const Completion& completion : deferred_) handle(completion);
   deferred_.clear();
@@ -312,7 +312,7 @@ void Ring::handle_completions() noexcept {
   if (uring_.fault() != 0) failure_ = fail(uring_.fault(), "wait on io_uring for");
 }
 
-/// The first look gives the kernel what was armed: only then can there be news of it.
+/// The first poll submits the armed requests: before that they cannot complete.
 void Ring::wait_for_completions(std::chrono::nanoseconds timeout) noexcept {
   bool is_submitted = false;
   busy_poll_.wait(
@@ -324,8 +324,8 @@ void Ring::wait_for_completions(std::chrono::nanoseconds timeout) noexcept {
       [&](std::chrono::nanoseconds rest) { uring_.submit_and_wait(rest); });
 }
 
-/// What has come while the last round was submitted is taken first: then no system call is needed,
-/// and what must be armed again goes to the kernel with the next submit().
+/// First handles packets that have arrived during the submit() of the last round. If there are any,
+/// no system call is needed: the next submit() also submits the requests that are armed here.
 Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
   uring_.enable();
   handle_completions();
@@ -367,7 +367,7 @@ void Ring::prepare_writes() noexcept {
   }
 }
 
-/// Returns how many writes have completed; receives are kept for the next round.
+/// Returns the number of completed writes. Defers receive completions to the next round.
 std::size_t Ring::collect_results() noexcept {
   std::size_t results = 0;
   uring_.for_each_completion([&](const io_uring_cqe& entry) {
@@ -382,15 +382,15 @@ std::size_t Ring::collect_results() noexcept {
   return results;
 }
 
-/// Sends go by sendmmsg(): one system call as well, and 60 to 70 ns a datagram less than an entry
-/// here and its completion cost. Writes complete within the call that submits them, which also
-/// brings what has arrived meanwhile.
+/// Sends use sendmmsg(): it is one system call too, and costs 60 to 70 ns per datagram less than a
+/// submission entry and its completion. Writes complete within the call that submits them; this
+/// call also posts the completions of packets that have arrived.
 Submitted Ring::submit() noexcept {
   uring_.enable();
   tx_batch_.send_all();
   std::size_t pending = tx_batch_.writes().size();
   if (pending == 0) return tx_batch_.finish();
-  tx_batch_.set_write_results(ECANCELED);  // what stays, should io_uring fail
+  tx_batch_.set_write_results(ECANCELED);  // the result of writes without a completion
   prepare_writes();
   uring_.submit();
   pending -= collect_results();

@@ -1,5 +1,6 @@
-// Ring: a worker's queues on one io_uring: single issuer, deferred task run, registered files,
-// provided buffers; multishot reads where the kernel has them, probed at open.
+// Ring: the PacketIo of a worker on one io_uring. It uses a single issuer, deferred task run,
+// registered files, provided buffers and, if the kernel has them, multishot reads (open probes
+// this).
 #pragma once
 
 #include <chrono>
@@ -11,22 +12,21 @@
 
 namespace culvert::io {
 
-/// Finds out whether io_uring may be used here, by setting one up and trying what we need: EPERM
-/// (seccomp, as in Docker's default profile), ENOSYS (old kernel), EPERM by the sysctl
-/// kernel.io_uring_disabled, EINVAL (kernel before 6.1) are each explained in the advice of the
-/// error.
+/// Tests whether io_uring works here: sets up a ring with all features that Ring needs and closes
+/// it. The advice of the error explains EPERM (seccomp, as in Docker's default profile, or the
+/// sysctl kernel.io_uring_disabled), ENOSYS (old kernel), EINVAL (kernel before 6.1) and ENOMEM
+/// (RLIMIT_MEMLOCK). Any thread.
 [[nodiscard]] Result<void> probe_ring();
 
-/// What is used of io_uring if the kernel has it. For tests, which turn off what older kernels
-/// lack.
+/// Optional io_uring features. Tests switch them off to behave like an older kernel.
 struct RingFeatures {
-  bool multishot_read = true;  ///< Linux 6.7; without it TUN is polled
+  bool multishot_read = true;  ///< Linux 6.7; without it Ring polls TUN
 };
 
-/// Opens the queues of one worker. May be called on another thread than the worker's: the ring is
-/// enabled by the first wait(), whose thread becomes the single issuer: all further calls are its.
-/// Takes the descriptors; on failure they are closed. `busy_poll`: the limit of io/busy_poll.h.
-/// `object` names the device in errors.
+/// Opens the PacketIo of one worker. Any thread may call it: the first wait() enables the ring and
+/// makes its thread the single issuer, which must make all further calls. The PacketIo owns the
+/// descriptors; on failure they are closed. `busy_poll`: the limit of io/busy_poll.h. `object`: the
+/// device's name in errors.
 [[nodiscard]] Result<std::unique_ptr<PacketIo>> open_ring(WorkerDescriptors descriptors,
                                                           const QueueSizes& sizes,
                                                           std::chrono::nanoseconds busy_poll,

@@ -45,10 +45,10 @@ bool RouteLookup::open(const std::string& device,
 
 std::optional<RouteFacts> RouteLookup::look_up(const std::string& device, proto::Ipv4Address remote,
                                                std::optional<proto::Ipv4Address> source) noexcept {
-  sockaddr_in address{};  // of family AF_UNSPEC, it makes the socket forget its last route
-  // The interface may be another one of its name by now, so a socket that is tied is made anew.
-  const bool fits = socket_ && device.empty() && !is_bound_to_device_ && source_ == source;
-  if (!(fits && connect_to(socket_, address)) && !open(device, source)) {
+  sockaddr_in address{};  // connecting to AF_UNSPEC makes the socket forget its last route
+  // The name may belong to another interface now, so a socket that is bound to one is not reused.
+  const bool is_reusable = socket_ && device.empty() && !is_bound_to_device_ && source_ == source;
+  if (!(is_reusable && connect_to(socket_, address)) && !open(device, source)) {
     socket_.reset();
     return std::nullopt;
   }

@@ -19,13 +19,13 @@ namespace {
 
 constexpr std::size_t kVlanTagBytes = 4;
 
-/// Bytes in front of the IPv4 header. Only Ethernet and loopback have such a header of those that
-/// carry IP here; on PPP, TUN, venet and the like a packet socket gives the IP packet itself.
+/// The bytes of the link-layer header in front of the IPv4 header. Only Ethernet and loopback have
+/// one; on PPP, TUN, venet and similar interfaces a frame starts with the IP header.
 std::size_t link_layer_bytes(std::span<const std::byte> frame,
                              std::uint16_t hardware_type) noexcept {
   if (hardware_type != ARPHRD_ETHER && hardware_type != ARPHRD_LOOPBACK) return 0;
   std::size_t bytes = ETH_HLEN;
-  // A VLAN device without REORDER_HDR leaves the tag in.
+  // A VLAN device without REORDER_HDR keeps the tag in the frame.
   while (frame.size() >= bytes + kVlanTagBytes) {
     const auto type = proto::load_be16(frame, bytes - ETH_HLEN + proto::kEthernetTypeOffset);
     if (type != ETH_P_8021Q && type != ETH_P_8021AD) break;
@@ -59,15 +59,15 @@ Result<RxBuffers> RxBuffers::open(std::size_t count, std::size_t slot_bytes, Fra
   return rx_buffers;
 }
 
-void RxBuffers::append(std::size_t slot, std::size_t filled_bytes, const RxMeta& from) noexcept {
+void RxBuffers::append(std::size_t slot, std::size_t filled_bytes, const RxMeta& meta) noexcept {
   const auto buffer = pool_.slot(slot);
   const std::size_t room_bytes = room(slot).size();
   const std::size_t frame_bytes =
       std::min(filled_bytes, room_bytes) - std::min(filled_bytes, virtio_bytes());
   slots_.push_back(static_cast<std::uint16_t>(slot));
   Packet& packet = packets_.emplace_back(buffer, kFrameOffset, frame_bytes);
-  packet.interface_index = from.interface_index;
-  // The largest packet leaves room, so what fills all of it has been cut.
+  packet.interface_index = meta.interface_index;
+  // A slot is larger than the largest packet, so a packet that fills it has been truncated.
   packet.truncated = filled_bytes < virtio_bytes() || filled_bytes >= room_bytes;
   if (framing_.virtio_header) {
     const auto offload = read_virtio_header(
@@ -76,7 +76,7 @@ void RxBuffers::append(std::size_t slot, std::size_t filled_bytes, const RxMeta&
     if (offload) packet.offload = *offload;
   }
   if (framing_.link_layer_header) {
-    const std::size_t link_layer = link_layer_bytes(packet.bytes(), from.hardware_type);
+    const std::size_t link_layer = link_layer_bytes(packet.bytes(), meta.hardware_type);
     if (link_layer > frame_bytes) packet.truncated = true;
     packet.trim_front(std::min(link_layer, frame_bytes));
   }

@@ -25,9 +25,9 @@ Error tun_rx_error(int code, std::string_view object) {
 
 Result<void> socket_rx_error(int code, std::string_view object) {
   switch (code) {
-    case ENETDOWN:     // the interface went down; packets come again when it is up
-    case ENODEV:       // a member of the path is gone
-    case ENETUNREACH:  // an ICMP error that the kernel blames on the socket
+    case ENETDOWN:     // the interface is down; packets arrive again when it is up
+    case ENODEV:       // an interface was deleted
+    case ENETUNREACH:  // an ICMP error that the kernel reports to the socket
     case EHOSTUNREACH:
     case ECONNREFUSED:
     case ENOPROTOOPT:

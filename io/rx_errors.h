@@ -1,5 +1,5 @@
-// What an errno means while packets flow, and the packets that were lost before we could take them.
-// For Ring and Poller alike. One thread.
+// RX errors: the meaning of an errno of a receive, and the number of packets that the kernel
+// dropped before we could receive them. Ring and Poller use it. One thread.
 #pragma once
 
 #include <string_view>
@@ -11,23 +11,26 @@
 
 namespace culvert::io {
 
-/// The TUN device cannot be read any more: it has been deleted, or worse.
+/// The error for a TUN device that cannot be read any more, usually because it was deleted.
 [[nodiscard]] Error tun_rx_error(int code, std::string_view object);
 
-/// Receiving failed for good. Nothing: the socket goes on, as after its interface went down.
+/// An error if the socket can never receive again. Success if the errno is temporary, for example
+/// because the interface is down.
 [[nodiscard]] Result<void> socket_rx_error(int code, std::string_view object);
 
-/// Adds up what the kernel says of the sockets' full receive buffers.
+/// Adds up the kernel's drop counters of sockets whose receive buffer was full. The sockets outlive
+/// it.
 class LossMeter {
  public:
   LossMeter() = default;
   LossMeter(ReceiveKind kind, const std::vector<Fd>& sockets);
+  /// The losses since the start.
   [[nodiscard]] Losses read() noexcept;
 
  private:
   ReceiveKind kind_ = ReceiveKind::packet;
   std::vector<int> sockets_;
-  std::uint64_t packet_drops_ = 0;  ///< PACKET_STATISTICS start again at each reading
+  std::uint64_t packet_drops_ = 0;  ///< a sum, since reading PACKET_STATISTICS resets them
 };
 
 }  // namespace culvert::io

@@ -59,7 +59,7 @@ Result<void> set_filter(const Fd& socket, std::span<const sock_filter> program,
   constexpr int kIgnored = 0;
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_DETACH_FILTER, &kIgnored, sizeof kIgnored) == 0)
     return {};
-  return name.fail(errno, "unfilter");
+  return name.fail(errno, "remove the filter of");
 }
 
 Result<void> set_option(const Fd& socket, int level, int option, int value, const std::string& verb,

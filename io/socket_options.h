@@ -1,5 +1,5 @@
-// What raw and packet sockets have in common: opening, options, filters, and errors that say what
-// to do. Set-up only; any thread.
+// Common functions for raw and packet sockets: opening, options, filters, and errors with advice.
+// Set-up only; any thread.
 #pragma once
 
 #include <linux/filter.h>
@@ -12,37 +12,40 @@
 
 namespace culvert::io {
 
-/// Which socket, for errors: {"raw socket", "protocol 41"}.
+/// The name of a socket in errors: {"raw socket", "protocol 41"}.
 struct SocketName {
   std::string kind;
   std::string object;
 
+  /// "VERB KIND OBJECT" as an error.
   [[nodiscard]] Unexpected<Error> fail(int code, const std::string& verb,
                                        std::string advice = {}) const;
 };
 
-/// Opens a non-blocking, close-on-exec SOCK_RAW socket that lets nothing in until set_filter() is
-/// called: so nothing slips in before it is bound.
+/// Opens a non-blocking, close-on-exec SOCK_RAW socket whose filter drops all packets until
+/// set_filter() is called, so that it receives nothing before it is bound.
 [[nodiscard]] Result<Fd> open_filtered_socket(int family, int protocol, const SocketName& name);
 
-/// Replaces the filter: what `program` accepts comes in; everything, if it is empty.
+/// Replaces the filter by a classic BPF program. An empty program removes the filter, so the socket
+/// receives everything.
 [[nodiscard]] Result<void> set_filter(const Fd& socket, std::span<const sock_filter> program,
                                       const SocketName& name);
 
+/// setsockopt() with an int. `verb`: the operation in errors, "set IP_PKTINFO of".
 [[nodiscard]] Result<void> set_option(const Fd& socket, int level, int option, int value,
                                       const std::string& verb, const SocketName& name);
 
-/// Ties a socket to one interface; does nothing if `device` is empty.
+/// Binds a socket to one interface (SO_BINDTODEVICE). Does nothing if `device` is empty.
 [[nodiscard]] Result<void> bind_to_device(const Fd& socket, const std::string& device,
                                           const SocketName& name);
 
-/// Grow a buffer: past the system's limit if that is allowed (CAP_NET_ADMIN), else up to it.
+/// Set a buffer's size: beyond the system's limit with CAP_NET_ADMIN, otherwise up to that limit.
 void set_receive_buffer(const Fd& socket, int bytes) noexcept;
 void set_send_buffer(const Fd& socket, int bytes) noexcept;
 
-/// A full one makes the kernel answer protocol unreachable, or lose packets.
+/// Of a raw socket. If it is full, the kernel drops packets or answers protocol unreachable.
 inline constexpr int kReceiveBufferBytes = 8 << 20;
-/// Of a packet socket: what a fast sender brings while a worker waits 10 ms for its turn on a core.
+/// Of a packet socket: enough for a fast sender while a worker waits 10 ms for a core.
 inline constexpr int kPacketReceiveBufferBytes = 16 << 20;
 inline constexpr int kSendBufferBytes = 4 << 20;
 

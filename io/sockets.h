@@ -1,5 +1,5 @@
-// The descriptors of one worker, as io/ring.h and io/poller.h take them, and the sizes of its
-// queues.
+// The descriptors of one worker and the sizes of its queues: the arguments of open_ring() and
+// open_poller(). Plain values.
 #pragma once
 
 #include <cstddef>
@@ -13,24 +13,24 @@ namespace culvert::io {
 
 /// How outer packets are received.
 enum class ReceiveKind : std::uint8_t {
-  packet,  ///< AF_PACKET SOCK_RAW with virtio headers: super-packets come with their segment size
-  raw,     ///< raw IPv4 sockets, behind the firewall: super-packets come without it
+  packet,  ///< AF_PACKET SOCK_RAW with virtio headers: GRO super-packets with their segment size
+  raw,     ///< raw IPv4 sockets, after the firewall: GRO super-packets without their segment size
 };
 
-/// One worker's descriptors. `tun` has IFF_VNET_HDR unless `tun_has_virtio_header` is false.
+/// The descriptors of one worker. `tun` has IFF_VNET_HDR unless `tun_has_virtio_header` is false.
 struct WorkerDescriptors {
   Fd tun;
   bool tun_has_virtio_header = true;
   ReceiveKind receive_kind = ReceiveKind::packet;
-  std::vector<Fd> receive;  ///< one packet socket, or a raw socket for each IP protocol
-  Fd send;                  ///< raw IPv4 with IP_HDRINCL
-  Fd packet_send;           ///< packet socket for what has a next hop; may be absent
-  EncapsulatorSlots slots;  ///< for super-packets that go by packet_send; may be none
-  Fd icmp;                  ///< raw ICMP, filtered to errors; absent but on the first worker
+  std::vector<Fd> receive;  ///< one packet socket, or one raw socket per IP protocol
+  Fd send;                  ///< raw IPv4 socket with IP_HDRINCL
+  Fd packet_send;           ///< packet socket for packets with a next hop; may be absent
+  EncapsulatorSlots slots;  ///< for super-packets that packet_send sends; may be empty
+  Fd icmp;                  ///< raw ICMP socket, filtered to errors; only on the first worker
 };
 
-/// How many packets fit where; every place is fixed at start. One buffer holds the largest packet,
-/// so the memory of a worker is about (tun_packets + tunnel_packets) * 65 KiB.
+/// Capacities, in packets, fixed at the start. One buffer holds the largest packet, so the memory
+/// of a worker is about (tun_packets + tunnel_packets) * 65 KiB.
 struct QueueSizes {
   std::size_t tun_packets = 64;
   std::size_t tunnel_packets = 128;

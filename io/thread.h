@@ -1,4 +1,4 @@
-// A thread's name and CPU.
+// Sets the name and the CPU of the calling thread.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,11 @@
 
 namespace culvert::io {
 
-/// Names the calling thread, cut to 15 bytes: what `top -H` shows.
+/// Names the calling thread; `top -H` shows the name. Longer names are cut to 15 bytes.
 void set_thread_name(const std::string& name) noexcept;
 
-/// Pins the calling thread to the `index`-th of the CPUs that it may use now, counted around.
+/// Pins the calling thread to one of the CPUs that it may use now: number `index` modulo their
+/// count.
 [[nodiscard]] Result<void> pin_to_cpu(std::size_t index);
 
 }  // namespace culvert::io

@@ -53,7 +53,8 @@ std::string advice_to_create(int code) {
   }
 }
 
-/// As the kernel's dev_valid_name(), which says only EINVAL; "%d" is for the kernel to fill in.
+/// Checks the rules of the kernel's dev_valid_name(), which reports only EINVAL. The kernel
+/// replaces "%d" by a number.
 std::string advice_on_name(const std::string& name) {
   if (name.empty()) return "a device needs a name";
   if (name.size() >= IFNAMSIZ)
@@ -79,7 +80,7 @@ Result<Fd> open_queue(std::string& name, std::size_t queue) {
   ifreq request{};
   name.copy(request.ifr_name, IFNAMSIZ - 1);
   int flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
-  if (queue == 0) flags |= IFF_TUN_EXCL;  // never join what another program has made
+  if (queue == 0) flags |= IFF_TUN_EXCL;  // never attach to a device of another program
   request.ifr_flags = static_cast<short>(flags);
   if (::ioctl(fd.get(), TUNSETIFF, &request) != 0)
     return fail(errno, name, queue, advice_to_create(errno));
@@ -90,7 +91,7 @@ Result<Fd> open_queue(std::string& name, std::size_t queue) {
   return fd;
 }
 
-/// The most that this kernel offers, from the best down.
+/// Switches on all offloads that the kernel has: tries the largest set first.
 void set_offloads(Tun& tun) {
   constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
   constexpr std::array kLadder{kTcp | kUdpSegmentation, kTcp, unsigned{TUN_F_CSUM}, 0U};

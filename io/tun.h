@@ -1,5 +1,5 @@
-// The TUN device: one queue a worker, virtio-net headers, offloads
-// (Documentation/networking/tuntap.rst).
+// The TUN device: one queue per worker, virtio-net headers, offloads
+// (Documentation/networking/tuntap.rst). Set-up only; any thread.
 #pragma once
 
 #include <cstddef>
@@ -11,19 +11,19 @@
 
 namespace culvert::io {
 
-/// A TUN device of ours. It exists as long as its queues are open: nothing is left behind, also
-/// after SIGKILL.
+/// A TUN device that we have created. The kernel deletes it when its queues are closed, also after
+/// SIGKILL.
 struct Tun {
-  std::string name;        ///< as the kernel calls it: "tun%d" becomes "tun0"
-  unsigned index = 0;      ///< of the interface
+  std::string name;        ///< the kernel's name: "tun%d" becomes "tun0"
+  unsigned index = 0;      ///< interface index
   std::vector<Fd> queues;  ///< non-blocking, close-on-exec, IFF_VNET_HDR
-  bool has_tso = false;    ///< TSO4, TSO6 and checksum offload were taken
-  bool has_uso = false;    ///< USO4 and USO6 too (Linux 6.2)
+  bool has_tso = false;    ///< TSO4, TSO6 and checksum offload are on
+  bool has_uso = false;    ///< USO4 and USO6 are on (Linux 6.2)
 };
 
-/// Creates the device `name` with `queue_count` queues. Refuses a name in use (EBUSY), one longer
-/// than 15 bytes, a missing /dev/net/tun (ENOENT: what to do in LXC, OpenVZ, Docker), a missing
-/// CAP_NET_ADMIN (EPERM), each with advice.
+/// Creates the device `name` with `queue_count` queues. Fails, with advice, if the name is in use
+/// (EBUSY) or longer than 15 bytes (EINVAL), without /dev/net/tun (ENOENT: how to get it in LXC,
+/// OpenVZ and Docker) and without CAP_NET_ADMIN (EPERM).
 [[nodiscard]] Result<Tun> open_tun(const std::string& name, std::size_t queue_count);
 
 }  // namespace culvert::io

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kMaxPieces = kMaxSlices + 2;  // virtio header, head, slices
 
 iovec piece_of(std::span<const std::byte> bytes) noexcept {
-  // The kernel only reads it; struct iovec serves both ways.
+  // The kernel only reads the bytes. struct iovec has no const variant.
   return {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
 }
 
@@ -68,8 +68,9 @@ bool TxBatch::add(const Datagram& datagram) noexcept {
   return true;
 }
 
-/// Without the source the kernel would see no rule for it, and with an interface for which the
-/// rules then name no route it takes the destination for a neighbor.
+/// Passes the source together with the interface. Without the source no policy rule for it applies.
+/// If the rules then give no route by the interface, the kernel treats the destination as a
+/// neighbor.
 void TxBatch::set_interface(Destination& to, const Datagram& datagram) noexcept {
   to.has_interface = datagram.interface_index != 0;
   if (!to.has_interface) return;
@@ -119,7 +120,8 @@ void TxBatch::send_by_link(std::size_t index, const Datagram& datagram) noexcept
   message.msg_iovlen = datagram.tail.empty() ? 2 : 3;
 }
 
-/// Its headers go into a slot, which the packet's mark names; returns the inner super-packet.
+/// Writes the outer headers into the next slot and sets the slot's mark. Returns the inner
+/// super-packet.
 std::span<const std::byte> TxBatch::fill_slot(std::size_t index,
                                               const Datagram& datagram) noexcept {
   Destination& to = destinations_[index];
@@ -129,7 +131,7 @@ std::span<const std::byte> TxBatch::fill_slot(std::size_t index,
   to.mark = control_message(SOL_SOCKET, SO_MARK, mark);
   messages_[index].msg_hdr.msg_control = to.mark.data();
   messages_[index].msg_hdr.msg_controllen = to.mark.size();
-  // For the kernel it is the inner packet until the program has seen it.
+  // Until the program has run, the kernel sees the inner packet alone.
   const bool is_ipv4 = datagram.offload.segmentation == Segmentation::tcp4;
   to.link.sll_protocol = htons(is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
   Offload offload = datagram.offload;
@@ -140,8 +142,8 @@ std::span<const std::byte> TxBatch::fill_slot(std::size_t index,
   return datagram.head.subspan(header_bytes);
 }
 
-/// Sends what goes by one socket, from `first` on, up to the datagram that fails. Returns how many
-/// results are known.
+/// Sends a run of datagrams that use the same socket, from `first` on, up to the first that fails.
+/// Returns the number of results that it has recorded.
 std::size_t TxBatch::send_run(std::size_t first) noexcept {
   const bool is_by_link = destinations_[first].is_by_link;
   std::size_t end = first + 1;
@@ -154,7 +156,7 @@ std::size_t TxBatch::send_run(std::size_t first) noexcept {
   }
   const int error = sent < 0 ? errno : EIO;
   if (error == EINTR) return 0;
-  // The interface is gone, or going: the kernel may know another way already.
+  // The interface is down or deleted: the kernel may have another route, so send without next hop.
   const bool is_gone = error == ENETDOWN || error == ENXIO || error == ENODEV;
   if (is_by_link && is_gone && messages_[first].msg_hdr.msg_controllen == 0) {
     const msghdr& message = messages_[first].msg_hdr;

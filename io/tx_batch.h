@@ -1,5 +1,5 @@
-// TxBatch: the batch of what is to be sent and written, in the form in which the kernel takes it
-// (msghdr, iovec), and what became of it. Fixed in size; one thread.
+// TxBatch: the batch of datagrams to send and packets to write, in the kernel's form (msghdr,
+// iovec), and their results. Its size is fixed. One thread.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -20,43 +20,44 @@ namespace culvert::io {
 
 class TxBatch {
  public:
-  /// Sends by the sockets of `descriptors`, which outlive it.
+  /// Sends with the sockets of `descriptors`, which outlive it.
   TxBatch(const QueueSizes& sizes, const WorkerDescriptors& descriptors);
 
-  /// False: the batch is full.
+  /// Adds a datagram, or a packet for TUN. Returns false if the batch is full.
   [[nodiscard]] bool add(const Datagram& datagram) noexcept;
   [[nodiscard]] bool add(const TunPacket& packet) noexcept;
 
+  /// The pieces of each packet for TUN, for writev().
   [[nodiscard]] std::span<const std::span<iovec>> writes() const noexcept {
     return {writes_.data(), write_count_};
   }
 
-  /// Sends all datagrams: those with a next hop by the packet socket, the others by the raw socket.
-  /// Order and results are those of the asking; it never waits for room.
+  /// Sends all datagrams in the order of add(): those with a next hop with the packet socket, the
+  /// others with the raw socket. Records their results. It never waits for buffer space.
   void send_all() noexcept;
 
-  /// Records what became of a write, or of all: 0 or an errno.
+  /// Records the result of one write, or of all: 0 or an errno.
   void set_write_result(std::size_t index, int error) noexcept { write_results_[index] = error; }
   void set_write_results(int error) noexcept;
 
-  /// Empties the batch; the results stay until the next add().
+  /// Empties the batch. The results stay valid until the next add().
   [[nodiscard]] Submitted finish() noexcept;
 
  private:
-  /// What the packet socket wants in front of an IP packet.
+  /// The headers that the packet socket needs in front of an IP packet.
   struct LinkHeader {
     std::array<std::byte, kVirtioHeaderBytes> virtio;
     std::array<std::byte, 14> ethernet;
   };
   static_assert(sizeof(LinkHeader) == 24 && alignof(LinkHeader) == 1);
-  /// Where a datagram goes, in the form of the raw socket and of the packet socket.
+  /// The destination of a datagram, in the forms of the raw socket and of the packet socket.
   struct Destination {
     sockaddr_in route;
     sockaddr_ll link;
     LinkHeader header;
-    /// That tells the encapsulator's program which headers it is to put in front (SO_MARK).
+    /// The mark of the EncapsulatorSlot with the outer headers (SO_MARK).
     alignas(cmsghdr) ControlMessage<std::uint32_t> mark;
-    /// By which interface the raw socket is to send, and from which source (ip(7), IP_PKTINFO).
+    /// The interface and the source with which the raw socket sends (ip(7), IP_PKTINFO).
     alignas(cmsghdr) ControlMessage<in_pktinfo> interface;
     bool has_interface = false;
     bool is_by_link = false;
@@ -82,7 +83,7 @@ class TxBatch {
   std::size_t send_count_ = 0;
   LineVector<std::span<iovec>> writes_;
   LineVector<VirtioHeader> virtio_headers_;
-  LineVector<iovec> slices_;  ///< untouched, so not resident, as far as it is not used
+  LineVector<iovec> slices_;  ///< unused pages are never touched, so not resident
   std::size_t slice_count_ = 0;
   std::size_t write_count_ = 0;
   LineVector<int> send_results_;

@@ -45,7 +45,7 @@ void Uring::finish() noexcept {
   all.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
   all.timeout = {.tv_sec = -1, .tv_nsec = -1};
   ::io_uring_register_sync_cancel(&ring_, &all);
-  ::io_uring_get_events(&ring_);  // the cancelled requests let go of their files here
+  ::io_uring_get_events(&ring_);  // here the cancelled requests release their files
   ::io_uring_unregister_files(&ring_);
 }
 

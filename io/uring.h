@@ -1,5 +1,6 @@
-// One io_uring and its rings of buffers, as Ring uses them. Includes liburing, so it is not
-// installed. But for open(), one thread: the one that called enable().
+// Uring and BufferRing: one io_uring and its rings of provided buffers, as Ring uses them. The
+// header includes liburing, so it is not installed. After open() and register_files(), one thread:
+// the one that calls enable().
 #pragma once
 
 #include <liburing.h>
@@ -25,25 +26,29 @@ class Uring {
     if (ring_.ring_fd >= 0) ::io_uring_queue_exit(&ring_);
   }
 
-  /// Sets it up, disabled, so that another thread may become its issuer. Needs Linux 6.1. Returns 0
-  /// or an errno.
+  /// Sets the ring up in disabled state, so that another thread may become its issuer. Needs
+  /// Linux 6.1. Returns 0 or an errno.
   [[nodiscard]] int open(unsigned submission_entries, unsigned completion_entries) noexcept;
+  /// Registers files; entries refer to them by index. Returns 0 or an errno.
   [[nodiscard]] int register_files(std::span<const int> files) noexcept;
-  /// Whether the kernel can read again and again into provided buffers (Linux 6.7).
+  /// Whether the kernel has IORING_OP_READ_MULTISHOT (Linux 6.7).
   [[nodiscard]] bool has_multishot_read() noexcept;
 
-  /// Makes this thread the issuer, once. What fails here and below is remembered in fault().
+  /// Makes this thread the issuer, once. fault() reports errors of this function and of those
+  /// below.
   void enable() noexcept {
     if (!is_enabled_) enable_now();
   }
-  /// Cancels what is armed and gives the registered files back. A ring that is only closed is taken
-  /// apart later, by a kernel thread, and until then it keeps the TUN device alive: who opens the
-  /// same name right after us would find it in use. What fails here is left to that kernel thread.
+  /// Cancels all armed requests and unregisters the files. If a ring is only closed, a kernel
+  /// thread releases it later and keeps the TUN device alive until then: a program that creates a
+  /// device of the same name at once would find the name in use. Errors are ignored: then that
+  /// kernel thread does the work.
   void finish() noexcept;
-  /// The errno after which nothing works any more; 0: all is well.
+  /// The errno of a fault after which the ring does not work any more; 0: no fault.
   [[nodiscard]] int fault() const noexcept { return fault_; }
 
-  /// An empty submission entry for a registered file; room is made if there is none.
+  /// An empty submission entry for a registered file. Submits the queue first if it is full. `tag`:
+  /// the user_data of the completion.
   [[nodiscard]] io_uring_sqe* next_entry(std::uint8_t opcode, int file,
                                          std::uint64_t tag) noexcept {
     io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
@@ -56,20 +61,20 @@ class Uring {
     return entry;
   }
 
-  /// Whether completions can be taken. Costs no system call, no more than has_pending_completions().
+  /// Whether the completion queue has entries. No system call.
   [[nodiscard]] bool has_completions() const noexcept { return ::io_uring_cq_ready(&ring_) != 0; }
-  /// Whether the kernel has completions that it will post when it is called next.
+  /// Whether the kernel has completions that it will post in the next system call. No system call.
   [[nodiscard]] bool has_pending_completions() const noexcept {
     return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) !=
            0;
   }
-  /// Gives the entries to the kernel and lets it post what has completed or arrived.
+  /// Submits all entries and lets the kernel post pending completions.
   void submit() noexcept { check(::io_uring_submit_and_get_events(&ring_)); }
-  /// The same, and waits for one completion.
+  /// The same, and waits for one completion, at most for `timeout`.
   void submit_and_wait() noexcept { check(::io_uring_submit_and_wait(&ring_, 1)); }
   void submit_and_wait(std::chrono::nanoseconds timeout) noexcept;
 
-  /// Calls `handle(completion)` for each, in order. They are the kernel's again afterwards.
+  /// Calls `handle(completion)` for each completion, in order, and then frees their entries.
   template <class Handle>
   void for_each_completion(Handle handle) noexcept {
     unsigned head;
@@ -86,11 +91,11 @@ class Uring {
   friend class BufferRing;
 
   void enable_now() noexcept;
-  /// Gives the kernel what is there. After a fault there is a place to write to, but nobody reads
-  /// it.
+  /// Submits the queue and returns an entry. After a fault the entry is scrap_, which is never
+  /// submitted.
   [[nodiscard]] io_uring_sqe* make_room() noexcept;
   void check(int result) noexcept {
-    // ETIME: the timeout; EBUSY and EAGAIN: completions are to be taken first, or memory is short.
+    // ETIME: timeout. EBUSY, EAGAIN: handle completions first, or the kernel is short of memory.
     if (result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY && result != -EAGAIN)
       fault_ = -result;
   }
@@ -101,7 +106,7 @@ class Uring {
   alignas(io_uring_sqe) std::array<std::byte, sizeof(io_uring_sqe)> scrap_{};  ///< see make_room()
 };
 
-/// Buffers of which the kernel takes one for each packet, in the order in which they were added.
+/// A ring of provided buffers. The kernel uses one per packet, in the order of add().
 class BufferRing {
  public:
   BufferRing() = default;
@@ -109,10 +114,10 @@ class BufferRing {
   BufferRing& operator=(const BufferRing&) = delete;
   ~BufferRing();
 
-  /// Registers the ring, empty, under the number `group`. Returns 0 or an errno.
+  /// Registers an empty ring for `count` buffers as buffer group `group`. Returns 0 or an errno.
   [[nodiscard]] int open(Uring& uring, std::uint16_t group, std::size_t count) noexcept;
 
-  /// Prepares a buffer; publish() gives the kernel all that were prepared.
+  /// Adds a buffer. The kernel sees all added buffers after publish(). `slot`: the buffer id.
   void add(std::span<std::byte> room, std::uint16_t slot) noexcept {
     ::io_uring_buf_ring_add(ring_, room.data(), static_cast<unsigned>(room.size()), slot, mask_,
                             added_++);

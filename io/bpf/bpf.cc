@@ -26,9 +26,9 @@ std::uint64_t address_of(const T* pointer) noexcept {
   return reinterpret_cast<std::uintptr_t>(pointer);
 }
 
-/// Cut to what the kernel takes, with its final zero.
-void set_name(char (&to)[BPF_OBJ_NAME_LEN], std::string_view name) noexcept {
-  name.substr(0, sizeof to - 1).copy(to, sizeof to - 1);
+/// Copies at most 15 bytes; the terminating zero is there already.
+void set_name(char (&field)[BPF_OBJ_NAME_LEN], std::string_view name) noexcept {
+  name.substr(0, sizeof field - 1).copy(field, sizeof field - 1);
 }
 
 std::string advice_on(int code) {
@@ -51,7 +51,8 @@ Unexpected<Error> fail(int code, std::string operation, std::string_view object,
                           .advice = std::move(advice)}};
 }
 
-/// The last line that says what is wrong: below it the verifier tells only how much it has read.
+/// The last line of the verifier's log with a reason. The lines after it ("processed ...") are
+/// statistics.
 std::string last_line(std::string_view log) {
   while (!log.empty()) {
     while (!log.empty() && log.back() == '\n') log.remove_suffix(1);
@@ -76,7 +77,8 @@ Result<Fd> load_program(bpf_prog_type type, std::span<const bpf_insn> instructio
   Fd program{static_cast<int>(bpf_call(BPF_PROG_LOAD, attributes))};
   if (program) return program;
   const int code = errno;
-  std::string log(kLogBytes, '\0');  // asked for only now: to write it takes longer than to load
+  // Only a second attempt asks for the log, since writing it takes longer than loading.
+  std::string log(kLogBytes, '\0');
   attributes.log_level = 1;
   attributes.log_buf = address_of(log.data());
   attributes.log_size = static_cast<std::uint32_t>(log.size());
@@ -115,7 +117,7 @@ Result<Fd> create_set(std::uint32_t key_bytes, std::uint32_t entries, std::strin
   attributes.key_size = key_bytes;
   attributes.value_size = 1;
   attributes.max_entries = entries;
-  attributes.map_flags = BPF_F_NO_PREALLOC;  // memory for what is in it
+  attributes.map_flags = BPF_F_NO_PREALLOC;  // memory only for the keys that are in the set
   set_name(attributes.map_name, name);
   Fd map{static_cast<int>(bpf_call(BPF_MAP_CREATE, attributes))};
   if (!map) return fail(errno, "create BPF map", name, advice_on(errno));
@@ -154,7 +156,7 @@ Result<Fd> attach(const Fd& program, TcxHook hook, unsigned interface_index) {
 }
 
 bool is_attached(const Fd& link, unsigned interface_index) noexcept {
-  struct {  // of struct bpf_link_info, whose part for tcx is newer than the headers of Debian 12
+  struct {  // struct bpf_link_info; its member for tcx is newer than the headers of Debian 12
     std::uint32_t type, id, program_id, padding, interface_index, attach_type;
   } info{};
   bpf_attr attributes{};

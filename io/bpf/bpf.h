@@ -1,7 +1,9 @@
-// BPF programs and their maps by the bpf() system call: load what is written by hand in
-// instructions, which leaves no trace but the descriptors: a program goes with the last of them.
-// Any thread. Where bpf() is refused (containers, mostly) the error says so, with EPERM; whoever
-// asks has a way without it.
+// Loads and attaches BPF programs with the bpf() system call. The programs are written by hand, as
+// instructions. Descriptors alone keep them alive: the kernel removes a program with its last
+// descriptor. Any thread.
+//
+// Most containers forbid bpf(). Then these functions fail with EPERM, and each caller has a way to
+// work without BPF.
 #pragma once
 
 #include <linux/bpf.h>
@@ -18,44 +20,44 @@
 
 namespace culvert::io {
 
-/// Loads a program. `name`: at most 15 bytes, what bpftool shows. What the verifier has against it
-/// is in the advice of the error: its last line. It is under the MIT license, as all of this, so
-/// helpers for GPL programs alone are not for it.
+/// Loads a program. `name`: at most 15 bytes; bpftool shows it. If the verifier refuses the
+/// program, the advice of the error is the last line of the verifier's log. The program's license
+/// is MIT, so it cannot call helpers that are reserved for GPL programs.
 [[nodiscard]] Result<Fd> load_program(bpf_prog_type type, std::span<const bpf_insn> instructions,
                                       std::string_view name);
 
-/// Creates an array of `entries` values, all zero, the keys of which are their indices. `flags`:
-/// BPF_F_MMAPABLE, if the values are to be written as memory.
+/// Creates an array map of `entries` values of `value_bytes` bytes each, all zero. Its keys are the
+/// indices. `flags`: BPF_F_MMAPABLE if the caller will map the values and write them as memory.
 [[nodiscard]] Result<Fd> create_array_map(std::uint32_t value_bytes, std::uint32_t entries,
                                           std::string_view name, std::uint32_t flags = 0);
 
-/// Creates a hash table without values but one byte: a set of keys.
+/// Creates a hash map whose values are one byte and mean nothing: a set of keys.
 [[nodiscard]] Result<Fd> create_set(std::uint32_t key_bytes, std::uint32_t entries,
                                     std::string_view name);
-/// Adds a key to a set, or does nothing if it is there.
+/// Adds a key to a set. Does nothing if the set has the key.
 [[nodiscard]] Result<void> add_key(const Fd& set, std::span<const std::byte> key);
-/// Removes a key from a set, if it is there.
+/// Removes a key from a set, if the set has it.
 void remove_key(const Fd& set, std::span<const std::byte> key) noexcept;
 
-/// Replaces the value at `index`. `value`: as many bytes as the map's values have.
+/// Replaces the value at `index`. `value`: exactly the bytes of one value of the map.
 [[nodiscard]] Result<void> update_element(const Fd& map, std::uint32_t index,
                                           std::span<const std::byte> value);
 
-/// Attaches a BPF_PROG_TYPE_SCHED_CLS program to what enters or leaves an interface (tcx,
-/// Linux 6.6): on the way in behind the programs that are there, on the way out in front of them,
-/// so that others see packets as they are on the wire. It is detached when the link that is
-/// returned is closed.
+/// Attaches a BPF_PROG_TYPE_SCHED_CLS program to an interface's tcx hook (Linux 6.6). At ingress it
+/// runs after the programs that are attached already, at egress before them, so that the other
+/// programs see packets as they are on the wire. Closing the returned link detaches the program.
 enum class TcxHook : std::uint32_t { ingress = 46, egress = 47 };  // BPF_TCX_INGRESS, _EGRESS
 [[nodiscard]] Result<Fd> attach(const Fd& program, TcxHook hook, unsigned interface_index);
-/// Whether such a link holds still. It does not once the interface has gone, or has moved to
-/// another namespace, or somebody has detached it; another interface may have the index since.
+/// Whether the link is still attached to this interface. It is not if the interface was deleted or
+/// moved to another namespace, or if the program was detached by hand. Another interface may have
+/// taken the index since.
 [[nodiscard]] bool is_attached(const Fd& link, unsigned interface_index) noexcept;
 
-/// The links of one program, by interface. They hold as long as this lives.
+/// The links of one program, by interface. The destructor detaches the program everywhere.
 class TcxLinks {
  public:
   explicit TcxLinks(TcxHook hook) noexcept : hook_(hook) {}
-  /// Attaches the program, if it is not there yet or no longer.
+  /// Attaches the program to an interface, unless it is attached there.
   [[nodiscard]] Result<void> attach(const Fd& program, unsigned interface_index);
 
  private:
@@ -63,8 +65,8 @@ class TcxLinks {
   std::map<unsigned, Fd> links_;
 };
 
-/// Instructions, by what they do. Registers are BPF_REG_0 to BPF_REG_10; `width` is BPF_B, BPF_H,
-/// BPF_W or BPF_DW; `offset` of a jump counts the instructions that are jumped over.
+/// Functions that make one instruction each. Registers are BPF_REG_0 to BPF_REG_10. `width` is
+/// BPF_B, BPF_H, BPF_W or BPF_DW. `offset` of a jump is the number of instructions to skip.
 namespace bpf {
 
 constexpr bpf_insn instruction(int code, int destination, int source, int offset,
@@ -78,7 +80,7 @@ constexpr bpf_insn instruction(int code, int destination, int source, int offset
   return made;
 }
 
-/// `operation`: BPF_MOV, BPF_ADD, BPF_AND ... on 64 bits.
+/// `operation`: BPF_MOV, BPF_ADD, BPF_AND and so on. 64 bits wide.
 constexpr bpf_insn compute(int operation, int destination, std::int32_t immediate) noexcept {
   return instruction(BPF_ALU64 | BPF_K | operation, destination, 0, 0, immediate);
 }
@@ -93,7 +95,8 @@ constexpr bpf_insn load(int width, int destination, int source, int offset) noex
 constexpr bpf_insn store(int width, int destination, int offset, int source) noexcept {
   return instruction(BPF_STX | BPF_MEM | width, destination, source, offset, 0);
 }
-/// Jumps if `destination` compares so (BPF_JEQ, BPF_JNE, BPF_JGT ...) with the immediate.
+/// Jumps if the comparison (BPF_JEQ, BPF_JNE, BPF_JGT and so on) of `destination` with the
+/// immediate holds.
 constexpr bpf_insn jump_if(int comparison, int destination, std::int32_t immediate,
                            int offset) noexcept {
   return instruction(BPF_JMP | BPF_K | comparison, destination, 0, offset, immediate);
@@ -104,24 +107,26 @@ constexpr bpf_insn jump_if_with(int comparison, int destination, int source, int
 constexpr bpf_insn jump(int offset) noexcept {
   return instruction(BPF_JMP | BPF_JA, 0, 0, offset, 0);
 }
-/// Calls a helper (BPF_FUNC_*): arguments in registers 1 to 5, which are lost; result in 0.
+/// Calls a helper (BPF_FUNC_*). Its arguments are in registers 1 to 5, which it overwrites; its
+/// result is in register 0.
 constexpr bpf_insn call(bpf_func_id helper) noexcept {
   return instruction(BPF_JMP | BPF_CALL, 0, 0, 0, static_cast<std::int32_t>(helper));
 }
 constexpr bpf_insn exit() noexcept { return instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
 
-/// A map as an argument: the first of the two instructions that this takes. The second is
+/// Loads the address of a map into `destination`: the first of two instructions. The second is
 /// load_map_end().
 constexpr bpf_insn load_map(int destination, int map_fd) noexcept {
   return instruction(BPF_LD | BPF_DW | BPF_IMM, destination, BPF_PSEUDO_MAP_FD, 0, map_fd);
 }
 constexpr bpf_insn load_map_end() noexcept { return instruction(0, 0, 0, 0, 0); }
 
-/// A program whose jumps all lead over what ends it.
+/// The text of a program that only needs one kind of jump: over an early exit.
 class Text {
  public:
   void add(const bpf_insn& instruction) { instructions_.push_back(instruction); }
-  /// Ends the program with `verdict` unless the comparison, a jump over two instructions, holds.
+  /// Ends the program with `verdict` unless the comparison holds. `comparison`: a jump over two
+  /// instructions.
   void leave_unless(const bpf_insn& comparison, int verdict) {
     add(comparison);
     add(compute(BPF_MOV, BPF_REG_0, verdict));

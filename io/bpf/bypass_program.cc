@@ -21,15 +21,15 @@ namespace {
 constexpr int kNext = -1;  // TCX_NEXT, newer than the headers of Debian 12
 
 constexpr int kPacket = BPF_REG_6;
-// On the stack: the outer header and what GRE has behind it, then the key to be looked for.
+// On the stack: the outer header and the first 12 bytes behind it (GRE), then the key to look up.
 constexpr int kHeaderBytes = 32;
 constexpr int kHeader = -kHeaderBytes;
 constexpr int kKey = kHeader - int{sizeof(BypassEndpoints)} - 4;  // aligned to 8
 constexpr int kGreFlags = kHeader + 20, kGreKey = kHeader + 24,
               kGreKeyBehindChecksum = kHeader + 28;
 
-/// Lets pass what is not a whole IPv4 packet to this host, or has a VLAN tag: it is another
-/// interface's.
+/// Ends the program unless the packet is a whole IPv4 packet without options to this host. A packet
+/// with a VLAN tag belongs to another interface.
 void check_packet(bpf::Text& text) {
   using namespace bpf;
   const auto field = [&](std::size_t offset) {
@@ -50,19 +50,21 @@ void check_packet(bpf::Text& text) {
   text.add(compute(BPF_MOV, BPF_REG_5, BPF_HDR_START_NET));
   text.add(call(BPF_FUNC_skb_load_bytes_relative));
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kNext);
-  text.add(load(BPF_B, BPF_REG_2, BPF_REG_10, kHeader));  // version 4, no options
+  // Version 4, no options.
+  text.add(load(BPF_B, BPF_REG_2, BPF_REG_10, kHeader + int{proto::kIpVersionOffset}));
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, proto::kIpv4VersionAndMinimumIhl, 2), kNext);
-  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10,
-                kHeader + int{proto::kIpv4FragmentOffset}));  // no fragment
+  // Not a fragment.
+  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10, kHeader + int{proto::kIpv4FragmentOffset}));
   text.add(compute(BPF_AND, BPF_REG_2, htons(proto::kIpv4MoreFragments | proto::kIpv4OffsetMask)));
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kNext);
 }
 
-/// The key from the headers. A GRE key is where the checksum lets it be (RFC 2890 2).
+/// Builds the map key from the headers. The GRE key follows the checksum, if there is one
+/// (RFC 2890 2).
 void make_key(bpf::Text& text) {
   using namespace bpf;
-  const auto store_word = [&](std::size_t offset, int from) {
-    text.add(store(BPF_W, BPF_REG_10, kKey + static_cast<int>(offset), from));
+  const auto store_word = [&](std::size_t offset, int source) {
+    text.add(store(BPF_W, BPF_REG_10, kKey + static_cast<int>(offset), source));
   };
   text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + int{proto::kIpv4SourceOffset}));
   store_word(offsetof(BypassEndpoints, remote), BPF_REG_2);
@@ -70,7 +72,7 @@ void make_key(bpf::Text& text) {
   store_word(offsetof(BypassEndpoints, local), BPF_REG_2);
   text.add(load(BPF_B, BPF_REG_7, BPF_REG_10, kHeader + int{proto::kIpv4ProtocolOffset}));
   store_word(offsetof(BypassEndpoints, protocol), BPF_REG_7);
-  text.add(compute(BPF_MOV, BPF_REG_3, 0));  // the key, and whether there is one
+  text.add(compute(BPF_MOV, BPF_REG_3, 0));  // registers 3 and 4: GRE key, has_key
   text.add(compute(BPF_MOV, BPF_REG_4, 0));
   constexpr int kInstructionsForGre = 8;
   text.add(jump_if(BPF_JNE, BPF_REG_7, proto::kProtocolGre, kInstructionsForGre));
@@ -87,6 +89,7 @@ void make_key(bpf::Text& text) {
   store_word(offsetof(BypassEndpoints, has_key), BPF_REG_4);
 }
 
+/// Marks the packet and makes IPv4 ignore it, if the set has its key.
 void bypass_if_ours(bpf::Text& text, int set) {
   using namespace bpf;
   text.add(compute_with(BPF_MOV, BPF_REG_2, BPF_REG_10));
@@ -113,7 +116,7 @@ std::span<const std::byte> bytes_of(const BypassEndpoints& endpoints) {
 
 Result<BypassProgram> BypassProgram::open(std::size_t tunnels) {
   BypassProgram program;
-  // Twice as many: the new ones are added before the old ones are removed.
+  // Twice as many keys: set_endpoints() adds the new ones before it removes the old ones.
   auto set =
       create_set(sizeof(BypassEndpoints), static_cast<std::uint32_t>(2 * tunnels), "culvert_take");
   if (!set) return Unexpected{set.error()};

@@ -1,12 +1,15 @@
-// Tunnel packets that go no further up the stack. What a packet socket has received the kernel also
-// carries on: route look-up, netfilter, the copy for a raw socket that drops it. That costs as much
-// as receiving it did. A BPF program on the way in of an interface (tcx, Linux 6.6) marks the
-// packets of our tunnels and makes the kernel believe that they are another host's, so that IPv4
-// leaves them alone; the packet sockets know the mark (PacketSocketOptions). It is gone with the
-// last descriptor of its link.
+// BypassProgram: a BPF program that keeps received tunnel packets out of the kernel's IPv4 stack.
 //
-// It takes whole IPv4 packets without options, from and to the endpoints of a tunnel, with its key;
-// all others, outer fragments among them, go the ordinary way. Set-up; one thread.
+// A packet socket receives a copy. The kernel goes on with the original: route look-up, netfilter,
+// and a copy for the raw guard socket, which drops it. That costs as much as receiving the packet.
+// This program runs at tcx ingress of an interface (Linux 6.6). It marks the packets of our tunnels
+// and sets their type to PACKET_OTHERHOST, so that IPv4 ignores them. The filter of the packet
+// sockets accepts the mark (packet_socket.h). The program is detached with the last descriptor of
+// its link.
+//
+// It bypasses whole IPv4 packets without options between the two endpoints of a tunnel and with the
+// tunnel's key. All other packets, outer fragments among them, go through the stack. Set-up; one
+// thread.
 #pragma once
 
 #include <compare>
@@ -20,29 +23,32 @@
 
 namespace culvert::io {
 
-/// Whose packets are taken. The layout is that of the program's keys.
+/// A tunnel whose packets bypass the stack. The layout is that of the keys in the program's map.
 struct BypassEndpoints {
-  proto::Ipv4Address remote;  ///< source of what comes in
-  proto::Ipv4Address local;
-  std::uint32_t protocol = 0;  ///< of IPv4: 41 or 47
-  std::uint32_t key = 0;       ///< of GRE, host byte order; 0 without has_key
-  std::uint32_t has_key = 0;   ///< 1: the K bit has to be set; 0: it must not be
+  proto::Ipv4Address remote;   ///< outer source
+  proto::Ipv4Address local;    ///< outer destination
+  std::uint32_t protocol = 0;  ///< IPv4 protocol: 41 or 47
+  std::uint32_t key = 0;       ///< GRE key, host byte order; 0 without has_key
+  std::uint32_t has_key = 0;   ///< 1: the K bit must be set; 0: it must be clear
   friend auto operator<=>(const BypassEndpoints&, const BypassEndpoints&) = default;
 };
 static_assert(sizeof(BypassEndpoints) == 20);
 
-/// Mark of a packet that the program has taken.
+/// The mark of a bypassed packet (__sk_buff.mark).
 inline constexpr std::uint32_t kBypassMark = 0x4517'7a4b;
 
 class BypassProgram {
  public:
-  /// Loads the program, with room for `tunnels`. Fails with EPERM where BPF is forbidden.
+  /// Loads the program, with a map for `tunnels` tunnels. Fails with EPERM where BPF is forbidden.
   [[nodiscard]] static Result<BypassProgram> open(std::size_t tunnels);
 
-  /// Attaches it to an interface, if it is not there yet. Fails with EINVAL before Linux 6.6.
+  /// Attaches the program to an interface, unless it is attached there. Fails with EINVAL before
+  /// Linux 6.6.
   [[nodiscard]] Result<void> attach(unsigned interface_index);
-  /// Takes the packets of these and no others.
+  /// Replaces the set of tunnels whose packets bypass the stack. Fails with the error of bpf(); the
+  /// program's map may then hold old and new endpoints.
   [[nodiscard]] Result<void> set_endpoints(std::vector<BypassEndpoints> endpoints);
+  /// Whether the packets of this tunnel bypass the stack.
   [[nodiscard]] bool covers(const BypassEndpoints& endpoints) const noexcept;
 
  private:

@@ -18,8 +18,8 @@
 namespace culvert::io {
 namespace {
 
-// The upper half of our marks, the slot being the lower. Somebody else's packet that has such a
-// mark as well is told apart by its socket.
+// The upper half of our marks; the lower half is the slot. The socket cookie distinguishes our
+// packets from others that have such a mark.
 constexpr std::uint32_t kMark = 0x4516;
 constexpr std::size_t kMaxSlots = 0x1'0000;
 
@@ -28,7 +28,7 @@ constexpr int kMarkOffset = offsetof(__sk_buff, mark);
 
 constexpr int kPacket = BPF_REG_6, kSlot = BPF_REG_7, kHeaderBytes = BPF_REG_8;
 
-/// Finds the slot of a packet of ours; lets every other packet pass.
+/// Finds the slot of one of our packets. Passes every other packet on unchanged.
 void find_slot(bpf::Text& text, int map) {
   using namespace bpf;
   text.add(compute_with(BPF_MOV, kPacket, BPF_REG_1));
@@ -47,14 +47,14 @@ void find_slot(bpf::Text& text, int map) {
   text.add(compute_with(BPF_MOV, kSlot, BPF_REG_0));
   text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
   text.add(call(BPF_FUNC_get_socket_cookie));
-  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kNext);  // forwarded: of no socket
+  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kNext);  // forwarded: no socket
   text.add(load(BPF_DW, BPF_REG_1, kSlot, offsetof(EncapsulatorSlot, socket_cookie)));
   text.leave_unless(jump_if_with(BPF_JEQ, BPF_REG_0, BPF_REG_1, 2), kNext);
-  text.add(compute(BPF_MOV, BPF_REG_1, 0));  // the mark has done its work: others see none
+  text.add(compute(BPF_MOV, BPF_REG_1, 0));  // clear the mark: later programs must not see it
   text.add(store(BPF_W, kPacket, kMarkOffset, BPF_REG_1));
 }
 
-/// Makes room between the Ethernet and the inner header and puts the slot's headers there.
+/// Inserts the slot's headers between the Ethernet header and the inner header.
 void put_headers(bpf::Text& text) {
   using namespace bpf;
   text.add(load(BPF_W, kHeaderBytes, kSlot, offsetof(EncapsulatorSlot, header_bytes)));
@@ -126,7 +126,7 @@ EncapsulatorSlots EncapsulatorProgram::slots_of(std::size_t worker) noexcept {
 void fill(EncapsulatorSlot& slot, std::span<const std::byte> header) noexcept {
   assert(header.size() >= proto::kIpv4HeaderBytes &&
          header.size() <= EncapsulatorSlot::kMaxHeaderBytes);
-  // The segments have the size that fits already; it is not to shrink by our headers.
+  // The segment size already leaves space for our headers: the kernel must not reduce it.
   slot.flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
   if (proto::load_u8(header, proto::kIpv4ProtocolOffset) == proto::kProtocolGre)
     slot.flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;

@@ -1,17 +1,21 @@
-// Super-packets that the kernel encapsulates and cuts. There is no segmentation offload for
-// protocols 41 and 47 that a socket could ask for, but a BPF program on the way out of an interface
-// (tcx, Linux 6.6) may put headers in front of a super-packet and tell the kernel which
-// encapsulation they are (bpf-helpers(7), bpf_skb_adjust_room): then the kernel, or the NIC, cuts
-// it into segments with these headers. One send takes 64 KiB instead of 1,400 bytes.
+// EncapsulatorProgram: a BPF program with which the kernel encapsulates and segments super-packets
+// (GSO).
 //
-// An interface that leaves the work to the next one is not for it (interface_features.h).
+// A socket cannot ask for segmentation offload of protocols 41 and 47. A BPF program at tcx egress
+// of an interface (Linux 6.6) can: it puts the outer headers in front of an inner super-packet and
+// tells the kernel their encapsulation (bpf-helpers(7), bpf_skb_adjust_room). Then the kernel or
+// the NIC cuts the packet into segments with these headers. One send carries 64 KiB instead of
+// 1,400 bytes.
 //
-// The headers are whole and ours: for each super-packet a worker writes them into a slot of its
-// own, in memory that the program reads, and sends the inner super-packet with the slot's mark. The
-// slot is free again when the send call has returned. The program looks at no packet of another
-// socket: mark and socket cookie have to fit. It is gone with the last descriptor of its link.
+// Do not use it on an interface that passes GSO packets on unsegmented (interface_features.h).
 //
-// Set-up: one thread. A slot: the worker's that owns it.
+// For each super-packet a worker writes the complete headers into one of its slots, in memory that
+// the program reads, and sends the inner super-packet with the mark of the slot. The slot is free
+// again when the send call has returned. The program changes only packets whose mark and socket
+// cookie match the slot, so never a packet of another socket. It is detached with the last
+// descriptor of its link.
+//
+// Set-up: one thread. Slots: only the thread of the worker that owns them.
 #pragma once
 
 #include <array>
@@ -26,18 +30,19 @@
 
 namespace culvert::io {
 
-/// What the program puts in front of one super-packet. Read by the program: its layout is fixed.
+/// The headers that the program puts in front of one super-packet. The program reads this
+/// structure, so its layout is fixed.
 struct alignas(64) EncapsulatorSlot {
   static constexpr std::size_t kMaxHeaderBytes = 44;
 
-  std::uint64_t socket_cookie = 0;  ///< SO_COOKIE of the packet socket that sends by this slot
-  std::uint64_t flags = 0;          ///< of bpf_skb_adjust_room
+  std::uint64_t socket_cookie = 0;  ///< SO_COOKIE of the packet socket that sends with this slot
+  std::uint64_t flags = 0;          ///< flags of bpf_skb_adjust_room
   std::uint32_t header_bytes = 0;   ///< outer header and encapsulation, at most kMaxHeaderBytes
   std::array<std::byte, kMaxHeaderBytes> header{};
 };
 static_assert(sizeof(EncapsulatorSlot) == 64);
 
-/// The slots of one worker, and the mark of the first of them (SO_MARK).
+/// The slots of one worker. Slot `i` has the mark first_mark + i (SO_MARK).
 struct EncapsulatorSlots {
   std::span<EncapsulatorSlot> slots;
   std::uint32_t first_mark = 0;
@@ -45,12 +50,12 @@ struct EncapsulatorSlots {
 
 class EncapsulatorProgram {
  public:
-  /// Loads the program, with `slots` slots for each of `workers`. Fails with EPERM where BPF is
-  /// forbidden.
+  /// Loads the program, with `slots` slots for each of `workers` workers. Fails with EPERM where
+  /// BPF is forbidden, with E2BIG for more than 65,536 slots in total.
   [[nodiscard]] static Result<EncapsulatorProgram> open(std::size_t workers, std::size_t slots);
 
-  /// Attaches it to an interface, in front of all that is there, if it is not there yet, or no more
-  /// (another interface may have got the index). Fails with EINVAL before Linux 6.6.
+  /// Attaches the program to an interface, before all other programs, unless it is attached there
+  /// (another interface may have taken the index). Fails with EINVAL before Linux 6.6.
   [[nodiscard]] Result<void> attach(unsigned interface_index);
 
   [[nodiscard]] EncapsulatorSlots slots_of(std::size_t worker) noexcept;
@@ -69,8 +74,8 @@ class EncapsulatorProgram {
   TcxLinks links_{TcxHook::egress};
 };
 
-/// Makes a slot say: this outer IPv4 header, and the encapsulation behind it. At most
-/// kMaxHeaderBytes.
+/// Writes headers into a slot. `header`: the outer IPv4 header and the encapsulation header behind
+/// it, 20 to kMaxHeaderBytes bytes.
 void fill(EncapsulatorSlot& slot, std::span<const std::byte> header) noexcept;
 
 }  // namespace culvert::io

@@ -14,7 +14,7 @@
 namespace culvert::io {
 namespace {
 
-constexpr int kContext = BPF_REG_6;  // where loads from the packet expect it
+constexpr int kContext = BPF_REG_6;  // BPF_LD | BPF_ABS expects the context in this register
 constexpr int kHash = BPF_REG_7;
 constexpr int kPortsOffset = BPF_REG_8;
 constexpr int kMultiplier = BPF_REG_9;
@@ -23,7 +23,7 @@ constexpr int kLoaded = BPF_REG_0;
 constexpr std::uint64_t kGoldenRatio = 0x9e37'79b9'7f4a'7c15;
 constexpr int kMoreFragmentsAndOffset = proto::kIpv4MoreFragments | proto::kIpv4OffsetMask;
 
-/// Instructions one after the other, with jumps forward to where land() is called.
+/// Appends instructions. A forward jump ends at the instruction after its land().
 class Builder {
  public:
   void add(const bpf_insn& instruction) { instructions_.push_back(instruction); }
@@ -33,16 +33,16 @@ class Builder {
                          static_cast<std::int32_t>(value)));
     add(bpf::instruction(0, 0, 0, 0, static_cast<std::int32_t>(value >> 32)));
   }
-  /// kLoaded = what lies in the packet, in host byte order. Ends the program with 0 if it is
-  /// shorter.
+  /// kLoaded = the packet's bytes at `offset`, in host byte order. If the packet is shorter, the
+  /// program ends with 0.
   void load(int width, std::size_t offset) {
     add(bpf::instruction(BPF_LD | BPF_ABS | width, 0, 0, 0, static_cast<std::int32_t>(offset)));
   }
   void load_word_behind(int offset_register) {
     add(bpf::instruction(BPF_LD | BPF_IND | BPF_W, 0, offset_register, 0, 0));
   }
-  /// Puts kLoaded into the hash: multiplied, and the high half, which all bits have reached, folded
-  /// into the low one, of which the kernel takes the remainder.
+  /// Adds kLoaded to the hash and multiplies it. All bits affect the high half of the product, so
+  /// the high half is folded into the low half, whose remainder selects the queue.
   void mix() {
     add(bpf::compute_with(BPF_ADD, kHash, kLoaded));
     add(bpf::compute_with(BPF_MUL, kHash, kMultiplier));
@@ -68,7 +68,7 @@ class Builder {
   void land(Jump jump) {
     instructions_[jump].off = static_cast<std::int16_t>(instructions_.size() - jump - 1);
   }
-  [[nodiscard]] std::vector<bpf_insn> take() && { return std::move(instructions_); }
+  [[nodiscard]] std::vector<bpf_insn> finish() && { return std::move(instructions_); }
 
  private:
   std::vector<bpf_insn> instructions_;
@@ -78,41 +78,41 @@ class Builder {
 
 // IP version > addresses > not a fragment, no options > TCP or UDP > ports
 std::vector<bpf_insn> steering_program(std::uint64_t seed) {
-  Builder to;
-  to.add(bpf::compute_with(BPF_MOV, kContext, BPF_REG_1));
-  to.set(kHash, seed);
-  to.set(kMultiplier, kGoldenRatio);
-  to.load(BPF_B, proto::kIpVersionOffset);
-  to.add(bpf::compute(BPF_AND, kLoaded, 0xf0));
-  const auto is_ipv6 = to.jump_if(BPF_JEQ, 0x60);
-  const auto is_neither = to.jump_if(BPF_JNE, 0x40);
+  Builder builder;
+  builder.add(bpf::compute_with(BPF_MOV, kContext, BPF_REG_1));
+  builder.set(kHash, seed);
+  builder.set(kMultiplier, kGoldenRatio);
+  builder.load(BPF_B, proto::kIpVersionOffset);
+  builder.add(bpf::compute(BPF_AND, kLoaded, 0xf0));
+  const auto is_ipv6 = builder.jump_if(BPF_JEQ, 0x60);
+  const auto is_neither = builder.jump_if(BPF_JNE, 0x40);
 
-  to.mix_words(proto::kIpv4SourceOffset, proto::kIpv4HeaderBytes);
-  to.load(BPF_H, proto::kIpv4FragmentOffset);
-  to.add(bpf::compute(BPF_AND, kLoaded, kMoreFragmentsAndOffset));
-  const auto is_fragment = to.jump_if(BPF_JNE, 0);
-  to.load(BPF_B, proto::kIpVersionOffset);
-  const auto has_options = to.jump_if(BPF_JNE, proto::kIpv4VersionAndMinimumIhl);
-  to.add(bpf::compute(BPF_MOV, kPortsOffset, int{proto::kIpv4HeaderBytes}));
-  to.load(BPF_B, proto::kIpv4ProtocolOffset);
-  const auto ipv4_is_read = to.jump();
+  builder.mix_words(proto::kIpv4SourceOffset, proto::kIpv4HeaderBytes);
+  builder.load(BPF_H, proto::kIpv4FragmentOffset);
+  builder.add(bpf::compute(BPF_AND, kLoaded, kMoreFragmentsAndOffset));
+  const auto is_fragment = builder.jump_if(BPF_JNE, 0);
+  builder.load(BPF_B, proto::kIpVersionOffset);
+  const auto has_options = builder.jump_if(BPF_JNE, proto::kIpv4VersionAndMinimumIhl);
+  builder.add(bpf::compute(BPF_MOV, kPortsOffset, int{proto::kIpv4HeaderBytes}));
+  builder.load(BPF_B, proto::kIpv4ProtocolOffset);
+  const auto ipv4_is_read = builder.jump();
 
-  to.land(is_ipv6);
-  to.mix_words(proto::kIpv6SourceOffset, proto::kIpv6HeaderBytes);
-  to.add(bpf::compute(BPF_MOV, kPortsOffset, int{proto::kIpv6HeaderBytes}));
-  to.load(BPF_B, proto::kIpv6NextHeaderOffset);
+  builder.land(is_ipv6);
+  builder.mix_words(proto::kIpv6SourceOffset, proto::kIpv6HeaderBytes);
+  builder.add(bpf::compute(BPF_MOV, kPortsOffset, int{proto::kIpv6HeaderBytes}));
+  builder.load(BPF_B, proto::kIpv6NextHeaderOffset);
 
-  to.land(ipv4_is_read);
-  const auto is_tcp = to.jump_if(BPF_JEQ, IPPROTO_TCP);
-  const auto has_no_ports = to.jump_if(BPF_JNE, IPPROTO_UDP);
-  to.land(is_tcp);
-  to.load_word_behind(kPortsOffset);
-  to.mix();
+  builder.land(ipv4_is_read);
+  const auto is_tcp = builder.jump_if(BPF_JEQ, IPPROTO_TCP);
+  const auto has_no_ports = builder.jump_if(BPF_JNE, IPPROTO_UDP);
+  builder.land(is_tcp);
+  builder.load_word_behind(kPortsOffset);
+  builder.mix();
 
-  for (const auto jump : {is_neither, is_fragment, has_options, has_no_ports}) to.land(jump);
-  to.add(bpf::compute_with(BPF_MOV, BPF_REG_0, kHash));
-  to.add(bpf::exit());
-  return std::move(to).take();
+  for (const auto jump : {is_neither, is_fragment, has_options, has_no_ports}) builder.land(jump);
+  builder.add(bpf::compute_with(BPF_MOV, BPF_REG_0, kHash));
+  builder.add(bpf::exit());
+  return std::move(builder).finish();
 }
 
 Result<void> steer_by_flow(const Tun& tun) {
@@ -121,7 +121,7 @@ Result<void> steer_by_flow(const Tun& tun) {
   const auto program =
       load_program(BPF_PROG_TYPE_SOCKET_FILTER, steering_program(seed), "culvert_steer");
   if (!program) return Unexpected{program.error()};
-  const int fd = program->get();  // the device holds the program from here on
+  const int fd = program->get();  // the device keeps a reference to the program
   if (::ioctl(tun.queues.front().get(), TUNSETSTEERINGEBPF, &fd) == 0) return {};
   return Unexpected{Error{.code = errno,
                           .operation = "steer by flow",

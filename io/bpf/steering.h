@@ -1,7 +1,9 @@
-// Which queue of a TUN device a packet takes. By itself the kernel learns that from what is
-// written: a flow goes to the queue on which its other direction came last, so it moves when the
-// first such packet comes in on another worker, and then a later packet may overtake an earlier
-// one. A program of ours chooses by the flow alone, from its first packet on.
+// Steering: which queue of a TUN device an outbound packet is read from.
+//
+// The kernel's default learns the queue from writes: it delivers a flow to the queue on which the
+// flow's other direction was last written. The flow moves when another worker writes its first
+// inbound packet, and then packets may overtake each other. Our BPF program selects the queue by
+// the flow alone, from the flow's first packet on. Set-up; any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +15,15 @@
 
 namespace culvert::io {
 
-/// Has each flow stay on one queue of `tun`: addresses, and ports of TCP and UDP, are hashed with a
-/// random seed, so that nobody outside can have all flows meet on one queue. Fragments and what has
-/// extension headers or options go by their addresses alone, so the fragments of a packet stay
-/// together. Fails where bpf() is refused, as in most containers (EPERM), and before Linux 4.16;
-/// the kernel's way stays in force then.
+/// Keeps each flow on one queue of `tun`. The program hashes addresses and TCP or UDP ports with a
+/// random seed, so that a remote sender cannot direct all its flows to one queue. For fragments and
+/// for packets with options or extension headers it hashes the addresses alone, so the fragments of
+/// a packet stay together. Fails where bpf() is refused, as in most containers (EPERM), and before
+/// Linux 4.16 (EINVAL); then the kernel's default remains.
 [[nodiscard]] Result<void> steer_by_flow(const Tun& tun);
 
-/// The program: a hash of the flow whose IPv6 or IPv4 packet it is given, else `seed`.
+/// The program. It returns a hash of the flow of an IPv6 or IPv4 packet, and `seed` for any other
+/// packet. The kernel selects the queue by the remainder.
 [[nodiscard]] std::vector<bpf_insn> steering_program(std::uint64_t seed);
 
 }  // namespace culvert::io

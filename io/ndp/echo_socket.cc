@@ -29,10 +29,10 @@ Result<EchoSocket> EchoSocket::open() {
   ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter);
   if (::setsockopt(result.fd_.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0)
     return name.fail(errno, "filter");
-  if (auto told = set_option(result.fd_, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1,
-                             "set IPV6_RECVPKTINFO of", name);
-      !told)
-    return Unexpected{told.error()};
+  if (auto enabled = set_option(result.fd_, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1,
+                                "set IPV6_RECVPKTINFO of", name);
+      !enabled)
+    return Unexpected{enabled.error()};
   if (::getrandom(result.secret_.data(), result.secret_.size(), 0) !=
       static_cast<ssize_t>(result.secret_.size()))
     return name.fail(errno, "get random numbers for");
@@ -52,10 +52,10 @@ bool EchoSocket::send(const proto::Ipv6Address& target) noexcept {
 
 std::optional<EchoSocket::Reply> EchoSocket::receive() noexcept {
   for (;;) {
-    std::array<std::byte, 64> message;
+    std::array<std::byte, 64> echo;
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control;
     sockaddr_in6 address{};
-    iovec part{.iov_base = message.data(), .iov_len = message.size()};
+    iovec part{.iov_base = echo.data(), .iov_len = echo.size()};
     msghdr header{};
     header.msg_name = &address;
     header.msg_namelen = sizeof address;
@@ -67,16 +67,16 @@ std::optional<EchoSocket::Reply> EchoSocket::receive() noexcept {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return {};
     if (static_cast<std::size_t>(size) < kHeaderBytes + secret_.size() ||
-        !std::equal(secret_.begin(), secret_.end(), message.begin() + kHeaderBytes))
+        !std::equal(secret_.begin(), secret_.end(), echo.begin() + kHeaderBytes))
       continue;
     Reply reply;
     std::memcpy(reply.source.bytes.data(), &address.sin6_addr, reply.source.bytes.size());
-    for (cmsghdr* part_of = CMSG_FIRSTHDR(&header); part_of != nullptr;
-         part_of = CMSG_NXTHDR(&header, part_of)) {
-      if (part_of->cmsg_level != IPPROTO_IPV6 || part_of->cmsg_type != IPV6_PKTINFO) continue;
-      in6_pktinfo information;
-      std::memcpy(&information, CMSG_DATA(part_of), sizeof information);
-      reply.interface_index = static_cast<unsigned>(information.ipi6_ifindex);
+    for (cmsghdr* message = CMSG_FIRSTHDR(&header); message != nullptr;
+         message = CMSG_NXTHDR(&header, message)) {
+      if (message->cmsg_level != IPPROTO_IPV6 || message->cmsg_type != IPV6_PKTINFO) continue;
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(message), sizeof info);
+      reply.interface_index = static_cast<unsigned>(info.ipi6_ifindex);
     }
     return reply;
   }

@@ -1,5 +1,5 @@
-// ICMPv6 echo requests by the kernel's route, and who has answered them (RFC 4443 4.1, 4.2).
-// open: set-up; everything else one thread.
+// EchoSocket: sends ICMPv6 echo requests along the kernel's routes and receives the replies
+// (RFC 4443 4.1, 4.2). open(): set-up. All other functions: one thread.
 #pragma once
 
 #include <array>
@@ -18,22 +18,24 @@ class EchoSocket {
   /// Needs CAP_NET_RAW.
   [[nodiscard]] static Result<EchoSocket> open();
 
-  EchoSocket() = default;  ///< of nothing: is_open() is false
+  EchoSocket() = default;  ///< without a socket: is_open() is false
   [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
-  /// Sends one request. False: the kernel has no route or no room; that may pass.
+  /// Sends one request. Returns false if the kernel has no route or no buffer space now.
   [[nodiscard]] bool send(const proto::Ipv6Address& target) noexcept;
 
   struct Reply {
     proto::Ipv6Address source{};
-    unsigned interface_index = 0;  ///< by which it came
+    unsigned interface_index = 0;  ///< the interface that received the reply
   };
-  /// The next reply that holds what our requests hold; others are skipped. Nothing: no more.
+  /// The next reply to one of our requests; other echo replies are skipped. Empty: no more replies
+  /// are queued.
   [[nodiscard]] std::optional<Reply> receive() noexcept;
 
  private:
-  /// Identifier, sequence number and data: random, so that nobody answers who was not asked.
+  /// Identifier, sequence number and data of every request. Random, so that a host that did not
+  /// receive a request cannot forge a reply.
   using Secret = std::array<std::byte, 12>;
 
   Fd fd_;

@@ -15,8 +15,9 @@
 namespace culvert::io {
 namespace {
 
-int change(const Fd& socket, int option, unsigned interface_index,
-           const proto::Ipv6Address& group) noexcept {
+/// `option`: IPV6_JOIN_GROUP or IPV6_LEAVE_GROUP. Returns 0 or an errno.
+int change_membership(const Fd& socket, int option, unsigned interface_index,
+                      const proto::Ipv6Address& group) noexcept {
   ipv6_mreq request{};
   std::memcpy(&request.ipv6mr_multiaddr, group.bytes.data(), group.bytes.size());
   request.ipv6mr_interface = interface_index;
@@ -35,7 +36,7 @@ Result<void> NdpGroups::join(unsigned interface_index, std::span<const proto::Ip
       ++joined;
       continue;
     }
-    change(sockets_[joined->second], IPV6_LEAVE_GROUP, interface_index_, joined->first);
+    change_membership(sockets_[joined->second], IPV6_LEAVE_GROUP, interface_index_, joined->first);
     joined = joined_.erase(joined);
   }
   for (const auto& group : wanted) {
@@ -45,21 +46,23 @@ Result<void> NdpGroups::join(unsigned interface_index, std::span<const proto::Ip
       return done;
     }
   }
-  all_.reset();
+  all_multicast_.reset();
   return {};
 }
 
-// A socket that holds as many as it may refuses with ENOBUFS or ENOMEM: then a new one.
+// A socket with the maximum number of groups fails with ENOBUFS or ENOMEM: then a new socket is
+// opened.
 Result<void> NdpGroups::join_one(const proto::Ipv6Address& group) {
   const SocketName name{"group " + group.to_text(),
                         "on interface " + std::to_string(interface_index_)};
   const bool has_socket = !sockets_.empty();
-  int code = has_socket ? change(sockets_.back(), IPV6_JOIN_GROUP, interface_index_, group) : 0;
+  int code =
+      has_socket ? change_membership(sockets_.back(), IPV6_JOIN_GROUP, interface_index_, group) : 0;
   if (!has_socket || code == ENOBUFS || code == ENOMEM) {
     Fd socket{::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     if (!socket) return name.fail(errno, "open a socket for");
     sockets_.push_back(std::move(socket));
-    code = change(sockets_.back(), IPV6_JOIN_GROUP, interface_index_, group);
+    code = change_membership(sockets_.back(), IPV6_JOIN_GROUP, interface_index_, group);
   }
   if (code != 0) return name.fail(code, "join");
   joined_.emplace(group, sockets_.size() - 1);
@@ -67,7 +70,7 @@ Result<void> NdpGroups::join_one(const proto::Ipv6Address& group) {
 }
 
 Result<void> NdpGroups::join_all_multicast(unsigned interface_index) {
-  if (all_ && interface_index == interface_index_) return {};
+  if (all_multicast_ && interface_index == interface_index_) return {};
   leave();
   interface_index_ = interface_index;
   const SocketName name{"packet socket", "on interface " + std::to_string(interface_index)};
@@ -77,15 +80,15 @@ Result<void> NdpGroups::join_all_multicast(unsigned interface_index) {
   request.mr_ifindex = static_cast<int>(interface_index);
   request.mr_type = PACKET_MR_ALLMULTI;
   if (::setsockopt(socket->get(), SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) != 0)
-    return name.fail(errno, "hear all groups by");
-  all_ = std::move(*socket);
+    return name.fail(errno, "set PACKET_MR_ALLMULTI of");
+  all_multicast_ = std::move(*socket);
   return {};
 }
 
 void NdpGroups::leave() noexcept {
   joined_.clear();
   sockets_.clear();
-  all_.reset();
+  all_multicast_.reset();
 }
 
 }  // namespace culvert::io

@@ -1,6 +1,7 @@
-// What an interface is to hear: solicited-node groups, joined as RFC 4861 7.2.8 wants them, so that
-// switches which snoop MLD learn of us too; or all groups, where there are too many to join. Held
-// by sockets, so that it ends with them, also when the process is killed. Set-up; one thread.
+// NdpGroups: the multicast groups that an interface receives for an NDP proxy. It joins
+// solicited-node groups (RFC 4861 7.2.8), so that switches with MLD snooping forward them to us; or
+// it enables all-multicast if there are too many groups. Sockets hold the memberships, so the
+// kernel drops them even if the process is killed. Set-up; one thread.
 #pragma once
 
 #include <cstddef>
@@ -16,25 +17,28 @@ namespace culvert::io {
 
 class NdpGroups {
  public:
-  /// Joins these groups on the interface and leaves all others. On error it has left all: what the
-  /// kernel lets a socket hold (net.core.optmem_max) is not the limit, for it takes more sockets.
+  /// Joins these groups on the interface and leaves all others. On error it has left all groups.
+  /// net.core.optmem_max limits the groups of one socket, but not these groups: more sockets are
+  /// opened as needed.
   [[nodiscard]] Result<void> join(unsigned interface_index,
                                   std::span<const proto::Ipv6Address> groups);
-  /// Leaves all groups; the interface hears everything that is multicast.
+  /// Leaves all groups and makes the interface receive all multicast packets (PACKET_MR_ALLMULTI).
   [[nodiscard]] Result<void> join_all_multicast(unsigned interface_index);
-  /// Leaves everything.
+  /// Leaves all groups and ends all-multicast.
   void leave() noexcept;
 
   [[nodiscard]] std::size_t count() const noexcept { return joined_.size(); }
-  [[nodiscard]] bool has_all_multicast() const noexcept { return static_cast<bool>(all_); }
+  [[nodiscard]] bool has_all_multicast() const noexcept {
+    return static_cast<bool>(all_multicast_);
+  }
 
  private:
   [[nodiscard]] Result<void> join_one(const proto::Ipv6Address& group);
 
   unsigned interface_index_ = 0;
   std::vector<Fd> sockets_;
-  std::map<proto::Ipv6Address, std::size_t> joined_;  ///< by which socket
-  Fd all_;
+  std::map<proto::Ipv6Address, std::size_t> joined_;  ///< group, and its index in sockets_
+  Fd all_multicast_;
 };
 
 }  // namespace culvert::io

@@ -15,13 +15,15 @@
 #include <utility>
 
 #include "io/socket_options.h"
+#include "proto/ipv6.h"
+#include "proto/tcp_fields.h"
 
 namespace culvert::io {
 namespace {
 
 constexpr std::size_t kRingBytes = NdpSocket::kFrames * NdpSocket::kFrameBytes;
 constexpr std::size_t kBlockBytes = 64 * 1024;
-constexpr unsigned kNext = 6, kHopLimit = 7, kType = 40;  // offsets in an IPv6 packet
+constexpr unsigned kIcmpv6TypeOffset = proto::kIpv6HeaderBytes;
 constexpr unsigned kSolicitation = 135, kAdvertisement = 136;
 
 constexpr sock_filter load_network_byte(unsigned offset) {
@@ -31,21 +33,21 @@ constexpr sock_filter jump_if_equal(unsigned value, std::uint8_t then, std::uint
   return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, then, otherwise);
 }
 
-// Packet types above multicast are for other hosts, or our own. A frame of a VLAN that nobody has
-// here is of such a type too.
+// Packet types above PACKET_MULTICAST are packets to other hosts and packets that this host sends.
+// A frame of a VLAN without an interface here has such a type too.
 constexpr std::array kFilter{
     sock_filter BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
                          static_cast<unsigned>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
     sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PACKET_MULTICAST, 12, 0),
-    load_network_byte(kNext),
+    load_network_byte(proto::kIpv6NextHeaderOffset),
     jump_if_equal(IPPROTO_ICMPV6, 6, 0),
     jump_if_equal(IPPROTO_HOPOPTS, 3, 0),
     jump_if_equal(IPPROTO_ROUTING, 2, 0),
     jump_if_equal(IPPROTO_FRAGMENT, 1, 0),
     jump_if_equal(IPPROTO_DSTOPTS, 0, 6),
-    load_network_byte(kHopLimit),
+    load_network_byte(proto::kIpv6HopLimitOffset),
     jump_if_equal(255, 3, 4),
-    load_network_byte(kType),
+    load_network_byte(kIcmpv6TypeOffset),
     jump_if_equal(kSolicitation, 1, 0),
     jump_if_equal(kAdvertisement, 0, 1),
     sock_filter BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff),
@@ -93,8 +95,8 @@ Result<NdpSocket> NdpSocket::open(unsigned interface_index) {
   if (ring == MAP_FAILED) return name.fail(errno, "map the ring of");
   result.ring_ = static_cast<std::byte*>(ring);
   result.fd_ = std::move(*socket);
-  if (auto allowed = set_filter(result.fd_, kFilter, name); !allowed)
-    return Unexpected{allowed.error()};
+  if (auto filtered = set_filter(result.fd_, kFilter, name); !filtered)
+    return Unexpected{filtered.error()};
   return result;
 }
 
@@ -122,14 +124,15 @@ void NdpSocket::unmap() noexcept {
 std::span<const std::byte> NdpSocket::next() const noexcept {
   if (ring_ == nullptr) return {};
   tpacket2_hdr* header = header_at(ring_, next_);
-  // Pairs with the kernel's write barrier in front of the status: what it says is there is there.
+  // Pairs with the kernel's write barrier before it writes the status: the frame is complete.
   const std::uint32_t status = std::atomic_ref{header->tp_status}.load(std::memory_order_acquire);
   if ((status & TP_STATUS_USER) == 0) return {};
   return {reinterpret_cast<const std::byte*>(header) + header->tp_mac, header->tp_snaplen};
 }
 
 void NdpSocket::release() noexcept {
-  // Pairs with the kernel's read of the status: we are done with the frame when it writes there.
+  // Pairs with the kernel's read of the status: our reads of the frame end before it is
+  // overwritten.
   std::atomic_ref{header_at(ring_, next_)->tp_status}.store(TP_STATUS_KERNEL,
                                                             std::memory_order_release);
   next_ = (next_ + 1) % kFrames;
@@ -150,7 +153,7 @@ void NdpSocket::send(std::span<const std::span<const std::byte>> frames,
         ::sendmmsg(fd_.get(), &messages[done], static_cast<unsigned>(count - done), MSG_DONTWAIT);
     const int code = errno;
     for (int i = 0; i < sent; ++i) errors[done++] = 0;
-    if (sent <= 0) errors[done++] = code;  // one that is refused holds up nobody behind it
+    if (sent <= 0) errors[done++] = code;  // skip a frame that fails and send the next ones
   }
 }
 

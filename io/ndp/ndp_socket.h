@@ -1,7 +1,9 @@
-// The socket of an NDP proxy: neighbor solicitations and advertisements as they come to one
-// Ethernet interface, and frames to be sent there. What comes lies in a ring that the kernel and we
-// share (TPACKET_V2): nothing is called to take it, it has a fixed size, and what a storm brings
-// beyond that the kernel drops before it is copied. open: set-up; everything else one thread.
+// NdpSocket: the packet socket of an NDP proxy on one Ethernet interface. It receives neighbor
+// solicitations and advertisements, and sends frames.
+//
+// The kernel writes received frames into a shared ring (TPACKET_V2). Reading a frame needs no
+// system call. The ring has a fixed size: in a storm the kernel drops further frames before it
+// copies them. open(): set-up. All other functions: one thread.
 #pragma once
 
 #include <array>
@@ -16,17 +18,17 @@ namespace culvert::io {
 
 class NdpSocket {
  public:
-  /// Messages that wait to be taken at most; and how much of one is seen: more than an Ethernet
-  /// frame of 1,500 bytes.
+  /// Capacity of the ring in frames, and of one frame in bytes: enough for an Ethernet frame with a
+  /// packet of 1,500 bytes.
   static constexpr std::size_t kFrames = 1'024, kFrameBytes = 2'048;
-  static constexpr std::size_t kSends = 64;  ///< of one send() at most
+  static constexpr std::size_t kSends = 64;  ///< frames of one send() at most
 
-  /// What came to this host or to a group, not what others on the host have sent: ICMPv6 types 135
-  /// and 136, and, with hop limit 255, what has an extension header and may be such a message.
-  /// Needs CAP_NET_RAW.
+  /// Opens a socket that receives packets to this host or to a multicast group, but none that this
+  /// host sends: ICMPv6 types 135 and 136, and packets with hop limit 255 and an extension header,
+  /// which may hold such a message. Needs CAP_NET_RAW.
   [[nodiscard]] static Result<NdpSocket> open(unsigned interface_index);
 
-  NdpSocket() = default;  ///< of nothing: is_open() is false
+  NdpSocket() = default;  ///< without a socket: is_open() is false
   NdpSocket(NdpSocket&& other) noexcept;
   NdpSocket& operator=(NdpSocket&& other) noexcept;
   NdpSocket(const NdpSocket&) = delete;
@@ -34,20 +36,22 @@ class NdpSocket {
   ~NdpSocket();
 
   [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
-  /// Readable when a frame has come. -1 if it is not open.
+  /// Readable when the ring has a frame. -1 if the socket is not open.
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
-  /// The next frame, Ethernet header and all, cut to kFrameBytes; empty: none has come. It is there
-  /// until release(), which has to follow.
+  /// The next received frame, from its Ethernet header on, cut to kFrameBytes. Empty if the ring
+  /// is. A frame is valid until release(), which must follow.
   [[nodiscard]] std::span<const std::byte> next() const noexcept;
+  /// Returns the frame of next() to the kernel.
   void release() noexcept;
 
-  /// Sends whole frames, kSends at most, in their order. Sets `errors[i]` to 0 or an errno.
+  /// Sends whole frames, at most kSends, in their order. Sets `errors[i]` to 0 or an errno.
   void send(std::span<const std::span<const std::byte>> frames, std::span<int> errors) noexcept;
 
-  /// What the kernel has dropped since the last call because the ring was full.
+  /// The number of frames that the kernel has dropped since the last call because the ring was
+  /// full (PACKET_STATISTICS).
   [[nodiscard]] std::uint64_t read_drops() noexcept;
-  /// Takes the error that poll() reports, of an interface that went down.
+  /// Clears the error that poll() reports when the interface goes down (SO_ERROR).
   void clear_error() noexcept;
 
  private:
