@@ -10,7 +10,7 @@
 namespace culvert::proto {
 namespace {
 
-// inet_pton wants a terminated string; no text of an address is as long as this buffer.
+// inet_pton() needs a zero-terminated string. Every valid text is shorter than this buffer.
 template <class Address>
 std::optional<Address> parse_text(int family, std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN> terminated{};
@@ -29,7 +29,7 @@ std::string print_text(int family, const Address& address) {
   return text.data();
 }
 
-// "0" to "128" without signs or leading zeros, which other programs read in more than one way.
+// Parses "0" to "128". Refuses signs and leading zeros, which some programs read as octal.
 std::optional<std::uint8_t> parse_length(std::string_view text, std::size_t address_bits) {
   const bool has_leading_zero = text.size() > 1 && text.front() == '0';
   if (text.empty() || has_leading_zero) return std::nullopt;

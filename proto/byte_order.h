@@ -1,5 +1,6 @@
-// Be16, Be32, Be64: integers kept in network byte order, converted only by a named call, so that a
-// forgotten conversion does not compile. And unaligned loads and stores over bytes. Any thread.
+// Be16, Be32, Be64: integers in network byte order. Only a named call converts them, so code that
+// forgets the conversion does not compile. Also unaligned loads and stores. Pure functions; any
+// thread.
 #pragma once
 
 #include <bit>
@@ -22,7 +23,7 @@ template <std::unsigned_integral U>
   if constexpr (sizeof(U) == 8) return static_cast<U>(__builtin_bswap64(value));
 }
 
-/// An unsigned integer as it lies on the wire. Trivially copyable, size and alignment of U.
+/// An unsigned integer in network byte order. Trivially copyable; size and alignment of U.
 template <std::unsigned_integral U>
 class BigEndian {
  public:
@@ -30,7 +31,7 @@ class BigEndian {
   [[nodiscard]] static constexpr BigEndian from_host(U value) noexcept {
     return from_wire(swap_if_little(value));
   }
-  /// `raw`: the integer whose memory already is in network order, as a checksum computes it.
+  /// `raw`: an integer whose bytes in memory are in network order already, like a checksum sum.
   [[nodiscard]] static constexpr BigEndian from_wire(U raw) noexcept {
     BigEndian result;
     result.raw_ = raw;
@@ -48,7 +49,7 @@ using Be16 = BigEndian<std::uint16_t>;
 using Be32 = BigEndian<std::uint32_t>;
 using Be64 = BigEndian<std::uint64_t>;
 
-/// Reads a trivially copyable T at `offset`, any alignment. The caller has checked the length.
+/// Reads a trivially copyable T at `offset`, at any alignment. The caller checks the length.
 template <class T>
 [[nodiscard]] inline T load(std::span<const std::byte> bytes, std::size_t offset = 0) noexcept {
   T value;
@@ -56,13 +57,14 @@ template <class T>
   return value;
 }
 
-/// Writes a trivially copyable T at `offset`, any alignment. The caller has checked the length.
+/// Writes a trivially copyable T at `offset`, at any alignment. The caller checks the length.
 template <class T>
 inline void store(std::span<std::byte> bytes, std::size_t offset, const T& value) noexcept {
   std::memcpy(bytes.data() + offset, &value, sizeof value);
 }
 
-/// The three widths of wire integers at `offset`, in host byte order; `store_be*` writes them.
+/// Read the wire integer of 8, 16 or 32 bits at `offset` and return it in host byte order.
+/// `store_be16` and `store_be32` write a value in host byte order to the wire.
 [[nodiscard]] inline std::uint8_t load_u8(std::span<const std::byte> bytes,
                                           std::size_t offset) noexcept {
   return std::to_integer<std::uint8_t>(bytes[offset]);

@@ -12,8 +12,8 @@ Word read(const std::byte* data) noexcept {
   return word;
 }
 
-// Sums eight words of 64 bits a round, their halves apart so that no carry is lost. Written so that
-// the compiler turns a round into four vectors of any instruction set.
+// Each iteration sums eight 64-bit words. The two halves of a word are added separately, so that no
+// carry is lost. The compiler can vectorise the loop for any instruction set.
 constexpr std::size_t kBlockBytes = 64;
 
 std::uint64_t sum_blocks(const std::byte* data, std::size_t block_count) noexcept {

@@ -1,8 +1,8 @@
 // The Internet checksum (RFC 1071) and its incremental update (RFC 1624). Pure functions; any
 // thread.
 //
-// Sums are kept as the machine reads 16-bit words from memory (RFC 1071 2(B): byte order does not
-// matter to the sum), so they are opaque: only `finish` turns one into a wire value.
+// A sum is opaque: it adds 16-bit words in the byte order of the machine (RFC 1071 2(B): the byte
+// order does not matter). Use finish() to get the value on the wire.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@
 
 namespace culvert::proto {
 
-/// An unfinished ones' complement sum, at most 16 significant bits plus carries not yet folded in.
+/// An unfinished ones' complement sum: 16 bits, and carries that are not folded yet.
 struct ChecksumSum {
   std::uint64_t value = 0;
 
-  /// Adds what follows at an even offset.
+  /// Adds the sum of bytes that follow at an even offset.
   constexpr ChecksumSum& operator+=(ChecksumSum other) noexcept {
     value += other.value;
     return *this;
@@ -26,12 +26,12 @@ struct ChecksumSum {
   friend constexpr ChecksumSum operator+(ChecksumSum a, ChecksumSum b) noexcept { return a += b; }
 };
 
-/// The sum of `bytes`, the first at an even offset; an odd last byte is padded with zero. The fast
-/// one: vectorised; every length, any alignment. The result is folded to 16 bits.
+/// The sum of `bytes`, whose first byte is at an even offset. An odd last byte is padded with zero.
+/// Vectorised, for any length and alignment. The result is folded to 16 bits.
 [[nodiscard]] ChecksumSum sum(std::span<const std::byte> bytes) noexcept;
 
-/// The sum of a few words whose number is known when compiling, in line: a header or an address.
-/// Not folded.
+/// The sum of a few words whose number is a compile-time constant, such as a header or an address.
+/// Inline. The result is not folded.
 template <std::size_t Size>
 requires(Size != std::dynamic_extent && Size % 4 == 0 && Size <= 64)
     [[nodiscard]] inline ChecksumSum sum_words(std::span<const std::byte, Size> bytes) noexcept {
@@ -42,7 +42,8 @@ requires(Size != std::dynamic_extent && Size % 4 == 0 && Size <= 64)
   return total;
 }
 
-/// Folds a sum to 16 bits without the complement: what a field holds that a device is to finish.
+/// Folds a sum to 16 bits without the complement: the value of a partial checksum, which a device
+/// will complete.
 [[nodiscard]] constexpr Be16 fold(ChecksumSum sum) noexcept {
   std::uint64_t value = (sum.value >> 32) + (sum.value & 0xffff'ffff);  // at most 33 bits
   value = (value >> 16) + (value & 0xffff);                             // at most 18 bits
@@ -51,18 +52,18 @@ requires(Size != std::dynamic_extent && Size % 4 == 0 && Size <= 64)
   return Be16::from_wire(static_cast<std::uint16_t>(value));
 }
 
-/// The value for a checksum field: the complement of the folded sum. (UDP sends 0 as 0xffff: its
-/// own header says so.)
+/// The value for a checksum field: the complement of the folded sum. For UDP the caller replaces 0
+/// by 0xffff (RFC 768).
 [[nodiscard]] constexpr Be16 finish(ChecksumSum sum) noexcept {
   return Be16::from_wire(static_cast<std::uint16_t>(~fold(sum).wire()));
 }
 
-/// True if a sum that included the checksum field is that of intact bytes.
+/// True if the sum of bytes that include the checksum field shows no error.
 [[nodiscard]] constexpr bool verifies(ChecksumSum sum) noexcept {
   return fold(sum).wire() == 0xffff;
 }
 
-/// The same sum for bytes whose first lies at an odd offset. RFC 1071 2(B), swapping.
+/// Converts a sum for bytes whose first byte is at an odd offset: swaps its bytes. RFC 1071 2(B).
 [[nodiscard]] constexpr ChecksumSum swapped(ChecksumSum sum) noexcept {
   return {__builtin_bswap16(fold(sum).wire())};
 }
@@ -72,8 +73,8 @@ requires(Size != std::dynamic_extent && Size % 4 == 0 && Size <= 64)
   return {Be16::from_host(word).wire()};
 }
 
-/// The pseudo-header of TCP, UDP (RFC 9293 3.1, RFC 768) and, for IPv6, ICMPv6 (RFC 8200 8.1).
-/// `length_bytes`: the transport header and its payload.
+/// The sum of the pseudo-header of TCP and UDP (RFC 9293 3.1, RFC 768) and, for IPv6, ICMPv6
+/// (RFC 8200 8.1). `length_bytes`: transport header and payload, in host byte order.
 [[nodiscard]] inline ChecksumSum pseudo_header_sum(Ipv4Address source, Ipv4Address destination,
                                                    std::uint8_t protocol,
                                                    std::uint32_t length_bytes) noexcept {
@@ -88,8 +89,8 @@ requires(Size != std::dynamic_extent && Size % 4 == 0 && Size <= 64)
          ChecksumSum{Be32::from_host(length_bytes).wire()};
 }
 
-/// `checksum` after one 16-bit word at an even offset went from `before` to `after`. RFC 1624 3,
-/// eqn. 3.
+/// `checksum` after one 16-bit word at an even offset has changed from `before` to `after`.
+/// RFC 1624 3, equation 3.
 [[nodiscard]] constexpr Be16 update(Be16 checksum, Be16 before, Be16 after) noexcept {
   const auto complement = [](Be16 word) { return std::uint64_t{0xffffu ^ word.wire()}; };
   return finish({complement(checksum) + complement(before) + after.wire()});

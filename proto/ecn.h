@@ -7,18 +7,19 @@
 
 namespace culvert::proto {
 
-/// The two low bits of TOS and traffic class. RFC 3168 5.
+/// The ECN field: the two low bits of the IPv4 TOS and of the IPv6 Traffic Class. RFC 3168 5.
 enum class Ecn : std::uint8_t { not_ect = 0, ect1 = 1, ect0 = 2, ce = 3 };
 
+/// `tos`: IPv4 TOS or IPv6 Traffic Class.
 [[nodiscard]] constexpr Ecn ecn_of(std::uint8_t tos) noexcept { return static_cast<Ecn>(tos & 3); }
 [[nodiscard]] constexpr std::uint8_t with_ecn(std::uint8_t tos, Ecn ecn) noexcept {
   return static_cast<std::uint8_t>((tos & ~3u) | static_cast<unsigned>(ecn));
 }
 
-/// How the tunnel ingress sets the outer ECN field. RFC 6040 4.1, 4.3.
+/// How the tunnel ingress (encapsulator) sets the outer ECN field. RFC 6040 4.1, 4.3.
 enum class EcnMode : std::uint8_t {
-  normal,         ///< the inner field is copied
-  compatibility,  ///< Not-ECT, for an egress that is not known to combine the fields
+  normal,         ///< copy the inner field
+  compatibility,  ///< Not-ECT, for a remote endpoint that may not combine the fields
 };
 
 /// The ECN field of the outer header. RFC 6040 4.1, figure 3.
@@ -26,13 +27,13 @@ enum class EcnMode : std::uint8_t {
   return mode == EcnMode::normal ? inner : Ecn::not_ect;
 }
 
-/// What the tunnel egress makes of the two fields. RFC 6040 4.2, figure 4.
+/// The result of combining both fields at the tunnel egress (decapsulator). RFC 6040 4.2, figure 4.
 struct CombinedEcn {
-  Ecn inner = Ecn::not_ect;  ///< the field of the packet that goes on
-  bool is_anomalous =
-      false;  ///< a combination that RFC 6040 4.2 marks (!!!) or (!): counted, not dropped
+  Ecn inner = Ecn::not_ect;   ///< the field of the forwarded packet
+  bool is_anomalous = false;  ///< RFC 6040 4.2 marks it (!!!) or (!): count it, do not drop it
 };
-/// Nothing: the packet is to be dropped (outer CE on a packet that cannot carry the mark).
+/// Combines both fields. Empty: drop the packet (outer CE and inner Not-ECT, which cannot carry the
+/// mark).
 [[nodiscard]] constexpr std::optional<CombinedEcn> combine_ecn(Ecn outer, Ecn inner) noexcept {
   switch (inner) {
     case Ecn::not_ect:

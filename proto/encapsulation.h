@@ -1,5 +1,6 @@
-// What every encapsulation offers: the concept that proto/six_in_four.h and proto/gre.h fulfil and
-// that engine/model/encapsulations.h lists. A new encapsulation needs nothing else. Any thread.
+// Encapsulation: the concept that every encapsulation satisfies. proto/six_in_four.h and
+// proto/gre.h define the encapsulations, engine/model/encapsulations.h lists them. proto/README.md
+// has the steps for a new encapsulation. Pure functions; any thread.
 #pragma once
 
 #include <concepts>
@@ -16,9 +17,8 @@ namespace culvert::proto {
 /// EtherTypes of payload packets, host byte order. RFC 2784 2.4, RFC 7676 3.1.
 inline constexpr std::uint16_t kProtocolTypeIpv4 = 0x0800, kProtocolTypeIpv6 = 0x86dd;
 
-/// A 32-bit field that may be absent. As std::optional, but for one thing: that keeps its value in
-/// a union, which g++ 12 copies through memory; decapsulate() took 11 ns with it and takes 3
-/// without.
+/// A 32-bit field that may be absent. std::optional would keep its value in a union, which g++ 12
+/// copies through memory: decapsulate() took 11 ns with std::optional and takes 3 ns with this.
 class OptionalWord {
  public:
   constexpr OptionalWord() = default;
@@ -43,7 +43,8 @@ class OptionalWord {
   bool has_value_ = false;
 };
 
-/// What was found behind the outer header. Views into the datagram; fields in host byte order.
+/// The result of decapsulate(). `packet` is a view into the datagram; fields are in host byte
+/// order.
 struct Payload {
   std::span<const std::byte> packet;  ///< the payload packet, padding included
   std::uint16_t protocol_type = 0;
@@ -52,24 +53,24 @@ struct Payload {
   bool had_checksum = false;
 };
 
-/// A payload packet that is to be encapsulated: its header block and the rest, which may lie
-/// elsewhere (a segment of a super-packet). `head` has an even size, or `tail` is empty.
+/// A payload packet to encapsulate, in two pieces: `head` (its headers) and `tail`, which may lie
+/// elsewhere (the payload of a GSO segment). `head` has an even size, or `tail` is empty.
 struct PayloadParts {
   std::span<const std::byte> head;
   std::span<const std::byte> tail;
   std::uint16_t protocol_type = 0;
 };
 
-/// One encapsulation: a type without state. Inbound, key_in() tells tunnels apart; an ICMP error
-/// that quotes our packet has key_out().
+/// One encapsulation: a type without state. key_in() identifies the tunnel of an inbound packet. An
+/// ICMP error that quotes our packet contains key_out().
 template <class E>
 concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
     requires(std::span<const std::byte> datagram, std::span<std::byte> header,
              const PayloadParts& payload, const typename E::Parameters& parameters) {
-  // The word for `mode`, and the protocol of the outer header.
+  // The value of the option `mode`, and the protocol field of the outer header.
   { E::kName } -> std::convertible_to<std::string_view>;
   { E::kIpProtocol } -> std::convertible_to<std::uint8_t>;
-  // What it can carry, and the bytes between the outer header and that.
+  // Whether it carries this protocol type (an EtherType), and the size of its header.
   { E::carries(std::uint16_t{}) } -> std::same_as<bool>;
   { E::kMaxOverheadBytes } -> std::convertible_to<std::size_t>;
   { E::overhead_bytes(parameters) } -> std::same_as<std::size_t>;
@@ -77,11 +78,11 @@ concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
   { E::decapsulate(datagram, ChecksumCheck::verify) } -> std::same_as<Parsed<Payload>>;
   { E::encapsulate(header, parameters, std::uint32_t{}, payload) } -> std::same_as<void>;
 
-  // What a tunnel with these parameters sends and asks for.
+  // The fields that a tunnel with these parameters sends, and those that it requires.
   { E::key_in(parameters) } -> std::same_as<std::optional<std::uint32_t>>;
   { E::key_out(parameters) } -> std::same_as<std::optional<std::uint32_t>>;
   { E::sends_sequence(parameters) } -> std::same_as<bool>;
-  // Whether all packets of one protocol type have the same header.
+  // Whether all packets of one protocol type have the same header, which allows kernel GSO.
   { E::has_constant_header(parameters) } -> std::same_as<bool>;
   { E::wants_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_checksum(parameters) } -> std::same_as<bool>;

@@ -18,13 +18,13 @@ inline constexpr std::size_t kEthernetDestinationOffset = 0, kEthernetSourceOffs
                              kEthernetTypeOffset = 12;
 inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 
-/// A link-layer address, in the order of the wire.
+/// A link-layer address, in network byte order.
 struct EthernetAddress {
   std::array<std::uint8_t, 6> bytes{};
   friend bool operator==(const EthernetAddress&, const EthernetAddress&) = default;
 };
 
-/// Where a packet to an IPv6 multicast group is sent: 33:33 and the group's last four bytes.
+/// The Ethernet address of an IPv6 multicast group: 33:33 and the last four bytes of the group.
 /// RFC 2464 7.
 [[nodiscard]] inline EthernetAddress ethernet_group(const Ipv6Address& group) noexcept {
   EthernetAddress address{{0x33, 0x33}};
@@ -33,7 +33,7 @@ struct EthernetAddress {
   return address;
 }
 
-/// Writes the header of a frame that carries IPv6.
+/// Writes the header of a frame that carries IPv6. RFC 2464 3.
 inline void build_ethernet(std::span<std::byte, kEthernetHeaderBytes> header,
                            const EthernetAddress& destination,
                            const EthernetAddress& source) noexcept {

@@ -1,5 +1,5 @@
-// Expected<T, E>: a value or the reason why there is none; our subset of C++23's std::expected,
-// which g++ 12 does not offer in C++20 mode. Any thread; no state but the value.
+// Expected<T, E>: a value, or the error why there is none. A subset of C++23's std::expected, which
+// g++ 12 does not have in C++20 mode. Plain values; any thread.
 #pragma once
 
 #include <cassert>
@@ -20,9 +20,9 @@ Unexpected(E) -> Unexpected<E>;
 
 namespace detail {
 
-/// Value and error side by side: for small plain values, which the packets' way returns. A union
-/// would be smaller, but g++ 12 copies one through memory, in pieces wider than those just written,
-/// and the processor stalls on each: 20 ns a packet.
+/// Stores value and error side by side: for the small plain values that the hot path returns. A
+/// union would be smaller, but g++ 12 copies it through memory in words wider than the last stores,
+/// and the processor stalls: 20 ns per packet.
 template <class T, class E>
 class SideBySide {
  public:
@@ -40,7 +40,7 @@ class SideBySide {
   bool has_value_ = false;
 };
 
-/// One or the other: for everything else.
+/// Stores either the value or the error: for all other types.
 template <class T, class E>
 class OneOf {
  public:
@@ -64,7 +64,7 @@ using ExpectedStorage =
 
 }  // namespace detail
 
-/// Either a T or an E. Reading the wrong one is our own mistake, and asserted.
+/// Either a T or an E. Reading the wrong one is a programming error, which assert() reports.
 template <class T, class E>
 class [[nodiscard]] Expected {
  public:

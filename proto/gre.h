@@ -14,35 +14,34 @@ struct Gre {
   static constexpr std::uint8_t kIpProtocol = kProtocolGre;
   static constexpr std::size_t kMaxOverheadBytes = 16;
 
-  /// What a tunnel sends and expects; the words are those of `ip link add type gre`.
+  /// The parameters of a tunnel, with the names of `ip link add type gre`.
   struct Parameters {
-    std::optional<std::uint32_t> ikey{};  ///< absent and 0 differ: RFC 2890 2.1
-    std::optional<std::uint32_t> okey{};
-    bool icsum =
-        false;  ///< packets without a checksum are dropped; with one they are always verified
-    bool ocsum = false;
-    bool iseq = false;  ///< packets without a sequence number, or with an old one, are dropped
-    bool oseq = false;
+    std::optional<std::uint32_t> ikey{};  ///< inbound key; absent and 0 differ: RFC 2890 2.1
+    std::optional<std::uint32_t> okey{};  ///< outbound key
+    bool icsum = false;  ///< drop packets without a checksum; a checksum is always verified
+    bool ocsum = false;  ///< send a checksum
+    bool iseq = false;   ///< drop packets without a sequence number or with an old one
+    bool oseq = false;   ///< send a sequence number
     friend bool operator==(const Parameters&, const Parameters&) = default;
   };
 
   [[nodiscard]] static constexpr bool carries(std::uint16_t protocol_type) noexcept {
     return protocol_type == kProtocolTypeIpv4 || protocol_type == kProtocolTypeIpv6;
   }
-  /// 4 to 16: the header and the optional fields that are sent.
+  /// The size of the GRE header with these parameters: 4 to 16 bytes.
   [[nodiscard]] static constexpr std::size_t overhead_bytes(const Parameters& parameters) noexcept {
     return 4 + 4 * (std::size_t{parameters.ocsum} + parameters.okey.has_value() + parameters.oseq);
   }
 
-  /// Removes the GRE header in front of a payload packet. `datagram`: what follows the outer IPv4
-  /// header; untrusted, any length, any alignment. Fails with truncated, bad_version,
-  /// reserved_bits_set, bad_checksum or unknown_protocol_type. A checksum that is there is verified
-  /// whether or not it was asked for. RFC 2784 2.1 to 2.5, RFC 2890 2.1.
+  /// Removes the GRE header in front of a payload packet. `datagram`: all bytes behind the outer
+  /// IPv4 header; untrusted, any length, any alignment. Fails with truncated, bad_version,
+  /// reserved_bits_set, bad_checksum or unknown_protocol_type. It verifies every checksum that is
+  /// present, unless `check` is already_verified. RFC 2784 2.1 to 2.5, RFC 2890 2.1.
   [[nodiscard]] static Parsed<Payload> decapsulate(
       std::span<const std::byte> datagram, ChecksumCheck check = ChecksumCheck::verify) noexcept;
 
-  /// Writes the GRE header into `header`, which is overhead_bytes(parameters) long and goes in
-  /// front of the payload. `sequence` is used only with oseq. RFC 2784 2.1, RFC 2890 2.
+  /// Writes the GRE header. `header`: overhead_bytes(parameters) bytes. `sequence`: host byte
+  /// order, used only with oseq. `payload`: read only for the checksum. RFC 2784 2.1, RFC 2890 2.
   static void encapsulate(std::span<std::byte> header, const Parameters& parameters,
                           std::uint32_t sequence, const PayloadParts& payload) noexcept;
 
@@ -66,9 +65,8 @@ struct Gre {
   }
 
  private:
-  // Bits of the first two bytes; RFC 2784 2.1, RFC 2890 2. Bits 1, 4 and 5 have a meaning only in
-  // RFC 1701 and would make the header longer than it looks; bits 6 to 12 are ignored: RFC
-  // 2784 2.3.
+  // Bits of the first two bytes; RFC 2784 2.1, RFC 2890 2. Bits 1, 4 and 5 belong to RFC 1701 and
+  // would make the header longer: such packets are dropped. Bits 6 to 12 are ignored. RFC 2784 2.3.
   static constexpr std::uint16_t kChecksumPresent = 0x8000, kKeyPresent = 0x2000,
                                  kSequencePresent = 0x1000, kReservedMask = 0x4c00,
                                  kVersionMask = 0x0007;
@@ -76,7 +74,7 @@ struct Gre {
 };
 static_assert(Encapsulation<Gre>);
 
-// ---- in line: what is on every packet's way -----------------------------------------------------
+// ---- inline definitions for the hot path --------------------------------------------------------
 
 inline Parsed<Payload> Gre::decapsulate(std::span<const std::byte> datagram,
                                         ChecksumCheck check) noexcept {
@@ -113,7 +111,8 @@ inline void Gre::encapsulate(std::span<std::byte> header, const Parameters& para
   const auto flags = static_cast<std::uint32_t>((parameters.ocsum ? kChecksumPresent : 0) |
                                                 (parameters.okey ? kKeyPresent : 0) |
                                                 (parameters.oseq ? kSequencePresent : 0));
-  // Summed as they are written: reading bytes back that were just stored in smaller pieces stalls.
+  // Sums each word when it is written: reading back bytes that were just stored in smaller pieces
+  // stalls.
   ChecksumSum header_sum;
   std::size_t offset = 0;
   const auto put = [&](std::uint32_t host_word) {
@@ -123,7 +122,7 @@ inline void Gre::encapsulate(std::span<std::byte> header, const Parameters& para
     offset += kFieldBytes;
   };
   put(flags << 16 | payload.protocol_type);
-  if (parameters.ocsum) put(0);  // filled in below; its low half is Reserved1 and stays 0
+  if (parameters.ocsum) put(0);  // Checksum, written below, and Reserved1, which is 0
   if (parameters.okey) put(*parameters.okey);
   if (parameters.oseq) put(sequence);
   if (parameters.ocsum) {

@@ -14,7 +14,7 @@ Parsed<Icmpv4Error> parse_icmpv4_error(std::span<const std::byte> message) noexc
   if (!is_icmpv4_error_type(type)) return Unexpected{Malformed::unknown_protocol_type};
   if (!verifies(sum(message))) return Unexpected{Malformed::bad_checksum};
 
-  // RFC 4884 4: what is quoted may be followed by extensions, then its length is given in words.
+  // RFC 4884 4: extensions may follow the quoted packet; then byte 5 is its length in 32-bit words.
   const bool may_be_extended = type == kIcmpv4DestinationUnreachable ||
                                type == kIcmpv4TimeExceeded || type == kIcmpv4ParameterProblem;
   const std::size_t stated_bytes = may_be_extended ? load_u8(message, 5) * 4u : 0;
@@ -45,9 +45,9 @@ bool may_answer_with_icmpv4_error(const Ipv4Packet& offending) noexcept {
   if (offending.fragment_offset_bytes != 0) return false;
   if (offending.destination.is_multicast() || offending.destination.is_reserved()) return false;
   const Ipv4Address source = offending.source;
-  const bool names_one_host = !source.is_unspecified() && !source.is_loopback() &&
-                              !source.is_multicast() && !source.is_reserved();
-  if (!names_one_host) return false;
+  const bool is_one_host = !source.is_unspecified() && !source.is_loopback() &&
+                           !source.is_multicast() && !source.is_reserved();
+  if (!is_one_host) return false;
   if (offending.protocol != kProtocolIcmp) return true;
   return !offending.payload.empty() && !is_icmpv4_error_type(load_u8(offending.payload, 0));
 }
@@ -68,7 +68,7 @@ std::size_t build_icmpv4_error(std::span<std::byte> out, Ipv4Address source,
               .tos = kInternetworkControl,
               .ttl = 64,
               .identification = 0,
-              .dont_fragment = true,  // RFC 6864 4.1: needs no ID
+              .dont_fragment = true,  // with DF no identification is needed: RFC 6864 4.1
               .total_bytes = static_cast<std::uint16_t>(total_bytes)});
   const auto message = out.subspan(kIpv4HeaderBytes, kIcmpv4HeaderBytes + quoted_bytes);
   store_be32(message, 0, std::uint32_t{type} << 24 | std::uint32_t{code} << 16);

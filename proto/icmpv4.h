@@ -1,5 +1,5 @@
-// ICMPv4 errors: those that concern a tunnel's outer packets, and those we build (RFC 792, 1191,
-// 1812). Pure functions; any thread.
+// ICMPv4 errors (RFC 792, 1191, 1812): parses errors about outer packets, and builds errors in
+// answer to inner packets. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -19,26 +19,27 @@ inline constexpr std::uint8_t kIcmpv4CodeNet = 0, kIcmpv4CodeHost = 1, kIcmpv4Co
                               kIcmpv4CodePort = 3, kIcmpv4CodeFragmentationNeeded = 4;
 inline constexpr std::size_t kIcmpv4HeaderBytes = 8;
 
-/// A parsed ICMPv4 error message.
+/// A parsed ICMPv4 error message, in host byte order.
 struct Icmpv4Error {
   std::uint8_t type = 0;
   std::uint8_t code = 0;
-  std::uint16_t next_hop_mtu_bytes =
-      0;  ///< of fragmentation needed; 0 from routers older than RFC 1191
-  std::span<const std::byte>
-      quoted;  ///< the packet that caused it, from its IPv4 header on, cut short
+  /// Of fragmentation needed; 0 from routers older than RFC 1191.
+  std::uint16_t next_hop_mtu_bytes = 0;
+  /// The start of the offending packet, from its IPv4 header on. A view into the message.
+  std::span<const std::byte> quoted;
 };
 
-/// Parses an ICMPv4 error. `message`: what follows the IPv4 header. Fails with truncated,
-/// bad_checksum or, if it is no error message, unknown_protocol_type. RFC 792, RFC 1191 4.
+/// Parses an ICMPv4 error. `message`: all bytes behind the IPv4 header; untrusted. Fails with
+/// truncated, bad_checksum or, if it is no error message, unknown_protocol_type. RFC 792,
+/// RFC 1191 4.
 [[nodiscard]] Parsed<Icmpv4Error> parse_icmpv4_error(std::span<const std::byte> message) noexcept;
 
-/// True if `type` is that of an ICMPv4 error message, which is never answered. RFC 1122 3.2.2.
+/// Whether `type` is an ICMPv4 error message. No error is sent in answer to one. RFC 1122 3.2.2.
 [[nodiscard]] bool is_icmpv4_error_type(std::uint8_t type) noexcept;
 
-/// True if an ICMPv4 error may answer `offending`: not an ICMPv4 error, not to a multicast or
-/// broadcast destination, not to a fragment but the first, not to a source that does not name one
-/// host. RFC 1122 3.2.2, RFC 1812 4.3.2.7.
+/// Whether an ICMPv4 error may be sent in answer to `offending`. False if it is an ICMPv4 error,
+/// has a multicast or broadcast destination, is a fragment other than the first, or has a source
+/// that is not one host. RFC 1122 3.2.2, RFC 1812 4.3.2.7.
 [[nodiscard]] bool may_answer_with_icmpv4_error(const Ipv4Packet& offending) noexcept;
 
 /// Builds a whole IPv4 packet with an ICMPv4 error that quotes as much of `offending` as fits in
@@ -48,8 +49,8 @@ struct Icmpv4Error {
                                              std::uint8_t code, std::uint16_t next_hop_mtu_bytes,
                                              std::span<const std::byte> offending) noexcept;
 
-/// The plateau of RFC 1191 7.1 below `total_bytes`: a guess at the path MTU where the router that
-/// dropped a packet of `total_bytes` did not say its MTU.
+/// The largest plateau of RFC 1191 7.1 below `total_bytes`: an estimate of the path MTU if a router
+/// has dropped a packet of `total_bytes` without reporting its MTU.
 [[nodiscard]] std::uint16_t next_lower_plateau(std::uint16_t total_bytes) noexcept;
 
 }  // namespace culvert::proto

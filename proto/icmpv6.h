@@ -1,4 +1,4 @@
-// ICMPv6 errors that we build, and the rules on what may be answered with one (RFC 4443).
+// ICMPv6 errors (RFC 4443): builds them, and decides whether a packet may be answered with one.
 // Pure functions; any thread.
 #pragma once
 
@@ -19,10 +19,10 @@ inline constexpr std::uint8_t kIcmpv6CodeNoRoute = 0, kIcmpv6CodeAddressUnreacha
 inline constexpr std::size_t kIcmpv6HeaderBytes = 8;
 inline constexpr std::size_t kIcmpv6ErrorMaxBytes = kIpv6MinimumMtu;  ///< RFC 4443 2.4(c)
 
-/// True if RFC 4443 2.4(e) allows an error of `type` in answer to `offending`: not to an ICMPv6
-/// error or redirect, not to a multicast destination (but for Packet Too Big), not to a source that
-/// does not name one node, nor, since then the type cannot be seen, to what is not the first
-/// fragment or ends before its upper-layer header.
+/// Whether RFC 4443 2.4(e) allows an error of `type` in answer to `offending`. False if it is an
+/// ICMPv6 error or Redirect, has a multicast destination (except for Packet Too Big), or has a
+/// source that is not one node. False also if the ICMPv6 type cannot be read: a fragment other than
+/// the first, or a packet that ends before its upper-layer header.
 [[nodiscard]] bool may_answer_with_icmpv6_error(const Ipv6Packet& offending,
                                                 std::uint8_t type) noexcept;
 

@@ -16,8 +16,8 @@ void set_word(std::span<std::byte> packet, std::size_t offset, std::uint16_t val
   store(packet, offset, after);
 }
 
-// Copies the options that every fragment carries; returns their size, a multiple of 4, padded with
-// End of Option List. RFC 791 3.1.
+// Copies the options with the copied bit. Returns their size in bytes, padded to a multiple of 4
+// with End of Option List. RFC 791 3.1.
 std::size_t copy_copied_options(std::span<std::byte> out,
                                 std::span<const std::byte> options) noexcept {
   constexpr std::uint8_t kCopied = 0x80;

@@ -1,4 +1,5 @@
-// The IPv4 header: parse, check, build, change (RFC 791). Pure functions; any thread.
+// The IPv4 header (RFC 791): functions that parse, check, build and change it. Pure functions; any
+// thread.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,7 @@ inline constexpr std::size_t kIpv4HeaderBytes = 20;  ///< without options
 inline constexpr std::uint8_t kProtocolIcmp = 1, kProtocolTcp = 6, kProtocolUdp = 17,
                               kProtocolIpv6 = 41, kProtocolGre = 47, kProtocolIcmpv6 = 58;
 
-/// A parsed IPv4 packet. Views into the bytes it was parsed from.
+/// A parsed IPv4 packet, in host byte order. The spans are views into the parsed bytes.
 struct Ipv4Packet {
   Ipv4Address source;
   Ipv4Address destination;
@@ -30,25 +31,25 @@ struct Ipv4Packet {
   bool dont_fragment = false;
   std::uint8_t header_bytes = 0;       ///< options included
   std::span<const std::byte> bytes;    ///< header and payload, cut to the total length
-  std::span<const std::byte> payload;  ///< what follows the header
+  std::span<const std::byte> payload;  ///< from the end of the header on
 
   [[nodiscard]] bool is_fragment() const noexcept {
     return more_fragments || fragment_offset_bytes != 0;
   }
 };
 
-/// Parses and checks one IPv4 packet. `bytes`: from the header on, untrusted, any length, any
-/// alignment; bytes behind the total length are padding and ignored. Fails with truncated,
+/// Parses and checks one IPv4 packet. `bytes`: from the header on; untrusted, any length, any
+/// alignment. Bytes behind the total length are padding and ignored. Fails with truncated,
 /// bad_version, bad_header_length or bad_checksum. RFC 791 3.1, RFC 1122 3.2.1.
 [[nodiscard]] Parsed<Ipv4Packet> parse_ipv4(std::span<const std::byte> bytes,
                                             ChecksumCheck check = ChecksumCheck::verify) noexcept;
 
-/// The same without the header's length and checksum tests, for the packet that an ICMP error
-/// quotes: it is cut short, and its checksum may be of the moment it was dropped. Fails with
-/// truncated, bad_version or bad_header_length. RFC 792, RFC 1812 4.3.2.3.
+/// Parses the packet that an ICMP error quotes, without the tests of total length and checksum: the
+/// packet is cut short, and routers on the path may have changed its header. Fails with truncated,
+/// bad_version or bad_header_length. RFC 792, RFC 1812 4.3.2.3.
 [[nodiscard]] Parsed<Ipv4Packet> parse_quoted_ipv4(std::span<const std::byte> bytes) noexcept;
 
-/// What a header without options is built from, in host byte order.
+/// The fields of a header without options, in host byte order.
 struct Ipv4Fields {
   Ipv4Address source;
   Ipv4Address destination;
@@ -63,27 +64,27 @@ struct Ipv4Fields {
 /// Writes a 20-byte header, checksum included, at the start of `header`.
 void build_ipv4(std::span<std::byte, kIpv4HeaderBytes> header, const Ipv4Fields& fields) noexcept;
 
-/// Changes one field of the header at the start of `packet` and its checksum with it (RFC 1624).
+/// Change one field of the header at the start of `packet` and update the checksum (RFC 1624).
+/// Values are in host byte order.
 void set_ipv4_tos(std::span<std::byte> packet, std::uint8_t tos) noexcept;
 void set_ipv4_total_bytes(std::span<std::byte> packet, std::uint16_t total_bytes) noexcept;
 void set_ipv4_identification(std::span<std::byte> packet, std::uint16_t identification) noexcept;
-/// `offset_bytes` is a multiple of 8. RFC 791 3.1.
+/// Sets the flags and the Fragment Offset. `offset_bytes` is a multiple of 8. RFC 791 3.1.
 void set_ipv4_fragment(std::span<std::byte> packet, std::uint16_t offset_bytes, bool more_fragments,
                        bool dont_fragment) noexcept;
 
-/// Writes the header of a fragment for `original` (RFC 791 3.2): all options for the first, only
-/// those with the copied bit for the others. `header` has 60 bytes. Returns the header's size in
-/// bytes. Total length, offset and flags are set by the caller with the setters above; the checksum
-/// is valid.
+/// Writes the header of a fragment of `original` (RFC 791 3.2). The first fragment has all options,
+/// the others only those with the copied bit. Returns the header's size in bytes. The checksum is
+/// valid. The caller sets total length, offset and flags with the functions above.
 [[nodiscard]] std::size_t build_ipv4_fragment_header(std::span<std::byte, 60> header,
                                                      const Ipv4Packet& original,
                                                      bool first) noexcept;
 
-// ---- in line: what is on every packet's way -----------------------------------------------------
+// ---- inline definitions for the hot path --------------------------------------------------------
 
 namespace detail {
 
-// Fills in everything but the two views. The caller has checked that 20 bytes are there.
+// Reads all fields except the two views. The caller has checked that there are 20 bytes.
 inline Ipv4Packet read_ipv4_fields(std::span<const std::byte> bytes,
                                    std::size_t header_bytes) noexcept {
   const std::uint16_t fragment = load_be16(bytes, kIpv4FragmentOffset);
@@ -101,7 +102,7 @@ inline Ipv4Packet read_ipv4_fields(std::span<const std::byte> bytes,
           .payload = {}};
 }
 
-// The header's size, from its first byte.
+// Checks the first byte and returns the header's size in bytes.
 inline Parsed<std::size_t> check_ipv4_header(std::span<const std::byte> bytes) noexcept {
   if (bytes.size() < kIpv4HeaderBytes) return Unexpected{Malformed::truncated};
   const std::uint8_t version_and_length = load_u8(bytes, kIpVersionOffset);
@@ -137,8 +138,8 @@ inline Parsed<Ipv4Packet> parse_ipv4(std::span<const std::byte> bytes,
 inline Parsed<Ipv4Packet> parse_quoted_ipv4(std::span<const std::byte> bytes) noexcept {
   const auto header_bytes = detail::check_ipv4_header(bytes);
   if (!header_bytes) return Unexpected{header_bytes.error()};
-  // Some stacks quote a total length they have already changed: it may shorten what is there by
-  // padding, never by the header.
+  // Some stacks quote a total length that they have changed already. It may cut padding off, but
+  // never part of the header.
   const std::size_t total_bytes =
       std::max<std::size_t>(load_be16(bytes, kIpv4TotalLengthOffset), *header_bytes);
 
@@ -150,7 +151,7 @@ inline Parsed<Ipv4Packet> parse_quoted_ipv4(std::span<const std::byte> bytes) no
 
 inline void build_ipv4(std::span<std::byte, kIpv4HeaderBytes> header,
                        const Ipv4Fields& fields) noexcept {
-  // Whole words, so that the sum comes from registers and not from bytes just stored.
+  // Builds whole words in registers: summing bytes that were just stored would stall.
   const auto word = [](std::uint32_t high, std::uint32_t low) {
     return Be32::from_host(high << 16 | low);
   };

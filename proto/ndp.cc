@@ -17,7 +17,7 @@ constexpr std::array<std::byte, 13> kSolicitedNodePrefix{
     std::byte{0xff}, std::byte{0x02}, {}, {}, {}, {}, {}, {}, {}, {}, {},
     std::byte{0x01}, std::byte{0xff}};
 
-/// The ICMPv6 message of a packet, which is not a fragment.
+/// The ICMPv6 message of a packet. Fails with fragmented, not_neighbor_discovery or truncated.
 Parsed<std::span<const std::byte>> find_message(const Ipv6Packet& packet) noexcept {
   if (packet.next_header == kProtocolIcmpv6) return packet.payload;
   const auto upper = find_upper_layer(packet);
@@ -27,7 +27,7 @@ Parsed<std::span<const std::byte>> find_message(const Ipv6Packet& packet) noexce
   return packet.bytes.subspan(upper->offset_bytes);
 }
 
-/// Walks the options and takes the sender's link-layer address. False: one is malformed.
+/// Reads the sender's link-layer address from the options. Returns false if an option is malformed.
 bool read_options(NeighborMessage& message, std::span<const std::byte> options) noexcept {
   const std::uint8_t wanted =
       message.type == NeighborMessageType::solicitation ? kSourceLinkLayer : kTargetLinkLayer;
@@ -44,7 +44,8 @@ bool read_options(NeighborMessage& message, std::span<const std::byte> options) 
   return true;
 }
 
-/// What 7.1.1 and 7.1.2 ask of addresses and flags together; no error: all is right.
+/// Checks the rules of RFC 4861 7.1.1 and 7.1.2 that concern addresses and flags together. Empty if
+/// the message follows them.
 std::optional<Malformed> check_addresses(const NeighborMessage& message) noexcept {
   if (message.type == NeighborMessageType::advertisement) {
     if (message.solicited && message.destination.is_multicast())
@@ -58,7 +59,8 @@ std::optional<Malformed> check_addresses(const NeighborMessage& message) noexcep
   return {};
 }
 
-/// Header and message but for options; the checksum comes last, by `complete`.
+/// Writes the IPv6 header and the message without options. The caller writes the options and the
+/// checksum.
 void build(std::span<std::byte> out, const Ipv6Address& source, const Ipv6Address& destination,
            NeighborMessageType type, std::uint8_t flags, const Ipv6Address& target) noexcept {
   build_ipv6(out.first<kIpv6HeaderBytes>(),

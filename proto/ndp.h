@@ -1,5 +1,5 @@
-// Neighbor solicitations and advertisements on Ethernet (RFC 4861): parsed with every check that a
-// receiver owes (7.1.1, 7.1.2; RFC 6980), and built. Pure functions; any thread.
+// Neighbor solicitations and advertisements on Ethernet (RFC 4861): parses them with every check
+// that a receiver must do (7.1.1, 7.1.2; RFC 6980), and builds them. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -46,20 +46,22 @@ inline constexpr Ipv6Address kAllNodes{{std::byte{0xff},
 [[nodiscard]] Ipv6Address solicited_node_group(const Ipv6Address& target) noexcept;
 [[nodiscard]] bool is_solicited_node_group(const Ipv6Address& address) noexcept;
 
-/// A message that has passed all checks.
+/// A valid message.
 struct NeighborMessage {
   NeighborMessageType type{};
-  Ipv6Address source{};  ///< :: in a solicitation: duplicate address detection, RFC 4862 5.4
+  Ipv6Address source{};  ///< :: in a solicitation of duplicate address detection, RFC 4862 5.4
   Ipv6Address destination{};
   Ipv6Address target{};
   bool router = false, solicited = false, override = false;  ///< R, S, O of an advertisement
-  bool has_address = false;  ///< the option for the sender's link-layer address is there: source
-                             ///< (solicitation) or target (advertisement)
+  /// Whether it has the option with the sender's link-layer address: the source link-layer address
+  /// in a solicitation, the target link-layer address in an advertisement.
+  bool has_address = false;
   EthernetAddress address{};
 };
 
-/// Parses a whole IPv6 packet, untrusted. Options other than the link-layer address, and one of
-/// those that has not the length of an Ethernet address, are skipped; of two the last counts.
+/// Parses a whole IPv6 packet; untrusted. It skips options other than the link-layer address, and
+/// link-layer addresses that do not have the length of an Ethernet address. If there are several,
+/// the last one counts.
 /// Fails, in this order, with truncated, bad_version, fragmented, not_neighbor_discovery,
 /// bad_hop_limit, bad_code, multicast_target, bad_option, destination_not_solicited_node,
 /// unspecified_source_with_address, solicited_flag_on_multicast or bad_checksum.
@@ -67,6 +69,7 @@ struct NeighborMessage {
 [[nodiscard]] Parsed<NeighborMessage> parse_neighbor_message(
     std::span<const std::byte> packet) noexcept;
 
+/// The fields of a neighbor advertisement.
 struct NeighborAdvertisementFields {
   Ipv6Address source{};
   Ipv6Address destination{};
@@ -78,13 +81,15 @@ struct NeighborAdvertisementFields {
 void build_neighbor_advertisement(std::span<std::byte, kNeighborAdvertisementBytes> out,
                                   const NeighborAdvertisementFields& fields) noexcept;
 
+/// The fields of a neighbor solicitation.
 struct NeighborSolicitationFields {
   Ipv6Address source{};
   Ipv6Address destination{};
   Ipv6Address target{};
   std::optional<EthernetAddress> address{};  ///< of the source link-layer address option
 };
-/// Builds a whole IPv6 packet and returns its size in bytes, 64 without the option. RFC 4861 4.3.
+/// Builds a whole IPv6 packet. Returns its size in bytes: 64 without the option, else 72.
+/// RFC 4861 4.3.
 [[nodiscard]] std::size_t build_neighbor_solicitation(
     std::span<std::byte, kNeighborSolicitationMaxBytes> out,
     const NeighborSolicitationFields& fields) noexcept;

@@ -1,5 +1,6 @@
-// The option lists of IPv4 (RFC 791 3.1) and TCP (RFC 9293 3.1), which have one shape: a kind, a
-// size that counts both, data; but for two kinds of a single byte. Pure functions; any thread.
+// Walks the option lists of IPv4 (RFC 791 3.1) and TCP (RFC 9293 3.1). Both have the same format: a
+// kind, a size that counts kind and size too, and data. Two kinds are a single byte. Pure
+// functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +11,9 @@
 
 namespace culvert::proto {
 
-/// Calls `visit(kind, offset, size)` for each option that has a size; its bytes are `size` from
-/// `offset` on, within `options`. Ends at the end of the list or at an option that makes no sense:
-/// where the next one would begin cannot be known.
+/// Calls `visit(kind, offset, size)` for each option that has a size. `offset` and `size` are bytes
+/// within `options`. Stops at the end of the list or at a malformed option, since the position of
+/// the next option is unknown.
 template <class Visit>
 void for_each_option(std::span<const std::byte> options, Visit visit) noexcept {
   constexpr std::uint8_t kEndOfList = 0, kNoOperation = 1;

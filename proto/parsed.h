@@ -1,4 +1,5 @@
-// Parsed<T>: what a parser of untrusted bytes returns: a T, or the one rule that the bytes break.
+// Parsed<T>: the result of a parser of untrusted bytes: a T, or the rule that the bytes break.
+// Plain values; any thread.
 #pragma once
 
 #include <array>
@@ -10,28 +11,28 @@
 
 namespace culvert::proto {
 
-/// The rule that the bytes break. One byte; the engine turns it into a drop reason by the stage at
-/// which it was met.
+/// The rule that the bytes break. One byte. The engine maps it to a drop reason, depending on the
+/// stage that parsed the bytes.
 enum class Malformed : std::uint8_t {
-  truncated,              ///< ends before its header or its stated length does
+  truncated,              ///< shorter than the header, or than the length that it states
   bad_version,            ///< IP or GRE version
-  bad_header_length,      ///< IHL or data offset below the minimum or past the end
+  bad_header_length,      ///< IHL or data offset below the minimum or beyond the end
   bad_checksum,           ///< IPv4 header, GRE, TCP, UDP, ICMP
   reserved_bits_set,      ///< GRE, RFC 2784 2.3
   unknown_protocol_type,  ///< GRE payload that is neither IPv4 nor IPv6, RFC 2784 2.4
-  // of neighbor discovery, RFC 4861 7.1.1 and 7.1.2
+  // Neighbor discovery, RFC 4861 7.1.1 and 7.1.2.
   fragmented,              ///< has a Fragment header, RFC 6980 5
   not_neighbor_discovery,  ///< another ICMPv6 type, or another protocol
   bad_hop_limit,           ///< not 255
   bad_code,                ///< not 0
-  bad_option,              ///< of length 0, or past the end
+  bad_option,              ///< length 0, or beyond the end of the message
   multicast_target,
-  destination_not_solicited_node,   ///< though the source is ::
+  destination_not_solicited_node,   ///< source :: and another destination
   unspecified_source_with_address,  ///< source :: and a source link-layer address option
-  solicited_flag_on_multicast,      ///< an advertisement with the S flag to a group
+  solicited_flag_on_multicast,      ///< an advertisement with the S flag to a multicast group
 };
 
-/// As in the enum.
+/// The name of the enumerator.
 [[nodiscard]] constexpr std::string_view name_of(Malformed malformed) noexcept {
   constexpr std::array<std::string_view, 15> kNames{"truncated",
                                                     "bad_version",
@@ -54,9 +55,9 @@ enum class Malformed : std::uint8_t {
 template <class T>
 using Parsed = Expected<T, Malformed>;
 
-/// Whether a parser verifies a checksum: not that of an encapsulation when the NIC has coalesced
-/// packets, which it does only after it verified each, and leaves the first one's checksum behind;
-/// nor that of an IPv4 header that the kernel has verified, and perhaps changed, before us.
+/// Whether a parser verifies a checksum. It does not verify an encapsulation's checksum in a
+/// super-packet: GRO has verified each packet and keeps only the first packet's checksum. It does
+/// not verify an IPv4 header that the kernel has verified, and perhaps changed, before us.
 enum class ChecksumCheck : std::uint8_t { verify, already_verified };
 
 }  // namespace culvert::proto

@@ -1,4 +1,5 @@
-// IPv6 directly in IPv4, protocol 41 (RFC 4213 3). Nothing lies between the two headers.
+// 6in4: IPv6 directly in IPv4, protocol 41 (RFC 4213 3). There is no header between the two. Pure
+// functions; any thread.
 #pragma once
 
 #include "proto/encapsulation.h"
@@ -22,7 +23,7 @@ struct SixInFour {
     return 0;
   }
 
-  /// `datagram`: what follows the outer IPv4 header; the payload packet is all of it. Fails with
+  /// `datagram`: all bytes behind the outer IPv4 header; they are the payload packet. Fails with
   /// truncated if it is empty. RFC 4213 3.6.
   [[nodiscard]] static Parsed<Payload> decapsulate(std::span<const std::byte> datagram,
                                                    ChecksumCheck = {}) noexcept {
@@ -33,7 +34,7 @@ struct SixInFour {
                    .sequence = {},
                    .had_checksum = false};
   }
-  /// Nothing to write: the outer header is followed by the payload packet. RFC 4213 3.5.
+  /// Writes nothing: the payload packet follows the outer header. RFC 4213 3.5.
   static void encapsulate(std::span<std::byte>, const Parameters&, std::uint32_t,
                           const PayloadParts&) noexcept {}
 

@@ -6,9 +6,9 @@
 namespace culvert::proto {
 namespace {
 
-// Replaces a 16-bit word that may start at an odd offset, and the checksum for it. At an odd offset
-// the word's two bytes belong to two words of the sum, which makes its swapped value the one that
-// counts: RFC 1071 2(B).
+// Replaces a 16-bit word, which may start at an odd offset, and updates the checksum. At an odd
+// offset the two bytes belong to two different words of the sum, so the byte-swapped value counts:
+// RFC 1071 2(B).
 void replace_word(std::span<std::byte> segment, std::size_t offset, std::uint16_t value,
                   bool checksum_is_partial) noexcept {
   const auto before = load<Be16>(segment, offset);

@@ -15,7 +15,8 @@ namespace culvert::proto {
 
 // ---- both IP versions ---------------------------------------------------------------------------
 
-/// Version in the high four bits. The low four bits are the IHL (IPv4) or part of the Traffic Class.
+/// Version in the high four bits. The low four bits are the IHL (IPv4) or part of the Traffic
+/// Class.
 inline constexpr std::size_t kIpVersionOffset = 0;
 
 /// The IP version of the packet that starts with `packet`: 4, 6, or an unknown number.
