@@ -1,5 +1,5 @@
-// culvert-bench: measures culvert beside other tunnels on this machine, in namespaces of its own.
-// The command line by CLI11.
+// culvert-bench: measures culvert and other tunnels side by side on this machine, in network
+// namespaces that it creates. This file has the command line (CLI11).
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <map>
@@ -24,50 +24,52 @@ namespace {
 using program::Option;
 
 struct BenchArguments {
-  bench::Arguments what;
+  bench::Arguments plan;  ///< arguments of make_plan()
   bool json = false;
   bool csv = false;
   bool server = false;
-  bench::server::Counts counts;  ///< of what the server has
+  bench::server::Counts counts;  ///< sizes of --server
   unsigned soak_seconds = 0;     ///< 0: measure
-  bool disturb = false;          ///< while it soaks
+  bool disturb = false;          ///< disturb the wire during --soak
 };
 
 constexpr const char* kBenchNotes = R"(
-Each tunnel has two network namespaces of its own, joined by a veth pair without offloads, so that
-packets on the wire are MTU-sized as on a cable; both ends, the sender and the receiver share this
-machine's CPUs. All are up all the time, and are measured in short turns that alternate: the figures
-are medians. Nothing stays when it ends, and nothing outside the namespaces is touched. Needs root.
+Each tunnel has two network namespaces, joined by a veth pair without offloads, so that packets on
+the wire are MTU-sized as on a cable. Both endpoints, the sender and the receiver share this
+machine's CPUs. All tunnels are up all the time and are measured in short alternating turns. Figures
+are medians of the turns. Nothing outside the namespaces is changed, and nothing is left behind.
+Needs root.
 
 Tunnels:
-  culvert       this program at both ends, for each --mode; also culvert-sit, culvert-gre
-  single        the reference: one packet a system call, through the same sockets, no offloads
-  bare          the limit: the system calls of culvert and no more, without a check (not by default)
+  culvert       culvert at both endpoints, for each --mode; also culvert-sit, culvert-gre
+  single        the reference: one packet per system call, with the same sockets, no offloads
+  bare          the upper limit: culvert's system calls without any checks (not by default)
   socat         TUN to a raw socket for protocol 41
   vxlan         the kernel's VXLAN
-  kernel        the kernel's own sit and gre; also kernel-sit, kernel-gre
-What is not on this machine is left out, and named.
+  kernel        the kernel's sit and gre; also kernel-sit, kernel-gre
+A tunnel that this machine does not have is left out and named.
 
 Works:
-  tcp1, tcp4               one and four connections, what arrives
-  udp64, udp512, udp1280   datagrams of so many bytes as fast as one CPU can, what arrives
-  latency                  ICMPv6 echo, one each 20 ms, on an idle tunnel
+  tcp1, tcp4               one and four connections: the received rate
+  udp64, udp512, udp1280   datagrams of this size, sent as fast as one CPU can: the received rate
+  latency                  ICMPv6 echo every 20 ms on an idle tunnel
   latency-loaded           the same while one TCP connection runs
 
-Works with --server, each figure beside what is asked of it:
-  ndp        answers to neighbor solicitations a second, against ndppd: 64 outstanding, and one
-  storm      --solicitations for random targets: memory, and TCP through a tunnel meanwhile
+Works with --server; each figure is shown with its target:
+  ndp        answered neighbor solicitations per second, culvert and ndppd: 64 outstanding, and one
+  storm      --solicitations for random targets: memory, and TCP through a tunnel at the same time
   load       a file of --count tunnels: time until it is up, and memory
-  tunnels    UDP spread over all tunnels and TCP through one of them, against a single tunnel
-  add        tunnels added and removed while datagrams flow through all: packets lost
+  tunnels    UDP spread over all tunnels and TCP through one of them, compared with a single tunnel
+  add        tunnels are added and removed while datagrams pass through all others: lost packets
   flows      UDP of 1,000 and of 1,000,000 flows
 
-Options of `culvert run` that are named here go to culvert; one with several values, separated by
-commas, makes a tunnel of each. "out 92%" in a table: the busiest thread was in culvert (or its like)
-at the sender's end and had 92 % of a CPU; --json has the share of every part.
+Options of `culvert run` that are listed here are passed to culvert. An option with several values,
+separated by commas, creates a tunnel for each value. "out 92%" in a table means that the busiest
+thread was in the tunnel process at the sender's endpoint and used 92 % of a CPU. --json has the
+share of every part.
 
---soak moves TCP one way, every byte compared, and 64-byte UDP the other. It passes if packets in =
-out + dropped, memory stays where it was, and every byte is right.
+--soak runs TCP in one direction, comparing every byte, and 64-byte UDP in the other. It passes if
+packets in = out + dropped, memory stays constant, and every byte is correct.
 
 Examples:
   culvert-bench
@@ -78,7 +80,7 @@ Examples:
   culvert-bench --server --work tunnels,add --count 2000 --rounds 5
 )";
 
-constexpr int kSignalStatus = 128;  // a shell's way to say that a signal ended it
+constexpr int kSignalStatus = 128;  // a shell reports signal n as exit status 128 + n
 
 int fail(const Error& error) {
   const int number = bench::stopped_by();
@@ -103,7 +105,7 @@ int measure_server(const bench::server::Plan& plan, const BenchArguments& argume
   return report->failed.empty() ? kOk : kSystemError;
 }
 
-/// One tunnel after the other.
+/// Soaks one tunnel after the other.
 int soak(const bench::Plan& plan, const BenchArguments& arguments) {
   bool has_passed = true;
   for (const bench::TunnelPlan& tunnel : plan.tunnels) {
@@ -116,17 +118,17 @@ int soak(const bench::Plan& plan, const BenchArguments& arguments) {
   return has_passed ? kOk : kSystemError;
 }
 
-/// Does what is planned.
+/// Checks the plan and the machine, then runs the plan.
 template <class Plan>
 int start(const BenchArguments& arguments, const Result<Plan>& plan,
-          int (&carry_out)(const Plan&, const BenchArguments&)) {
+          int (&run_plan)(const Plan&, const BenchArguments&)) {
   if (!plan) return complain(plan.error().message(), kUsageError);
   bench::catch_stop_signals();
   if (auto checked = bench::check_machine(); !checked) return fail(checked.error());
-  return carry_out(*plan, arguments);
+  return run_plan(*plan, arguments);
 }
 
-/// What --workers 1,2 and its like say.
+/// The values of --workers 1,2 and similar options.
 using OptionLists = std::map<std::string, std::vector<std::string>>;
 
 void add_options(CLI::App& bench, BenchArguments& arguments, OptionLists& options) {
@@ -134,15 +136,12 @@ void add_options(CLI::App& bench, BenchArguments& arguments, OptionLists& option
                                  const std::string& argument, const std::string& help) {
     bench.add_option(name, values, help)->delimiter(',')->option_text(argument + ",...");
   };
-  bench::Arguments& what = arguments.what;
-  add_list("--tunnels", what.tunnels, "NAME", "default culvert,single,socat,vxlan,kernel");
-  add_list("--work", what.works, "NAME", "default all of it");
-  add_list("--mode", what.modes, "MODE", "of culvert; default sit,gre");
-  bench.add_option("--rounds", what.rounds, "how often all of it is done; default 3")
-      ->option_text("N");
-  bench
-      .add_option("--seconds", what.seconds,
-                  "of each work through each tunnel in each round; default 2")
+  bench::Arguments& plan = arguments.plan;
+  add_list("--tunnels", plan.tunnels, "NAME", "default culvert,single,socat,vxlan,kernel");
+  add_list("--work", plan.works, "NAME", "default all");
+  add_list("--mode", plan.modes, "MODE", "modes of culvert; default sit,gre");
+  bench.add_option("--rounds", plan.rounds, "number of rounds; default 3")->option_text("N");
+  bench.add_option("--seconds", plan.seconds, "seconds per work, tunnel and round; default 2")
       ->option_text("N");
   for (const Option& option : program::options()) {
     if (option.kind != Option::Kind::option) continue;
@@ -151,13 +150,13 @@ void add_options(CLI::App& bench, BenchArguments& arguments, OptionLists& option
              "as of `culvert run`");
   }
   CLI::Option* json = bench.add_flag("--json", arguments.json, "JSON: every turn, and medians");
-  bench.add_flag("--csv", arguments.csv, "the same as CSV, one figure a line")->excludes(json);
+  bench.add_flag("--csv", arguments.csv, "the same as CSV, one figure per line")->excludes(json);
   CLI::Option* soak =
-      bench.add_option("--soak", arguments.soak_seconds, "instead: full load for so long")
+      bench.add_option("--soak", arguments.soak_seconds, "instead: full load for this time")
           ->option_text("SECONDS")
           ->check(CLI::Range(1u, 86'400u));
   CLI::Option* server =
-      bench.add_flag("--server", arguments.server, "instead: what a server of many tunnels does")
+      bench.add_flag("--server", arguments.server, "instead: measure a server with many tunnels")
           ->excludes("--tunnels")
           ->excludes("--mode")
           ->excludes(soak);
@@ -166,38 +165,37 @@ void add_options(CLI::App& bench, BenchArguments& arguments, OptionLists& option
       ->needs(server);
   bench
       .add_option("--solicitations", arguments.counts.solicitations,
-                  "in a storm; default 1,000,000")
+                  "solicitations of a storm; default 1,000,000")
       ->option_text("N")
       ->needs(server);
-  bench.add_flag("--disturb", arguments.disturb, "meanwhile the wire flaps and changes its MTU")
+  bench.add_flag("--disturb", arguments.disturb, "interrupt the wire and change its MTU meanwhile")
       ->needs(soak);
   bench.allow_extras();
   bench.footer(kBenchNotes);
 }
 
 int run_command(int argc, char** argv) {
-  CLI::App app{"culvert-bench: measures tunnels against each other on this machine",
-               "culvert-bench"};
+  CLI::App app{"culvert-bench: measures and compares tunnels on this machine", "culvert-bench"};
   app.set_version_flag("--version", std::string{"culvert-bench "} + CULVERT_VERSION);
   BenchArguments arguments;
   OptionLists options;
   add_options(app, arguments, options);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& asked) {  // --help, --version
-    return app.exit(asked);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
   } catch (const CLI::ParseError& error) {
     return complain_parse(app, error);
   }
   if (const auto unknown = app.remaining(); !unknown.empty())
     return complain_unknown(app, unknown.front());
   for (const auto& [name, values] : options) {
-    if (!values.empty()) arguments.what.options.push_back({name, values});
+    if (!values.empty()) arguments.plan.options.push_back({name, values});
   }
   return arguments.server
-             ? start(arguments, bench::server::make_plan(arguments.what, arguments.counts),
+             ? start(arguments, bench::server::make_plan(arguments.plan, arguments.counts),
                      measure_server)
-             : start(arguments, bench::make_plan(arguments.what),
+             : start(arguments, bench::make_plan(arguments.plan),
                      arguments.soak_seconds > 0 ? soak : measure);
 }
 
