@@ -47,7 +47,7 @@ std::span<std::byte, kVirtio> virtio_at(Slot& slot, std::size_t offset) noexcept
 
 class BareLoop {
  public:
-  BareLoop(const TunnelEnds& ends, const io::NextHop& next_hop);
+  BareLoop(const TunnelEndpoints& ends, const io::NextHop& next_hop);
   [[nodiscard]] Result<void> open(const std::string& name);
   /// Returns when the device is gone.
   [[nodiscard]] Result<void> run() noexcept;
@@ -60,7 +60,7 @@ class BareLoop {
   void decapsulate(Slot& slot, std::size_t bytes) noexcept;
   void write_run() noexcept;
 
-  TunnelEnds ends_;
+  TunnelEndpoints ends_;
   io::NextHop next_hop_;
   io::Tun tun_;
   Receiver receiver_;
@@ -79,7 +79,7 @@ class BareLoop {
   std::array<Slot, kReceives> receive_slots_;
 };
 
-BareLoop::BareLoop(const TunnelEnds& ends, const io::NextHop& next_hop)
+BareLoop::BareLoop(const TunnelEndpoints& ends, const io::NextHop& next_hop)
     : ends_(ends), next_hop_(next_hop) {
   std::memcpy(ethernet_.data(), &next_hop.destination, 6);
   std::memcpy(ethernet_.data() + 6, &next_hop.source, 6);
@@ -204,7 +204,7 @@ void BareLoop::decapsulate(Slot& slot, std::size_t bytes) noexcept {
   io::Packet packet{slot, kVirtio, bytes - kVirtio};
   packet.offload = io::read_virtio_header(virtio_at(slot, 0)).value_or(io::Offload{});
   packet.trim_front(ETH_HLEN + proto::kIpv4HeaderBytes);
-  if (!run_.is_empty() && run_.take(packet.bytes(), packet.offload)) return;
+  if (!run_.is_empty() && run_.append(packet.bytes(), packet.offload)) return;
   write_run();
   run_.begin(packet.bytes(), packet.offload);
 }
@@ -234,7 +234,7 @@ Result<void> BareLoop::run() noexcept {
 
 }  // namespace
 
-Result<void> run_bare(const std::string& name, const TunnelEnds& ends,
+Result<void> run_bare(const std::string& name, const TunnelEndpoints& ends,
                       const io::NextHop& next_hop) {
   io::set_thread_name("bare");
   const auto loop = std::make_unique<BareLoop>(ends, next_hop);

@@ -16,7 +16,7 @@
 namespace culvert::bench {
 
 /// Creates the TUN device `name` and forwards until the process ends. For a child process.
-[[nodiscard]] Result<void> run_bare(const std::string& name, const TunnelEnds& ends,
+[[nodiscard]] Result<void> run_bare(const std::string& name, const TunnelEndpoints& ends,
                                     const io::NextHop& next_hop);
 
 }  // namespace culvert::bench

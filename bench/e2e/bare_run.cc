@@ -67,8 +67,8 @@ bool BareRun::has_same_headers(Bytes next) const noexcept {
          is_equal(first, next, kTcpOptions, header_bytes_);
 }
 
-bool BareRun::take(Bytes next, const io::Offload& offload) noexcept {
-  if (header_bytes_ == 0 || is_ended_ || count_ == kMostPackets || offload.is_super_packet())
+bool BareRun::append(Bytes next, const io::Offload& offload) noexcept {
+  if (header_bytes_ == 0 || is_ended_ || count_ == kMaxPackets || offload.is_super_packet())
     return false;
   if (next.size() <= header_bytes_ || next.size() > first_.size()) return false;
   const Bytes payload = next.subspan(header_bytes_);

@@ -16,14 +16,14 @@ namespace culvert::bench {
 
 class BareRun {
  public:
-  static constexpr std::size_t kMostPackets = 64;
+  static constexpr std::size_t kMaxPackets = 64;
 
   /// Begins with an IPv6 packet. It has room in front for a virtio-net header, and may be changed;
   /// it stays where it is until the run is written, as do all that are taken.
   void begin(std::span<std::byte> first, const io::Offload& offload) noexcept;
 
   /// False: it is not of this run, which is to be written now.
-  [[nodiscard]] bool take(std::span<const std::byte> next, const io::Offload& offload) noexcept;
+  [[nodiscard]] bool append(std::span<const std::byte> next, const io::Offload& offload) noexcept;
 
   /// What writev() takes.
   [[nodiscard]] std::span<const iovec> finish() noexcept;
@@ -42,7 +42,7 @@ class BareRun {
   std::size_t count_ = 0;
   bool is_tcp_ = false;
   bool is_ended_ = false;
-  std::array<iovec, kMostPackets> pieces_{};
+  std::array<iovec, kMaxPackets> pieces_{};
 };
 
 }  // namespace culvert::bench

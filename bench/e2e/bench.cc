@@ -29,7 +29,7 @@ unsigned count_steps(const Plan& plan) {
 Result<Tunnels> open_tunnels(Report& report, Progress& progress) {
   Tunnels tunnels;
   for (const TunnelPlan& plan : report.plan.tunnels) {
-    progress.doing("opening " + plan.name);
+    progress.show_step("opening " + plan.name);
     auto tunnel = Tunnel::open(plan);
     if (tunnel) {
       tunnels.push_back(std::move(*tunnel));
@@ -54,9 +54,9 @@ struct Place {
 Result<void> take_turns(Tunnels& tunnels, const Work& work, Place place,
                         std::chrono::nanoseconds duration, Report& report, Progress& progress) {
   for (auto& tunnel : tunnels) {
-    progress.doing("round " + std::to_string(place.round) + " of " +
-                   std::to_string(report.plan.rounds) + ", " + std::string{work.name} + ", " +
-                   tunnel->name());
+    progress.show_step("round " + std::to_string(place.round) + " of " +
+                       std::to_string(report.plan.rounds) + ", " + std::string{work.name} + ", " +
+                       tunnel->name());
     auto turn = measure(*tunnel, work, duration);
     progress.step_done();
     if (turn) {

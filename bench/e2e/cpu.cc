@@ -90,7 +90,7 @@ CpuMeter::CpuMeter() {
   for (const pid_t thread : softirq_threads()) watch(Part::wire, thread);
 }
 
-CpuSnapshot CpuMeter::take() const {
+CpuSnapshot CpuMeter::snapshot() const {
   CpuSnapshot snapshot;
   for (const auto& [part, process] : watched_) {
     for_each_number_in("/proc/" + std::to_string(process) + "/task",

@@ -59,7 +59,7 @@ class CpuMeter {
  public:
   CpuMeter();  ///< knows the ksoftirqd threads already
   void watch(Part part, pid_t process) { watched_.push_back({part, process}); }
-  [[nodiscard]] CpuSnapshot take() const;
+  [[nodiscard]] CpuSnapshot snapshot() const;
 
  private:
   struct Watched {

@@ -12,7 +12,7 @@ constexpr std::array<std::uint16_t, 4> kMtus{kWireMtuBytes, 1492, 1400, 1320};
 
 }  // namespace
 
-Result<void> Disturbance::go_on(Clock::time_point now) {
+Result<void> Disturbance::update(Clock::time_point now) {
   if (now < next_) return {};
   if (is_down_) {
     is_down_ = false;
@@ -26,7 +26,7 @@ Result<void> Disturbance::go_on(Clock::time_point now) {
   return set_wire(!is_down_, mtu_bytes_);
 }
 
-Result<void> Disturbance::calm_down() {
+Result<void> Disturbance::end() {
   is_down_ = false;
   mtu_bytes_ = kWireMtuBytes;
   return set_wire(true, mtu_bytes_);

@@ -17,9 +17,9 @@ class Disturbance {
       : tunnel_(tunnel), next_(now + kInterval) {}
 
   /// Begins or ends a disturbance if its time has come.
-  [[nodiscard]] Result<void> go_on(Clock::time_point now);
+  [[nodiscard]] Result<void> update(Clock::time_point now);
   /// Ends the one that is under way: up, with the MTU of the start.
-  [[nodiscard]] Result<void> calm_down();
+  [[nodiscard]] Result<void> end();
 
   [[nodiscard]] unsigned count() const noexcept { return count_; }
 

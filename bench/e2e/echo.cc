@@ -56,7 +56,7 @@ Result<io::Fd> open_socket(const proto::Ipv6Address& to) {
 }
 
 /// When the reply to this request came in; nothing: what was there is none.
-std::optional<nanoseconds> take_reply(int socket, std::uint16_t sequence) {
+std::optional<nanoseconds> read_reply(int socket, std::uint16_t sequence) {
   Request reply;
   iovec piece{.iov_base = &reply, .iov_len = sizeof reply};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(timespec))> control{};
@@ -84,7 +84,7 @@ Result<Echo> Echo::open(const Namespace& near, const proto::Ipv6Address& to) {
   return Echo{std::move(*socket)};
 }
 
-Result<std::optional<nanoseconds>> Echo::ask(std::chrono::milliseconds patience) {
+Result<std::optional<nanoseconds>> Echo::measure(std::chrono::milliseconds timeout) {
   using Answer = std::optional<nanoseconds>;
   Request request;
   request.header.icmp6_type = ICMP6_ECHO_REQUEST;
@@ -98,13 +98,13 @@ Result<std::optional<nanoseconds>> Echo::ask(std::chrono::milliseconds patience)
     return Answer{};
   }
   for (;;) {
-    const nanoseconds left = start + patience - now();
+    const nanoseconds left = start + timeout - now();
     if (left <= nanoseconds{0}) return Answer{};
     pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    const timespec timeout{.tv_sec = 0, .tv_nsec = static_cast<long>(left.count() % 1'000'000'000)};
-    (void)::ppoll(&readable, 1, &timeout, nullptr);
+    const timespec limit{.tv_sec = 0, .tv_nsec = static_cast<long>(left.count() % 1'000'000'000)};
+    (void)::ppoll(&readable, 1, &limit, nullptr);
     if (auto going_on = check_stopped(); !going_on) return Unexpected{going_on.error()};
-    if (const auto time = take_reply(socket_.get(), sequence_)) return Answer{*time - start};
+    if (const auto time = read_reply(socket_.get(), sequence_)) return Answer{*time - start};
   }
 }
 

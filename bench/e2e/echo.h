@@ -18,9 +18,9 @@ class Echo {
   /// Asks the other end of the tunnel, from inside the namespace of the near end.
   [[nodiscard]] static Result<Echo> open(const Namespace& near, const proto::Ipv6Address& to);
 
-  /// The round-trip time; nothing: no reply within `patience`. Fails when a signal stops us.
-  [[nodiscard]] Result<std::optional<std::chrono::nanoseconds>> ask(
-      std::chrono::milliseconds patience);
+  /// The round-trip time; nothing: no reply within `timeout`. Fails when a signal stops us.
+  [[nodiscard]] Result<std::optional<std::chrono::nanoseconds>> measure(
+      std::chrono::milliseconds timeout);
 
  private:
   explicit Echo(io::Fd socket) noexcept : socket_(std::move(socket)) {}

@@ -39,33 +39,33 @@ sockaddr_in6 with_port(const proto::Ipv6Address& address, std::uint16_t port) {
   return result;
 }
 
-Result<void> receive(const FlowsWanted& wanted, const sockaddr_in6& at, Flow& flow) {
+Result<void> receive(const FlowsConfig& config, const sockaddr_in6& at, Flow& flow) {
   ::alarm(kLongestSeconds);
   sockaddr_in6 any = at;
   any.sin6_addr = in6addr_any;
-  if (wanted.kind == Work::Kind::udp)
-    return receive_datagrams(wanted.datagrams.spread ? any : at, flow);
-  const auto done = receive_stream(at, wanted.verify, flow);
+  if (config.kind == Work::Kind::udp)
+    return receive_datagrams(config.datagrams.spread ? any : at, flow);
+  const auto done = receive_stream(at, config.verify, flow);
   if (!done) return Unexpected{done.error()};
   return {};
 }
 
-Result<void> send(const FlowsWanted& wanted, const sockaddr_in6& from, const sockaddr_in6& to,
+Result<void> send(const FlowsConfig& config, const sockaddr_in6& from, const sockaddr_in6& to,
                   Flow& flow) {
   ::alarm(kLongestSeconds);
-  if (wanted.datagrams.spread)
-    return send_spread({.device = kTunnelDevice, .from = from, .to = to}, wanted.datagrams, flow);
-  if (wanted.kind == Work::Kind::udp) return send_datagrams(to, wanted.datagrams, flow);
+  if (config.datagrams.spread)
+    return send_spread({.device = kTunnelDevice, .from = from, .to = to}, config.datagrams, flow);
+  if (config.kind == Work::Kind::udp) return send_datagrams(to, config.datagrams, flow);
   return send_stream(to, Clock::time_point::max(), flow);
 }
 
 }  // namespace
 
-Result<Flows> Flows::start(Path& path, const FlowsWanted& wanted) {
-  auto shared = share<Flow>(wanted.count);
+Result<Flows> Flows::start(Path& path, const FlowsConfig& config) {
+  auto shared = share<Flow>(config.count);
   if (!shared) return Unexpected{shared.error()};
-  Flows flows{std::move(*shared), wanted};
-  for (unsigned i = 0; i < wanted.count; ++i) {
+  Flows flows{std::move(*shared), config};
+  for (unsigned i = 0; i < config.count; ++i) {
     auto started = flows.start_one(path, flows.flows_[i]);
     if (!started) return Unexpected{started.error()};
   }
@@ -74,19 +74,19 @@ Result<Flows> Flows::start(Path& path, const FlowsWanted& wanted) {
 }
 
 Result<void> Flows::start_one(Path& path, Flow& flow) {
-  const std::size_t receiver = 1 - wanted_.sender;
+  const std::size_t receiver = 1 - config_.sender;
   const std::uint16_t port = next_port();
-  const auto from = with_port(path.address(wanted_.sender), port);
+  const auto from = with_port(path.address(config_.sender), port);
   const auto to = with_port(path.address(receiver), port);
   auto receiving = Process::start(path.end(receiver), "receiver through " + path.name(),
-                                  Process::Body{[&] { return receive(wanted_, to, flow); }});
+                                  Process::Body{[&] { return receive(config_, to, flow); }});
   if (!receiving) return Unexpected{receiving.error()};
   while (!flow.is_listening.load()) {
     if (auto running = receiving->check_running(); !running) return running;
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
   }
-  auto sending = Process::start(path.end(wanted_.sender), "sender through " + path.name(),
-                                Process::Body{[&] { return send(wanted_, from, to, flow); }});
+  auto sending = Process::start(path.end(config_.sender), "sender through " + path.name(),
+                                Process::Body{[&] { return send(config_, from, to, flow); }});
   if (!sending) return Unexpected{sending.error()};
   pairs_.push_back({std::move(*receiving), std::move(*sending)});
   return {};
@@ -94,7 +94,7 @@ Result<void> Flows::start_one(Path& path, Flow& flow) {
 
 Result<void> Flows::wait_until_flowing(Path& path) {
   const auto deadline = Clock::now() + kStart;
-  for (unsigned i = 0; i < wanted_.count; ++i) {
+  for (unsigned i = 0; i < config_.count; ++i) {
     while (flows_[i].received.load() == 0) {
       if (auto running = check_running(); !running) return running;
       if (auto running = path.check_running(); !running) return running;
@@ -109,7 +109,7 @@ Result<void> Flows::wait_until_flowing(Path& path) {
 template <class Counter>
 std::uint64_t Flows::sum(Counter Flow::*counter) const noexcept {
   std::uint64_t total = 0;
-  for (unsigned i = 0; i < wanted_.count; ++i) total += (flows_[i].*counter).load();
+  for (unsigned i = 0; i < config_.count; ++i) total += (flows_[i].*counter).load();
   return total;
 }
 
@@ -120,12 +120,12 @@ std::uint64_t Flows::retransmissions() const noexcept { return sum(&Flow::retran
 std::uint32_t Flows::mss_bytes() const noexcept { return flows_[0].mss_bytes.load(); }
 
 bool Flows::is_equal() const noexcept {
-  return std::all_of(flows_.get(), flows_.get() + wanted_.count,
+  return std::all_of(flows_.get(), flows_.get() + config_.count,
                      [](const Flow& flow) { return flow.is_equal.load(); });
 }
 
 Result<void> Flows::hold() {
-  for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].hold.store(true);
+  for (unsigned i = 0; i < config_.count; ++i) flows_[i].hold.store(true);
   std::uint64_t before = 0;
   auto moved = Clock::now();
   for (const auto deadline = moved + kHold; Clock::now() < deadline;) {
@@ -138,8 +138,8 @@ Result<void> Flows::hold() {
   return check_running();
 }
 
-void Flows::go_on() noexcept {
-  for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].hold.store(false);
+void Flows::resume() noexcept {
+  for (unsigned i = 0; i < config_.count; ++i) flows_[i].hold.store(false);
 }
 
 void Flows::watch(CpuMeter& meter) const {
@@ -165,9 +165,9 @@ bool Flows::has_ended() noexcept {
 
 Result<void> Flows::finish() {
   // What is under way when its receiver has gone is answered by the kernel, packet by packet.
-  if (wanted_.kind == Work::Kind::udp)
+  if (config_.kind == Work::Kind::udp)
     if (auto held = hold(); !held) return held;
-  for (unsigned i = 0; i < wanted_.count; ++i) flows_[i].stop.store(true);
+  for (unsigned i = 0; i < config_.count; ++i) flows_[i].stop.store(true);
   for (const auto deadline = Clock::now() + kFinish; Clock::now() < deadline && !has_ended();) {
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
   }

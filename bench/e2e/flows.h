@@ -16,7 +16,7 @@
 
 namespace culvert::bench {
 
-struct FlowsWanted {
+struct FlowsConfig {
   Work::Kind kind = Work::Kind::tcp;
   unsigned count = 1;
   Datagrams datagrams{};   ///< of UDP
@@ -27,7 +27,7 @@ struct FlowsWanted {
 class Flows {
  public:
   /// Returns when every flow flows.
-  [[nodiscard]] static Result<Flows> start(Path& path, const FlowsWanted& wanted);
+  [[nodiscard]] static Result<Flows> start(Path& path, const FlowsConfig& config);
 
   /// Bytes (TCP) or datagrams (UDP) so far.
   [[nodiscard]] std::uint64_t received() const noexcept;
@@ -40,9 +40,9 @@ class Flows {
   /// TCP: nothing that came, so far, was not what was sent. True without `verify`.
   [[nodiscard]] bool is_equal() const noexcept;
 
-  /// UDP: the senders send no more until go_on(), and what they have sent has arrived, or will not.
+  /// UDP: the senders send no more until resume(), and what they have sent has arrived, or will not.
   [[nodiscard]] Result<void> hold();
-  void go_on() noexcept;
+  void resume() noexcept;
 
   void watch(CpuMeter& meter) const;
   [[nodiscard]] Result<void> check_running();
@@ -56,8 +56,8 @@ class Flows {
     Process sender;
   };
 
-  Flows(Shared<Flow> flows, const FlowsWanted& wanted) noexcept
-      : flows_(std::move(flows)), wanted_(wanted) {}
+  Flows(Shared<Flow> flows, const FlowsConfig& config) noexcept
+      : flows_(std::move(flows)), config_(config) {}
   [[nodiscard]] Result<void> start_one(Path& path, Flow& flow);
   [[nodiscard]] Result<void> wait_until_flowing(Path& path);
   [[nodiscard]] bool has_ended() noexcept;
@@ -65,7 +65,7 @@ class Flows {
   [[nodiscard]] std::uint64_t sum(Counter Flow::*counter) const noexcept;
 
   Shared<Flow> flows_;
-  FlowsWanted wanted_;
+  FlowsConfig config_;
   std::vector<Pair> pairs_;
 };
 

@@ -48,7 +48,7 @@ Address to_nl(proto::Ipv4Address address) {
   return Address{nl_addr_build(AF_INET, address.bytes.data(), address.bytes.size())};
 }
 
-Link make_vxlan(unsigned wire_index, const TunnelEnds& ends) {
+Link make_vxlan(unsigned wire_index, const TunnelEndpoints& ends) {
   Link link{rtnl_link_vxlan_alloc()};
   if (!link) return link;
   rtnl_link_vxlan_set_id(link.get(), 1);
@@ -59,7 +59,7 @@ Link make_vxlan(unsigned wire_index, const TunnelEnds& ends) {
   return link;
 }
 
-Link make_sit(unsigned wire_index, const TunnelEnds& ends) {
+Link make_sit(unsigned wire_index, const TunnelEndpoints& ends) {
   Link link{rtnl_link_sit_alloc()};
   if (!link) return link;
   rtnl_link_sit_set_link(link.get(), wire_index);
@@ -69,7 +69,7 @@ Link make_sit(unsigned wire_index, const TunnelEnds& ends) {
   return link;
 }
 
-Link make_gre(unsigned wire_index, const TunnelEnds& ends) {
+Link make_gre(unsigned wire_index, const TunnelEndpoints& ends) {
   Link link{rtnl_link_ipgre_alloc()};
   if (!link) return link;
   rtnl_link_ipgre_set_link(link.get(), wire_index);
@@ -107,7 +107,7 @@ Result<void> add_veth(const std::string& name, const Namespace& a, const Namespa
 }
 
 Result<void> add_kernel_tunnel(KernelTunnel kind, const std::string& name, const std::string& wire,
-                               const TunnelEnds& ends) {
+                               const TunnelEndpoints& ends) {
   const unsigned wire_index = ::if_nametoindex(wire.c_str());
   if (wire_index == 0) return fail(errno, "find", wire);
   const Link link = kind == KernelTunnel::vxlan ? make_vxlan(wire_index, ends)

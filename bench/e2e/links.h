@@ -17,7 +17,7 @@ namespace culvert::bench {
 
 enum class KernelTunnel : std::uint8_t { vxlan, sit, gre };
 
-struct TunnelEnds {
+struct TunnelEndpoints {
   proto::Ipv4Address local;
   proto::Ipv4Address remote;
 };
@@ -25,7 +25,7 @@ struct TunnelEnds {
 /// A tunnel of the kernel's own, over the device `wire` of the calling thread's namespace. Fails
 /// with EOPNOTSUPP if the kernel has none of this kind.
 [[nodiscard]] Result<void> add_kernel_tunnel(KernelTunnel kind, const std::string& name,
-                                             const std::string& wire, const TunnelEnds& ends);
+                                             const std::string& wire, const TunnelEndpoints& ends);
 
 /// The link-layer address of a device of the calling thread's namespace.
 [[nodiscard]] Result<io::EthernetAddress> link_address(const std::string& device);

@@ -19,7 +19,7 @@ namespace culvert::bench {
 using Clock = std::chrono::steady_clock;
 
 /// How long a receiver waits for its sender, and either for an answer, before it gives up.
-inline constexpr int kPatienceSeconds = 10;
+inline constexpr int kTimeoutSeconds = 10;
 
 /// One sender and its receiver, in memory that they share with who measures. Counters have one
 /// writer each and order nothing, so they are relaxed.
@@ -49,7 +49,7 @@ inline void add_to(std::atomic<std::uint64_t>& counter, std::uint64_t count) noe
 
 /// An IPv6 socket of a type (SOCK_STREAM, SOCK_DGRAM) whose calls end after the patience above.
 [[nodiscard]] Result<io::Fd> open_load_socket(int type);
-[[nodiscard]] Result<void> set_patience(const io::Fd& socket);
+[[nodiscard]] Result<void> set_timeout(const io::Fd& socket);
 
 /// One TCP connection, as fast as it goes, until `end` or until it is stopped. Fails if the
 /// receiver does not confirm the end.
@@ -73,7 +73,7 @@ struct Datagrams {
 };
 
 /// From where a spread goes, and around what.
-struct SpreadEnds {
+struct SpreadEndpoints {
   std::string device;  ///< of the calling thread's namespace, one without link-layer addresses
   sockaddr_in6 from;
   sockaddr_in6 to;
@@ -82,10 +82,11 @@ struct SpreadEnds {
 /// Numbered datagrams to many, put straight into the queue of a device: the kernel's own way to
 /// another address each time costs more than a tunnel does, and would hide it. One that the queue
 /// has no room for counts as sent, and is lost.
-[[nodiscard]] Result<void> send_spread(const SpreadEnds& ends, const Datagrams& wanted, Flow& flow);
+[[nodiscard]] Result<void> send_spread(const SpreadEndpoints& ends, const Datagrams& config,
+                                       Flow& flow);
 
 /// Numbered datagrams, 64 a call, until it is stopped.
-[[nodiscard]] Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& wanted,
+[[nodiscard]] Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& config,
                                           Flow& flow);
 /// Counts datagrams until it is stopped.
 [[nodiscard]] Result<void> receive_datagrams(const sockaddr_in6& at, Flow& flow);

@@ -64,7 +64,8 @@ Result<Turn> measure_load(Tunnel& tunnel, const Work& work, nanoseconds duration
   CpuMeter meter = meter_for(tunnel);
   flows->watch(meter);
   const auto count = [&] {
-    return Count{flows->received(), flows->sent(), count_sent(tunnel.end(0), kWire), meter.take()};
+    return Count{flows->received(), flows->sent(), count_sent(tunnel.end(0), kWire),
+                 meter.snapshot()};
   };
   if (auto paused = pause(kWarmUp); !paused) return Unexpected{paused.error()};
   const Count before = count();
@@ -98,7 +99,7 @@ Result<void> ask_for(Tunnel& tunnel, nanoseconds duration, Turn& turn) {
   double lost = 0;
   for (const auto end = Clock::now() + duration; Clock::now() < end;) {
     const auto next = Clock::now() + kEchoInterval;
-    const auto answer = tunnel.echo().ask(kEchoPatience);
+    const auto answer = tunnel.echo().measure(kEchoPatience);
     if (!answer) return Unexpected{answer.error()};
     if (*answer) {
       turn.samples_us.push_back(std::chrono::duration<double, std::micro>(**answer).count());
@@ -129,9 +130,9 @@ Result<Turn> measure_latency(Tunnel& tunnel, const Work& work, nanoseconds durat
     if (auto paused = pause(kWarmUp); !paused) return Unexpected{paused.error()};
   }
   Turn turn;
-  const CpuSnapshot before = meter.take();
+  const CpuSnapshot before = meter.snapshot();
   if (auto asked = ask_for(tunnel, duration, turn); !asked) return Unexpected{asked.error()};
-  turn.cpu = cpu_use(before, meter.take(), cpu_count());
+  turn.cpu = cpu_use(before, meter.snapshot(), cpu_count());
   if (flows) {
     if (auto ended = flows->finish(); !ended) return Unexpected{ended.error()};
   }
@@ -151,7 +152,7 @@ Result<Turn> measure(Tunnel& tunnel, const Work& work, nanoseconds duration) {
   if (!turn) return turn;
   turn->tunnel = tunnel.name();
   turn->work = work.name;
-  if (auto paused = pause(kCalmDown); !paused) return Unexpected{paused.error()};
+  if (auto paused = pause(kDrainTime); !paused) return Unexpected{paused.error()};
   return turn;
 }
 

@@ -14,7 +14,7 @@ io::Fd Namespace::current() {
   return io::Fd{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)};
 }
 
-void Namespace::go_home(const io::Fd& home) noexcept {
+void Namespace::return_to(const io::Fd& home) noexcept {
   // Where we came from is open: this cannot fail, and nothing may go on in a wrong namespace.
   if (::setns(home.get(), CLONE_NEWNET) != 0) std::terminate();
 }
@@ -27,7 +27,7 @@ Result<Namespace> Namespace::make() {
                 "needs root; in a container more than CAP_NET_ADMIN (Docker: --privileged)");
   }
   io::Fd made = current();
-  go_home(home);
+  return_to(home);
   if (!made) return fail(errno, "open", "a new network namespace");
   return Namespace{std::move(made)};
 }

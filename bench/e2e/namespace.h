@@ -28,14 +28,14 @@ class Namespace {
     const io::Fd home = current();
     if (auto entered = enter(); !entered) return Unexpected{entered.error()};
     auto result = body();
-    go_home(home);
+    return_to(home);
     return result;
   }
 
  private:
   explicit Namespace(io::Fd fd) noexcept : fd_(std::move(fd)) {}
   static io::Fd current();
-  static void go_home(const io::Fd& home) noexcept;
+  static void return_to(const io::Fd& home) noexcept;
 
   io::Fd fd_;
 };

@@ -81,7 +81,7 @@ std::string name_of(const std::string& mode, const std::vector<program::OptionTe
 
 Result<void> add_culvert(const std::string& mode, const Arguments& arguments, Plan& plan) {
   for (const auto& chosen : combinations(arguments.options)) {
-    const auto words = culvert_words(mode, 0);
+    const auto words = culvert_arguments(mode, 0);
     if (auto read = program::parse_command_line(kTunnelDevice, words, chosen); !read)
       return Unexpected{read.error()};
     plan.tunnels.push_back({Kind::culvert, name_of(mode, chosen, arguments.options), mode, chosen});
@@ -154,7 +154,7 @@ Unexpected<Error> refuse(std::string_view option, const std::string& word,
 
 std::span<const Work> all_works() { return kWorks; }
 
-std::vector<std::string> culvert_words(const std::string& mode, std::size_t end) {
+std::vector<std::string> culvert_arguments(const std::string& mode, std::size_t end) {
   return {"mode",    mode,
           "remote",  outer_address(1 - end).address.to_text(),
           "local",   outer_address(end).address.to_text(),

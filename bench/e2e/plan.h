@@ -63,6 +63,6 @@ struct Plan {
                                        const std::vector<std::string_view>& known);
 
 /// The words of `culvert run` behind the device's name, for one end.
-[[nodiscard]] std::vector<std::string> culvert_words(const std::string& mode, std::size_t end);
+[[nodiscard]] std::vector<std::string> culvert_arguments(const std::string& mode, std::size_t end);
 
 }  // namespace culvert::bench

@@ -34,25 +34,25 @@ Result<void> hide_run() {
   return {};
 }
 
-Result<void> become_child(pid_t parent, const Namespace& where, int words) {
+Result<void> become_child(pid_t parent, const Namespace& where, int output) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // it has died before we asked to be told
   ::setsid();
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(number, SIG_DFL);
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
-  ::dup2(words, STDOUT_FILENO);
-  ::dup2(words, STDERR_FILENO);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
   return where.enter();
 }
 
-[[noreturn]] void run_child(pid_t parent, const Namespace& where, int words,
+[[noreturn]] void run_child(pid_t parent, const Namespace& where, int output,
                             const Process::Body& body) {
-  auto result = become_child(parent, where, words);
+  auto result = become_child(parent, where, output);
   if (result) result = body();
   if (result) ::_exit(0);
   const std::string text = result.error().message() + "\n";
-  (void)!::write(words, text.data(), text.size());
+  (void)!::write(output, text.data(), text.size());
   ::_exit(1);
 }
 
@@ -72,10 +72,10 @@ Result<void> execute(const Program& program) {
   if (program.cpu) {
     if (auto pinned = io::pin_to_cpu(*program.cpu); !pinned) return pinned;
   }
-  std::vector<char*> words;
-  for (const std::string& word : program.command) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  ::execvp(words.front(), words.data());
+  std::vector<char*> output;
+  for (const std::string& word : program.command) output.push_back(const_cast<char*>(word.c_str()));
+  output.push_back(nullptr);
+  ::execvp(output.front(), output.data());
   return fail(errno, "run", program.command.front());
 }
 
@@ -101,13 +101,13 @@ std::string last_line(const std::string& text) {
 }  // namespace
 
 Result<Process> Process::start(const Namespace& where, std::string name, const Body& body) {
-  io::Fd words{::memfd_create("words", MFD_CLOEXEC)};
-  if (!words) return fail(errno, "start", name);
+  io::Fd output{::memfd_create("output", MFD_CLOEXEC)};
+  if (!output) return fail(errno, "start", name);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return fail(errno, "start", name);
-  if (pid == 0) run_child(parent, where, words.get(), body);
-  return Process{pid, std::move(name), std::move(words)};
+  if (pid == 0) run_child(parent, where, output.get(), body);
+  return Process{pid, std::move(name), std::move(output)};
 }
 
 Result<Process> Process::start(const Namespace& where, std::string name, const Program& program) {
@@ -119,7 +119,7 @@ Process::Process(Process&& other) noexcept
       has_ended_(other.has_ended_),
       status_(other.status_),
       name_(std::move(other.name_)),
-      words_(std::move(other.words_)) {}
+      output_(std::move(other.output_)) {}
 
 Process& Process::operator=(Process&& other) noexcept {
   if (this == &other) return *this;
@@ -128,7 +128,7 @@ Process& Process::operator=(Process&& other) noexcept {
   has_ended_ = other.has_ended_;
   status_ = other.status_;
   name_ = std::move(other.name_);
-  words_ = std::move(other.words_);
+  output_ = std::move(other.output_);
   return *this;
 }
 
@@ -137,7 +137,7 @@ bool Process::has_ended() noexcept {
   return has_ended_;
 }
 
-std::string Process::options() const { return read_all(words_.get()); }
+std::string Process::output() const { return read_all(output_.get()); }
 
 std::uint64_t Process::resident_kib() const {
   std::ifstream file{"/proc/" + std::to_string(pid_) + "/smaps_rollup"};
@@ -149,7 +149,7 @@ std::uint64_t Process::resident_kib() const {
 }
 
 Error Process::explain() const {
-  const std::string line = last_line(options());
+  const std::string line = last_line(output());
   return {.code = 0,
           .operation = name_,
           .object = {},

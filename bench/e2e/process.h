@@ -51,7 +51,7 @@ class Process {
   [[nodiscard]] Result<void> check_running();
   [[nodiscard]] bool has_ended() noexcept;
   /// All that it has written so far.
-  [[nodiscard]] std::string options() const;
+  [[nodiscard]] std::string output() const;
   /// In memory now, to the page; 0: it has ended.
   [[nodiscard]] std::uint64_t resident_kib() const;
   /// SIGTERM if it still runs, and SIGKILL if that does not help soon. Fails, with the last line
@@ -59,15 +59,15 @@ class Process {
   Result<void> stop();
 
  private:
-  Process(pid_t pid, std::string name, io::Fd words) noexcept
-      : pid_(pid), name_(std::move(name)), words_(std::move(words)) {}
+  Process(pid_t pid, std::string name, io::Fd output) noexcept
+      : pid_(pid), name_(std::move(name)), output_(std::move(output)) {}
   [[nodiscard]] Error explain() const;
 
   pid_t pid_ = -1;
   bool has_ended_ = false;
   int status_ = 0;
   std::string name_;
-  io::Fd words_;
+  io::Fd output_;
 };
 
 /// Where PATH has a program of this name; empty: nowhere.

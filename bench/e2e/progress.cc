@@ -30,7 +30,7 @@ std::string Progress::time_left() const {
   return text;
 }
 
-void Progress::doing(std::string_view what) {
+void Progress::show_step(std::string_view what) {
   if (!is_terminal_) return;
   const unsigned percent = steps_ == 0 ? 0 : done_ * 100 / steps_;
   write_out("\r\x1b[K" + std::to_string(percent) + " %" + time_left() + ": " + std::string{what});

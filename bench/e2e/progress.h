@@ -16,12 +16,12 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   /// What is being done now: shown on a terminal only.
-  void doing(std::string_view what);
+  void show_step(std::string_view what);
   /// One of the steps is done.
   void step_done() { ++done_; }
   /// A line that stays.
   void note(std::string_view line);
-  /// A line that stays unless this is a terminal, where doing() has said it.
+  /// A line that stays unless this is a terminal, where show_step() has said it.
   void milestone(std::string_view line);
 
  private:

@@ -45,7 +45,7 @@ Result<void> make_blocking(const io::Fd& fd) {
 }
 
 // What cannot be sent or written is lost, as a full queue loses it; only reading ends the loop.
-void forward_out(int tun, int socket, const TunnelEnds& ends) {
+void forward_out(int tun, int socket, const TunnelEndpoints& ends) {
   io::set_thread_name("single-out");
   static Buffer buffer;
   sockaddr_in to{};
@@ -85,7 +85,7 @@ void forward_in(int socket, int tun) {
 
 }  // namespace
 
-Result<void> run_single(const std::string& name, const TunnelEnds& ends) {
+Result<void> run_single(const std::string& name, const TunnelEndpoints& ends) {
   const auto tun = open_plain_tun(name);
   if (!tun) return Unexpected{tun.error()};
   const auto sender = io::open_raw_send_socket(kWire);

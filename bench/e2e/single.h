@@ -9,6 +9,6 @@
 namespace culvert::bench {
 
 /// Creates the TUN device `name` and forwards until the process ends. For a child process.
-[[nodiscard]] Result<void> run_single(const std::string& name, const TunnelEnds& ends);
+[[nodiscard]] Result<void> run_single(const std::string& name, const TunnelEndpoints& ends);
 
 }  // namespace culvert::bench

@@ -51,14 +51,14 @@ Result<void> watch(Tunnel& tunnel, std::chrono::seconds duration, Disturbance* d
     if (auto paused = pause(milliseconds{100}); !paused) return paused;
     if (auto running = tunnel.check_running(); !running) return running;
     if (disturbance != nullptr) {
-      if (auto disturbed = disturbance->go_on(Clock::now()); !disturbed) return disturbed;
+      if (auto disturbed = disturbance->update(Clock::now()); !disturbed) return disturbed;
     }
     if (Clock::now() < sample) continue;
     sample += kSampleInterval;
     for (std::size_t i = 0; i < kEnds; ++i)
       soak.ends[i].resident_kib.push_back(tunnel.process(i)->resident_kib());
   }
-  return disturbance != nullptr ? disturbance->calm_down() : Result<void>{};
+  return disturbance != nullptr ? disturbance->end() : Result<void>{};
 }
 
 Result<void> read_counters(Tunnel& tunnel, Soak& soak) {

@@ -52,7 +52,7 @@ proto::Ipv6Address address_of(const sockaddr_in6& socket_address) noexcept {
 /// A batch of whole packets, one behind the other.
 class Packets {
  public:
-  Packets(const SpreadEnds& ends, const Datagrams& wanted);
+  Packets(const SpreadEndpoints& ends, const Datagrams& config);
   Packets(const Packets&) = delete;  // the messages point into it
   Packets& operator=(const Packets&) = delete;
 
@@ -77,9 +77,9 @@ class Packets {
   std::mt19937_64 random_;  // the same for everybody
 };
 
-Packets::Packets(const SpreadEnds& ends, const Datagrams& wanted)
-    : spread_(*wanted.spread),
-      packet_bytes_(kHeaderBytes + wanted.payload_bytes),
+Packets::Packets(const SpreadEndpoints& ends, const Datagrams& config)
+    : spread_(*config.spread),
+      packet_bytes_(kHeaderBytes + config.payload_bytes),
       device_(by_device(ends.device)),
       from_(address_of(ends.from)),
       first_(address_of(ends.to)),
@@ -148,12 +148,12 @@ Result<void> Packets::send(const io::Fd& socket) noexcept {
 
 }  // namespace
 
-Result<void> send_spread(const SpreadEnds& ends, const Datagrams& wanted, Flow& flow) {
+Result<void> send_spread(const SpreadEndpoints& ends, const Datagrams& config, Flow& flow) {
   const auto socket = open_socket();
   if (!socket) return Unexpected{socket.error()};
-  Packets packets{ends, wanted};
+  Packets packets{ends, config};
   constexpr timespec kHeld{0, 1'000'000};
-  const timespec rest{0, static_cast<long>(wanted.interval.count())};
+  const timespec rest{0, static_cast<long>(config.interval.count())};
   for (std::uint64_t sent = 0; !flow.stopped();) {
     if (flow.hold.load(std::memory_order_relaxed)) {
       ::nanosleep(&kHeld, nullptr);

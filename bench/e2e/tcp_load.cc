@@ -50,7 +50,7 @@ Result<io::Fd> accept_one(const sockaddr_in6& at, Flow& flow) {
   flow.is_listening.store(true);
   io::Fd socket{::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC)};
   if (!socket) return fail(errno, "accept", "TCP connection");
-  if (auto set = set_patience(socket); !set) return Unexpected{set.error()};
+  if (auto set = set_timeout(socket); !set) return Unexpected{set.error()};
   return socket;
 }
 
@@ -59,15 +59,15 @@ Result<io::Fd> accept_one(const sockaddr_in6& at, Flow& flow) {
 Result<io::Fd> open_load_socket(int type) {
   io::Fd socket{::socket(AF_INET6, type | SOCK_CLOEXEC, 0)};
   if (!socket) return fail(errno, "open", "socket");
-  if (auto set = set_patience(socket); !set) return Unexpected{set.error()};
+  if (auto set = set_timeout(socket); !set) return Unexpected{set.error()};
   return socket;
 }
 
-Result<void> set_patience(const io::Fd& socket) {
-  const timeval patience{kPatienceSeconds, 0};
+Result<void> set_timeout(const io::Fd& socket) {
+  const timeval timeout{kTimeoutSeconds, 0};
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
-    if (::setsockopt(socket.get(), SOL_SOCKET, option, &patience, sizeof patience) != 0)
-      return fail(errno, "set the patience of", "socket");
+    if (::setsockopt(socket.get(), SOL_SOCKET, option, &timeout, sizeof timeout) != 0)
+      return fail(errno, "set the timeout of", "socket");
   }
   return {};
 }

@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds kReady{15};
 constexpr std::uint16_t kSitMtuBytes = 1480, kGreMtuBytes = 1476, kVxlanMtuBytes = 1450;
 
-TunnelEnds ends_seen_from(std::size_t end) {
+TunnelEndpoints ends_seen_from(std::size_t end) {
   return {.local = outer_address(end).address, .remote = outer_address(1 - end).address};
 }
 
@@ -70,7 +70,7 @@ std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end
     command.push_back(value);
   }
   command.push_back(kTunnelDevice);
-  for (std::string& word : culvert_words(plan.mode, end)) command.push_back(std::move(word));
+  for (std::string& word : culvert_arguments(plan.mode, end)) command.push_back(std::move(word));
   return command;
 }
 
@@ -121,10 +121,10 @@ Result<void> Tunnel::open_end(const TunnelPlan& plan, std::size_t end) {
   return configure(rig_.ends[end], end, kSitMtuBytes);
 }
 
-Result<void> Tunnel::wait_for_answer() {
+Result<void> Tunnel::wait_for_reply() {
   for (const auto deadline = Clock::now() + kReady; Clock::now() < deadline;) {
     if (auto running = check_running(); !running) return running;
-    const auto answer = echo_->ask(milliseconds{100});
+    const auto answer = echo_->measure(milliseconds{100});
     if (!answer) return Unexpected{answer.error()};
     if (*answer) return {};
   }
@@ -157,7 +157,7 @@ Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelPlan& plan) {
   }
   if (!echo) return Unexpected{echo.error()};
   tunnel->echo_ = std::move(*echo);
-  if (auto answered = tunnel->wait_for_answer(); !answered) return Unexpected{answered.error()};
+  if (auto answered = tunnel->wait_for_reply(); !answered) return Unexpected{answered.error()};
   return tunnel;
 }
 

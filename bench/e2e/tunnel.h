@@ -39,7 +39,7 @@ class Tunnel : public Path {
   [[nodiscard]] Result<void> open_end(const TunnelPlan& plan, std::size_t end);
   [[nodiscard]] Result<void> start_process(const TunnelPlan& plan, std::size_t end);
   [[nodiscard]] Result<void> wait_for_device(std::size_t end);
-  [[nodiscard]] Result<void> wait_for_answer();
+  [[nodiscard]] Result<void> wait_for_reply();
 
   std::string name_;
   Rig rig_;

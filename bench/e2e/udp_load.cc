@@ -48,12 +48,12 @@ class Order {
 
 }  // namespace
 
-Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& wanted, Flow& flow) {
+Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& config, Flow& flow) {
   const auto socket = open_load_socket(SOCK_DGRAM);
   if (!socket) return Unexpected{socket.error()};
   if (::connect(socket->get(), as_sockaddr(to), sizeof to) != 0)
     return fail(errno, "connect", "UDP");
-  Batch batch(wanted.payload_bytes);
+  Batch batch(config.payload_bytes);
   constexpr timespec kHeld{0, 1'000'000};
   for (std::uint64_t sent = 0; !flow.stopped();) {
     if (flow.hold.load(std::memory_order_relaxed)) {
@@ -70,7 +70,7 @@ Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& wanted, Flo
       return fail(errno, "send", "UDP");
     sent += static_cast<std::uint64_t>(std::max(count, 0));
     flow.sent.store(sent, std::memory_order_relaxed);
-    const timespec rest{0, static_cast<long>(wanted.interval.count())};
+    const timespec rest{0, static_cast<long>(config.interval.count())};
     if (rest.tv_nsec > 0) ::nanosleep(&rest, nullptr);
   }
   return {};

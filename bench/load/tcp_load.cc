@@ -76,6 +76,6 @@ int main(int argc, char** argv) {
   address.sin6_port = htons(static_cast<std::uint16_t>(number(argv[3], 1, 65535)));
   const long seconds = number(argv[4], 1, 86400);
   // Whatever happens, it ends.
-  ::alarm(static_cast<unsigned>(seconds) + 3 * kPatienceSeconds);
+  ::alarm(static_cast<unsigned>(seconds) + 3 * kTimeoutSeconds);
   return verb == "send" ? send(address, seconds) : receive(address, verify);
 }

@@ -24,10 +24,10 @@ Result<void> add_and_remove(Session& session, Broker& broker, Place place) {
   const std::vector<std::string> remove{"del", kTunnelDevice, "added"};
   unsigned changes = 0;
   for (const auto end = Clock::now() + kLoadTurn; Clock::now() < end; changes += 2) {
-    const auto added = broker.tell_server(add);
+    const auto added = broker.run_tunnel_command(add);
     if (!added) return Unexpected{added.error()};
     session.record("add_milliseconds", place, added->count() * 1e3);
-    const auto removed = broker.tell_server(remove);
+    const auto removed = broker.run_tunnel_command(remove);
     if (!removed) return Unexpected{removed.error()};
   }
   session.record("changes", place, changes);
@@ -46,7 +46,7 @@ Result<void> measure_add(Session& session) {
   if (!broker) return Unexpected{broker.error()};
   return session.for_each_turn([&](Place place) -> Result<void> {
     for (const bool adds : {false, true}) {
-      session.doing(place, adds ? "adding" : "calm");
+      session.show_step(place, adds ? "adding" : "calm");
       auto flows = Flows::start(**broker, datagrams_to({.networks = others}, kInterval));
       if (!flows) return Unexpected{flows.error()};
       auto done = adds ? add_and_remove(session, **broker, place) : pause(kLoadTurn);

@@ -63,12 +63,12 @@ std::string tunnel_section(std::size_t end, unsigned number) {
 }
 
 /// Tunnel 1 stands last.
-std::string file_of(const BrokerWanted& wanted, std::size_t end) {
+std::string file_of(const BrokerConfig& config, std::size_t end) {
   std::string text =
       std::string{"[device."} + kTunnelDevice + "]\naddress = [" + quoted(kOf[end].address) + "]\n";
-  if (wanted.flows > 0) text += "flows = " + std::to_string(wanted.flows) + "\n";
-  for (unsigned number = wanted.tunnels; number > 0; --number) text += tunnel_section(end, number);
-  return end == 0 ? text + wanted.more : text;
+  if (config.flows > 0) text += "flows = " + std::to_string(config.flows) + "\n";
+  for (unsigned number = config.tunnels; number > 0; --number) text += tunnel_section(end, number);
+  return end == 0 ? text + config.more : text;
 }
 
 Result<void> prepare_outer(const Rig& rig) {
@@ -113,14 +113,14 @@ Result<void> Broker::add_lan() {
 
 Result<void> Broker::start_end(std::size_t end) {
   Program program{.command = {culvert_program(), "run", "--config", std::string{"/run/"} + kFile},
-                  .files = {{kFile, file_of(wanted_, end)}}};
-  for (const auto& [name, value] : wanted_.options) {
+                  .files = {{kFile, file_of(config_, end)}}};
+  for (const auto& [name, value] : config_.options) {
     program.command.push_back(program::option_name(name));
     program.command.push_back(value);
   }
   const auto start = Clock::now();
   auto process = Process::start(
-      rig_.ends[end], wanted_.name + (end == 0 ? ": the server" : ": the clients"), program);
+      rig_.ends[end], config_.name + (end == 0 ? ": the server" : ": the clients"), program);
   if (!process) return Unexpected{process.error()};
   processes_.push_back(std::move(*process));
   if (auto up = wait_until_up(); !up) return up;
@@ -134,23 +134,23 @@ Result<void> Broker::start_end(std::size_t end) {
 Result<void> Broker::wait_until_up() {
   Process& process = processes_.back();
   for (const auto deadline = Clock::now() + kReady;;) {
-    if (process.options().find(" is up: ") != std::string::npos) return {};
+    if (process.output().find(" is up: ") != std::string::npos) return {};
     if (auto running = process.check_running(); !running) return running;
     if (Clock::now() > deadline) return fail(0, process.name(), {}, "does not say that it is up");
     if (auto paused = pause(milliseconds{2}); !paused) return paused;
   }
 }
 
-Result<void> Broker::wait_for_answer() {
+Result<void> Broker::wait_for_reply() {
   auto echo = Echo::open(rig_.ends[0], address(1));
   if (!echo) return Unexpected{echo.error()};
   for (const auto deadline = Clock::now() + kReady; Clock::now() < deadline;) {
     if (auto running = check_running(); !running) return running;
-    const auto answer = echo->ask(milliseconds{100});
+    const auto answer = echo->measure(milliseconds{100});
     if (!answer) return Unexpected{answer.error()};
     if (*answer) return {};
   }
-  return fail(0, wanted_.name, {}, "no answer through its first tunnel");
+  return fail(0, config_.name, {}, "no answer through its first tunnel");
 }
 
 Result<void> Broker::check_running() {
@@ -160,22 +160,23 @@ Result<void> Broker::check_running() {
   return {};
 }
 
-Result<std::unique_ptr<Broker>> Broker::open(const BrokerWanted& wanted) {
+Result<std::unique_ptr<Broker>> Broker::open(const BrokerConfig& config) {
   auto rig = Rig::build();
   if (!rig) return Unexpected{rig.error()};
-  auto broker = std::unique_ptr<Broker>{new Broker{wanted, std::move(*rig)}};
+  auto broker = std::unique_ptr<Broker>{new Broker{config, std::move(*rig)}};
   if (auto prepared = prepare_outer(broker->rig_); !prepared) return Unexpected{prepared.error()};
-  if (wanted.has_lan) {
+  if (config.has_lan) {
     if (auto added = broker->add_lan(); !added) return Unexpected{added.error()};
   }
   for (std::size_t end = 0; end < kEnds; ++end) {
     if (auto started = broker->start_end(end); !started) return Unexpected{started.error()};
   }
-  if (auto answered = broker->wait_for_answer(); !answered) return Unexpected{answered.error()};
+  if (auto answered = broker->wait_for_reply(); !answered) return Unexpected{answered.error()};
   return broker;
 }
 
-Result<std::chrono::duration<double>> Broker::tell_server(const std::vector<std::string>& words) {
+Result<std::chrono::duration<double>> Broker::run_tunnel_command(
+    const std::vector<std::string>& words) {
   // The child's /run is its own; its root leads there.
   std::vector<std::string> command{culvert_program(), "tunnel"};
   command.insert(command.end(), words.begin(), words.end());

@@ -21,7 +21,7 @@
 
 namespace culvert::bench::server {
 
-struct BrokerWanted {
+struct BrokerConfig {
   std::string name;  ///< for people
   unsigned tunnels = 1;
   std::vector<program::OptionText> options{};  ///< of culvert run
@@ -41,9 +41,9 @@ inline constexpr char kDeafLan[] = "deaf";
 class Broker : public Path {
  public:
   /// Returns when packets flow through the first tunnel.
-  [[nodiscard]] static Result<std::unique_ptr<Broker>> open(const BrokerWanted& wanted);
+  [[nodiscard]] static Result<std::unique_ptr<Broker>> open(const BrokerConfig& config);
 
-  [[nodiscard]] const std::string& name() const noexcept override { return wanted_.name; }
+  [[nodiscard]] const std::string& name() const noexcept override { return config_.name; }
   [[nodiscard]] const Namespace& end(std::size_t index) const noexcept override {
     return rig_.ends[index];
   }
@@ -59,18 +59,18 @@ class Broker : public Path {
   [[nodiscard]] const Namespace& lan() const noexcept { return *lan_; }
 
   /// What the program says to `culvert tunnel WORDS` at the server. Returns how long it took.
-  [[nodiscard]] Result<std::chrono::duration<double>> tell_server(
+  [[nodiscard]] Result<std::chrono::duration<double>> run_tunnel_command(
       const std::vector<std::string>& words);
 
  private:
-  Broker(BrokerWanted wanted, Rig rig) noexcept
-      : wanted_(std::move(wanted)), rig_(std::move(rig)) {}
+  Broker(BrokerConfig config, Rig rig) noexcept
+      : config_(std::move(config)), rig_(std::move(rig)) {}
   [[nodiscard]] Result<void> add_lan();
   [[nodiscard]] Result<void> start_end(std::size_t end);
   [[nodiscard]] Result<void> wait_until_up();
-  [[nodiscard]] Result<void> wait_for_answer();
+  [[nodiscard]] Result<void> wait_for_reply();
 
-  BrokerWanted wanted_;
+  BrokerConfig config_;
   Rig rig_;
   std::optional<Namespace> lan_;
   std::vector<Process> processes_;

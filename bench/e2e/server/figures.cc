@@ -7,10 +7,10 @@
 namespace culvert::bench::server {
 namespace {
 
-using Bound = Asked::Bound;
+using Bound = Target::Bound;
 
-constexpr Asked at_least(double value) { return {Bound::at_least, value}; }
-constexpr Asked at_most(double value) { return {Bound::at_most, value}; }
+constexpr Target at_least(double value) { return {Bound::at_least, value}; }
+constexpr Target at_most(double value) { return {Bound::at_most, value}; }
 
 constexpr FigureKind kNdp[] = {
     {"culvert_64_answers_per_second", "64 outstanding: culvert, answers/s"},
@@ -68,7 +68,7 @@ constexpr FigureKind kAdd[] = {
     {.name = "calm_packets", .title = "packets while nothing is added", .is_sum = true},
     {.name = "calm_lost", .title = "lost of them", .is_sum = true},
     {.name = "adding_packets", .title = "packets while a tunnel comes and goes", .is_sum = true},
-    {.name = "adding_lost", .title = "lost of those", .asked = at_most(0), .is_sum = true},
+    {.name = "adding_lost", .title = "lost of those", .target = at_most(0), .is_sum = true},
     {.name = "changes", .title = "times that it came or went", .is_sum = true},
     {.name = "add_milliseconds", .title = "`culvert tunnel add` takes, ms", .decimals = 1},
 };

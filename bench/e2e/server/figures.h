@@ -10,7 +10,7 @@
 
 namespace culvert::bench::server {
 
-struct Asked {
+struct Target {
   enum class Bound : std::uint8_t { none, at_least, at_most };
   Bound bound = Bound::none;
   double value = 0;
@@ -25,7 +25,7 @@ struct FigureKind {
   std::string_view name;   ///< in JSON and CSV, its unit last: "udp_one_packets_per_second"
   std::string_view title;  ///< in the table
   int decimals = 0;
-  Asked asked{};
+  Target target{};
   /// Of a ratio: the figures whose turns it compares; otherwise empty.
   std::string_view over{};
   std::string_view under{};

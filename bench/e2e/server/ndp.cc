@@ -12,8 +12,8 @@ using Segments = std::vector<std::unique_ptr<Segment>>;
 /// A missing ndppd is left out.
 Result<Segments> open_segments(Session& session) {
   Segments segments;
-  for (const auto answerer : {Segment::Answerer::culvert, Segment::Answerer::ndppd}) {
-    auto segment = Segment::open(answerer, session.plan().options);
+  for (const auto responder : {Segment::Responder::culvert, Segment::Responder::ndppd}) {
+    auto segment = Segment::open(responder, session.plan().options);
     if (segment) {
       segments.push_back(std::move(*segment));
     } else if (segment.error().code == EOPNOTSUPP) {
@@ -33,7 +33,8 @@ Result<void> measure_ndp(Session& session) {
   return session.for_each_turn([&](Place place) -> Result<void> {
     for (const std::size_t outstanding : Segment::kOutstanding) {
       for (auto& segment : *segments) {
-        session.doing(place, segment->name() + ", " + std::to_string(outstanding) + " outstanding");
+        session.show_step(place,
+                          segment->name() + ", " + std::to_string(outstanding) + " outstanding");
         const auto answers = segment->measure(outstanding);
         if (!answers) return Unexpected{answers.error()};
         session.record(segment->name() + "_" + std::to_string(outstanding) + "_answers_per_second",

@@ -46,7 +46,7 @@ Result<Plan> make_plan(const Arguments& arguments, const Counts& counts) {
     unsigned value, least, most;
   };
   for (const Count& count :
-       {Count{"--count", counts.tunnels, 2, kMostTunnels},
+       {Count{"--count", counts.tunnels, 2, kMaxTunnels},
         Count{"--solicitations", counts.solicitations, 1, kMostSolicitations}}) {
     if (count.value >= count.least && count.value <= count.most) continue;
     return fail(0, std::string{"word '"} + count.option + "'", {},

@@ -24,7 +24,7 @@ struct Plan {
   Counts counts;
 };
 
-inline constexpr unsigned kMostTunnels = 10'000;  // of one device
+inline constexpr unsigned kMaxTunnels = 10'000;  // of one device
 
 /// `arguments`: without tunnels and modes, which make no sense here. Fails, with what to do, if the
 /// words make no sense; what `culvert run` would refuse too.

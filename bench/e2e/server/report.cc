@@ -12,7 +12,7 @@ namespace culvert::bench::server {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Bound = Asked::Bound;
+using Bound = Target::Bound;
 
 std::vector<const Sample*> samples_of(const Report& report, std::string_view work,
                                       std::string_view figure) {
@@ -37,17 +37,17 @@ std::vector<double> ratios_of(const Report& report, std::string_view work,
 }
 
 /// "at least 0.9"; empty: nothing is asked.
-std::string asked_text(const Asked& asked) {
-  if (asked.bound == Bound::none) return {};
+std::string target_text(const Target& target) {
+  if (target.bound == Bound::none) return {};
   char text[64];
-  std::snprintf(text, sizeof text, "%s %g", asked.bound == Bound::at_least ? "at least" : "at most",
-                asked.value);
+  std::snprintf(text, sizeof text, "%s %g",
+                target.bound == Bound::at_least ? "at least" : "at most", target.value);
   return text;
 }
 
-std::string met_text(const Asked& asked, double value) {
-  if (asked.bound == Bound::none) return {};
-  return asked.is_met_by(value) ? "yes" : "no";
+std::string met_text(const Target& target, double value) {
+  if (target.bound == Bound::none) return {};
+  return target.is_met_by(value) ? "yes" : "no";
 }
 
 std::string table_of(const Report& report, const WorkKind& work) {
@@ -56,7 +56,7 @@ std::string table_of(const Report& report, const WorkKind& work) {
     const auto value = value_of(report, work, figure);
     if (!value) continue;
     table.push_back({std::string{figure.title}, with_commas(*value, figure.decimals),
-                     asked_text(figure.asked), met_text(figure.asked, *value)});
+                     target_text(figure.target), met_text(figure.target, *value)});
   }
   return table.size() == 1 ? std::string{} : align(table) + "\n";
 }
@@ -81,9 +81,9 @@ Json figure_json(const Report& report, const WorkKind& work, const FigureKind& f
             {"figure", figure.name},
             {"value", rounded(value)},
             {"samples", samples_of(report, work.name, figure.name).size()}};
-  if (figure.asked.bound == Bound::none) return json;
-  json[figure.asked.bound == Bound::at_least ? "at_least" : "at_most"] = figure.asked.value;
-  json["met"] = figure.asked.is_met_by(value);
+  if (figure.target.bound == Bound::none) return json;
+  json[figure.target.bound == Bound::at_least ? "at_least" : "at_most"] = figure.target.value;
+  json["met"] = figure.target.is_met_by(value);
   return json;
 }
 
@@ -133,9 +133,9 @@ std::string one_line(const Report& report, const WorkKind& work) {
   std::string text;
   for (const FigureKind& figure : work.figures) {
     const auto value = value_of(report, work, figure);
-    if (!value || figure.asked.bound == Bound::none) continue;
+    if (!value || figure.target.bound == Bound::none) continue;
     text += (text.empty() ? ": " : ", ") + std::string{figure.name} + " " +
-            with_commas(*value, figure.decimals) + " (" + asked_text(figure.asked) + ")";
+            with_commas(*value, figure.decimals) + " (" + target_text(figure.target) + ")";
   }
   return std::string{work.name} + (text.empty() ? ": done" : text);
 }
@@ -181,8 +181,8 @@ std::string to_csv(const Report& report) {
       const auto value = value_of(report, work, figure);
       if (!value) continue;
       text += "median,," + std::string{work.name} + "," + std::string{figure.name} + "," +
-              csv_number(*value) + "," + asked_text(figure.asked) + "," +
-              met_text(figure.asked, *value) + "\n";
+              csv_number(*value) + "," + target_text(figure.target) + "," +
+              met_text(figure.target, *value) + "\n";
     }
   }
   return text;

@@ -19,8 +19,8 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kReady{15};
 constexpr std::uint16_t kMtuBytes = 1500;
-/// Asker and answerer have a CPU each, if there are two.
-constexpr std::size_t kAnswererCpu = 0, kAskerCpu = 1;
+/// Solicitor and responder have a CPU each, if there are two.
+constexpr std::size_t kAnswererCpu = 0, kSolicitorCpu = 1;
 
 Program ndppd_program() {
   return {.command = {"ndppd", "-c", "/run/ndppd.conf", "-p", "/run/ndppd.pid"},
@@ -50,105 +50,106 @@ Program proxy_program(const std::vector<program::OptionText>& options) {
 }  // namespace
 
 proto::Ipv6Prefix proxied_prefix() { return *proto::Ipv6Prefix::from_text("2001:db8:0:1::/64"); }
-proto::Ipv6Prefix asker_address() { return *proto::Ipv6Prefix::from_text("fe80::1/64"); }
+proto::Ipv6Prefix solicitor_address() { return *proto::Ipv6Prefix::from_text("fe80::1/64"); }
 
-Result<void> join(const std::string& device, const Namespace& asker, const Namespace& answerer) {
-  if (auto added = add_veth(device, asker, answerer); !added) return added;
+Result<void> join(const std::string& device, const Namespace& solicitor,
+                  const Namespace& responder) {
+  if (auto added = add_veth(device, solicitor, responder); !added) return added;
   for (const bool asks : {true, false}) {
-    auto up = (asks ? asker : answerer).inside([&]() -> Result<void> {
+    auto up = (asks ? solicitor : responder).inside([&]() -> Result<void> {
       if (auto off = switch_off_offloads(device); !off) return off;
       return bring_up(device, kMtuBytes,
-                      asks ? asker_address() : *proto::Ipv6Prefix::from_text("fe80::2/64"));
+                      asks ? solicitor_address() : *proto::Ipv6Prefix::from_text("fe80::2/64"));
     });
     if (!up) return up;
   }
   return {};
 }
 
-Result<void> Segment::start_answerer(Answerer answerer,
-                                     const std::vector<program::OptionText>& options) {
+Result<void> Segment::start_responder(Responder responder,
+                                      const std::vector<program::OptionText>& options) {
   auto process = Process::start(
-      answerer_, name_, answerer == Answerer::ndppd ? ndppd_program() : proxy_program(options));
+      responder_, name_, responder == Responder::ndppd ? ndppd_program() : proxy_program(options));
   if (!process) return Unexpected{process.error()};
-  answering_.push_back(std::move(*process));
+  responders_.push_back(std::move(*process));
   return {};
 }
 
-Result<void> Segment::start_asker(std::size_t outstanding) {
-  auto asking = share<Asking>(1);
-  if (!asking) return Unexpected{asking.error()};
-  Asking& shared = (*asking)[0];
-  auto process = Process::start(asker_, "asker of " + name_, Process::Body{[&] {
-                                  const Asker asker{.device = kLan,
-                                                    .source = asker_address().address,
-                                                    .prefixes = {proxied_prefix()}};
-                                  return ask_and_wait(asker, outstanding, kAskerCpu, shared);
-                                }});
+Result<void> Segment::start_solicitor(std::size_t outstanding) {
+  auto state = share<SolicitorState>(1);
+  if (!state) return Unexpected{state.error()};
+  SolicitorState& shared = (*state)[0];
+  auto process = Process::start(
+      solicitor_, "solicitor of " + name_, Process::Body{[&] {
+        const Solicitor solicitor{
+            .device = kLan, .source = solicitor_address().address, .prefixes = {proxied_prefix()}};
+        return solicit_and_wait(solicitor, outstanding, kSolicitorCpu, shared);
+      }});
   if (!process) return Unexpected{process.error()};
-  askers_.push_back({outstanding, std::move(*asking), std::move(*process)});
+  solicitors_.push_back({outstanding, std::move(*state), std::move(*process)});
   return {};
 }
 
 Result<void> Segment::check_running() {
-  for (Process& process : answering_) {
+  for (Process& process : responders_) {
     if (auto running = process.check_running(); !running) return running;
   }
-  for (Running& asker : askers_) {
-    if (auto running = asker.process.check_running(); !running) return running;
+  for (Running& solicitor : solicitors_) {
+    if (auto running = solicitor.process.check_running(); !running) return running;
   }
   return {};
 }
 
-Result<void> Segment::wait_for_answer() {
-  Asking& asking = askers_.front().asking[0];
-  asking.hold = false;
-  for (const auto deadline = Clock::now() + kReady; asking.answered == 0;) {
+Result<void> Segment::wait_for_reply() {
+  SolicitorState& state = solicitors_.front().state[0];
+  state.hold = false;
+  for (const auto deadline = Clock::now() + kReady; state.answered == 0;) {
     if (auto running = check_running(); !running) return running;
     if (Clock::now() > deadline) return fail(0, name_, {}, "answers no solicitation");
     if (auto paused = pause(milliseconds{5}); !paused) return paused;
   }
-  asking.hold = true;
+  state.hold = true;
   return {};
 }
 
-Result<std::unique_ptr<Segment>> Segment::open(Answerer answerer,
+Result<std::unique_ptr<Segment>> Segment::open(Responder responder,
                                                const std::vector<program::OptionText>& options) {
-  const bool is_ndppd = answerer == Answerer::ndppd;
+  const bool is_ndppd = responder == Responder::ndppd;
   if (is_ndppd && find_program("ndppd").empty())
     return fail(EOPNOTSUPP, "ndppd", {}, "not installed");
-  auto asker = Namespace::make();
-  if (!asker) return Unexpected{asker.error()};
+  auto solicitor = Namespace::make();
+  if (!solicitor) return Unexpected{solicitor.error()};
   auto other = Namespace::make();
   if (!other) return Unexpected{other.error()};
   auto segment = std::unique_ptr<Segment>{
-      new Segment{is_ndppd ? "ndppd" : "culvert", std::move(*asker), std::move(*other)}};
-  if (auto joined = join(kLan, segment->asker_, segment->answerer_); !joined)
+      new Segment{is_ndppd ? "ndppd" : "culvert", std::move(*solicitor), std::move(*other)}};
+  if (auto joined = join(kLan, segment->solicitor_, segment->responder_); !joined)
     return Unexpected{joined.error()};
-  if (auto started = segment->start_answerer(answerer, options); !started)
+  if (auto started = segment->start_responder(responder, options); !started)
     return Unexpected{started.error()};
   for (const std::size_t outstanding : kOutstanding) {
-    if (auto started = segment->start_asker(outstanding); !started)
+    if (auto started = segment->start_solicitor(outstanding); !started)
       return Unexpected{started.error()};
   }
-  if (auto answered = segment->wait_for_answer(); !answered) return Unexpected{answered.error()};
+  if (auto answered = segment->wait_for_reply(); !answered) return Unexpected{answered.error()};
   return segment;
 }
 
 Result<Segment::Answers> Segment::measure(std::size_t outstanding) {
-  const auto found = std::find_if(askers_.begin(), askers_.end(), [&](const Running& each) {
+  const auto found = std::find_if(solicitors_.begin(), solicitors_.end(), [&](const Running& each) {
     return each.outstanding == outstanding;
   });
-  Asking& asking = found->asking[0];
-  asking.hold = false;
+  SolicitorState& state = found->state[0];
+  state.hold = false;
   if (auto paused = pause(kWarmUp); !paused) return Unexpected{paused.error()};
-  const std::uint64_t answered = asking.answered, unanswered = asking.unanswered;
+  const std::uint64_t answered = state.answered, unanswered = state.unanswered;
   const auto start = Clock::now();
   if (auto paused = pause(kLoadTurn); !paused) return Unexpected{paused.error()};
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  const Answers answers{.per_second = static_cast<double>(asking.answered - answered) / seconds,
-                        .unanswered = static_cast<double>(asking.unanswered - unanswered)};
-  asking.hold = true;
-  if (auto paused = pause(kCalmDown); !paused) return Unexpected{paused.error()};
+  const Answers answers{.per_second = static_cast<double>(state.answered - answered) / seconds,
+                        .unanswered = static_cast<double>(state.unanswered - unanswered)};
+  state.hold = true;
+  if (auto paused = pause(kDrainTime); !paused) return Unexpected{paused.error()};
   if (auto running = check_running(); !running) return Unexpected{running.error()};
   return answers;
 }

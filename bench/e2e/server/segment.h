@@ -1,6 +1,6 @@
 // An Ethernet segment with one who answers neighbor solicitations for others, and one who asks.
 //
-//     namespace asker                       namespace answerer
+//     namespace solicitor                       namespace responder
 //     fe80::1 lan ------------------------- lan fe80::2  [culvert or ndppd]
 #pragma once
 
@@ -11,8 +11,8 @@
 
 #include "bench/e2e/namespace.h"
 #include "bench/e2e/process.h"
-#include "bench/e2e/server/asker.h"
 #include "bench/e2e/server/plan.h"
+#include "bench/e2e/server/solicitor.h"
 #include "bench/e2e/shared.h"
 
 namespace culvert::bench::server {
@@ -20,19 +20,19 @@ namespace culvert::bench::server {
 inline constexpr char kLan[] = "lan";
 /// What is answered for.
 [[nodiscard]] proto::Ipv6Prefix proxied_prefix();
-[[nodiscard]] proto::Ipv6Prefix asker_address();
+[[nodiscard]] proto::Ipv6Prefix solicitor_address();
 
 /// A veth pair without offloads between the two, with an address at either end.
-[[nodiscard]] Result<void> join(const std::string& device, const Namespace& asker,
-                                const Namespace& answerer);
+[[nodiscard]] Result<void> join(const std::string& device, const Namespace& solicitor,
+                                const Namespace& responder);
 
 class Segment {
  public:
-  enum class Answerer : std::uint8_t { culvert, ndppd };
+  enum class Responder : std::uint8_t { culvert, ndppd };
 
   /// Returns when the first solicitation was answered. `options`: of culvert run.
   [[nodiscard]] static Result<std::unique_ptr<Segment>> open(
-      Answerer answerer, const std::vector<program::OptionText>& options);
+      Responder responder, const std::vector<program::OptionText>& options);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -45,24 +45,26 @@ class Segment {
   static constexpr std::size_t kOutstanding[] = {64, 1};
 
  private:
-  Segment(std::string name, Namespace asker, Namespace answerer) noexcept
-      : name_(std::move(name)), asker_(std::move(asker)), answerer_(std::move(answerer)) {}
-  [[nodiscard]] Result<void> start_answerer(Answerer answerer,
-                                            const std::vector<program::OptionText>& options);
-  [[nodiscard]] Result<void> start_asker(std::size_t outstanding);
-  [[nodiscard]] Result<void> wait_for_answer();
+  Segment(std::string name, Namespace solicitor, Namespace responder) noexcept
+      : name_(std::move(name)),
+        solicitor_(std::move(solicitor)),
+        responder_(std::move(responder)) {}
+  [[nodiscard]] Result<void> start_responder(Responder responder,
+                                             const std::vector<program::OptionText>& options);
+  [[nodiscard]] Result<void> start_solicitor(std::size_t outstanding);
+  [[nodiscard]] Result<void> wait_for_reply();
   [[nodiscard]] Result<void> check_running();
 
   struct Running {
     std::size_t outstanding;
-    Shared<Asking> asking;
+    Shared<SolicitorState> state;
     Process process;
   };
   std::string name_;
-  Namespace asker_;
-  Namespace answerer_;
-  std::vector<Process> answering_;
-  std::vector<Running> askers_;
+  Namespace solicitor_;
+  Namespace responder_;
+  std::vector<Process> responders_;
+  std::vector<Running> solicitors_;
 };
 
 }  // namespace culvert::bench::server

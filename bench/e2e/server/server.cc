@@ -10,7 +10,7 @@ Result<Report> run(const Plan& plan) {
   Progress progress{static_cast<unsigned>(plan.works.size()) * plan.rounds * plan.seconds};
   for (const WorkKind& work : plan.works) {
     Session session{report, progress, work.name};
-    session.doing("opening");
+    session.show_step("opening");
     const auto done = work.measure(session);
     if (done) {
       progress.milestone(one_line(report, work));

@@ -55,10 +55,10 @@ class Session {
     progress_.note(work_ + ": without " + what + ": " + reason);
   }
   /// What is being done now.
-  void doing(const std::string& what) { progress_.doing(work_ + ", " + what); }
-  void doing(Place place, const std::string& what) {
-    doing("round " + std::to_string(place.round) + " of " + std::to_string(plan().rounds) + ", " +
-          what);
+  void show_step(const std::string& what) { progress_.show_step(work_ + ", " + what); }
+  void show_step(Place place, const std::string& what) {
+    show_step("round " + std::to_string(place.round) + " of " + std::to_string(plan().rounds) +
+              ", " + what);
   }
 
  private:

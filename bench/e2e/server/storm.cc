@@ -14,7 +14,7 @@
 namespace culvert::bench::server {
 namespace {
 
-/// The asker shares the machine: twice as many take a fifth of TCP where nobody listens to them.
+/// The solicitor shares the machine: twice as many take a fifth of TCP where nobody listens to them.
 constexpr std::uint64_t kPerSecond = 50'000;
 /// Before memory is looked at: what is kept of neighbors is bounded, and full by then.
 constexpr std::uint64_t kFirstSolicitations = 20'000;
@@ -39,36 +39,37 @@ std::string rules() {
 class Storm {
  public:
   static Result<Storm> prepare(const Broker& broker, const std::string& device) {
-    auto asking = share<Asking>(1);
-    if (!asking) return Unexpected{asking.error()};
-    Asking& shared = (*asking)[0];
-    auto process = Process::start(
-        broker.lan(), "storm on " + device, Process::Body{[&] {
-          Asker asker{.device = device, .source = asker_address().address, .prefixes = {}};
-          for (unsigned number = 1; number <= kTunnels; ++number)
-            asker.prefixes.push_back(tunnel_prefix(number));
-          return ask_only(asker, kPerSecond, shared);
-        }});
+    auto state = share<SolicitorState>(1);
+    if (!state) return Unexpected{state.error()};
+    SolicitorState& shared = (*state)[0];
+    auto process = Process::start(broker.lan(), "storm on " + device, Process::Body{[&] {
+                                    Solicitor solicitor{.device = device,
+                                                        .source = solicitor_address().address,
+                                                        .prefixes = {}};
+                                    for (unsigned number = 1; number <= kTunnels; ++number)
+                                      solicitor.prefixes.push_back(tunnel_prefix(number));
+                                    return send_storm(solicitor, kPerSecond, shared);
+                                  }});
     if (!process) return Unexpected{process.error()};
-    return Storm{std::move(*asking), std::move(*process)};
+    return Storm{std::move(*state), std::move(*process)};
   }
 
-  void rage(bool rages) noexcept { asking_[0].hold = !rages; }
-  [[nodiscard]] std::uint64_t asked() const noexcept { return asking_[0].asked; }
+  void set_active(bool active) noexcept { state_[0].hold = !active; }
+  [[nodiscard]] std::uint64_t sent() const noexcept { return state_[0].sent; }
   [[nodiscard]] Result<void> check_running() { return process_.check_running(); }
 
  private:
-  Storm(Shared<Asking> asking, Process process) noexcept
-      : asking_(std::move(asking)), process_(std::move(process)) {}
-  Shared<Asking> asking_;
+  Storm(Shared<SolicitorState> state, Process process) noexcept
+      : state_(std::move(state)), process_(std::move(process)) {}
+  Shared<SolicitorState> state_;
   Process process_;
 };
 
 /// TCP meanwhile, Mbit/s. `storm`: null: none.
 Result<double> measure_tcp(Broker& broker, Storm* storm) {
-  if (storm != nullptr) storm->rage(true);
+  if (storm != nullptr) storm->set_active(true);
   const auto bytes = measure_turn(broker, {});
-  if (storm != nullptr) storm->rage(false);
+  if (storm != nullptr) storm->set_active(false);
   if (!bytes) return Unexpected{bytes.error()};
   if (storm != nullptr) {
     if (auto running = storm->check_running(); !running) return Unexpected{running.error()};
@@ -79,23 +80,23 @@ Result<double> measure_tcp(Broker& broker, Storm* storm) {
 /// A turn in the storm, and how many solicitations and answers there were.
 Result<double> measure_in_storm(Session& session, Place place, Broker& broker, Storm& storm) {
   const auto answers = [&] { return count_sent(broker.end(0), kLan).packets; };
-  const std::uint64_t asked = storm.asked(), answered = answers();
+  const std::uint64_t sent_before = storm.sent(), answered = answers();
   const auto start = Clock::now();
   const auto mbit = measure_tcp(broker, &storm);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   session.record("solicitations_per_second", place,
-                 static_cast<double>(storm.asked() - asked) / seconds);
+                 static_cast<double>(storm.sent() - sent_before) / seconds);
   session.record("answers_per_second", place, static_cast<double>(answers() - answered) / seconds);
   return mbit;
 }
 
 Result<void> fill(Broker& broker, Storm& storm) {
-  storm.rage(true);
-  while (storm.asked() < kFirstSolicitations) {
+  storm.set_active(true);
+  while (storm.sent() < kFirstSolicitations) {
     if (auto paused = pause(std::chrono::milliseconds{5}); !paused) return paused;
     if (auto running = storm.check_running(); !running) return running;
   }
-  storm.rage(false);
+  storm.set_active(false);
   const auto moved = measure_turn(broker, {});
   return moved ? Result<void>{} : Result<void>{Unexpected{moved.error()}};
 }
@@ -122,12 +123,12 @@ Result<void> measure_storm(Session& session) {
   auto deaf = Storm::prepare(**broker, kDeafLan);
   if (!deaf) return Unexpected{deaf.error()};
   if (auto filled = fill(**broker, *storm); !filled) return filled;
-  const std::uint64_t first = storm->asked();
+  const std::uint64_t first = storm->sent();
   const auto resident = [&] { return static_cast<double>((*broker)->server().resident_kib()); };
   std::vector<double> kib;  // after each turn
-  const auto asked = [&] { return storm->asked() - first; };
-  for (Place place; asked() < session.plan().counts.solicitations; ++place.turn) {
-    session.doing(place, "turn " + std::to_string(place.turn));
+  const auto sent = [&] { return storm->sent() - first; };
+  for (Place place; sent() < session.plan().counts.solicitations; ++place.turn) {
+    session.show_step(place, "turn " + std::to_string(place.turn));
     const auto quiet_mbit = measure_tcp(**broker, nullptr);
     if (!quiet_mbit) return Unexpected{quiet_mbit.error()};
     const auto deaf_mbit = measure_tcp(**broker, &*deaf);
@@ -139,7 +140,7 @@ Result<void> measure_storm(Session& session) {
     session.record("storm_mbit_per_second", place, *storm_mbit);
     kib.push_back(resident());
   }
-  session.record("solicitations", {}, static_cast<double>(asked()));
+  session.record("solicitations", {}, static_cast<double>(sent()));
   session.record("memory_grown_kib", {}, growth(kib));
   return {};
 }

@@ -14,12 +14,12 @@ namespace {
 /// Two that are compared, in the order in which they take turns.
 using Pair = std::array<std::unique_ptr<Broker>, 2>;
 
-Result<Pair> open_pair(Session& session, std::array<BrokerWanted, 2> wanted) {
+Result<Pair> open_pair(Session& session, std::array<BrokerConfig, 2> config) {
   Pair pair;
   for (std::size_t i = 0; i < pair.size(); ++i) {
-    session.doing("opening " + wanted[i].name);
-    wanted[i].options = session.plan().options;
-    auto broker = Broker::open(wanted[i]);
+    session.show_step("opening " + config[i].name);
+    config[i].options = session.plan().options;
+    auto broker = Broker::open(config[i]);
     if (!broker) return Unexpected{broker.error()};
     pair[i] = std::move(*broker);
   }
@@ -28,14 +28,14 @@ Result<Pair> open_pair(Session& session, std::array<BrokerWanted, 2> wanted) {
 
 unsigned count_of(const Session& session) { return session.plan().counts.tunnels; }
 
-std::array<BrokerWanted, 2> one_and_all(const Session& session) {
-  return {BrokerWanted{.name = "one tunnel"},
-          BrokerWanted{.name = "all tunnels", .tunnels = count_of(session)}};
+std::array<BrokerConfig, 2> one_and_all(const Session& session) {
+  return {BrokerConfig{.name = "one tunnel"},
+          BrokerConfig{.name = "all tunnels", .tunnels = count_of(session)}};
 }
 
 /// As many destinations for one tunnel as for all, so that what differs is the tunnels alone: each
 /// destination is a flow in the flow table, and a line of it that is touched.
-FlowsWanted datagrams_of(const Session& session, std::size_t broker) {
+FlowsConfig datagrams_of(const Session& session, std::size_t broker) {
   const unsigned count = count_of(session);
   return datagrams_to(broker == 0 ? Spread{.hosts = count} : Spread{.networks = count});
 }
@@ -79,14 +79,14 @@ Result<void> measure_tunnels(Session& session) {
   return session.for_each_turn([&](Place place) -> Result<void> {
     for (std::size_t i = 0; i < pair->size(); ++i) {
       Broker& broker = *(*pair)[i];
-      session.doing(place, "UDP, " + broker.name());
+      session.show_step(place, "UDP, " + broker.name());
       const auto packets = measure_turn(broker, datagrams_of(session, i));
       if (!packets) return Unexpected{packets.error()};
       session.record(udp.of[i], place, *packets);
     }
     for (std::size_t i = 0; i < pair->size(); ++i) {
       Broker& broker = *(*pair)[i];
-      session.doing(place, "TCP, " + broker.name());
+      session.show_step(place, "TCP, " + broker.name());
       const auto bytes = measure_turn(broker, {});
       if (!bytes) return Unexpected{bytes.error()};
       session.record(tcp.of[i], place, *bytes * 8e-6);
@@ -97,14 +97,14 @@ Result<void> measure_tunnels(Session& session) {
 
 Result<void> measure_flows(Session& session) {
   constexpr unsigned kFew = 1'000, kMany = 1'000'000, kTable = 2'097'152;
-  auto pair = open_pair(session, {BrokerWanted{.name = "few flows", .flows = kTable},
-                                  BrokerWanted{.name = "many flows", .flows = kTable}});
+  auto pair = open_pair(session, {BrokerConfig{.name = "few flows", .flows = kTable},
+                                  BrokerConfig{.name = "many flows", .flows = kTable}});
   if (!pair) return Unexpected{pair.error()};
   const Names names{"few_packets_per_second", "many_packets_per_second"};
   return session.for_each_turn([&](Place place) -> Result<void> {
     for (std::size_t i = 0; i < pair->size(); ++i) {
       Broker& broker = *(*pair)[i];
-      session.doing(place, broker.name());
+      session.show_step(place, broker.name());
       const auto packets = measure_turn(broker, datagrams_to({.hosts = i == 0 ? kFew : kMany}));
       if (!packets) return Unexpected{packets.error()};
       session.record(names.of[i], place, *packets);

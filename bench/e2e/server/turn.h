@@ -7,11 +7,11 @@
 namespace culvert::bench::server {
 
 /// What comes through in a second: bytes (TCP) or datagrams (UDP).
-[[nodiscard]] Result<double> measure_turn(Broker& broker, const FlowsWanted& wanted);
+[[nodiscard]] Result<double> measure_turn(Broker& broker, const FlowsConfig& config);
 
 /// UDP with 64 bytes of payload, to clients at random. `interval`: between batches of 64; 0: as
 /// fast as one CPU can.
-[[nodiscard]] FlowsWanted datagrams_to(const Spread& clients,
+[[nodiscard]] FlowsConfig datagrams_to(const Spread& clients,
                                        std::chrono::nanoseconds interval = {});
 
 }  // namespace culvert::bench::server

@@ -59,7 +59,7 @@ TEST(BareRun, IsTheSuperPacketThatWasCut) {
     ASSERT_EQ(slots.size(), 21U);
     BareRun run;
     run.begin(slots[0].packet(), {});
-    for (std::size_t i = 1; i < slots.size(); ++i) EXPECT_TRUE(run.take(slots[i].packet(), {}));
+    for (std::size_t i = 1; i < slots.size(); ++i) EXPECT_TRUE(run.append(slots[i].packet(), {}));
     EXPECT_EQ(gather(run.finish()), as_written(super_packet, offload));
   }
 }
@@ -82,7 +82,7 @@ TEST(BareRun, TakesOnlyWhatComesNextInItsFlow) {
     Slot a{test::draw(first)}, b{test::draw(packet)};
     BareRun run;
     run.begin(a.packet(), {});
-    return run.take(b.packet(), {});
+    return run.append(b.packet(), {});
   };
   EXPECT_TRUE(is_taken(next));
   const std::vector<std::function<void(TransportPacket&)>> changes{
@@ -119,8 +119,8 @@ TEST(BareRun, EndsWithAShortOrPushedPacket) {
     Slot behind{test::draw(packet)};
     BareRun run;
     run.begin(first.packet(), {});
-    EXPECT_TRUE(run.take(last.packet(), {}));
-    EXPECT_FALSE(run.take(behind.packet(), {}));
+    EXPECT_TRUE(run.append(last.packet(), {}));
+    EXPECT_FALSE(run.append(behind.packet(), {}));
   }
 }
 

@@ -77,7 +77,7 @@ TEST(ServerFigures, HaveNamesOfTheirOwnAndRatiosOfWhatIsThere) {
 }
 
 TEST(ServerFigures, AskAtLeastOrAtMost) {
-  const Asked three{Asked::Bound::at_least, 3}, none{}, nothing{Asked::Bound::at_most, 0};
+  const Target three{Target::Bound::at_least, 3}, none{}, nothing{Target::Bound::at_most, 0};
   EXPECT_TRUE(three.is_met_by(3));
   EXPECT_FALSE(three.is_met_by(2.99));
   EXPECT_TRUE(nothing.is_met_by(0));

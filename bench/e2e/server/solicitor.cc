@@ -1,4 +1,4 @@
-#include "bench/e2e/server/asker.h"
+#include "bench/e2e/server/solicitor.h"
 
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -138,9 +138,9 @@ class Outstanding {
   Outstanding(std::size_t count, const Ipv6Address& source, Targets& targets)
       : source_(source), targets_(targets), places_(count) {}
 
-  void take_answers(const io::Fd& socket, Frames& frames, Asking& asking) noexcept;
+  void read_advertisements(const io::Fd& socket, Frames& frames, SolicitorState& state) noexcept;
   /// Asks for another target in each place where nothing waits, or has waited for too long.
-  Result<void> ask(const io::Fd& socket, Frames& frames, Asking& asking);
+  Result<void> solicit(const io::Fd& socket, Frames& frames, SolicitorState& state);
 
  private:
   struct Place {
@@ -162,24 +162,25 @@ Ipv6Address Outstanding::target_of(std::size_t place) noexcept {
   return target;
 }
 
-void Outstanding::take_answers(const io::Fd& socket, Frames& frames, Asking& asking) noexcept {
+void Outstanding::read_advertisements(const io::Fd& socket, Frames& frames,
+                                      SolicitorState& state) noexcept {
   const int count = ::recvmmsg(socket.get(), frames.to_receive.data(), kBatch, 0, nullptr);
   for (std::size_t i = 0; count > 0 && i < static_cast<std::size_t>(count); ++i) {
     const auto target = frames.answered(i);
     if (!target) continue;
     const auto number = std::to_integer<std::size_t>(target->bytes.back()) % kMost;
     if (number >= places_.size() || places_[number].target != *target) continue;
-    if (std::exchange(places_[number].waits, false)) add_to(asking.answered, 1);
+    if (std::exchange(places_[number].waits, false)) add_to(state.answered, 1);
   }
 }
 
-Result<void> Outstanding::ask(const io::Fd& socket, Frames& frames, Asking& asking) {
+Result<void> Outstanding::solicit(const io::Fd& socket, Frames& frames, SolicitorState& state) {
   const auto now = Clock::now();
   std::size_t count = 0;
   std::array<Place*, kMost> chosen{};
   for (Place& place : places_) {
     if (place.waits && now - place.since < kGivenUp) continue;
-    if (place.waits) add_to(asking.unanswered, 1);
+    if (place.waits) add_to(state.unanswered, 1);
     place = {.target = target_of(static_cast<std::size_t>(&place - places_.data())), .since = now};
     frames.solicit(count, source_, place.target);
     chosen[count++] = &place;
@@ -188,54 +189,55 @@ Result<void> Outstanding::ask(const io::Fd& socket, Frames& frames, Asking& aski
   const auto sent = send(socket, frames, count);
   if (!sent) return Unexpected{sent.error()};
   for (std::size_t i = 0; i < *sent; ++i) chosen[i]->waits = true;
-  add_to(asking.asked, *sent);
+  add_to(state.sent, *sent);
   return {};
 }
 
 }  // namespace
 
-Result<void> ask_and_wait(const Asker& asker, std::size_t outstanding, std::size_t cpu,
-                          Asking& asking) {
+Result<void> solicit_and_wait(const Solicitor& solicitor, std::size_t outstanding, std::size_t cpu,
+                              SolicitorState& state) {
   if (auto pinned = io::pin_to_cpu(cpu); !pinned) return pinned;
-  const auto own = link_address(asker.device);
+  const auto own = link_address(solicitor.device);
   if (!own) return Unexpected{own.error()};
-  const auto socket = open_socket(asker.device, ETH_P_IPV6);
+  const auto socket = open_socket(solicitor.device, ETH_P_IPV6);
   if (!socket) return Unexpected{socket.error()};
   Frames frames{*own};
-  Targets targets{asker.prefixes};
-  Outstanding waiting{std::min(outstanding, Outstanding::kMost), asker.source, targets};
-  while (!asking.stopped()) {
-    waiting.take_answers(*socket, frames, asking);
-    if (asking.held()) {
+  Targets targets{solicitor.prefixes};
+  Outstanding waiting{std::min(outstanding, Outstanding::kMost), solicitor.source, targets};
+  while (!state.stopped()) {
+    waiting.read_advertisements(*socket, frames, state);
+    if (state.held()) {
       ::nanosleep(&kHeld, nullptr);
-    } else if (auto asked = waiting.ask(*socket, frames, asking); !asked) {
-      return asked;
+    } else if (auto done = waiting.solicit(*socket, frames, state); !done) {
+      return done;
     }
   }
   return {};
 }
 
-Result<void> ask_only(const Asker& asker, std::uint64_t per_second, Asking& asking) {
-  const auto own = link_address(asker.device);
+Result<void> send_storm(const Solicitor& solicitor, std::uint64_t per_second,
+                        SolicitorState& state) {
+  const auto own = link_address(solicitor.device);
   if (!own) return Unexpected{own.error()};
-  const auto socket = open_socket(asker.device, 0);
+  const auto socket = open_socket(solicitor.device, 0);
   if (!socket) return Unexpected{socket.error()};
   Frames frames{*own};
-  Targets targets{asker.prefixes};
+  Targets targets{solicitor.prefixes};
   const std::chrono::nanoseconds interval{1'000'000'000 * kBatch /
                                           std::max<std::uint64_t>(per_second, 1)};
-  for (auto due = Clock::now(); !asking.stopped();) {
-    const bool is_held = asking.held();
+  for (auto due = Clock::now(); !state.stopped();) {
+    const bool is_held = state.held();
     if (is_held || Clock::now() < due) {
       ::nanosleep(is_held ? &kHeld : &kEarly, nullptr);
       if (is_held) due = Clock::now();
       continue;
     }
     for (std::size_t i = 0; i < kBatch; ++i)
-      frames.solicit(i, targets.beside(asker.source), targets.next());
+      frames.solicit(i, targets.beside(solicitor.source), targets.next());
     const auto sent = send(*socket, frames, kBatch);
     if (!sent) return Unexpected{sent.error()};
-    add_to(asking.asked, *sent);
+    add_to(state.sent, *sent);
     due += interval;
   }
   return {};
