@@ -33,8 +33,8 @@ namespace {
 
 constexpr std::size_t kReads = 64, kReceives = 128;
 constexpr std::size_t kVirtio = io::kVirtioHeaderBytes;
-/// Where the inner packet lies, whichever way it goes: what is added on the way out is what is
-/// taken away on the way in.
+/// The place of the inner packet in its slot, in both directions: outbound adds the headers that
+/// inbound removes.
 ///     virtio  Ethernet  outer IPv4  inner packet ...     on the packet socket
 ///                           virtio  inner packet ...     on TUN
 constexpr std::size_t kInner = kVirtio + ETH_HLEN + proto::kIpv4HeaderBytes;
@@ -49,7 +49,7 @@ class BareLoop {
  public:
   BareLoop(const TunnelEndpoints& ends, const io::NextHop& next_hop);
   [[nodiscard]] Result<void> open(const std::string& name);
-  /// Returns when the device is gone.
+  /// Forwards until the TUN device is deleted.
   [[nodiscard]] Result<void> run() noexcept;
 
  private:
@@ -89,8 +89,7 @@ BareLoop::BareLoop(const TunnelEndpoints& ends, const io::NextHop& next_hop)
   to_outer_.sll_halen = 6;
   to_outer_.sll_protocol = htons(ETH_P_IP);
   to_inner_ = to_outer_;
-  // For the kernel it is the inner packet until the program has seen it; the frame says IPv4
-  // already.
+  // Until the program has run, the kernel sees the inner packet; the frame type is IPv4 already.
   to_inner_.sll_protocol = htons(ETH_P_IPV6);
   for (std::size_t i = 0; i < kReceives; ++i) {
     receive_pieces_[i] = {.iov_base = receive_slots_[i].data(), .iov_len = sizeof(Slot)};
@@ -127,7 +126,7 @@ Result<void> BareLoop::open(const std::string& name) {
   if (!encapsulator) return Unexpected{encapsulator.error()};
   encapsulator_ = std::move(*encapsulator);
   if (auto attached = encapsulator_->attach(next_hop_.interface_index); !attached) return attached;
-  // One header for all super-packets: the kernel writes each segment's length.
+  // All super-packets have the same header: the kernel writes the length of each segment.
   const io::EncapsulatorSlots slots = encapsulator_->slots_of(0);
   std::array<std::byte, proto::kIpv4HeaderBytes> header;
   proto::build_ipv4(header, {.source = ends_.local,
@@ -142,7 +141,7 @@ Result<void> BareLoop::open(const std::string& name) {
   return {};
 }
 
-/// A packet that was read into its slot gets its headers, and a message that sends it.
+/// Adds the headers to a packet that was read into its slot, and a message that sends it.
 void BareLoop::encapsulate(std::size_t index, std::size_t inner_bytes) noexcept {
   Slot& slot = read_slots_[index];
   io::Packet packet{slot, kInner, inner_bytes};
@@ -170,7 +169,7 @@ void BareLoop::encapsulate(std::size_t index, std::size_t inner_bytes) noexcept 
   send_pieces_[index] = {.iov_base = slot.data() + begin, .iov_len = kVirtio + packet.size()};
 }
 
-// What cannot be sent or written is lost, as a full queue loses it.
+// A packet that cannot be sent or written is lost, as in a full queue.
 void BareLoop::send(std::size_t count) noexcept {
   for (std::size_t next = 0; next < count;) {
     const int sent =

@@ -1,10 +1,11 @@
-// The limit: what a tunnel in user space can do at best on this machine. The system calls of
-// culvert with nothing in between: no check, no counter, no table, no checksum; one next hop, known
-// from the start; IPv6 in IPv4, one thread. What it does beside them it cannot do without:
+// bare: the upper limit for a user-space tunnel on this machine. It makes culvert's system calls
+// without checks, counters, tables or checksums. It has one next hop, known from the start, IPv6 in
+// IPv4, and one thread. It does only the necessary work:
 //
-//     out   read TUN until it is empty > a fixed outer header in front > sendmmsg by a packet
-//           socket; what is super-packets the kernel encapsulates and cuts (EncapsulatorProgram)
-//     in    recvmmsg of what the BypassProgram has taken > strip > join neighbours > writev to TUN
+//     out   read TUN until it is empty > add a fixed outer header > sendmmsg() with a packet
+//           socket; the kernel encapsulates and segments super-packets (EncapsulatorProgram)
+//     in    recvmmsg() of packets that the BypassProgram has marked > remove the outer header >
+//           join adjacent packets (GRO) > writev() to TUN
 #pragma once
 
 #include <string>

@@ -16,14 +16,14 @@ using Bytes = std::span<const std::byte>;
 
 constexpr std::size_t kMostBytes = 65'535;
 constexpr std::size_t kPayloadLength = 4;
-constexpr std::size_t kNextHeader = 6;  // all behind it stays: hop limit, addresses, then ports
+constexpr std::size_t kNextHeader = 6;  // from here to the ports all bytes must be equal
 constexpr std::size_t kTransport = proto::kIpv6HeaderBytes;
 constexpr std::size_t kSequence = kTransport + 4, kAcknowledgment = kTransport + 8,
                       kDataOffset = kTransport + 12, kTcpFlags = kTransport + 13,
                       kWindow = kTransport + 14;
 constexpr std::size_t kTcpOptions = kTransport + proto::kTcpHeaderBytes;
 
-/// Up to the payload of TCP or UDP right behind the IPv6 header; 0: it is something else, or tiny.
+/// The size of the IPv6 and TCP or UDP headers; 0 for other or too short packets.
 std::size_t header_bytes_of(Bytes packet) noexcept {
   if (packet.size() <= kTcpOptions) return 0;
   const unsigned protocol = proto::load_u8(packet, kNextHeader);
@@ -84,8 +84,8 @@ bool BareRun::append(Bytes next, const io::Offload& offload) noexcept {
   return true;
 }
 
-/// Lengths, and the pseudo-header's sum in the checksum field: the kernel has to do no more with
-/// it, since what is wanted of it is at most to cut it again.
+/// Writes the lengths, and the sum of the pseudo-header to the checksum field (partial checksum),
+/// as the kernel needs them to segment the super-packet.
 void BareRun::make_super_packet() noexcept {
   const auto size = static_cast<std::uint16_t>(total_bytes_ - kTransport);
   const std::size_t field = is_tcp_ ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset;

@@ -1,6 +1,6 @@
-// Packets that follow each other in one flow, written to TUN as one super-packet: the least that
-// joining them takes. Nothing is verified: two packets are joined if their headers are the same but
-// for what has to differ. For the bare loop; one thread.
+// BareRun: the minimal GRO of `bare`. It joins adjacent packets of one flow to one super-packet for
+// TUN. It verifies nothing: two packets are joined if their headers are equal except for the fields
+// that must differ. One thread.
 #pragma once
 
 #include <sys/uio.h>
@@ -18,14 +18,14 @@ class BareRun {
  public:
   static constexpr std::size_t kMaxPackets = 64;
 
-  /// Begins with an IPv6 packet. It has room in front for a virtio-net header, and may be changed;
-  /// it stays where it is until the run is written, as do all that are taken.
+  /// Starts a run with an IPv6 packet. The bytes of all packets stay valid until the run is
+  /// written. `first` has headroom for a virtio-net header, and its headers are changed.
   void begin(std::span<std::byte> first, const io::Offload& offload) noexcept;
 
-  /// False: it is not of this run, which is to be written now.
+  /// Adds a packet. Returns false if it does not belong to this run: then write the run first.
   [[nodiscard]] bool append(std::span<const std::byte> next, const io::Offload& offload) noexcept;
 
-  /// What writev() takes.
+  /// The pieces of the super-packet, for writev().
   [[nodiscard]] std::span<const iovec> finish() noexcept;
 
   [[nodiscard]] bool is_empty() const noexcept { return count_ == 0; }
@@ -37,7 +37,7 @@ class BareRun {
 
   std::span<std::byte> first_;
   io::Offload offload_{};
-  std::size_t header_bytes_ = 0;  ///< up to the payload; 0: nothing may join
+  std::size_t header_bytes_ = 0;  ///< up to the payload; 0: no packet can be added
   std::size_t total_bytes_ = 0;
   std::size_t count_ = 0;
   bool is_tcp_ = false;

@@ -25,7 +25,7 @@ unsigned count_steps(const Plan& plan) {
   return steps * plan.rounds * static_cast<unsigned>(plan.tunnels.size());
 }
 
-/// Those that can be made. A culvert must; a peer may be missing.
+/// Sets up the tunnels of the plan. Fails if a culvert tunnel fails; others may be missing.
 Result<Tunnels> open_tunnels(Report& report, Progress& progress) {
   Tunnels tunnels;
   for (const TunnelPlan& plan : report.plan.tunnels) {
@@ -50,7 +50,7 @@ struct Place {
   unsigned turn;
 };
 
-/// One turn of each tunnel.
+/// Measures one turn through each tunnel.
 Result<void> take_turns(Tunnels& tunnels, const Work& work, Place place,
                         std::chrono::nanoseconds duration, Report& report, Progress& progress) {
   for (auto& tunnel : tunnels) {

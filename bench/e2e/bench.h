@@ -1,4 +1,5 @@
-// A whole run: all tunnels up, all works in all rounds, and what came of it. One thread.
+// A whole run: sets up all tunnels, measures all works in all rounds, and returns the report. One
+// thread.
 #pragma once
 
 #include "bench/e2e/plan.h"
@@ -6,11 +7,12 @@
 
 namespace culvert::bench {
 
-/// One sentence for what is missing here, before anything is made.
+/// Fails with one sentence if this machine lacks a requirement. Creates nothing.
 [[nodiscard]] Result<void> check_machine();
 
-/// Runs a plan. A peer that is not there is left out; a turn that fails is noted, and the run goes
-/// on. Fails if a culvert cannot be made, or a signal came.
+/// Runs a plan. Other tunnels that this machine does not have are left out. A turn that fails is
+/// noted in the report, and the run continues. Fails if a culvert tunnel cannot be set up, or after
+/// a signal.
 [[nodiscard]] Result<Report> run(const Plan& plan);
 
 }  // namespace culvert::bench

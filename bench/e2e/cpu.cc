@@ -24,13 +24,13 @@ std::optional<pid_t> to_pid(const std::string& text) {
 
 template <class Each>
 void for_each_number_in(const fs::path& folder, Each each) {
-  std::error_code error;  // what ends while we look is not there
+  std::error_code error;  // a thread that ends meanwhile is skipped
   for (fs::directory_iterator it{folder, error}, end; !error && it != end; it.increment(error)) {
     if (const auto pid = to_pid(it->path().filename().string())) each(*pid, it->path());
   }
 }
 
-/// Of the kernel's per-CPU threads; empty where they are out of sight, as in a container.
+/// The ksoftirqd threads of all CPUs. Empty where they are not visible, as in a container.
 const std::vector<pid_t>& softirq_threads() {
   static const std::vector<pid_t> threads = [] {
     std::vector<pid_t> found;
@@ -48,7 +48,8 @@ std::uint64_t ticks_to_nanoseconds(std::uint64_t ticks) {
   return ticks * (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
 }
 
-/// On a CPU, user and system: by the scheduler's clock, or by ticks where it keeps no statistics.
+/// The CPU time of a thread, user and system: from the scheduler's statistics, or in ticks where
+/// the kernel has no such statistics.
 std::uint64_t thread_nanoseconds(const fs::path& task) {
   std::uint64_t nanoseconds = 0;
   if (std::ifstream{task / "schedstat"} >> nanoseconds) return nanoseconds;

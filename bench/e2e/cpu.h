@@ -1,4 +1,4 @@
-// Who uses the CPUs during a turn: by part of the packets' way, and which thread most.
+// The CPU use of a turn: by part of the packets' path, and of the busiest thread.
 #pragma once
 
 #include <sys/types.h>
@@ -14,11 +14,11 @@
 namespace culvert::bench {
 
 enum class Part : std::uint8_t {
-  sender,    ///< who makes the load, or asks
-  out,       ///< the tunnel's process at the sender's end
-  wire,      ///< softirqs that run in nobody's thread: ksoftirqd, and above an idle CPU
-  in,        ///< the tunnel's process at the receiver's end
-  receiver,  ///< who takes the load
+  sender,    ///< the process that sends load or requests
+  out,       ///< the tunnel's process at the sender's endpoint
+  wire,      ///< softirqs outside other threads: in ksoftirqd, and on an idle CPU
+  in,        ///< the tunnel's process at the receiver's endpoint
+  receiver,  ///< the process that receives the load
   other,     ///< the rest of the machine
   idle,
 };
@@ -26,12 +26,12 @@ inline constexpr std::size_t kParts = 7;
 inline constexpr std::array<std::string_view, kParts> kPartNames{"sender",   "out",   "wire", "in",
                                                                  "receiver", "other", "idle"};
 
-/// A softirq above a thread counts as that thread's: a veth pair runs the receiver's input in the
-/// sender's call, so part of the wire is always in `out`.
+/// A softirq that interrupts a thread counts as this thread's time: a veth pair runs the receiver's
+/// RX path in the sender's call, so part of the wire is always in `out`.
 struct CpuUse {
-  std::array<double, kParts> cpus{};  ///< CPUs in use by each part; all of them add up to the CPUs
-  Part busiest = Part::idle;          ///< the part with the busiest thread
-  double busiest_cpu = 0;             ///< of that thread; 1: it has had a CPU all the time
+  std::array<double, kParts> cpus{};  ///< CPUs that each part used; the sum is the number of CPUs
+  Part busiest = Part::idle;          ///< the part of the busiest thread
+  double busiest_cpu = 0;             ///< of the busiest thread; 1: one CPU all the time
 
   [[nodiscard]] double of(Part part) const { return cpus[static_cast<std::size_t>(part)]; }
 };
@@ -50,14 +50,14 @@ struct CpuSnapshot {
   std::uint64_t softirq_nanoseconds = 0;
 };
 
-/// What was used between two moments, on so many CPUs.
+/// The CPU use between two snapshots, on `cpu_count` CPUs.
 [[nodiscard]] CpuUse cpu_use(const CpuSnapshot& before, const CpuSnapshot& after,
                              std::size_t cpu_count);
 
 /// Reads /proc. One thread.
 class CpuMeter {
  public:
-  CpuMeter();  ///< knows the ksoftirqd threads already
+  CpuMeter();  ///< finds the ksoftirqd threads
   void watch(Part part, pid_t process) { watched_.push_back({part, process}); }
   [[nodiscard]] CpuSnapshot snapshot() const;
 
@@ -69,7 +69,7 @@ class CpuMeter {
   std::vector<Watched> watched_;
 };
 
-/// The CPUs that are there.
+/// The number of CPUs of this machine.
 [[nodiscard]] std::size_t cpu_count();
 
 }  // namespace culvert::bench

@@ -1,4 +1,4 @@
-// The program `culvert` that is measured. Any thread.
+// Finds the program `culvert` to measure. Any thread.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace culvert::bench {
 
-/// Its path: beside this program, else where PATH has it; empty: nowhere.
+/// The path of `culvert`: beside this program, otherwise from PATH. Empty if there is none.
 [[nodiscard]] std::string culvert_program();
 
-/// Fails with a sentence if there is none.
+/// Fails with advice if there is no `culvert`.
 [[nodiscard]] Result<void> check_culvert_program();
 
 }  // namespace culvert::bench

@@ -1,4 +1,4 @@
-// The report as programs read it: JSON and CSV.
+// The report as JSON and CSV.
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Three decimals: what lies behind them is noise.
+/// Rounds to three decimals; further digits are noise.
 double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 Json figures_json(std::span<const Figure> figures) {
@@ -83,7 +83,7 @@ std::string number(double value) {
   return text;
 }
 
-/// A field that has a comma or a quote is put in quotes (RFC 4180 2).
+/// Quotes a field with a comma or a quote (RFC 4180 2).
 std::string field(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string quoted = "\"";
@@ -91,7 +91,7 @@ std::string field(const std::string& text) {
   return quoted + "\"";
 }
 
-/// `begin`: the fields in front of the figure's name.
+/// `begin`: the fields before the name of the figure.
 std::string csv_lines(const std::string& begin, std::span<const Figure> figures,
                       const CpuUse& cpu) {
   std::string text;

@@ -7,7 +7,7 @@
 namespace culvert::bench {
 namespace {
 
-/// The smallest lets 1,280 bytes of IPv6 through GRE.
+/// Even with the smallest MTU, IPv6 packets of 1,280 bytes pass through GRE.
 constexpr std::array<std::uint16_t, 4> kMtus{kWireMtuBytes, 1492, 1400, 1320};
 
 }  // namespace
@@ -32,7 +32,8 @@ Result<void> Disturbance::end() {
   return set_wire(true, mtu_bytes_);
 }
 
-// One end goes down, and with it the other's carrier. The MTU is that of both, as on a cable.
+// Taking one device down removes the carrier of the other. Both devices get the same MTU, as on a
+// cable.
 Result<void> Disturbance::set_wire(bool up, std::uint16_t mtu_bytes) {
   if (!up) return tunnel_.end(0).inside([] { return bring_down(kWire); });
   for (std::size_t end = 0; end < kEnds; ++end) {

@@ -1,5 +1,5 @@
-// What goes wrong on the wire during a soak: it is down for a moment, or has another MTU. Driven by
-// the clock of who watches; one thread.
+// Disturbance: disturbs the wire during a soak. It takes the wire down for a moment, or changes its
+// MTU. The caller passes the time. One thread.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@ namespace culvert::bench {
 
 class Disturbance {
  public:
-  /// The first comes some seconds after `now`. The same ones in the same order in every run.
+  /// The first disturbance starts three seconds after `now`. Every run has the same sequence.
   Disturbance(const Tunnel& tunnel, Clock::time_point now) noexcept
       : tunnel_(tunnel), next_(now + kInterval) {}
 
-  /// Begins or ends a disturbance if its time has come.
+  /// Starts or ends a disturbance that is due at `now`.
   [[nodiscard]] Result<void> update(Clock::time_point now);
-  /// Ends the one that is under way: up, with the MTU of the start.
+  /// Ends the current disturbance: the wire is up, with its first MTU.
   [[nodiscard]] Result<void> end();
 
   [[nodiscard]] unsigned count() const noexcept { return count_; }

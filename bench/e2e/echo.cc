@@ -19,7 +19,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr std::size_t kPayloadBytes = 56;  // ping's
+constexpr std::size_t kPayloadBytes = 56;  // as ping
 
 struct Request {
   icmp6_hdr header{};
@@ -32,7 +32,7 @@ nanoseconds to_duration(const timespec& time) {
   return std::chrono::seconds{time.tv_sec} + nanoseconds{time.tv_nsec};
 }
 
-nanoseconds now() {  // of the clock that the kernel's timestamps are of
+nanoseconds now() {  // the clock of the kernel's timestamps
   timespec time{};
   ::clock_gettime(CLOCK_REALTIME, &time);
   return to_duration(time);
@@ -55,7 +55,7 @@ Result<io::Fd> open_socket(const proto::Ipv6Address& to) {
   return socket;
 }
 
-/// When the reply to this request came in; nothing: what was there is none.
+/// Reads one packet. The arrival time if it is the reply to this request; otherwise empty.
 std::optional<nanoseconds> read_reply(int socket, std::uint16_t sequence) {
   Request reply;
   iovec piece{.iov_base = &reply, .iov_len = sizeof reply};
@@ -92,7 +92,7 @@ Result<std::optional<nanoseconds>> Echo::measure(std::chrono::milliseconds timeo
   request.header.icmp6_seq = htons(++sequence_);
   const nanoseconds start = now();
   if (::send(socket_.get(), &request, sizeof request, 0) < 0) {
-    // A tunnel that is not up yet, or whose queue is full: no reply either.
+    // The tunnel is not up yet, or its queue is full: there will be no reply.
     if (auto paused = pause(std::chrono::milliseconds{10}); !paused)
       return Unexpected{paused.error()};
     return Answer{};

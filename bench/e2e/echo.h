@@ -1,5 +1,5 @@
-// Request and response: ICMPv6 echo (RFC 4443 4.1, 4.2), one at a time, timed as ping does: from
-// before the send to the kernel's timestamp of the reply. One thread.
+// Echo: measures latency with ICMPv6 echo (RFC 4443 4.1, 4.2), one request at a time, timed as ping
+// does: from before the send to the kernel's timestamp of the reply. One thread.
 #pragma once
 
 #include <chrono>
@@ -15,10 +15,10 @@ namespace culvert::bench {
 
 class Echo {
  public:
-  /// Asks the other end of the tunnel, from inside the namespace of the near end.
+  /// Opens a socket in the namespace `near` for requests to the remote endpoint's address `to`.
   [[nodiscard]] static Result<Echo> open(const Namespace& near, const proto::Ipv6Address& to);
 
-  /// The round-trip time; nothing: no reply within `timeout`. Fails when a signal stops us.
+  /// The round-trip time of one request; empty: no reply within `timeout`. Fails after a signal.
   [[nodiscard]] Result<std::optional<std::chrono::nanoseconds>> measure(
       std::chrono::milliseconds timeout);
 

@@ -1,4 +1,4 @@
-// How bench makes an Error, and gives one on.
+// Helpers to create an Error.
 #pragma once
 
 #include <string>

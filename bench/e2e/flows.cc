@@ -16,14 +16,14 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kStart{5}, kFinish{2};
-/// A sender that is told to hold has done so after the first; what has not arrived after the second
-/// of silence has been lost; the third is the longest that anybody waits for it.
+/// After the first time a held sender has stopped. Datagrams that have not arrived after the second
+/// time without arrivals are lost. The third is the longest wait for both.
 constexpr milliseconds kQuiet{20}, kSilence{200};
 constexpr std::chrono::seconds kHold{5};
-/// Whatever happens, no load lives longer.
+/// The longest life of a load process.
 constexpr unsigned kLongestSeconds = 2 * 86'400;
 
-/// Another one for each flow, so that nothing of an earlier connection is taken for this one's.
+/// Another port for each flow, so that packets of an earlier connection do not match.
 std::uint16_t next_port() {
   constexpr std::uint16_t kFirst = 5001, kLast = 30'000;
   static std::uint16_t port = kFirst;
@@ -164,7 +164,8 @@ bool Flows::has_ended() noexcept {
 }
 
 Result<void> Flows::finish() {
-  // What is under way when its receiver has gone is answered by the kernel, packet by packet.
+  // The kernel answers every datagram that arrives without a receiver with an ICMP error, so first
+  // wait until no datagrams arrive.
   if (config_.kind == Work::Kind::udp)
     if (auto held = hold(); !held) return held;
   for (unsigned i = 0; i < config_.count; ++i) flows_[i].stop.store(true);
@@ -172,7 +173,7 @@ Result<void> Flows::finish() {
     if (auto paused = pause(milliseconds{1}); !paused) return paused;
   }
   Result<void> result;
-  for (Pair& pair : pairs_) {  // the receiver first: its end is a reset for the sender
+  for (Pair& pair : pairs_) {  // the receiver first: its end resets the sender's connection
     for (Process* process : {&pair.receiver, &pair.sender}) {
       if (auto stopped = process->stop(); !stopped && result) result = std::move(stopped);
     }

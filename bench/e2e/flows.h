@@ -1,5 +1,5 @@
-// Flows of load through a tunnel, from one end to the other: the processes that make and take it,
-// and the counters they share with us. One thread.
+// Flows: the load through a tunnel. It runs sender and receiver processes, and reads the counters
+// that they share with this process. One thread.
 #pragma once
 
 #include <chrono>
@@ -19,35 +19,35 @@ namespace culvert::bench {
 struct FlowsConfig {
   Work::Kind kind = Work::Kind::tcp;
   unsigned count = 1;
-  Datagrams datagrams{};   ///< of UDP
-  std::size_t sender = 0;  ///< the end at which the senders are
+  Datagrams datagrams{};   ///< UDP
+  std::size_t sender = 0;  ///< index of the endpoint with the senders
   bool verify = false;     ///< TCP: compare every byte
 };
 
 class Flows {
  public:
-  /// Returns when every flow flows.
+  /// Starts all processes and returns when every flow has received data.
   [[nodiscard]] static Result<Flows> start(Path& path, const FlowsConfig& config);
 
   /// Bytes (TCP) or datagrams (UDP) so far.
   [[nodiscard]] std::uint64_t received() const noexcept;
   [[nodiscard]] std::uint64_t sent() const noexcept;
   [[nodiscard]] std::uint64_t not_in_order() const noexcept;
-  /// TCP: of the senders' connections.
+  /// TCP: the sum over the senders' connections.
   [[nodiscard]] std::uint64_t retransmissions() const noexcept;
   [[nodiscard]] std::uint32_t mss_bytes() const noexcept;
 
-  /// TCP: nothing that came, so far, was not what was sent. True without `verify`.
+  /// TCP: whether all received bytes so far equal the sent bytes. True without `verify`.
   [[nodiscard]] bool is_equal() const noexcept;
 
-  /// UDP: the senders send no more until resume(), and what they have sent has arrived, or will not.
+  /// UDP: stops the senders until resume(), and waits until every datagram has arrived or is lost.
   [[nodiscard]] Result<void> hold();
   void resume() noexcept;
 
   void watch(CpuMeter& meter) const;
   [[nodiscard]] Result<void> check_running();
-  /// Ends all of them in order; by force what does not end by itself, as a connection does not
-  /// that waits for a retransmission. Fails if one of them did.
+  /// Ends all processes in order. Kills a process that does not end, for example because its
+  /// connection waits for a retransmission. Fails if a process has failed.
   [[nodiscard]] Result<void> finish();
 
  private:

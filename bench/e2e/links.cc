@@ -37,7 +37,7 @@ Result<void> add(rtnl_link* link, const std::string& name) {
   return fail(error == -NLE_OPNOTSUPP ? EOPNOTSUPP : 0, "add link", name, nl_geterror(error));
 }
 
-/// As the kernel's attributes want it: four bytes in network order.
+/// The address as a netlink attribute: four bytes in network byte order.
 std::uint32_t to_wire(proto::Ipv4Address address) {
   std::uint32_t result = 0;
   std::memcpy(&result, address.bytes.data(), sizeof result);

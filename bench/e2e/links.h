@@ -1,4 +1,4 @@
-// Devices that bench makes (rtnetlink, by libnl-3) and their settings. One thread.
+// Creates and configures network devices (rtnetlink, with libnl-3). One thread.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace culvert::bench {
 
-/// A veth pair: a device `name` in either namespace.
+/// Creates a veth pair: a device `name` in each namespace.
 [[nodiscard]] Result<void> add_veth(const std::string& name, const Namespace& a,
                                     const Namespace& b);
 
@@ -22,23 +22,23 @@ struct TunnelEndpoints {
   proto::Ipv4Address remote;
 };
 
-/// A tunnel of the kernel's own, over the device `wire` of the calling thread's namespace. Fails
-/// with EOPNOTSUPP if the kernel has none of this kind.
+/// Creates a kernel tunnel over the device `wire` of the calling thread's namespace. Fails with
+/// EOPNOTSUPP if the kernel does not have this kind.
 [[nodiscard]] Result<void> add_kernel_tunnel(KernelTunnel kind, const std::string& name,
                                              const std::string& wire, const TunnelEndpoints& ends);
 
 /// The link-layer address of a device of the calling thread's namespace.
 [[nodiscard]] Result<io::EthernetAddress> link_address(const std::string& device);
 
-/// Gives a device of the calling thread's namespace its MTU and address, and brings it up.
+/// Sets MTU and address of a device of the calling thread's namespace and brings it up.
 [[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes,
                                     const proto::Ipv6Prefix& address);
 [[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes,
                                     const proto::Ipv4Prefix& address);
-/// The same without an address. MTU 0: as it is.
+/// The same without an address. MTU 0: the MTU stays unchanged.
 [[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes = 0);
 
-/// Takes it down; it keeps its addresses.
+/// Takes a device down. It keeps its addresses.
 [[nodiscard]] Result<void> bring_down(const std::string& device);
 
 }  // namespace culvert::bench

@@ -1,4 +1,4 @@
-// What a run was made on. Any thread.
+// The machine of a run. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,15 @@ namespace culvert::bench {
 struct Machine {
   std::string kernel;  ///< "Linux 6.18.5"
   std::size_t cpus = 0;
-  double load_average = 0;  ///< before it began
+  double load_average = 0;  ///< before the run
 
-  /// As it is now.
+  /// The current state of this machine.
   [[nodiscard]] static Machine look();
-  /// What else ran would be seen in the figures.
+  /// Whether other processes use so much CPU time that it affects the figures.
   [[nodiscard]] bool was_busy() const;
 };
 
-/// "Linux 6.18.5, 2 CPUs.", and a line more if it was busy.
+/// "Linux 6.18.5, 2 CPUs.", and another line if the machine was busy.
 [[nodiscard]] std::string to_text(const Machine& machine);
 
 }  // namespace culvert::bench

@@ -25,7 +25,7 @@ CpuMeter meter_for(const Tunnel& tunnel) {
   return meter;
 }
 
-/// CPU time of the tunnel's processes for each full segment that came through.
+/// CPU time of the tunnel's processes per received full-size segment.
 std::optional<double> cpu_per_packet(const Tunnel& tunnel, const CpuUse& cpu, double bytes_a_second,
                                      double mss_bytes) {
   if (!tunnel.process(0) || bytes_a_second <= 0) return std::nullopt;
@@ -33,7 +33,7 @@ std::optional<double> cpu_per_packet(const Tunnel& tunnel, const CpuUse& cpu, do
   return (cpu.of(Part::out) + cpu.of(Part::in)) * kNanoseconds / (bytes_a_second / mss_bytes);
 }
 
-/// Counters at a moment, and their speed between two.
+/// Counters at one time, and their rates between two times.
 struct Count {
   std::uint64_t received;
   std::uint64_t sent;
@@ -41,7 +41,7 @@ struct Count {
   CpuSnapshot cpu;
 };
 
-/// What was sent on the wire, a packet on average. Fails if that is more than fits a cable.
+/// The average bytes of a packet on the wire. Fails if that is larger than the MTU allows.
 Result<double> wire_bytes_per_packet(const SentCount& before, const SentCount& after) {
   const double packets = static_cast<double>(after.packets - before.packets);
   if (packets <= 0) return 0.0;
@@ -94,7 +94,7 @@ Result<Turn> measure_load(Tunnel& tunnel, const Work& work, nanoseconds duration
   return turn;
 }
 
-/// Asks for a while, sleeping in between; adds what came back to `turn`.
+/// Sends echo requests for a while, with pauses. Adds the round-trip times to `turn`.
 Result<void> ask_for(Tunnel& tunnel, nanoseconds duration, Turn& turn) {
   double lost = 0;
   for (const auto end = Clock::now() + duration; Clock::now() < end;) {

@@ -1,4 +1,4 @@
-// One turn: one work through one tunnel for a moment. One thread.
+// One turn: measures one work through one tunnel for a short time. One thread.
 #pragma once
 
 #include <chrono>
@@ -8,15 +8,15 @@
 
 namespace culvert::bench {
 
-/// How long one turn is at most: the speed of the machine drifts within seconds.
+/// The longest time of one turn: the speed of the machine drifts within seconds.
 inline constexpr std::chrono::milliseconds kLoadTurn{1000}, kLatencyTurn{500};
-inline constexpr std::chrono::milliseconds kWarmUp{100};    ///< TCP's slow start; queues that fill
-inline constexpr std::chrono::milliseconds kDrainTime{30};  ///< queues that empty, before the next
+inline constexpr std::chrono::milliseconds kWarmUp{100};    ///< TCP slow start; queues fill
+inline constexpr std::chrono::milliseconds kDrainTime{30};  ///< queues drain before the next turn
 
-/// The turns that a work's seconds are cut into.
+/// The number of turns for the seconds of a work.
 [[nodiscard]] unsigned turns_of(const Work& work, std::chrono::seconds duration);
 
-/// Fills in figures, CPU use and samples; the rest is the caller's.
+/// Measures one turn. Sets figures, CPU use and samples; the caller sets the other members.
 [[nodiscard]] Result<Turn> measure(Tunnel& tunnel, const Work& work,
                                    std::chrono::nanoseconds duration);
 

@@ -14,20 +14,21 @@ io::Fd Namespace::current() {
   return io::Fd{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)};
 }
 
-void Namespace::return_to(const io::Fd& home) noexcept {
-  // Where we came from is open: this cannot fail, and nothing may go on in a wrong namespace.
-  if (::setns(home.get(), CLONE_NEWNET) != 0) std::terminate();
+void Namespace::return_to(const io::Fd& previous) noexcept {
+  // The descriptor is open, so this cannot fail. The program must not continue in a wrong
+  // namespace.
+  if (::setns(previous.get(), CLONE_NEWNET) != 0) std::terminate();
 }
 
 Result<Namespace> Namespace::make() {
-  const io::Fd home = current();
-  if (!home) return fail(errno, "open", "/proc/thread-self/ns/net", "is /proc mounted?");
+  const io::Fd previous = current();
+  if (!previous) return fail(errno, "open", "/proc/thread-self/ns/net", "is /proc mounted?");
   if (::unshare(CLONE_NEWNET) != 0) {
     return fail(errno, "make", "a network namespace",
                 "needs root; in a container more than CAP_NET_ADMIN (Docker: --privileged)");
   }
   io::Fd made = current();
-  return_to(home);
+  return_to(previous);
   if (!made) return fail(errno, "open", "a new network namespace");
   return Namespace{std::move(made)};
 }

@@ -9,7 +9,7 @@
 namespace culvert::bench {
 namespace {
 
-/// Segmentation, coalescing, checksums, and packets in pieces, by the kernel's names for them.
+/// GSO, GRO, checksums and scatter-gather, by the kernel's names of the features.
 bool is_offload(std::string_view name) {
   for (const std::string_view part :
        {"segmentation", "gso", "gro", "lro", "checksum", "scatter-gather"}) {

@@ -1,5 +1,5 @@
-// The offloads of a network device (ethtool ioctls), so that packets on the wire are as on a cable:
-// at most as large as the MTU, checksums finished.
+// Switches off the offloads of a network device (ethtool ioctls), so that packets on the wire are
+// as on a cable: at most as large as the MTU, with complete checksums.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace culvert::bench {
 
-/// Switches off segmentation, coalescing, scatter-gather and checksum offloads of a device in the
-/// calling thread's namespace, and looks that they are off.
+/// Switches off GSO, GRO, scatter-gather and checksum offloads of a device in the calling thread's
+/// namespace. Fails if one of them stays on.
 [[nodiscard]] Result<void> switch_off_offloads(const std::string& device);
 
 }  // namespace culvert::bench

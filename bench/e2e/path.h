@@ -1,4 +1,5 @@
-// What load goes through: a tunnel, with a namespace and an address at either end. One thread.
+// Path: the path of the load. It has two endpoints, each with a namespace and an address. One
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +15,11 @@ class Path {
  public:
   virtual ~Path() = default;
 
-  /// For people.
+  /// The name in reports.
   [[nodiscard]] virtual const std::string& name() const noexcept = 0;
-  /// 0 or 1.
+  /// The namespace of an endpoint. `index`: 0 or 1.
   [[nodiscard]] virtual const Namespace& end(std::size_t index) const noexcept = 0;
-  /// Where the other end finds this one.
+  /// The address of endpoint `end`, as the other endpoint uses it.
   [[nodiscard]] virtual proto::Ipv6Address address(std::size_t end) const noexcept = 0;
   [[nodiscard]] virtual Result<void> check_running() = 0;
 

@@ -23,10 +23,10 @@ constexpr auto kWorks = std::to_array<Work>({
     {"latency-loaded", "Latency, while one TCP flow runs", Work::Kind::latency, 1, 0},
 });
 
-/// What --tunnels takes, and the kinds it stands for.
+/// The values of --tunnels, and the kinds of tunnels that each selects.
 struct TunnelWord {
   std::string_view word;
-  std::string_view mode;  ///< of culvert; empty: each of --mode
+  std::string_view mode;  ///< mode of culvert; empty: every value of --mode
   std::vector<Kind> kinds;
 };
 
@@ -52,7 +52,7 @@ std::string_view name_of(Kind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-/// Every way to choose one value for each option.
+/// All combinations of one value per option.
 std::vector<std::vector<program::OptionText>> combinations(
     const std::vector<OptionValues>& options) {
   std::vector<std::vector<program::OptionText>> all(1);
@@ -69,7 +69,7 @@ std::vector<std::vector<program::OptionText>> combinations(
   return all;
 }
 
-/// Only what tells one from the others is part of the name.
+/// The name has only the options with several values.
 std::string name_of(const std::string& mode, const std::vector<program::OptionText>& chosen,
                     const std::vector<OptionValues>& options) {
   std::string name = "culvert-" + mode;

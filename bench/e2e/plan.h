@@ -1,4 +1,4 @@
-// What is to be measured, from what was asked for; checked before anything is made. Any thread.
+// The plan of a run: made from the arguments and checked before anything is created. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,13 @@ namespace culvert::bench {
 struct Work {
   enum class Kind : std::uint8_t { tcp, udp, latency };
   std::string_view name;   ///< "udp64"
-  std::string_view title;  ///< of its table
+  std::string_view title;  ///< title of its table
   Kind kind;
-  unsigned flows = 0;          ///< TCP connections; with latency: that run meanwhile
-  unsigned payload_bytes = 0;  ///< of UDP
+  unsigned flows = 0;          ///< TCP connections; for latency: background connections
+  unsigned payload_bytes = 0;  ///< UDP
 };
 
-/// All there are, in the order in which they are done.
+/// All works, in the order of measuring.
 [[nodiscard]] std::span<const Work> all_works();
 
 struct TunnelPlan {
@@ -29,16 +29,16 @@ struct TunnelPlan {
   Kind kind;
   std::string name;                          ///< "culvert-sit", "culvert-sit/receive=raw"
   std::string mode;                          ///< of culvert: sit or gre
-  std::vector<program::OptionText> options;  ///< of culvert run
+  std::vector<program::OptionText> options;  ///< for `culvert run`
 };
 
-/// One option of `culvert run`, and the values with which it is to be measured.
+/// One option of `culvert run`, and the values to measure.
 struct OptionValues {
   std::string name;
   std::vector<std::string> values;
 };
 
-/// As the command line gives it.
+/// The arguments of the command line.
 struct Arguments {
   std::vector<std::string> tunnels{"culvert", "single", "socat", "vxlan", "kernel"};
   std::vector<std::string> modes{"sit", "gre"};
@@ -52,17 +52,18 @@ struct Plan {
   std::vector<TunnelPlan> tunnels;
   std::vector<Work> works;
   unsigned rounds = 0;
-  unsigned seconds = 0;  ///< of each work through each tunnel in each round
+  unsigned seconds = 0;  ///< per work, tunnel and round
 };
 
-/// Fails, with what to do, if the words make no sense; what `culvert run` would refuse too.
+/// Makes a plan. Fails, with advice, if an argument is invalid, or if `culvert run` would refuse an
+/// option.
 [[nodiscard]] Result<Plan> make_plan(const Arguments& arguments);
 
-/// A sentence about a word of an option that is none of those that there are.
+/// The error for an unknown value of an option. `known`: the valid values.
 [[nodiscard]] Unexpected<Error> refuse(std::string_view option, const std::string& word,
                                        const std::vector<std::string_view>& known);
 
-/// The words of `culvert run` behind the device's name, for one end.
+/// The arguments of `culvert run` behind the device's name, for one endpoint.
 [[nodiscard]] std::vector<std::string> culvert_arguments(const std::string& mode, std::size_t end);
 
 }  // namespace culvert::bench

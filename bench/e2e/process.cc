@@ -21,8 +21,8 @@
 namespace culvert::bench {
 namespace {
 
-/// A mount namespace whose /run is empty: two programs of one kind do not meet there, and nothing
-/// of theirs stays.
+/// Enters a mount namespace with an empty /run, so that two programs of one kind do not share
+/// files, and no file stays.
 Result<void> hide_run() {
   if (::unshare(CLONE_NEWNS) != 0) return fail(errno, "make", "a mount namespace");
   if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
@@ -36,7 +36,7 @@ Result<void> hide_run() {
 
 Result<void> become_child(pid_t parent, const Namespace& where, int output) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);  // it has died before we asked to be told
+  if (::getppid() != parent) ::_exit(1);  // the parent died before prctl()
   ::setsid();
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(number, SIG_DFL);
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);

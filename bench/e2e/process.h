@@ -1,5 +1,5 @@
-// Child processes in a namespace of the rig. A child dies with us, whatever ends us; it has a
-// session of its own (Ctrl-C comes to us alone) and writes what it has to say into memory. One
+// Process: a child process in a namespace of the rig. A child dies with this process, however it
+// ends. It has its own session, so it does not receive Ctrl-C, and its stderr is in memory. One
 // thread.
 #pragma once
 
@@ -18,23 +18,23 @@
 
 namespace culvert::bench {
 
-/// A program, and what it finds when it starts.
+/// A program to start, and the files that it needs.
 struct Program {
   struct File {
     std::string name;
     std::string text;
   };
-  std::vector<std::string> command;  ///< the program is looked for in PATH
-  std::vector<File> files{};         ///< in its /run, which has nothing else
-  std::optional<std::size_t> cpu{};  ///< the one that it may use, counted around; nothing: all
+  std::vector<std::string> command;  ///< program (searched in PATH) and arguments
+  std::vector<File> files{};         ///< the only contents of its /run
+  std::optional<std::size_t> cpu{};  ///< its only CPU, modulo the number of CPUs; empty: all
 };
 
 class Process {
  public:
-  /// What a child does; its error is what it has to say. Runs in a copy of this process: no
-  /// destructor of the copy runs.
+  /// The code of a child. The child prints an error to its stderr. It runs in a copy of this
+  /// process whose destructors never run.
   using Body = std::function<Result<void>()>;
-  /// `name`: for people: "socat at end a".
+  /// Starts a child. `name`: its name in messages, "socat at end a".
   [[nodiscard]] static Result<Process> start(const Namespace& where, std::string name,
                                              const Body& body);
   [[nodiscard]] static Result<Process> start(const Namespace& where, std::string name,
@@ -47,15 +47,15 @@ class Process {
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
-  /// Fails, with the last line that it wrote, if it has ended.
+  /// Fails if the child has ended, with the last line of its output.
   [[nodiscard]] Result<void> check_running();
   [[nodiscard]] bool has_ended() noexcept;
-  /// All that it has written so far.
+  /// The child's stderr so far.
   [[nodiscard]] std::string output() const;
-  /// In memory now, to the page; 0: it has ended.
+  /// Its resident memory (RSS) now; 0 if it has ended.
   [[nodiscard]] std::uint64_t resident_kib() const;
-  /// SIGTERM if it still runs, and SIGKILL if that does not help soon. Fails, with the last line
-  /// that it wrote, if it had ended before and its exit status is not 0.
+  /// Ends the child with SIGTERM, and with SIGKILL after a while. Fails, with the last line of its
+  /// output, if the child had ended before with an exit status other than 0.
   Result<void> stop();
 
  private:
@@ -70,7 +70,7 @@ class Process {
   io::Fd output_;
 };
 
-/// Where PATH has a program of this name; empty: nowhere.
+/// The path of a program in PATH; empty if there is none.
 [[nodiscard]] std::string find_program(const std::string& name);
 
 }  // namespace culvert::bench

@@ -8,7 +8,7 @@ namespace culvert::bench {
 namespace {
 
 void write_out(const std::string& text) {
-  // Who does not read stderr misses it; the figures do not depend on it.
+  // Errors are ignored: the figures do not depend on this line.
   (void)!::write(STDERR_FILENO, text.data(), text.size());
 }
 

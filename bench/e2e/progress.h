@@ -1,5 +1,5 @@
-// What happens, on stderr: on a terminal one line that is overwritten, otherwise a line for each
-// work of each round. One thread.
+// Progress: shows the progress of a run on stderr. On a terminal it overwrites one line, otherwise
+// it prints a line per work and round. One thread.
 #pragma once
 
 #include <chrono>
@@ -15,13 +15,13 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// What is being done now: shown on a terminal only.
+  /// Shows the current step, on a terminal only.
   void show_step(std::string_view what);
-  /// One of the steps is done.
+  /// Counts a finished step.
   void step_done() { ++done_; }
-  /// A line that stays.
+  /// Prints a permanent line.
   void note(std::string_view line);
-  /// A line that stays unless this is a terminal, where show_step() has said it.
+  /// Prints a permanent line, except on a terminal, where show_step() has shown it.
   void milestone(std::string_view line);
 
  private:

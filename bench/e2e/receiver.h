@@ -1,4 +1,4 @@
-// The receiving sockets of the tunnels that bench makes itself. One thread.
+// The RX sockets of the tunnels `single` and `bare`. One thread.
 #pragma once
 
 #include "io/fd.h"
@@ -7,8 +7,8 @@
 namespace culvert::bench {
 
 struct Receiver {
-  io::Fd packets;  ///< a packet socket: protocol 41, from the wire, with virtio-net headers
-  /// Without it the kernel answers protocol unreachable to each packet that the other one taps.
+  io::Fd packets;  ///< packet socket: protocol 41, from the wire, with virtio-net headers
+  /// Without it the kernel answers protocol unreachable to every packet that `packets` receives.
   io::Fd guard;
 };
 

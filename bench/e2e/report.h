@@ -1,4 +1,4 @@
-// The report as people and as programs read it. Any thread.
+// Formats a report: table, JSON, CSV. Any thread.
 #pragma once
 
 #include <span>
@@ -8,13 +8,14 @@
 
 namespace culvert::bench {
 
-/// A table for each work: figures, ratios to socat, VXLAN and single, what bounded them.
+/// A table per work: figures, ratios to socat, VXLAN and single, and the busiest thread.
 [[nodiscard]] std::string to_table(const Report& report);
 
-/// All of it: settings, every turn, medians with ratios. Ends with a newline.
+/// JSON: settings, every turn, medians with ratios. Ends with a newline.
 [[nodiscard]] std::string to_json(const Report& report);
 
-/// A line for each figure of each turn, then of each median: round,turn,tunnel,work,figure,value.
+/// CSV: a line per figure of each turn, then of each median:
+/// round,turn,tunnel,work,figure,value.
 [[nodiscard]] std::string to_csv(const Report& report);
 
 /// The deciding figure of each tunnel in these turns, which are of one work:

@@ -1,4 +1,4 @@
-// What was measured, and its medians. Plain values; any thread.
+// The measured values of a run, and their medians. Plain values; any thread.
 #pragma once
 
 #include <span>
@@ -14,19 +14,19 @@
 namespace culvert::bench {
 
 struct Figure {
-  std::string name;  ///< its unit last: "mbit_per_second"
+  std::string name;  ///< the unit is its last part: "mbit_per_second"
   double value = 0;
 };
 
-/// What one turn of one work through one tunnel gave.
+/// The result of one turn of one work through one tunnel.
 struct Turn {
   std::string tunnel;
   std::string work;
   unsigned round = 0;  ///< from 1
-  unsigned turn = 0;   ///< of the round, from 1
+  unsigned turn = 0;   ///< within the round, from 1
   std::vector<Figure> figures;
   CpuUse cpu;
-  std::vector<double> samples_us;  ///< of latency: each reply's round-trip time, sorted
+  std::vector<double> samples_us;  ///< latency: round-trip time of each reply, sorted
 };
 
 /// All turns of one work through one tunnel.
@@ -34,14 +34,14 @@ struct Summary {
   std::string tunnel;
   std::string work;
   std::size_t turns = 0;
-  /// Medians of the turns'; but p99_us, which is that of all samples together.
+  /// Medians of the turns, except p99_us, which is computed from all samples.
   std::vector<Figure> figures;
-  CpuUse cpu;  ///< medians; the busiest part is the one that was it most often
+  CpuUse cpu;  ///< medians; the busiest part is the most frequent one
 };
 
 struct Failed {
   std::string tunnel;
-  std::string work;  ///< empty: the tunnel could not be made
+  std::string work;  ///< empty: the tunnel could not be set up
   std::string reason;
 };
 
@@ -49,25 +49,24 @@ struct Report {
   Plan plan;
   Machine machine;
   std::vector<Turn> turns;
-  std::vector<Failed> left_out;  ///< peers that are not on this machine
+  std::vector<Failed> left_out;  ///< tunnels that this machine does not have
   std::vector<Failed> failed;
 };
 
-/// The value of a figure; null: there is none.
+/// The value of a figure; null if there is no such figure.
 [[nodiscard]] const double* find_figure(std::span<const Figure> figures, std::string_view name);
 
-/// The middle one, or the mean of the two in the middle; 0 of none.
+/// The median: the middle value, or the mean of the two middle values. 0 without values.
 [[nodiscard]] double median(std::vector<double> values);
 
-/// The value below which `share` (0 to 1) of the values lie; 0 of none.
+/// The value below which `share` (0 to 1) of the values lie. 0 without values.
 [[nodiscard]] double percentile(std::vector<double> values, double share);
 
-/// In the order of the plan; what has no turns is not there.
+/// The summaries in the order of the plan, without those that have no turns.
 [[nodiscard]] std::vector<Summary> summarize(const Report& report);
 
-/// Where a tunnel stands beside another in a figure: the median of the ratios of turns that
-/// followed each other, so that a machine whose speed drifts does not decide. 0: there is no such
-/// pair.
+/// The ratio of a tunnel's figure to that of tunnel `other`: the median of the ratios of adjacent
+/// turns, so that the drift of the machine has little influence. 0 if there is no such pair.
 [[nodiscard]] double ratio_to(const Report& report, const Summary& summary, std::string_view other,
                               std::string_view figure);
 
@@ -78,7 +77,7 @@ inline constexpr std::string_view kMbit = "mbit_per_second", kRetransmissions = 
                                   kNotInOrder = "not_in_order", kP50 = "p50_us", kP99 = "p99_us",
                                   kLost = "lost", kWireBytes = "wire_bytes_per_packet";
 
-/// The figure that decides: its ratios are shown.
+/// The main figure of a kind of work. Reports show its ratios.
 [[nodiscard]] std::string_view main_figure(Work::Kind kind);
 
 }  // namespace culvert::bench

@@ -44,7 +44,7 @@ SentCount count_sent(const Namespace& where, const std::string& device) {
       std::string name;
       if (!(fields >> name) || name != device + ":") continue;
       std::uint64_t skipped = 0;
-      for (int field = 0; field < 8; ++field) fields >> skipped;  // what was received
+      for (int field = 0; field < 8; ++field) fields >> skipped;  // the RX counters
       SentCount count;
       fields >> count.bytes >> count.packets;
       return count;

@@ -1,4 +1,4 @@
-// The rig of one tunnel: two namespaces joined by a veth pair, as on a cable.
+// Rig: two namespaces for one tunnel, joined by a veth pair that acts like a cable.
 //
 //     namespace a                                        namespace b
 //     fd00:c::1 [tunnel] 192.0.2.1 ---- wire ---- 192.0.2.2 [tunnel] fd00:c::2
@@ -23,7 +23,7 @@ inline constexpr std::uint16_t kWireMtuBytes = 1500;
 [[nodiscard]] proto::Ipv4Prefix outer_address(std::size_t end);
 [[nodiscard]] proto::Ipv6Prefix inner_address(std::size_t end);
 
-/// What a device has sent.
+/// The TX counters of a device.
 struct SentCount {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
@@ -33,9 +33,9 @@ struct SentCount {
 struct Rig {
   std::array<Namespace, kEnds> ends;
 
-  /// Everything up but the tunnel; every offload of the wire off; TCP's buffer sizes those of
-  /// Debian, whatever this machine's are, so that numbers of two machines can be compared; no TCP
-  /// connection inherits what an earlier one has learned.
+  /// Sets everything up except the tunnel. All offloads of the wire are off. The TCP buffer sizes
+  /// are those of Debian, so that figures of two machines can be compared. TCP connections do not
+  /// inherit metrics of earlier connections.
   [[nodiscard]] static Result<Rig> build();
 };
 

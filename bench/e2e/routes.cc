@@ -33,7 +33,7 @@ struct Kind {
   std::uint32_t table;
 };
 
-/// `router`: null: none.
+/// `router`: null for a route without a router.
 template <class Prefix, class Address>
 Result<void> add(const Prefix& to, const std::string& device, const Address* router, Kind kind) {
   const unsigned index = ::if_nametoindex(device.c_str());

@@ -1,4 +1,4 @@
-// Memory that a process shares with the children that it starts from now on. Any thread.
+// Shared<T>: memory that a process shares with the children that it starts later. Any thread.
 #pragma once
 
 #include <sys/mman.h>
@@ -24,8 +24,8 @@ struct Unmap {
 template <class T>
 using Shared = std::unique_ptr<T[], Unmap>;
 
-/// So many of them, as their constructor makes them. They are never destroyed, so they must not
-/// need to be.
+/// Creates `count` default-constructed objects. They are never destroyed, so T must have a trivial
+/// destructor.
 template <class T>
 requires std::is_trivially_destructible_v<T> Result<Shared<T>> share(std::size_t count) {
   const std::size_t bytes = count * sizeof(T);

@@ -37,14 +37,15 @@ Result<io::Fd> open_plain_tun(const std::string& name) {
   return fd;
 }
 
-/// Our sockets do not block; this loop is of the kind that does.
+/// Our sockets are non-blocking, but this loop needs blocking reads.
 Result<void> make_blocking(const io::Fd& fd) {
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags >= 0 && ::fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) == 0) return {};
   return fail(errno, "make blocking", "socket");
 }
 
-// What cannot be sent or written is lost, as a full queue loses it; only reading ends the loop.
+// A packet that cannot be sent or written is lost, as in a full queue. Only a read error ends the
+// loop.
 void forward_out(int tun, int socket, const TunnelEndpoints& ends) {
   io::set_thread_name("single-out");
   static Buffer buffer;
@@ -97,7 +98,7 @@ Result<void> run_single(const std::string& name, const TunnelEndpoints& ends) {
   }
   std::thread out{forward_out, tun->get(), sender->get(), ends};
   forward_in(receiver->packets.get(), tun->get());
-  return fail(errno, "receive", "packets");  // and the process ends, with the other thread
+  return fail(errno, "receive", "packets");  // the process ends, and the other thread with it
 }
 
 }  // namespace culvert::bench

@@ -1,6 +1,6 @@
-// The reference: a tunnel as such tools are usually written. IPv6 in IPv4, one packet a system
-// call, a thread each way that sleeps when there is nothing; no offloads. Its sockets are those of
-// culvert: AF_PACKET in, raw IPv4 out.
+// single: the reference, a tunnel of the usual design. IPv6 in IPv4, one packet per system call,
+// one thread per direction that sleeps when it is idle, no offloads. It has the same kinds of
+// sockets as culvert: AF_PACKET for RX, raw IPv4 for TX.
 #pragma once
 
 #include "bench/e2e/links.h"

@@ -22,14 +22,14 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kSampleInterval{10};
 constexpr std::size_t kPayloadBytes = 64;
-/// About 100,000 packets/s. Without it nearly all of TCP's acknowledgments are lost in front of the
-/// tunnel, in the device's full queue, and the connection starves.
+/// About 100,000 packets/s. Without this limit the device's queue is full, almost all TCP
+/// acknowledgments are lost there, and the connection starves.
 constexpr std::chrono::microseconds kUdpInterval{500};
-/// At start: of a process with one worker, and of each further one, which has its own buffers.
+/// Memory at the start: of a process with one worker, and of each further worker with its buffers.
 constexpr std::uint64_t kMemoryLimitKib = 32 * 1024, kWorkerLimitKib = 16 * 1024;
 constexpr std::uint64_t kSpreadLimitKib = 1024;
 
-/// The child's /run is its own; its root leads there.
+/// The child has its own /run; /proc/PID/root leads to it.
 Result<std::string> show(const Process& process) {
   return program::send_request("/proc/" + std::to_string(process.pid()) + "/root" +
                                    program::default_control_path(kTunnelDevice),
@@ -118,7 +118,7 @@ std::string counters_line(char name, const SoakEnd& end) {
          text(end.receive_queue_full) + " more lost in a full receive buffer\n";
 }
 
-/// As asked for; the plan has been checked.
+/// The number of workers in the plan, which has been checked.
 unsigned workers_of(const TunnelPlan& plan) {
   for (const auto& [name, value] : plan.options) {
     if (name != "workers") continue;
@@ -171,8 +171,8 @@ Result<Soak> soak(const TunnelPlan& plan, std::chrono::seconds duration, bool di
     soak.ends[i].resident_at_start_kib = (*tunnel)->process(i)->resident_kib();
   if (auto loaded = load_and_watch(**tunnel, disturb, soak); !loaded)
     return Unexpected{loaded.error()};
-  constexpr std::chrono::seconds kOnTheWay{1};  // for packets that still are
-  if (auto paused = pause(kOnTheWay); !paused) return Unexpected{paused.error()};
+  constexpr std::chrono::seconds kDrain{1};  // packets in flight arrive
+  if (auto paused = pause(kDrain); !paused) return Unexpected{paused.error()};
   if (auto read = read_counters(**tunnel, soak); !read) return Unexpected{read.error()};
   return soak;
 }

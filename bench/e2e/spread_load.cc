@@ -49,16 +49,16 @@ proto::Ipv6Address address_of(const sockaddr_in6& socket_address) noexcept {
   return address;
 }
 
-/// A batch of whole packets, one behind the other.
+/// A batch of whole packets in one buffer.
 class Packets {
  public:
   Packets(const SpreadEndpoints& ends, const Datagrams& config);
-  Packets(const Packets&) = delete;  // the messages point into it
+  Packets(const Packets&) = delete;  // the messages point into this object
   Packets& operator=(const Packets&) = delete;
 
-  /// New destinations, and numbers from `first` on.
+  /// Writes new destinations, and sequence numbers from `first` on.
   void renew(std::uint64_t first) noexcept;
-  /// What the queue has no room for is skipped.
+  /// Sends the batch. Packets that do not fit in the queue are skipped.
   Result<void> send(const io::Fd& socket) noexcept;
 
  private:
@@ -74,7 +74,7 @@ class Packets {
   std::vector<std::byte> bytes_;
   std::array<iovec, kBatch> pieces_{};
   std::array<mmsghdr, kBatch> messages_{};
-  std::mt19937_64 random_;  // the same for everybody
+  std::mt19937_64 random_;  // the same sequence in every run
 };
 
 Packets::Packets(const SpreadEndpoints& ends, const Datagrams& config)
@@ -129,7 +129,7 @@ void Packets::renew(std::uint64_t first) noexcept {
                                               static_cast<std::uint32_t>(datagram.size())) +
                      proto::sum(datagram);
     const proto::Be16 checksum = proto::finish(sum);
-    // 0 would say that there is none (RFC 8200 8.1).
+    // 0 would mean that there is no checksum (RFC 8200 8.1).
     proto::store(datagram, proto::kUdpChecksumOffset,
                  checksum.wire() == 0 ? proto::Be16::from_wire(0xffff) : checksum);
   }

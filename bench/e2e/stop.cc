@@ -37,7 +37,7 @@ Result<void> pause(std::chrono::nanoseconds duration) {
   const long count = end.tv_nsec + static_cast<long>(duration.count());
   end.tv_sec += count / kNanoseconds;
   end.tv_nsec = count % kNanoseconds;
-  // A signal between the look and the sleep is seen after the sleep: sleeps here are short.
+  // A signal between the check and the sleep is noticed after the sleep. Sleeps here are short.
   while (stop_signal == 0 &&
          ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr) != 0) {
   }

@@ -1,5 +1,4 @@
-// SIGINT, SIGTERM and SIGHUP end a run at the next wait; what was made goes with its owners. One
-// thread.
+// SIGINT, SIGTERM and SIGHUP end a run at its next wait. Destructors then clean up. One thread.
 #pragma once
 
 #include <chrono>
@@ -8,16 +7,16 @@
 
 namespace culvert::bench {
 
-/// From now on the three signals only leave a mark, and end the wait that is under way.
+/// Installs handlers: the three signals are recorded and interrupt the current wait.
 void catch_stop_signals() noexcept;
 
-/// The first signal that came; 0: none.
+/// The first received signal; 0: none.
 [[nodiscard]] int stopped_by() noexcept;
 
-/// Fails once a signal has come.
+/// Fails if a signal was received.
 [[nodiscard]] Result<void> check_stopped();
 
-/// Sleeps; fails as soon as a signal comes.
+/// Sleeps for `duration`. Fails as soon as a signal is received.
 [[nodiscard]] Result<void> pause(std::chrono::nanoseconds duration);
 
 }  // namespace culvert::bench

@@ -1,4 +1,4 @@
-// The report as a table for people.
+// The report as a table.
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -10,7 +10,7 @@
 namespace culvert::bench {
 namespace {
 
-/// A column that shows one figure, perhaps with its ratio to a tunnel.
+/// A column for one figure, or for its ratio to another tunnel.
 struct Column {
   std::string_view head;
   std::string_view figure;
@@ -36,7 +36,7 @@ std::span<const Column> columns_of(Work::Kind kind) {
   return {};
 }
 
-/// Of the deciding figure.
+/// The ratio of the main figure.
 std::string unit_of(Work::Kind kind) {
   return kind == Work::Kind::tcp ? "Mbit/s" : kind == Work::Kind::udp ? "packets/s" : "us";
 }
@@ -45,14 +45,14 @@ std::string counted(std::size_t count, const std::string& thing) {
   return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
 }
 
-/// The tunnels that a figure is compared with.
+/// The tunnels to which the ratios refer.
 std::vector<std::string_view> references_of(std::string_view figure) {
   if (figure == kCpuPerPacket) return {"single"};
   if (figure == kMbit || figure == kPackets || figure == kP50) return {"socat", "vxlan"};
   return {};
 }
 
-/// Those of them that are there.
+/// Those of these tunnels that are in the report.
 std::vector<std::string_view> references_in(std::span<const Summary> rows,
                                             std::string_view figure) {
   auto references = references_of(figure);
@@ -65,7 +65,7 @@ std::vector<std::string_view> references_in(std::span<const Summary> rows,
 
 std::string percent(double share) { return with_commas(share * 100) + "%"; }
 
-/// "out 92%": the busiest thread, of one CPU.
+/// "out 92%": the busiest thread and its share of one CPU.
 std::string busiest(const CpuUse& cpu) {
   if (cpu.busiest == Part::idle) return "-";
   return std::string{kPartNames[static_cast<std::size_t>(cpu.busiest)]} + " " +

@@ -14,10 +14,10 @@ namespace culvert::bench {
 namespace {
 
 constexpr std::size_t kChunkBytes = 256 * 1024;
-/// A prime, so that a lost, doubled or moved segment cannot meet the pattern again.
+/// A prime, so that a lost, duplicated or moved segment never matches the pattern.
 constexpr std::size_t kPeriodBytes = 1'000'003;
 
-/// The stream repeats with the period; one chunk more, so that each chunk lies in one piece.
+/// The pattern, plus one chunk, so that every chunk of the periodic stream is contiguous.
 std::vector<unsigned char> pattern() {
   std::vector<unsigned char> bytes(kPeriodBytes + kChunkBytes);
   std::uint32_t state = 0x2545F491;
@@ -31,7 +31,7 @@ std::vector<unsigned char> pattern() {
   return bytes;
 }
 
-/// What the kernel says of the sender's connection.
+/// Reads the kernel's statistics of the sender's connection.
 void publish(const io::Fd& socket, Flow& flow) {
   tcp_info info{};
   socklen_t size = sizeof info;
@@ -75,8 +75,8 @@ Result<void> set_timeout(const io::Fd& socket) {
 Result<void> send_stream(const sockaddr_in6& to, Clock::time_point end, Flow& flow) {
   const auto socket = open_load_socket(SOCK_STREAM);
   if (!socket) return Unexpected{socket.error()};
-  // Debian's default, so that numbers do not hang on what this machine was set to; a kernel without
-  // it sends with what it has.
+  // Debian's default, so that the figures do not depend on the settings of this machine. A kernel
+  // without cubic uses its default.
   constexpr std::string_view kCongestionControl = "cubic";
   (void)::setsockopt(socket->get(), IPPROTO_TCP, TCP_CONGESTION, kCongestionControl.data(),
                      kCongestionControl.size());
@@ -93,7 +93,8 @@ Result<void> send_stream(const sockaddr_in6& to, Clock::time_point end, Flow& fl
   }
   if (::shutdown(socket->get(), SHUT_WR) != 0) return fail(errno, "shut down", "TCP");
   char byte = 0;
-  if (::recv(socket->get(), &byte, 1, 0) != 0) {  // the receiver closes when it has everything
+  if (::recv(socket->get(), &byte, 1, 0) !=
+      0) {  // the receiver closes when it has received everything
     return fail(errno, "end", "TCP connection", "the receiver did not confirm that it has all");
   }
   publish(*socket, flow);

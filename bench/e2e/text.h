@@ -1,4 +1,4 @@
-// Numbers and tables as people read them. Any thread.
+// Formats numbers and tables for people. Any thread.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@ namespace culvert::bench {
 /// "4,478", "0.35"
 [[nodiscard]] std::string with_commas(double value, int decimals = 0);
 
-/// The cells of a line of a table.
+/// The cells of one row of a table.
 using Row = std::vector<std::string>;
 
-/// A line for each row, all of which have as many cells as the first: the first column to the left,
-/// the others to the right.
+/// One line per row. All rows have as many cells as the first. The first column is left-aligned,
+/// the others are right-aligned.
 [[nodiscard]] std::string align(const std::vector<Row>& table);
 
 }  // namespace culvert::bench

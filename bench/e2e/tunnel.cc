@@ -29,7 +29,7 @@ TunnelEndpoints ends_seen_from(std::size_t end) {
   return {.local = outer_address(end).address, .remote = outer_address(1 - end).address};
 }
 
-/// The other end's: the wire has no router.
+/// The next hop is the other endpoint, since the wire has no router.
 Result<io::NextHop> find_next_hop(const Rig& rig, std::size_t end) {
   const auto address = [] { return link_address(kWire); };
   const auto own = rig.ends[end].inside(address);
@@ -43,7 +43,7 @@ Result<io::NextHop> find_next_hop(const Rig& rig, std::size_t end) {
       .interface_index = *index, .kernel_gso = true, .source = *own, .destination = *others};
 }
 
-/// culvert does by itself what the others leave to the user.
+/// Configures the device. culvert does this itself.
 Result<void> configure(const Namespace& where, std::size_t end, std::uint16_t mtu_bytes) {
   return where.inside([&] { return bring_up(kTunnelDevice, mtu_bytes, inner_address(end)); });
 }
@@ -149,7 +149,7 @@ Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelPlan& plan) {
     if (auto opened = tunnel->open_end(plan, end); !opened) return Unexpected{opened.error()};
   }
   auto echo = Echo::open(tunnel->rig_.ends[0], inner_address(1).address);
-  // The route is there only once the device is up: ask again until it is.
+  // The route exists only when the device is up: repeat until there is a reply.
   for (int tries = 0; !echo && tries < 200; ++tries) {
     if (auto running = tunnel->check_running(); !running) return Unexpected{running.error()};
     if (auto paused = pause(milliseconds{20}); !paused) return Unexpected{paused.error()};

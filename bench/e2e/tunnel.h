@@ -1,4 +1,4 @@
-// One tunnel in a rig of its own, from open() until it is destroyed. One thread.
+// Tunnel: one tunnel in its own rig. The destructor removes both. One thread.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@ namespace culvert::bench {
 
 class Tunnel : public Path {
  public:
-  /// Makes it and waits until packets flow. A peer that is not on this machine: EOPNOTSUPP, with
-  /// the reason as advice.
+  /// Sets the tunnel up and waits until packets pass. Fails with EOPNOTSUPP, and the reason as
+  /// advice, if this machine does not have this kind of tunnel.
   [[nodiscard]] static Result<std::unique_ptr<Tunnel>> open(const TunnelPlan& plan);
 
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
@@ -27,7 +27,7 @@ class Tunnel : public Path {
   [[nodiscard]] proto::Ipv6Address address(std::size_t end) const noexcept override {
     return inner_address(end).address;
   }
-  /// Null for a tunnel of the kernel's own.
+  /// The tunnel's process at an endpoint; null for a kernel tunnel.
   [[nodiscard]] const Process* process(std::size_t end) const noexcept {
     return processes_[end] ? &*processes_[end] : nullptr;
   }

@@ -15,9 +15,9 @@ namespace culvert::bench {
 namespace {
 
 constexpr unsigned kBatch = 64;
-constexpr int kReceiveBytes = 64 << 20;  // the tunnel is to lose packets, not this program
+constexpr int kReceiveBytes = 64 << 20;  // large, so that this program loses no packets
 
-/// Datagrams by the batch; their buffers lie one behind the other.
+/// A batch of datagrams in one buffer.
 struct Batch {
   explicit Batch(std::size_t payload_bytes) : bytes(kBatch * payload_bytes) {
     for (std::size_t i = 0; i < kBatch; ++i) {
@@ -31,7 +31,7 @@ struct Batch {
   std::array<mmsghdr, kBatch> messages{};
 };
 
-/// Finds datagrams whose number is not above all before: overtaken on the way, or copies.
+/// Counts datagrams whose number is not above all earlier ones: reordered or duplicate datagrams.
 class Order {
  public:
   [[nodiscard]] bool is_broken_by(const void* datagram) noexcept {
@@ -65,7 +65,7 @@ Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& config, Flo
       std::memcpy(batch.pieces[i].iov_base, &number, sizeof number);
     }
     const int count = ::sendmmsg(socket->get(), batch.messages.data(), kBatch, 0);
-    // Overload is what is asked for; a receiver that is gone is not our business.
+    // Overload is intended, and a missing receiver is not an error here.
     if (count < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED)
       return fail(errno, "send", "UDP");
     sent += static_cast<std::uint64_t>(std::max(count, 0));
@@ -76,15 +76,15 @@ Result<void> send_datagrams(const sockaddr_in6& to, const Datagrams& config, Flo
   return {};
 }
 
-// Sleeps a millisecond, then takes all there is: a wake-up for each datagram would cost the CPUs
-// more than the datagrams do, and the tunnel is to be measured, not this program.
+// Sleeps for a millisecond and then receives all datagrams: a wake-up per datagram would use more
+// CPU time than the datagrams, and distort the measurement of the tunnel.
 Result<void> receive_datagrams(const sockaddr_in6& at, Flow& flow) {
   const auto socket = open_load_socket(SOCK_DGRAM);
   if (!socket) return Unexpected{socket.error()};
   io::set_receive_buffer(*socket, kReceiveBytes);
   if (::bind(socket->get(), as_sockaddr(at), sizeof at) != 0) return fail(errno, "bind", "UDP");
   flow.is_listening.store(true);
-  Batch batch(sizeof(std::uint64_t));  // the rest of a datagram is cut off unread
+  Batch batch(sizeof(std::uint64_t));  // the rest of a datagram is not read
   Order order;
   while (!flow.stopped()) {
     const int count =

@@ -1,4 +1,5 @@
-// What is lost when a tunnel is added to many while datagrams flow through all of them.
+// The work "add": counts the datagrams that are lost when a tunnel is added to many, while
+// datagrams pass through all others.
 #include "bench/e2e/measure.h"
 #include "bench/e2e/server/server.h"
 #include "bench/e2e/server/turn.h"
@@ -7,9 +8,9 @@
 namespace culvert::bench::server {
 namespace {
 
-/// Adds a tunnel and removes it again until the turn is over.
+/// Adds and removes a tunnel, repeatedly, until the turn is over.
 Result<void> add_and_remove(Session& session, Broker& broker, Place place) {
-  const unsigned number = session.plan().counts.tunnels;  // the others are there
+  const unsigned number = session.plan().counts.tunnels;  // all lower numbers exist already
   const std::vector<std::string> add{"add",
                                      kTunnelDevice,
                                      "added",
@@ -37,8 +38,8 @@ Result<void> add_and_remove(Session& session, Broker& broker, Place place) {
 }  // namespace
 
 Result<void> measure_add(Session& session) {
-  /// About 20,000 packets/s: TUN's queue of 500 is 25 ms of them, so that none is lost because a
-  /// thread waits for a CPU.
+  /// About 20,000 packets/s. TUN's queue of 500 packets then lasts 25 ms, so that no packet is lost
+  /// because a thread waits for a CPU.
   constexpr std::chrono::microseconds kInterval{3'200};
   const unsigned others = session.plan().counts.tunnels - 1;
   auto broker = Broker::open(

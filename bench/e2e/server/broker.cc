@@ -22,12 +22,12 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds kReady{30};
 constexpr char kFile[] = "bench.toml";
 
-/// What a file says of either end.
+/// The values of a configuration file, per endpoint.
 struct End {
-  const char* address;      ///< of the device
-  const char* network;      ///< of the tunnels' prefixes: their number is its fourth group
-  const char* clients;      ///< the /32 that the other end has
-  const char* next_router;  ///< any address: a TUN device has no neighbors
+  const char* address;      ///< address of the device
+  const char* network;      ///< of the tunnels' prefixes; the tunnel's number is the fourth group
+  const char* clients;      ///< the /32 of the other endpoint
+  const char* next_router;  ///< any address, since a TUN device has no neighbors
 };
 constexpr std::array<End, kEnds> kOf{End{.address = "fd00:a::1/128",
                                          .network = "fd00:b::",
@@ -47,8 +47,8 @@ std::string numbered(const char* network, unsigned number) {
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
-/// The clients take whatever comes from the server, which has one address for all of them; it is
-/// found by tunnel 1.
+/// The clients accept every source from the server, which has one address for all of them. Their
+/// route to it is by tunnel 1.
 std::string tunnel_section(std::size_t end, unsigned number) {
   const std::string server = outer_address(0).address.to_text();
   const std::string client = tunnel_remote(number).to_text();
@@ -62,7 +62,7 @@ std::string tunnel_section(std::size_t end, unsigned number) {
   return text;
 }
 
-/// Tunnel 1 stands last.
+/// Tunnel 1 is the last one in the file.
 std::string file_of(const BrokerConfig& config, std::size_t end) {
   std::string text =
       std::string{"[device."} + kTunnelDevice + "]\naddress = [" + quoted(kOf[end].address) + "]\n";
@@ -78,7 +78,7 @@ Result<void> prepare_outer(const Rig& rig) {
   if (!routed) return routed;
   return rig.ends[1].inside([&]() -> Result<void> {
     if (auto made = make_local(clients); !made) return made;
-    // Sockets may be bound to an address that is local by a route alone.
+    // Allows sockets to bind to an address that only a route makes local.
     if (auto set = set_net_setting("ipv6/ip_nonlocal_bind", "1"); !set) return set;
     return make_local(*proto::Ipv6Prefix::from_text(kOf[0].clients));
   });
@@ -177,7 +177,7 @@ Result<std::unique_ptr<Broker>> Broker::open(const BrokerConfig& config) {
 
 Result<std::chrono::duration<double>> Broker::run_tunnel_command(
     const std::vector<std::string>& words) {
-  // The child's /run is its own; its root leads there.
+  // The child has its own /run; /proc/PID/root leads to it.
   std::vector<std::string> command{culvert_program(), "tunnel"};
   command.insert(command.end(), words.begin(), words.end());
   command.insert(command.end(), {"--control", "/proc/" + std::to_string(server().pid()) + "/root" +

@@ -1,11 +1,11 @@
-// A server with many tunnels on one device, and their far ends: on the other machine one culvert is
-// all of the clients.
+// Broker: a server with many tunnels on one device, and their remote endpoints: one culvert process
+// is all clients.
 //
 //     namespace a, the server                               namespace b, the clients
 //     fd00:a::1 [culvert] 192.0.2.1 ---- wire ---- 192.0.2.2 [culvert] 198.18.0.0/15, fd00:b::/32
 //
-// Tunnel n, from 1: 192.0.2.1 to 198.18.0.0 + n, its prefix is fd00:b:0:n::/64. Every address of
-// the clients is one of namespace b, so that load may go to as many as it likes.
+// Tunnel n, from 1: 192.0.2.1 to 198.18.0.0 + n, with the prefix fd00:b:0:n::/64. Every client
+// address is local in namespace b, so load can use any number of addresses.
 #pragma once
 
 #include <chrono>
@@ -22,43 +22,43 @@
 namespace culvert::bench::server {
 
 struct BrokerConfig {
-  std::string name;  ///< for people
+  std::string name;  ///< the name in reports
   unsigned tunnels = 1;
-  std::vector<program::OptionText> options{};  ///< of culvert run
-  unsigned flows = 0;                          ///< that the flow tables hold; 0: the default
-  std::string more{};                          ///< of the server's file
-  bool has_lan = false;  ///< the server has an Ethernet segment (Segment's), and a deaf one
+  std::vector<program::OptionText> options{};  ///< for `culvert run`
+  unsigned flows = 0;                          ///< size of the flow tables; 0: the default
+  std::string more{};                          ///< more text for the server's file
+  bool has_lan = false;  ///< the server has an Ethernet segment, and one without listeners
 };
 
 /// The prefix of tunnel `number`, from 1.
 [[nodiscard]] proto::Ipv6Prefix tunnel_prefix(unsigned number);
-/// The far end of tunnel `number`, from 1.
+/// The remote endpoint of tunnel `number`, from 1.
 [[nodiscard]] proto::Ipv4Address tunnel_remote(unsigned number);
 
-/// A device of Segment's kind on which nobody listens.
+/// A device of the same kind as the Ethernet segment, on which nobody listens.
 inline constexpr char kDeafLan[] = "deaf";
 
 class Broker : public Path {
  public:
-  /// Returns when packets flow through the first tunnel.
+  /// Sets server and clients up. Returns when packets pass through the first tunnel.
   [[nodiscard]] static Result<std::unique_ptr<Broker>> open(const BrokerConfig& config);
 
   [[nodiscard]] const std::string& name() const noexcept override { return config_.name; }
   [[nodiscard]] const Namespace& end(std::size_t index) const noexcept override {
     return rig_.ends[index];
   }
-  /// Of the clients that behind tunnel 1, which stands last in the file.
+  /// For the clients: the address behind tunnel 1, which is the last one in the file.
   [[nodiscard]] proto::Ipv6Address address(std::size_t end) const noexcept override;
   [[nodiscard]] Result<void> check_running() override;
 
-  /// Of the server's process.
+  /// The server's process.
   [[nodiscard]] const Process& server() const noexcept { return processes_.front(); }
-  /// From the start of the server's process until it said that its device is up.
+  /// The time from the start of the server's process to its line "is up".
   [[nodiscard]] std::chrono::duration<double> load_time() const noexcept { return load_time_; }
-  /// Who asks on the segments.
+  /// The namespace of the solicitor on the segments.
   [[nodiscard]] const Namespace& lan() const noexcept { return *lan_; }
 
-  /// What the program says to `culvert tunnel WORDS` at the server. Returns how long it took.
+  /// Runs `culvert tunnel WORDS` at the server. Returns the duration.
   [[nodiscard]] Result<std::chrono::duration<double>> run_tunnel_command(
       const std::vector<std::string>& words);
 

@@ -1,5 +1,4 @@
-// What `culvert-bench --server` measures: every figure, and what is asked of it. Immutable; any
-// thread.
+// The figures of `culvert-bench --server` and their targets. Immutable; any thread.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +21,27 @@ struct Target {
 };
 
 struct FigureKind {
-  std::string_view name;   ///< in JSON and CSV, its unit last: "udp_one_packets_per_second"
+  std::string_view name;   ///< in JSON and CSV, unit last: "udp_one_packets_per_second"
   std::string_view title;  ///< in the table
   int decimals = 0;
   Target target{};
-  /// Of a ratio: the figures whose turns it compares; otherwise empty.
+  /// For a ratio: the figures whose turns it compares; otherwise empty.
   std::string_view over{};
   std::string_view under{};
-  bool is_sum = false;  ///< of all samples; otherwise their median: what was lost once counts
+  bool is_sum = false;  ///< the sum of all samples (every loss counts); otherwise their median
 };
 
 class Session;
 
 struct WorkKind {
-  std::string_view name;  ///< what --work takes
+  std::string_view name;  ///< for --work
   std::string_view title;
   std::span<const FigureKind> figures;
-  /// Opens what it needs, measures, and closes it.
+  /// Sets up its rig, measures, and removes the rig.
   Result<void> (*measure)(Session& session);
 };
 
-/// All there are, in the order in which they are done.
+/// All works, in the order of measuring.
 [[nodiscard]] std::span<const WorkKind> all_works();
 
 }  // namespace culvert::bench::server

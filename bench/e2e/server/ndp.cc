@@ -1,4 +1,5 @@
-// Answers a second of culvert and of ndppd, each on a segment of its own, to the same requests.
+// The work "ndp": advertisements per second of culvert and of ndppd, each on its own segment, for
+// the same solicitations.
 #include <cerrno>
 
 #include "bench/e2e/server/segment.h"
@@ -9,7 +10,7 @@ namespace {
 
 using Segments = std::vector<std::unique_ptr<Segment>>;
 
-/// A missing ndppd is left out.
+/// Leaves ndppd out if it is not installed.
 Result<Segments> open_segments(Session& session) {
   Segments segments;
   for (const auto responder : {Segment::Responder::culvert, Segment::Responder::ndppd}) {

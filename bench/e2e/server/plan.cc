@@ -23,7 +23,7 @@ Result<void> add_work(const std::string& name, Plan& plan) {
 }  // namespace
 
 Result<Plan> make_plan(const Arguments& arguments, const Counts& counts) {
-  // What the two have in common is checked where it is for tunnels.
+  // The common arguments are checked by the plan for tunnels.
   Arguments common = arguments;
   common.tunnels = {"culvert-sit"};
   common.works.clear();

@@ -1,4 +1,4 @@
-// What of a server is to be measured, from what was asked for. Any thread.
+// The plan of `culvert-bench --server`, made from the arguments. Any thread.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace culvert::bench::server {
 
-/// As the command line gives them.
+/// The sizes that the command line sets.
 struct Counts {
   unsigned tunnels = 10'000;
   unsigned solicitations = 1'000'000;
@@ -18,16 +18,16 @@ struct Counts {
 
 struct Plan {
   std::vector<WorkKind> works;
-  std::vector<program::OptionText> options;  ///< of culvert run
+  std::vector<program::OptionText> options;  ///< for `culvert run`
   unsigned rounds = 0;
-  unsigned seconds = 0;  ///< of each figure in each round
+  unsigned seconds = 0;  ///< per figure and round
   Counts counts;
 };
 
 inline constexpr unsigned kMaxTunnels = 10'000;  // of one device
 
-/// `arguments`: without tunnels and modes, which make no sense here. Fails, with what to do, if the
-/// words make no sense; what `culvert run` would refuse too.
+/// Makes a plan. Ignores the tunnels and modes of `arguments`. Fails, with advice, if an argument
+/// is invalid, or if `culvert run` would refuse an option.
 [[nodiscard]] Result<Plan> make_plan(const Arguments& arguments, const Counts& counts);
 
 }  // namespace culvert::bench::server

@@ -36,7 +36,7 @@ std::vector<double> ratios_of(const Report& report, std::string_view work,
   return ratios;
 }
 
-/// "at least 0.9"; empty: nothing is asked.
+/// "at least 0.9"; empty without a target.
 std::string target_text(const Target& target) {
   if (target.bound == Bound::none) return {};
   char text[64];
@@ -72,7 +72,7 @@ std::string notes(const Report& report) {
   return text;
 }
 
-/// Three decimals: what lies behind them is noise.
+/// Rounds to three decimals; further digits are noise.
 double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 Json figure_json(const Report& report, const WorkKind& work, const FigureKind& figure,

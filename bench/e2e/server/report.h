@@ -1,4 +1,4 @@
-// What was measured of a server, and how it is shown. Plain values; any thread.
+// The report of `culvert-bench --server`, and its formats. Plain values; any thread.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ struct Sample {
   std::string work;
   std::string figure;
   unsigned round = 0;  ///< from 1
-  unsigned turn = 0;   ///< of the round, from 1; turns of one number followed each other
+  unsigned turn = 0;   ///< within the round, from 1; turns with one number are adjacent
   double value = 0;
 };
 
@@ -29,25 +29,25 @@ struct Report {
   Plan plan;
   Machine machine;
   std::vector<Sample> samples;
-  std::vector<Missing> left_out;  ///< what is not on this machine
+  std::vector<Missing> left_out;  ///< parts that this machine cannot measure
   std::vector<Missing> failed;
 };
 
-/// The median of a figure's samples, or their sum; of a ratio that of the ratios of turns that
-/// followed each other; nothing: there are none.
+/// The median or the sum of a figure's samples. For a ratio: the median of the ratios of adjacent
+/// turns. Empty without samples.
 [[nodiscard]] std::optional<double> value_of(const Report& report, const WorkKind& work,
                                              const FigureKind& figure);
 
-/// What was asked for in a work, and what came of it: "ndp: ratio_64 3.12 (at least 3)".
+/// The figures of a work with their targets: "ndp: ratio_64 3.12 (at least 3)".
 [[nodiscard]] std::string one_line(const Report& report, const WorkKind& work);
 
-/// A table for each work: each figure beside what is asked.
+/// A table per work: each figure with its target.
 [[nodiscard]] std::string to_table(const Report& report);
 
-/// All of it: settings, every sample, every figure with what is asked. Ends with a newline.
+/// JSON: settings, every sample, every figure with its target. Ends with a newline.
 [[nodiscard]] std::string to_json(const Report& report);
 
-/// A line for each sample, then for each figure: round,turn,work,figure,value,asked,met.
+/// CSV: a line per sample, then per figure: round,turn,work,figure,value,asked,met.
 [[nodiscard]] std::string to_csv(const Report& report);
 
 }  // namespace culvert::bench::server

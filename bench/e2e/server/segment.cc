@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kReady{15};
 constexpr std::uint16_t kMtuBytes = 1500;
-/// Solicitor and responder have a CPU each, if there are two.
+/// Solicitor and responder each have a CPU, if the machine has two.
 constexpr std::size_t kAnswererCpu = 0, kSolicitorCpu = 1;
 
 Program ndppd_program() {
@@ -29,7 +29,7 @@ Program ndppd_program() {
           .cpu = kAnswererCpu};
 }
 
-/// Without limits: what it can do is to be measured.
+/// Without rate limits, to measure the maximum.
 Program proxy_program(const std::vector<program::OptionText>& options) {
   const std::string section = std::string{"ndp."} + kLan;
   const std::string file = "[" + section +

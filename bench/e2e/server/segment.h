@@ -1,6 +1,6 @@
-// An Ethernet segment with one who answers neighbor solicitations for others, and one who asks.
+// Segment: an Ethernet segment with an NDP responder (culvert or ndppd) and a solicitor.
 //
-//     namespace solicitor                       namespace responder
+//     namespace solicitor                   namespace responder
 //     fe80::1 lan ------------------------- lan fe80::2  [culvert or ndppd]
 #pragma once
 
@@ -18,11 +18,11 @@
 namespace culvert::bench::server {
 
 inline constexpr char kLan[] = "lan";
-/// What is answered for.
+/// The prefix for which the responder answers.
 [[nodiscard]] proto::Ipv6Prefix proxied_prefix();
 [[nodiscard]] proto::Ipv6Prefix solicitor_address();
 
-/// A veth pair without offloads between the two, with an address at either end.
+/// Joins two namespaces with a veth pair without offloads; each side gets an address.
 [[nodiscard]] Result<void> join(const std::string& device, const Namespace& solicitor,
                                 const Namespace& responder);
 
@@ -30,7 +30,8 @@ class Segment {
  public:
   enum class Responder : std::uint8_t { culvert, ndppd };
 
-  /// Returns when the first solicitation was answered. `options`: of culvert run.
+  /// Starts responder and solicitors. Returns after the first advertisement. `options`: for
+  /// `culvert run`.
   [[nodiscard]] static Result<std::unique_ptr<Segment>> open(
       Responder responder, const std::vector<program::OptionText>& options);
 
@@ -40,7 +41,7 @@ class Segment {
     double per_second = 0;
     double unanswered = 0;
   };
-  /// For a second, with so many outstanding: one of kOutstanding.
+  /// Measures for a second. `outstanding`: an element of kOutstanding.
   [[nodiscard]] Result<Answers> measure(std::size_t outstanding);
   static constexpr std::size_t kOutstanding[] = {64, 1};
 

@@ -1,4 +1,4 @@
-// `culvert-bench --server`: a whole run, and its works. One thread.
+// `culvert-bench --server`: runs all works. One thread.
 #pragma once
 
 #include "bench/e2e/server/report.h"
@@ -6,10 +6,11 @@
 
 namespace culvert::bench::server {
 
-/// Runs a plan. A work that fails is noted, and the run goes on. Fails if a signal came.
+/// Runs a plan. A work that fails is noted in the report, and the run continues. Fails after a
+/// signal.
 [[nodiscard]] Result<Report> run(const Plan& plan);
 
-// Each opens what it needs, and closes it.
+// Each work sets up its rig, measures, and removes the rig.
 [[nodiscard]] Result<void> measure_ndp(Session& session);
 [[nodiscard]] Result<void> measure_storm(Session& session);
 [[nodiscard]] Result<void> measure_load(Session& session);

@@ -1,4 +1,4 @@
-// What the works of a run share: the plan, where their samples go, and the line on stderr. One
+// Session: the plan, the report and the progress line, as the works of a run share them. One
 // thread.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace culvert::bench::server {
 
-/// When something was measured: both from 1.
+/// The round and turn of a sample, both from 1.
 struct Place {
   unsigned round = 1;
   unsigned turn = 1;
@@ -18,13 +18,13 @@ struct Place {
 
 class Session {
  public:
-  /// `work`: the one that is being done.
+  /// `work`: the name of the current work.
   Session(Report& report, Progress& progress, std::string_view work)
       : report_(report), progress_(progress), work_(work) {}
 
   [[nodiscard]] const Plan& plan() const noexcept { return report_.plan; }
 
-  /// Does it for each turn of a second of each round, until it fails.
+  /// Calls `body(place)` for each turn of each round, until it fails. A turn is a second.
   template <class Body>
   Result<void> for_each_turn(Body body) {
     for (unsigned round = 1; round <= plan().rounds; ++round) {
@@ -36,7 +36,7 @@ class Session {
     return {};
   }
 
-  /// Does it once in each round, until it fails.
+  /// Calls `body(place)` once per round, until it fails.
   template <class Body>
   Result<void> for_each_round(Body body) {
     for (unsigned round = 1; round <= plan().rounds; ++round) {
@@ -49,12 +49,12 @@ class Session {
   void record(std::string_view figure, Place place, double value) {
     report_.samples.push_back({work_, std::string{figure}, place.round, place.turn, value});
   }
-  /// Something is not on this machine.
+  /// Notes that this machine cannot measure a part of the work.
   void leave_out(const std::string& what, const std::string& reason) {
     report_.left_out.push_back({work_, what, reason});
     progress_.note(work_ + ": without " + what + ": " + reason);
   }
-  /// What is being done now.
+  /// Shows the current step.
   void show_step(const std::string& what) { progress_.show_step(work_ + ", " + what); }
   void show_step(Place place, const std::string& what) {
     show_step("round " + std::to_string(place.round) + " of " + std::to_string(plan().rounds) +

@@ -34,7 +34,7 @@ constexpr int kReceiveBytes = 16 << 20;
 constexpr std::chrono::milliseconds kGivenUp{100};
 constexpr timespec kHeld{0, 5'000'000}, kEarly{0, 200'000};
 
-/// `protocol`: of the frames to receive, in host byte order; 0: none.
+/// `protocol`: the EtherType of the frames to receive, in host byte order; 0: receive none.
 Result<io::Fd> open_socket(const std::string& device, std::uint16_t protocol) {
   io::Fd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!socket) return fail(errno, "open", "packet socket", "needs CAP_NET_RAW");
@@ -50,17 +50,17 @@ Result<io::Fd> open_socket(const std::string& device, std::uint16_t protocol) {
   return socket;
 }
 
-/// Addresses at random.
+/// Random addresses.
 class Targets {
  public:
   explicit Targets(const std::vector<proto::Ipv6Prefix>& prefixes)
       : prefixes_(prefixes), random_(std::random_device{}()) {}
 
-  /// Of the prefixes, one after the other.
+  /// A target in the next of the prefixes.
   [[nodiscard]] Ipv6Address next() noexcept {
     return beside(prefixes_[next_++ % prefixes_.size()].address);
   }
-  /// In the same /64.
+  /// An address in the same /64.
   [[nodiscard]] Ipv6Address beside(Ipv6Address address) noexcept {
     const std::uint64_t random = random_();
     std::memcpy(address.bytes.data() + 8, &random, sizeof random);
@@ -73,7 +73,7 @@ class Targets {
   std::mt19937_64 random_;
 };
 
-/// Frames by the batch, each with a place of its own.
+/// A batch of frames, each with its own buffer.
 class Frames {
  public:
   static constexpr std::size_t kBytes =
@@ -89,7 +89,8 @@ class Frames {
     }
   }
 
-  /// One to send, as a router sends it to an address that it knows nothing of (RFC 4861 7.2.2).
+  /// Writes a solicitation as a router sends it for an address without a neighbor cache entry
+  /// (RFC 4861 7.2.2).
   void solicit(std::size_t index, const Ipv6Address& source, const Ipv6Address& target) noexcept {
     const std::span<std::byte, kBytes> frame{frames_[index]};
     const Ipv6Address group = proto::solicited_node_group(target);
@@ -100,8 +101,8 @@ class Frames {
         {.source = source, .destination = group, .target = target, .address = own_});
   }
 
-  /// The target of one that was received and answers a solicitation as it should (RFC 4861 7.2.4).
-  /// Nothing: it is none.
+  /// The target of a received frame if it is a correct answer to a solicitation (RFC 4861 7.2.4);
+  /// otherwise empty.
   [[nodiscard]] std::optional<Ipv6Address> answered(std::size_t index) const noexcept {
     const std::size_t bytes = std::min<std::size_t>(to_receive[index].msg_len, kBytes);
     if (bytes < proto::kEthernetHeaderBytes) return std::nullopt;
@@ -121,7 +122,7 @@ class Frames {
   std::array<iovec, kBatch> sent_{}, received_{};
 };
 
-/// Sends the first of the batch; a full queue sends none.
+/// Sends the first frames of the batch. Returns 0 if the queue is full.
 Result<std::size_t> send(const io::Fd& socket, Frames& frames, std::size_t count) {
   const int sent = ::sendmmsg(socket.get(), frames.to_send.data(), static_cast<unsigned>(count), 0);
   if (sent >= 0) return static_cast<std::size_t>(sent);
@@ -129,8 +130,8 @@ Result<std::size_t> send(const io::Fd& socket, Frames& frames, std::size_t count
   return fail(errno, "send", "solicitations");
 }
 
-/// The solicitations that wait for an answer. Each has a place, whose number the last bits of its
-/// target tell.
+/// The outstanding solicitations. Each has a place; the last bits of its target are the place's
+/// number.
 class Outstanding {
  public:
   static constexpr std::size_t kMost = 64;
@@ -139,7 +140,7 @@ class Outstanding {
       : source_(source), targets_(targets), places_(count) {}
 
   void read_advertisements(const io::Fd& socket, Frames& frames, SolicitorState& state) noexcept;
-  /// Asks for another target in each place where nothing waits, or has waited for too long.
+  /// Sends a new solicitation for each place that has none, or whose solicitation has timed out.
   Result<void> solicit(const io::Fd& socket, Frames& frames, SolicitorState& state);
 
  private:

@@ -1,5 +1,6 @@
-// Who asks for neighbors on an Ethernet segment, by a packet socket: the kernel's own neighbor
-// discovery is not in the way, so that it is the responder who is measured. In a process of its own.
+// Solicitor: sends neighbor solicitations on an Ethernet segment with a packet socket. It bypasses
+// the kernel's neighbor discovery, so that only the responder is measured. It runs in its own
+// process.
 #pragma once
 
 #include <atomic>
@@ -13,14 +14,14 @@
 
 namespace culvert::bench::server {
 
-/// What an solicitor shares with who measures. Counters have one writer and order nothing, so they are
-/// relaxed.
+/// The state that a solicitor shares with the measuring process. Each counter has one writer and
+/// orders no other data, so all orders are relaxed.
 struct SolicitorState {
-  std::atomic<bool> stop{false};  ///< from who measures
-  std::atomic<bool> hold{true};   ///< the same: nothing new is asked while it is true
+  std::atomic<bool> stop{false};  ///< set by the measuring process
+  std::atomic<bool> hold{true};   ///< the same: while true, no new solicitations are sent
   std::atomic<std::uint64_t> sent{0};
-  std::atomic<std::uint64_t> answered{0};    ///< only solicit_and_wait() counts it, and the next
-  std::atomic<std::uint64_t> unanswered{0};  ///< for 100 ms: given up
+  std::atomic<std::uint64_t> answered{0};    ///< only solicit_and_wait() counts these two
+  std::atomic<std::uint64_t> unanswered{0};  ///< no advertisement within 100 ms
 
   [[nodiscard]] bool stopped() const noexcept { return stop.load(std::memory_order_relaxed); }
   [[nodiscard]] bool held() const noexcept { return hold.load(std::memory_order_relaxed); }
@@ -28,18 +29,18 @@ struct SolicitorState {
 
 struct Solicitor {
   std::string device;                       ///< of the calling thread's namespace
-  proto::Ipv6Address source;                ///< link-local, of that device
-  std::vector<proto::Ipv6Prefix> prefixes;  ///< /64s, which take turns; the rest is at random
+  proto::Ipv6Address source;                ///< the link-local address of the device
+  std::vector<proto::Ipv6Prefix> prefixes;  ///< /64s, used in turn; the interface id is random
 };
 
-/// Keeps so many solicitations outstanding: when one is answered it asks for another target at
-/// once. It never sleeps but while it is held, so that no wake-up of its own is in the figures.
-/// `cpu`: the one that it runs on, counted around.
+/// Keeps `outstanding` solicitations outstanding: after an advertisement it solicits another target
+/// at once. It sleeps only while it is held, so that its wake-ups are not part of the figures.
+/// `cpu`: its CPU, modulo the number of CPUs.
 [[nodiscard]] Result<void> solicit_and_wait(const Solicitor& solicitor, std::size_t outstanding,
                                             std::size_t cpu, SolicitorState& state);
 
-/// Asks so many a second, each from another address beside `source`, and does not look at what is
-/// answered.
+/// Sends `per_second` solicitations per second, each from another address near `source`, and
+/// ignores the advertisements.
 [[nodiscard]] Result<void> send_storm(const Solicitor& solicitor, std::uint64_t per_second,
                                       SolicitorState& state);
 

@@ -1,5 +1,5 @@
-// A storm of solicitations for random targets from random sources, with the limits that culvert has
-// by default: what it costs a tunnel, and memory.
+// The work "storm": a storm of solicitations for random targets from random sources, with culvert's
+// default limits. Measures its effect on a tunnel and on memory.
 #include <cstddef>
 #include <vector>
 
@@ -14,16 +14,16 @@
 namespace culvert::bench::server {
 namespace {
 
-/// The solicitor shares the machine: twice as many take a fifth of TCP where nobody listens to them.
+/// The solicitor shares the machine. Twice this rate costs a fifth of TCP even if nobody listens.
 constexpr std::uint64_t kPerSecond = 50'000;
-/// Before memory is looked at: what is kept of neighbors is bounded, and full by then.
+/// Solicitations before the first memory sample: then the bounded neighbor tables are full.
 constexpr std::uint64_t kFirstSolicitations = 20'000;
 constexpr unsigned kTunnels = 3;
-/// Probes are flows. The table has its memory from the start, but pages of it are resident only
-/// when a flow has been there: a small one is so at once.
+/// Probes are flows. The flow table has fixed memory, but a page becomes resident only with its
+/// first flow. A small table is resident at once.
 constexpr unsigned kFlows = kMinFlows;
 
-/// A rule of each kind, for a tunnel each.
+/// One rule of each kind, each for one tunnel.
 std::string rules() {
   const std::string name = std::string{"ndp."} + kLan;
   std::string text = "[" + name + "]\nrouter = true\n";
@@ -35,7 +35,7 @@ std::string rules() {
   return text;
 }
 
-/// Who can make a storm on one of the server's segments.
+/// A process that can send a storm on one of the server's segments.
 class Storm {
  public:
   static Result<Storm> prepare(const Broker& broker, const std::string& device) {
@@ -65,7 +65,7 @@ class Storm {
   Process process_;
 };
 
-/// TCP meanwhile, Mbit/s. `storm`: null: none.
+/// TCP during the storm, Mbit/s. `storm`: null for no storm.
 Result<double> measure_tcp(Broker& broker, Storm* storm) {
   if (storm != nullptr) storm->set_active(true);
   const auto bytes = measure_turn(broker, {});
@@ -77,7 +77,7 @@ Result<double> measure_tcp(Broker& broker, Storm* storm) {
   return *bytes * 8e-6;
 }
 
-/// A turn in the storm, and how many solicitations and answers there were.
+/// A turn in the storm, with the number of solicitations and advertisements.
 Result<double> measure_in_storm(Session& session, Place place, Broker& broker, Storm& storm) {
   const auto answers = [&] { return count_sent(broker.end(0), kLan).packets; };
   const std::uint64_t sent_before = storm.sent(), answered = answers();
@@ -101,7 +101,8 @@ Result<void> fill(Broker& broker, Storm& storm) {
   return moved ? Result<void>{} : Result<void>{Unexpected{moved.error()}};
 }
 
-/// From the first half to the second: what a look at the network takes for a moment does not count.
+/// The growth from the median of the first half to that of the second half. Medians ignore memory
+/// that the engine uses only for a moment.
 double growth(const std::vector<double>& values) {
   const auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   if (half == values.begin()) return 0;

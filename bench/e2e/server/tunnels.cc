@@ -1,5 +1,5 @@
-// Many tunnels on one device beside one, and many flows beside few: how soon the file is loaded,
-// what they take of memory, and what is forwarded.
+// The works "load", "tunnels" and "flows": compare many tunnels with one, and many flows with few:
+// load time, memory and forwarding.
 #include <array>
 #include <memory>
 
@@ -11,7 +11,7 @@
 namespace culvert::bench::server {
 namespace {
 
-/// Two that are compared, in the order in which they take turns.
+/// Two brokers to compare, in the order of their turns.
 using Pair = std::array<std::unique_ptr<Broker>, 2>;
 
 Result<Pair> open_pair(Session& session, std::array<BrokerConfig, 2> config) {
@@ -33,20 +33,20 @@ std::array<BrokerConfig, 2> one_and_all(const Session& session) {
           BrokerConfig{.name = "all tunnels", .tunnels = count_of(session)}};
 }
 
-/// As many destinations for one tunnel as for all, so that what differs is the tunnels alone: each
-/// destination is a flow in the flow table, and a line of it that is touched.
+/// The one tunnel has as many destinations as all tunnels together, so that only the number of
+/// tunnels differs: each destination is a flow and uses a cache line of the flow table.
 FlowsConfig datagrams_of(const Session& session, std::size_t broker) {
   const unsigned count = count_of(session);
   return datagrams_to(broker == 0 ? Spread{.hosts = count} : Spread{.networks = count});
 }
 
-/// A name of its own for each of the two.
+/// The names of the two brokers.
 struct Names {
   const char* of[2];
 };
 
 Result<void> load_once(Session& session, Place place) {
-  // Both are there at once, so that what they share of the program counts as little for either.
+  // Both run at the same time, so that the shared pages of the program count equally for both.
   auto pair = open_pair(session, one_and_all(session));
   if (!pair) return Unexpected{pair.error()};
   const Names seconds{"one_seconds", "many_seconds"};
@@ -55,7 +55,7 @@ Result<void> load_once(Session& session, Place place) {
   for (std::size_t i = 0; i < pair->size(); ++i) {
     Broker& broker = *(*pair)[i];
     session.record(seconds.of[i], place, broker.load_time().count());
-    // Packets through all of them: what is only touched then belongs to them too.
+    // Sends packets through all tunnels: memory that becomes resident with the first packet counts.
     const auto moved = measure_turn(broker, datagrams_of(session, i));
     if (!moved) return Unexpected{moved.error()};
     kib[i] = static_cast<double>(broker.server().resident_kib());

@@ -6,11 +6,11 @@
 
 namespace culvert::bench::server {
 
-/// What comes through in a second: bytes (TCP) or datagrams (UDP).
+/// The received bytes (TCP) or datagrams (UDP) of a second.
 [[nodiscard]] Result<double> measure_turn(Broker& broker, const FlowsConfig& config);
 
-/// UDP with 64 bytes of payload, to clients at random. `interval`: between batches of 64; 0: as
-/// fast as one CPU can.
+/// The configuration for UDP with 64 bytes of payload to random clients. `interval`: between
+/// batches of 64; 0: as fast as one CPU can.
 [[nodiscard]] FlowsConfig datagrams_to(const Spread& clients,
                                        std::chrono::nanoseconds interval = {});
 
