@@ -79,10 +79,11 @@ class BatchPacketIo : public io::PacketIo {
 
 /// Gives a batch of packets in each round, of one flow after the other, and forgets what it is
 /// given.
-class FlowQueues final : public BatchPacketIo {
+class FlowPacketIo final : public BatchPacketIo {
  public:
   /// `packet`: the inner packet lies at `inner_offset` of it, from inner_packet().
-  FlowQueues(const Traffic& traffic, const std::vector<std::byte>& packet, std::size_t inner_offset)
+  FlowPacketIo(const Traffic& traffic, const std::vector<std::byte>& packet,
+               std::size_t inner_offset)
       : BatchPacketIo(traffic.source, traffic.batch_packets),
         flows_(traffic.flows),
         packet_(packet),
@@ -201,9 +202,9 @@ class Way {
  private:
   static std::unique_ptr<io::PacketIo> make_queues(const Traffic& traffic, const Tunnel& tunnel) {
     const auto inner = inner_packet(traffic.inner_bytes);
-    if (traffic.source == io::Source::tun) return std::make_unique<FlowQueues>(traffic, inner, 0);
-    return std::make_unique<FlowQueues>(traffic, outer_packet(tunnel, inner),
-                                        tunnel.overhead_bytes());
+    if (traffic.source == io::Source::tun) return std::make_unique<FlowPacketIo>(traffic, inner, 0);
+    return std::make_unique<FlowPacketIo>(traffic, outer_packet(tunnel, inner),
+                                          tunnel.overhead_bytes());
   }
 
   Traffic traffic_;

@@ -38,9 +38,9 @@ std::unique_ptr<const Tables> tables_of(std::uint32_t count) {
 }
 
 /// Packets of all tunnels, in an order that is shuffled once.
-class TunnelQueues final : public bench::BatchPacketIo {
+class TunnelPacketIo final : public bench::BatchPacketIo {
  public:
-  TunnelQueues(io::Source source, std::uint32_t tunnels)
+  TunnelPacketIo(io::Source source, std::uint32_t tunnels)
       : BatchPacketIo(source, kBatchPackets),
         inner_(bench::inner_packet(kInnerBytes)),
         order_(tunnels) {
@@ -87,7 +87,7 @@ class TunnelQueues final : public bench::BatchPacketIo {
 void run(benchmark::State& state, io::Source source) {
   const auto tunnels = static_cast<std::uint32_t>(state.range(0));
   Snapshot<Tables> tables(tables_of(tunnels), 1);
-  Worker worker(std::make_unique<TunnelQueues>(source, tunnels), tables,
+  Worker worker(std::make_unique<TunnelPacketIo>(source, tunnels), tables,
                 {.sizes = {.tun_packets = kBatchPackets, .tunnel_packets = kBatchPackets}});
   for (std::uint32_t slot = 0; slot < tunnels; ++slot)
     if (!worker.prepare(slot)) std::abort();

@@ -34,39 +34,39 @@ class alignas(io::kCacheLineBytes) Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
   ~Runner() {
-    tell(kEnd);
+    set_command(kEnd);
     thread_.join();
   }
 
-  void begin() noexcept { tell(kGo); }
+  void begin() noexcept { set_command(kGo); }
   /// How long it took.
   [[nodiscard]] Nanoseconds end() noexcept {
-    told_.wait(kGo, std::memory_order_acquire);
-    return took_;
+    command_.wait(kGo, std::memory_order_acquire);
+    return duration_;
   }
 
  private:
-  enum Told : int { kIdle, kGo, kEnd };
+  enum Command : int { kIdle, kGo, kEnd };
 
-  void tell(Told told) noexcept {
-    told_.store(told, std::memory_order_release);
-    told_.notify_all();
+  void set_command(Command command) noexcept {
+    command_.store(command, std::memory_order_release);
+    command_.notify_all();
   }
   void run(std::size_t cpu) noexcept {
     (void)io::pin_to_cpu(cpu);
     for (;;) {
-      told_.wait(kIdle, std::memory_order_acquire);
-      if (told_.load(std::memory_order_acquire) == kEnd) return;
+      command_.wait(kIdle, std::memory_order_acquire);
+      if (command_.load(std::memory_order_acquire) == kEnd) return;
       const auto begin = Clock::now();
       for (unsigned i = 0; i < kRounds; ++i) work_();
-      took_ = Clock::now() - begin;
-      tell(kIdle);
+      duration_ = Clock::now() - begin;
+      set_command(kIdle);
     }
   }
 
   std::function<void()> work_;
-  std::atomic<int> told_{kIdle};
-  Nanoseconds took_{0};
+  std::atomic<int> command_{kIdle};
+  Nanoseconds duration_{0};
   std::thread thread_;  // the last: it uses the others
 };
 

@@ -7,7 +7,7 @@
 #include <linux/sockios.h>
 #include <sys/mount.h>
 
-#include "tests/io/queues_rig.h"
+#include "tests/io/packet_io_rig.h"
 #include "tests/support/packet_matchers.h"
 
 namespace culvert::io {
@@ -50,10 +50,10 @@ void join_bursts(const Wire& wire) {
   ASSERT_EQ(::umount2("/sys", MNT_DETACH), 0);
 }
 
-class Coalesced : public QueuesRig {
+class Coalesced : public PacketIoRig {
  protected:
   void SetUp() override {
-    QueuesRig::SetUp();
+    PacketIoRig::SetUp();
     if (IsSkipped()) return;
     wire_ = std::make_unique<Wire>();
     join_bursts(*wire_);

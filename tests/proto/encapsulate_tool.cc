@@ -194,24 +194,24 @@ std::string clamp(const Request& request) {
 
 std::string answer(const std::string& line) {
   std::istringstream words{line};
-  std::string what;
-  words >> what;
+  std::string command;
+  words >> command;
   const Request request{words};
-  if (what == "sit") return encapsulate<SixInFour>(request, {});
-  if (what == "gre") {
+  if (command == "sit") return encapsulate<SixInFour>(request, {});
+  if (command == "gre") {
     return encapsulate<Gre>(request, {.okey = request.key("key"),
                                       .ocsum = request.number<int>("csum") != 0,
                                       .oseq = request.has("sequence")});
   }
-  if (what == "decapsulate") return decapsulate(request);
-  if (what == "icmpv4") return icmpv4_error(request);
-  if (what == "icmpv6") return icmpv6_error(request);
-  if (what == "advertisement") return advertisement(request);
-  if (what == "solicitation") return solicitation(request);
-  if (what == "neighbor") return neighbor(request);
-  if (what == "upper") return upper_layer(request);
-  if (what == "clamp") return clamp(request);
-  if (what == "checksum")
+  if (command == "decapsulate") return decapsulate(request);
+  if (command == "icmpv4") return icmpv4_error(request);
+  if (command == "icmpv6") return icmpv6_error(request);
+  if (command == "advertisement") return advertisement(request);
+  if (command == "solicitation") return solicitation(request);
+  if (command == "neighbor") return neighbor(request);
+  if (command == "upper") return upper_layer(request);
+  if (command == "clamp") return clamp(request);
+  if (command == "checksum")
     return to_hex(
         std::as_bytes(std::span<const Be16, 1>{std::array{finish(sum(request.bytes("bytes")))}}));
   return "error unknown request";

@@ -56,7 +56,7 @@ class Take : public NamespaceTest {
     ASSERT_TRUE(set) << set.error().message();
   }
   /// Sends a packet to us. It always comes to the packet socket; true if to the stack as well.
-  bool goes_up(const Bytes& packet) {
+  bool enters_stack(const Bytes& packet) {
     send_to(sender_, kLocal, packet);
     EXPECT_EQ(count_received(socket_), 1U);
     return count_received(stack_41_) + count_received(stack_47_) != 0;
@@ -77,36 +77,36 @@ Bytes in_gre(test::GreExtra extra) {
 }
 
 TEST_F(Take, TakesWhatComesBetweenTheEndpoints) {
-  EXPECT_TRUE(goes_up(six_in_four()));  // nothing is set yet
+  EXPECT_TRUE(enters_stack(six_in_four()));  // nothing is set yet
   set_endpoints({tunnel(41)});
-  EXPECT_FALSE(goes_up(six_in_four()));
-  EXPECT_TRUE(goes_up(six_in_four("192.0.2.3")));
-  EXPECT_TRUE(goes_up(in_gre({})));
+  EXPECT_FALSE(enters_stack(six_in_four()));
+  EXPECT_TRUE(enters_stack(six_in_four("192.0.2.3")));
+  EXPECT_TRUE(enters_stack(in_gre({})));
   set_endpoints({});
-  EXPECT_TRUE(goes_up(six_in_four()));
+  EXPECT_TRUE(enters_stack(six_in_four()));
 }
 
 TEST_F(Take, TakesGreWithItsKeyAlone) {
   set_endpoints({tunnel(47, 42)});
-  EXPECT_FALSE(goes_up(in_gre({.key = 42})));
-  EXPECT_FALSE(goes_up(in_gre({.key = 42, .has_checksum = true})));
-  EXPECT_FALSE(goes_up(in_gre({.key = 42, .sequence = 7})));
-  EXPECT_TRUE(goes_up(in_gre({.key = 43})));
-  EXPECT_TRUE(goes_up(in_gre({})));
-  EXPECT_TRUE(goes_up(six_in_four()));
+  EXPECT_FALSE(enters_stack(in_gre({.key = 42})));
+  EXPECT_FALSE(enters_stack(in_gre({.key = 42, .has_checksum = true})));
+  EXPECT_FALSE(enters_stack(in_gre({.key = 42, .sequence = 7})));
+  EXPECT_TRUE(enters_stack(in_gre({.key = 43})));
+  EXPECT_TRUE(enters_stack(in_gre({})));
+  EXPECT_TRUE(enters_stack(six_in_four()));
 }
 
 TEST_F(Take, TakesGreWithoutAKey) {
   set_endpoints({tunnel(47)});
-  EXPECT_FALSE(goes_up(in_gre({})));
-  EXPECT_FALSE(goes_up(in_gre({.has_checksum = true})));
-  EXPECT_TRUE(goes_up(in_gre({.key = 0})));  // a key of 0 is a key
+  EXPECT_FALSE(enters_stack(in_gre({})));
+  EXPECT_FALSE(enters_stack(in_gre({.has_checksum = true})));
+  EXPECT_TRUE(enters_stack(in_gre({.key = 0})));  // a key of 0 is a key
 }
 
 TEST_F(Take, LeavesOptionsAndFragmentsToTheStack) {
   set_endpoints({tunnel(41)});
   const Bytes no_operations(4, std::byte{1});
-  EXPECT_TRUE(goes_up(six_in_four(kRemote, {.options = no_operations})));
+  EXPECT_TRUE(enters_stack(six_in_four(kRemote, {.options = no_operations})));
   // The packet socket gets it reassembled, so the fragments must stay whole.
   const Fd sender = peer_raw_socket(*wire_, 41);
   send_to(sender, kLocal, test::pattern(4000));
@@ -116,9 +116,9 @@ TEST_F(Take, LeavesOptionsAndFragmentsToTheStack) {
 
 TEST_F(Take, IsGoneWithTheProgram) {
   set_endpoints({tunnel(41)});
-  EXPECT_FALSE(goes_up(six_in_four()));
+  EXPECT_FALSE(enters_stack(six_in_four()));
   program_.reset();
-  EXPECT_TRUE(goes_up(six_in_four()));
+  EXPECT_TRUE(enters_stack(six_in_four()));
 }
 
 TEST_F(Take, ReplacesEndpointsWithoutRunningOutOfRoom) {
@@ -126,8 +126,8 @@ TEST_F(Take, ReplacesEndpointsWithoutRunningOutOfRoom) {
     set_endpoints(
         {tunnel(47, round), tunnel(47, round + 1), tunnel(47, round + 2), tunnel(47, round + 3)});
   }
-  EXPECT_FALSE(goes_up(in_gre({.key = 22})));
-  EXPECT_TRUE(goes_up(in_gre({.key = 18})));
+  EXPECT_FALSE(enters_stack(in_gre({.key = 22})));
+  EXPECT_TRUE(enters_stack(in_gre({.key = 18})));
 }
 
 }  // namespace

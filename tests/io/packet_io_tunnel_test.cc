@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/io/queues_rig.h"
+#include "tests/io/packet_io_rig.h"
 #include "tests/support/packet_matchers.h"
 
 namespace culvert::io {
@@ -20,7 +20,7 @@ using testing::ElementsAre;
 
 constexpr std::size_t kIpv4Bytes = 20;
 
-class QueuesTunnel : public QueuesRig {
+class PacketIoTunnel : public PacketIoRig {
  protected:
   /// An outer packet from the peer to us.
   static Bytes outer(const Bytes& bytes, std::uint8_t protocol = 41) {
@@ -30,7 +30,7 @@ class QueuesTunnel : public QueuesRig {
 
 // ---- sending ------------------------------------------------------------------------------------
 
-TEST_P(QueuesTunnel, SendsInOrderAndSaysOfEachWhatBecameOfIt) {
+TEST_P(PacketIoTunnel, SendsInOrderAndSaysOfEachWhatBecameOfIt) {
   const Wire wire;
   open(ReceiveKind::raw);
   const Fd receiver = peer_raw_socket(wire, 41);
@@ -40,21 +40,21 @@ TEST_P(QueuesTunnel, SendsInOrderAndSaysOfEachWhatBecameOfIt) {
   const Bytes parted = ipv4("192.0.2.1", "192.0.2.2", {.protocol = 41}) / payload(numbered(2, 800));
   const Bytes large = ipv4("192.0.2.1", "192.0.2.2", {.protocol = 41}) / payload(1481);
   const std::span parts{parted};
-  ASSERT_TRUE(queues_->send({.head = whole, .tail = {}, .destination = remote}));
-  ASSERT_TRUE(queues_->send({.head = whole, .tail = {}, .destination = nowhere}));
-  ASSERT_TRUE(queues_->send({.head = large, .tail = {}, .destination = remote}));
-  ASSERT_TRUE(
-      queues_->send({.head = parts.first(60), .tail = parts.subspan(60), .destination = remote}));
-  EXPECT_THAT(queues_->submit().sends, ElementsAre(0, ENETUNREACH, EMSGSIZE, 0));
+  ASSERT_TRUE(packet_io_->send({.head = whole, .tail = {}, .destination = remote}));
+  ASSERT_TRUE(packet_io_->send({.head = whole, .tail = {}, .destination = nowhere}));
+  ASSERT_TRUE(packet_io_->send({.head = large, .tail = {}, .destination = remote}));
+  ASSERT_TRUE(packet_io_->send(
+      {.head = parts.first(60), .tail = parts.subspan(60), .destination = remote}));
+  EXPECT_THAT(packet_io_->submit().sends, ElementsAre(0, ENETUNREACH, EMSGSIZE, 0));
   const Bytes first = receive_from(receiver);
   const Bytes second = receive_from(receiver);
   EXPECT_THAT(std::span{first}.subspan(kIpv4Bytes), test::SameBytes(numbered(1, 700)));
   EXPECT_THAT(std::span{second}.subspan(kIpv4Bytes), test::SameBytes(numbered(2, 800)));
   EXPECT_EQ(count_received(receiver), 0U);
-  EXPECT_TRUE(queues_->submit().sends.empty());
+  EXPECT_TRUE(packet_io_->submit().sends.empty());
 }
 
-TEST_P(QueuesTunnel, SendsABatchLargerThanAnyQueueOfTheKernels) {
+TEST_P(PacketIoTunnel, SendsABatchLargerThanAnyQueueOfTheKernels) {
   const Wire wire;
   open(ReceiveKind::raw);
   const Fd receiver = peer_raw_socket(wire, 41);
@@ -67,9 +67,9 @@ TEST_P(QueuesTunnel, SendsABatchLargerThanAnyQueueOfTheKernels) {
                       payload(numbered(static_cast<int>(i))));
   }
   for (const Bytes& packet : packets)
-    ASSERT_TRUE(queues_->send({.head = packet, .tail = {}, .destination = remote}));
-  EXPECT_FALSE(queues_->send({.head = packets[0], .tail = {}, .destination = remote}));
-  EXPECT_THAT(queues_->submit().sends, testing::AllOf(testing::SizeIs(count), testing::Each(0)));
+    ASSERT_TRUE(packet_io_->send({.head = packet, .tail = {}, .destination = remote}));
+  EXPECT_FALSE(packet_io_->send({.head = packets[0], .tail = {}, .destination = remote}));
+  EXPECT_THAT(packet_io_->submit().sends, testing::AllOf(testing::SizeIs(count), testing::Each(0)));
   for (std::size_t i = 0; i < count; ++i) {
     const Bytes packet = receive_from(receiver);
     ASSERT_EQ(packet.size(), kIpv4Bytes + 2);
@@ -79,7 +79,7 @@ TEST_P(QueuesTunnel, SendsABatchLargerThanAnyQueueOfTheKernels) {
 
 // ---- receiving ----------------------------------------------------------------------------------
 
-TEST_P(QueuesTunnel, ReceivesInOrderMoreThanThereAreBuffers) {
+TEST_P(PacketIoTunnel, ReceivesInOrderMoreThanThereAreBuffers) {
   for (const ReceiveKind receive : {ReceiveKind::packet, ReceiveKind::raw}) {
     ASSERT_TRUE(enter_fresh_namespace());
     const Wire wire;
@@ -94,7 +94,7 @@ TEST_P(QueuesTunnel, ReceivesInOrderMoreThanThereAreBuffers) {
   }
 }
 
-TEST_P(QueuesTunnel, ReceivesFromTheIpv4HeaderOn) {
+TEST_P(PacketIoTunnel, ReceivesFromTheIpv4HeaderOn) {
   for (const ReceiveKind receive : {ReceiveKind::packet, ReceiveKind::raw}) {
     ASSERT_TRUE(enter_fresh_namespace());
     const Wire wire;
@@ -111,7 +111,7 @@ TEST_P(QueuesTunnel, ReceivesFromTheIpv4HeaderOn) {
   }
 }
 
-TEST_P(QueuesTunnel, ReceivesOnlyTheProtocolsAskedFor) {
+TEST_P(PacketIoTunnel, ReceivesOnlyTheProtocolsAskedFor) {
   for (const ReceiveKind receive : {ReceiveKind::packet, ReceiveKind::raw}) {
     ASSERT_TRUE(enter_fresh_namespace());
     const Wire wire;
@@ -127,7 +127,7 @@ TEST_P(QueuesTunnel, ReceivesOnlyTheProtocolsAskedFor) {
   }
 }
 
-TEST_P(QueuesTunnel, ReceivesTheLargestPacket) {
+TEST_P(PacketIoTunnel, ReceivesTheLargestPacket) {
   for (const ReceiveKind receive : {ReceiveKind::packet, ReceiveKind::raw}) {
     ASSERT_TRUE(enter_fresh_namespace());
     const Wire wire;
@@ -143,7 +143,7 @@ TEST_P(QueuesTunnel, ReceivesTheLargestPacket) {
 }
 
 // A device without a link-layer header: packet sockets give the IP packet itself.
-TEST_P(QueuesTunnel, ReceivesFromDevicesWithoutALinkLayerHeader) {
+TEST_P(PacketIoTunnel, ReceivesFromDevicesWithoutALinkLayerHeader) {
   auto line = open_tun("line0", 1);
   ASSERT_TRUE(line) << line.error().message();
   ip("addr add 192.0.2.1/24 dev line0");
@@ -159,7 +159,7 @@ TEST_P(QueuesTunnel, ReceivesFromDevicesWithoutALinkLayerHeader) {
   EXPECT_THAT(packets[0].bytes, test::SameBytes(sent));
 }
 
-TEST_P(QueuesTunnel, ReceivesFromLoopback) {
+TEST_P(PacketIoTunnel, ReceivesFromLoopback) {
   open(ReceiveKind::packet);
   const Fd sender = open_test_socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
   const Bytes sent =
@@ -170,7 +170,7 @@ TEST_P(QueuesTunnel, ReceivesFromLoopback) {
   EXPECT_THAT(packets[0].bytes, test::SameBytes(sent));
 }
 
-TEST_P(QueuesTunnel, GoesOnAfterTheOuterInterfaceWasDown) {
+TEST_P(PacketIoTunnel, GoesOnAfterTheOuterInterfaceWasDown) {
   for (const ReceiveKind receive : {ReceiveKind::packet, ReceiveKind::raw}) {
     ASSERT_TRUE(enter_fresh_namespace());
     const Wire wire;
@@ -189,7 +189,7 @@ TEST_P(QueuesTunnel, GoesOnAfterTheOuterInterfaceWasDown) {
   }
 }
 
-TEST_P(QueuesTunnel, CountsWhatTheKernelLost) {
+TEST_P(PacketIoTunnel, CountsWhatTheKernelLost) {
   for (const ReceiveKind receive : {ReceiveKind::packet, ReceiveKind::raw}) {
     ASSERT_TRUE(enter_fresh_namespace());
     const Wire wire;
@@ -198,18 +198,18 @@ TEST_P(QueuesTunnel, CountsWhatTheKernelLost) {
     const Bytes packet = outer(pattern(1400));
     constexpr std::size_t kSent = 20'000;  // more than 16 MiB hold
     for (std::size_t i = 0; i < kSent; ++i) send_to(sender, "192.0.2.1", packet);
-    const std::uint64_t lost = queues_->losses().tunnel_queue_full;
+    const std::uint64_t lost = packet_io_->losses().tunnel_queue_full;
     EXPECT_GT(lost, 0U);
-    EXPECT_EQ(queues_->losses().tunnel_queue_full, lost);
+    EXPECT_EQ(packet_io_->losses().tunnel_queue_full, lost);
     EXPECT_EQ(gather(Source::tunnel, kSent - lost).size(), kSent - lost);
     EXPECT_TRUE(stays_empty(Source::tunnel));
-    EXPECT_EQ(queues_->losses().tunnel_queue_full, lost);
+    EXPECT_EQ(packet_io_->losses().tunnel_queue_full, lost);
   }
 }
 
 // ---- ICMP errors --------------------------------------------------------------------------------
 
-TEST_P(QueuesTunnel, ReceivesIcmpErrorsAboutTunnels) {
+TEST_P(PacketIoTunnel, ReceivesIcmpErrorsAboutTunnels) {
   const Wire wire;
   open(ReceiveKind::packet);
   const Fd sender = peer_raw_socket(wire, IPPROTO_RAW);
@@ -232,7 +232,7 @@ TEST_P(QueuesTunnel, ReceivesIcmpErrorsAboutTunnels) {
               test::SameBytes(std::span{exceeded}.subspan(kIpv4Bytes)));
 }
 
-TEST_P(QueuesTunnel, MarksWhatIsLargerThanItsBuffer) {
+TEST_P(PacketIoTunnel, MarksWhatIsLargerThanItsBuffer) {
   const Wire wire;
   open(ReceiveKind::raw);
   const Fd sender = peer_raw_socket(wire, IPPROTO_ICMP);  // the kernel fragments
@@ -244,7 +244,7 @@ TEST_P(QueuesTunnel, MarksWhatIsLargerThanItsBuffer) {
   EXPECT_TRUE(packets[0].truncated);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, QueuesTunnel, all_kinds(), kind_name);
+INSTANTIATE_TEST_SUITE_P(All, PacketIoTunnel, all_kinds(), kind_name);
 
 }  // namespace
 }  // namespace culvert::io

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "tests/io/queues_rig.h"
+#include "tests/io/packet_io_rig.h"
 
 namespace culvert::io {
 namespace {
@@ -19,7 +19,7 @@ long sleeps_of_this_thread() {
   return usage.ru_nvcsw;
 }
 
-class QueuesBusyPoll : public QueuesRig {
+class PacketIoBusyPoll : public PacketIoRig {
  protected:
   void open_with(std::chrono::nanoseconds limit) {
     busy_poll_ = limit;
@@ -42,9 +42,9 @@ class QueuesBusyPoll : public QueuesRig {
     const long before = sleeps_of_this_thread();
     std::size_t received = 0;
     for (int round = 0; round < 3 && received == 0; ++round) {
-      EXPECT_TRUE(queues_->wait(20s));
-      received = queues_->received(Source::tun).size();
-      queues_->release();
+      EXPECT_TRUE(packet_io_->wait(20s));
+      received = packet_io_->received(Source::tun).size();
+      packet_io_->release();
     }
     const long sleeps = sleeps_of_this_thread() - before;
     later.join();
@@ -54,29 +54,29 @@ class QueuesBusyPoll : public QueuesRig {
   Fd sender_;
 };
 
-TEST_P(QueuesBusyPoll, DoNotSleepWhileTheySpin) {
+TEST_P(PacketIoBusyPoll, DoNotSleepWhileTheySpin) {
   open_with(10s);
   EXPECT_EQ(sleeps_until_a_packet_comes(), 0);
 }
 
-TEST_P(QueuesBusyPoll, SleepWithoutIt) {
+TEST_P(PacketIoBusyPoll, SleepWithoutIt) {
   open_with(0s);
   EXPECT_GE(sleeps_until_a_packet_comes(), 1);
 }
 
-TEST_P(QueuesBusyPoll, AreWokenWhileTheySpin) {
+TEST_P(PacketIoBusyPoll, AreWokenWhileTheySpin) {
   open_with(10s);
   send();
   EXPECT_EQ(gather(Source::tun, 1).size(), 1U);
   std::thread waker([this] {
     std::this_thread::sleep_for(5ms);
-    queues_->wake();
+    packet_io_->wake();
   });
-  EXPECT_TRUE(queues_->wait(1h));
+  EXPECT_TRUE(packet_io_->wait(1h));
   waker.join();
 }
 
-TEST_P(QueuesBusyPoll, TakeABurstInOrderWhileTheySpin) {
+TEST_P(PacketIoBusyPoll, TakeABurstInOrderWhileTheySpin) {
   open_with(10s);
   std::thread sender([this] {
     for (int i = 0; i < 300; ++i) send_to(sender_, "10.0.0.2", numbered(i), 5000);
@@ -88,7 +88,7 @@ TEST_P(QueuesBusyPoll, TakeABurstInOrderWhileTheySpin) {
     EXPECT_EQ(number_of(std::span{packets[i].bytes}.subspan(28)), i);  // IPv4 and UDP header
 }
 
-INSTANTIATE_TEST_SUITE_P(PacketIo, QueuesBusyPoll, all_kinds(), kind_name);
+INSTANTIATE_TEST_SUITE_P(PacketIo, PacketIoBusyPoll, all_kinds(), kind_name);
 
 }  // namespace
 }  // namespace culvert::io

@@ -6,7 +6,7 @@
 #include <array>
 #include <thread>
 
-#include "tests/io/queues_rig.h"
+#include "tests/io/packet_io_rig.h"
 #include "tests/support/packet_matchers.h"
 
 namespace culvert::io {
@@ -22,10 +22,10 @@ using testing::ElementsAre;
 
 constexpr std::size_t kIpv4UdpBytes = 28;
 
-class QueuesTun : public QueuesRig {
+class PacketIoTun : public PacketIoRig {
  protected:
   void SetUp() override {
-    QueuesRig::SetUp();
+    PacketIoRig::SetUp();
     if (!IsSkipped()) open(ReceiveKind::raw, {.tun_packets = 8});
   }
   /// A packet from behind the device to a socket on this side.
@@ -34,7 +34,7 @@ class QueuesTun : public QueuesRig {
   }
 };
 
-TEST_P(QueuesTun, ReadsInOrderMoreThanThereAreBuffers) {
+TEST_P(PacketIoTun, ReadsInOrderMoreThanThereAreBuffers) {
   const Fd sender = udp_socket("10.0.0.1", 4000);
   for (int i = 0; i < 300; ++i) send_to(sender, "10.0.0.2", numbered(i), 5000);
   const auto packets = gather(Source::tun, 300);
@@ -45,28 +45,28 @@ TEST_P(QueuesTun, ReadsInOrderMoreThanThereAreBuffers) {
   }
 }
 
-TEST_P(QueuesTun, ReadsWhatComesWhileARoundIsUnderWay) {
+TEST_P(PacketIoTun, ReadsWhatComesWhileARoundIsUnderWay) {
   const Fd sender = udp_socket("10.0.0.1", 4000);
   int next = 0;
   for (int round = 0; round < 50; ++round) {
     for (int i = 0; i < 5; ++i) send_to(sender, "10.0.0.2", numbered(next + i), 5000);
-    ASSERT_TRUE(queues_->wait(20ms));
+    ASSERT_TRUE(packet_io_->wait(20ms));
     for (int i = 5; i < 10; ++i) send_to(sender, "10.0.0.2", numbered(next + i), 5000);
     const Bytes packet = inner(numbered(round));
-    ASSERT_TRUE(queues_->write({.head = packet, .slices = {}, .offload = {}}));
-    EXPECT_THAT(queues_->submit().writes, ElementsAre(0));
+    ASSERT_TRUE(packet_io_->write({.head = packet, .slices = {}, .offload = {}}));
+    EXPECT_THAT(packet_io_->submit().writes, ElementsAre(0));
     int seen = next;
     const auto check = [&](std::span<Packet> packets) {
       for (const Packet& received : packets)
         EXPECT_EQ(number_of(received.bytes().subspan(kIpv4UdpBytes)), seen++);
     };
-    check(queues_->received(Source::tun));
-    queues_->release();
+    check(packet_io_->received(Source::tun));
+    packet_io_->release();
     while (seen < next + 10) {
       const int before = seen;
-      ASSERT_TRUE(queues_->wait(20ms));
-      check(queues_->received(Source::tun));
-      queues_->release();
+      ASSERT_TRUE(packet_io_->wait(20ms));
+      check(packet_io_->received(Source::tun));
+      packet_io_->release();
       ASSERT_NE(seen, before) << "packets are missing";
     }
     next += 10;
@@ -74,7 +74,7 @@ TEST_P(QueuesTun, ReadsWhatComesWhileARoundIsUnderWay) {
   EXPECT_EQ(count_received(sender), 50U);
 }
 
-TEST_P(QueuesTun, ReadsSuperPacketsWithTheirSegmentSize) {
+TEST_P(PacketIoTun, ReadsSuperPacketsWithTheirSegmentSize) {
   if (!has_uso_) GTEST_SKIP() << "no UDP segmentation before Linux 6.2";
   const Fd sender = udp_socket("10.0.0.1", 4000);
   constexpr int kSegmentBytes = 100;
@@ -93,19 +93,19 @@ TEST_P(QueuesTun, ReadsSuperPacketsWithTheirSegmentSize) {
   EXPECT_EQ(offload.checksum_offset, 6);
 }
 
-TEST_P(QueuesTun, WritesAPacketInPieces) {
+TEST_P(PacketIoTun, WritesAPacketInPieces) {
   const Fd receiver = udp_socket("10.0.0.1", 4000);
   const Bytes sent = pattern(1000);
   const Bytes packet = inner(sent);
   const std::span all{packet};
   const std::array<std::span<const std::byte>, 3> slices{all.subspan(28, 500), all.subspan(528, 1),
                                                          all.subspan(529)};
-  ASSERT_TRUE(queues_->write({.head = all.first(28), .slices = slices, .offload = {}}));
-  EXPECT_THAT(queues_->submit().writes, ElementsAre(0));
+  ASSERT_TRUE(packet_io_->write({.head = all.first(28), .slices = slices, .offload = {}}));
+  EXPECT_THAT(packet_io_->submit().writes, ElementsAre(0));
   EXPECT_THAT(receive_from(receiver), test::SameBytes(sent));
 }
 
-TEST_P(QueuesTun, WritesASuperPacketThatTheKernelCuts) {
+TEST_P(PacketIoTun, WritesASuperPacketThatTheKernelCuts) {
   if (!has_uso_) GTEST_SKIP() << "no UDP segmentation before Linux 6.2";
   const Fd receiver = udp_socket("10.0.0.1", 4000);
   const Bytes packet =
@@ -116,8 +116,8 @@ TEST_P(QueuesTun, WritesASuperPacketThatTheKernelCuts) {
                         .segmentation = Segmentation::udp,
                         .segment_bytes = 100,
                         .header_bytes = 28};
-  ASSERT_TRUE(queues_->write({.head = packet, .slices = {}, .offload = offload}));
-  EXPECT_THAT(queues_->submit().writes, ElementsAre(0));
+  ASSERT_TRUE(packet_io_->write({.head = packet, .slices = {}, .offload = offload}));
+  EXPECT_THAT(packet_io_->submit().writes, ElementsAre(0));
   const Bytes sent = pattern(250);
   const std::span all{sent};
   EXPECT_THAT(receive_from(receiver), test::SameBytes(all.first(100)));
@@ -125,34 +125,34 @@ TEST_P(QueuesTun, WritesASuperPacketThatTheKernelCuts) {
   EXPECT_THAT(receive_from(receiver), test::SameBytes(all.subspan(200)));
 }
 
-TEST_P(QueuesTun, SaysOfEachWriteWhatBecameOfIt) {
+TEST_P(PacketIoTun, SaysOfEachWriteWhatBecameOfIt) {
   const Fd receiver = udp_socket("10.0.0.1", 4000);
   const Bytes good = inner(pattern(10));
   const Bytes no_ip_version(20);
   for (const Bytes* packet : {&good, &no_ip_version, &good})
-    ASSERT_TRUE(queues_->write({.head = *packet, .slices = {}, .offload = {}}));
-  EXPECT_THAT(queues_->submit().writes, ElementsAre(0, EINVAL, 0));
+    ASSERT_TRUE(packet_io_->write({.head = *packet, .slices = {}, .offload = {}}));
+  EXPECT_THAT(packet_io_->submit().writes, ElementsAre(0, EINVAL, 0));
   EXPECT_EQ(count_received(receiver), 2U);
-  EXPECT_TRUE(queues_->submit().writes.empty());
+  EXPECT_TRUE(packet_io_->submit().writes.empty());
   ip("link set tun0 down");
-  ASSERT_TRUE(queues_->write({.head = good, .slices = {}, .offload = {}}));
-  EXPECT_THAT(queues_->submit().writes, ElementsAre(EIO));
+  ASSERT_TRUE(packet_io_->write({.head = good, .slices = {}, .offload = {}}));
+  EXPECT_THAT(packet_io_->submit().writes, ElementsAre(EIO));
 }
 
-TEST_P(QueuesTun, RefusesMoreThanTheBatchHolds) {
+TEST_P(PacketIoTun, RefusesMoreThanTheBatchHolds) {
   const Fd receiver = udp_socket("10.0.0.1", 4000);
   grow_receive_buffer(receiver);
   const Bytes packet = inner(pattern(10));
   const TunPacket write{.head = packet, .slices = {}, .offload = {}};
-  for (std::size_t i = 0; i < QueueSizes{}.batch_writes; ++i) ASSERT_TRUE(queues_->write(write));
-  EXPECT_FALSE(queues_->write(write));
-  EXPECT_EQ(queues_->submit().writes.size(), QueueSizes{}.batch_writes);
-  EXPECT_TRUE(queues_->write(write));
-  EXPECT_EQ(queues_->submit().writes.size(), 1U);
+  for (std::size_t i = 0; i < QueueSizes{}.batch_writes; ++i) ASSERT_TRUE(packet_io_->write(write));
+  EXPECT_FALSE(packet_io_->write(write));
+  EXPECT_EQ(packet_io_->submit().writes.size(), QueueSizes{}.batch_writes);
+  EXPECT_TRUE(packet_io_->write(write));
+  EXPECT_EQ(packet_io_->submit().writes.size(), 1U);
   EXPECT_EQ(count_received(receiver), QueueSizes{}.batch_writes + 1);
 }
 
-TEST_P(QueuesTun, GoesOnAfterTheDeviceWasDown) {
+TEST_P(PacketIoTun, GoesOnAfterTheDeviceWasDown) {
   const Fd sender = udp_socket("10.0.0.1", 4000);
   EXPECT_TRUE(stays_empty(Source::tun));
   ip("link set tun0 down");
@@ -162,46 +162,46 @@ TEST_P(QueuesTun, GoesOnAfterTheDeviceWasDown) {
   EXPECT_EQ(gather(Source::tun, 1).size(), 1U);
 }
 
-TEST_P(QueuesTun, FailsWhenTheDeviceIsDeleted) {
+TEST_P(PacketIoTun, FailsWhenTheDeviceIsDeleted) {
   EXPECT_TRUE(stays_empty(Source::tun));
   ip("link delete tun0");
   Result<void> waited;
-  for (int i = 0; i < 10 && waited; ++i) waited = queues_->wait(20ms);
+  for (int i = 0; i < 10 && waited; ++i) waited = packet_io_->wait(20ms);
   ASSERT_FALSE(waited);
   EXPECT_EQ(waited.error().message(), "read TUN tun0: EBADFD (the device has been deleted)");
 }
 
-TEST_P(QueuesTun, WaitsNoLongerThanTheTimeout) {
+TEST_P(PacketIoTun, WaitsNoLongerThanTheTimeout) {
   EXPECT_TRUE(stays_empty(Source::tun));  // no wake-up of the device's start is left
   const auto begin = steady_clock::now();
-  ASSERT_TRUE(queues_->wait(50ms));
+  ASSERT_TRUE(packet_io_->wait(50ms));
   EXPECT_GE(steady_clock::now() - begin, 49ms);
   EXPECT_LT(steady_clock::now() - begin, 5s);
 }
 
-TEST_P(QueuesTun, IsWokenWhileItWaits) {
+TEST_P(PacketIoTun, IsWokenWhileItWaits) {
   for (int i = 0; i < 3; ++i) {
     const auto begin = steady_clock::now();
     std::thread other([&] {
       std::this_thread::sleep_for(20ms);
-      queues_->wake();
+      packet_io_->wake();
     });
-    ASSERT_TRUE(queues_->wait(10s));
+    ASSERT_TRUE(packet_io_->wait(10s));
     other.join();
     EXPECT_LT(steady_clock::now() - begin, 5s);
   }
 }
 
-TEST_P(QueuesTun, IsWokenBeforeItWaits) {
+TEST_P(PacketIoTun, IsWokenBeforeItWaits) {
   for (int i = 0; i < 3; ++i) {
-    queues_->wake();
+    packet_io_->wake();
     const auto begin = steady_clock::now();
-    ASSERT_TRUE(queues_->wait(10s));
+    ASSERT_TRUE(packet_io_->wait(10s));
     EXPECT_LT(steady_clock::now() - begin, 5s);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, QueuesTun, all_kinds(), kind_name);
+INSTANTIATE_TEST_SUITE_P(All, PacketIoTun, all_kinds(), kind_name);
 
 }  // namespace
 }  // namespace culvert::io

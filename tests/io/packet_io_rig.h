@@ -40,7 +40,7 @@ inline std::string kind_name(const ::testing::TestParamInfo<Kind>& test) {
   return name_of(test.param);
 }
 
-class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kind> {
+class PacketIoRig : public NamespaceTest, public ::testing::WithParamInterface<Kind> {
  protected:
   void SetUp() override {
     NamespaceTest::SetUp();
@@ -65,7 +65,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
                       : open_ring(std::move(descriptors), sizes, busy_poll_, "tun0",
                                   {.multishot_read = GetParam() == Kind::ring});
     ASSERT_TRUE(opened) << opened.error().message();
-    queues_ = std::move(*opened);
+    packet_io_ = std::move(*opened);
   }
 
   void open_tun_device(WorkerDescriptors& descriptors) {
@@ -106,9 +106,9 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
     std::vector<Received> packets;
     const auto deadline = std::chrono::steady_clock::now() + limit;
     while (packets.size() < count && std::chrono::steady_clock::now() < deadline) {
-      const auto waited = queues_->wait(std::chrono::milliseconds{20});
+      const auto waited = packet_io_->wait(std::chrono::milliseconds{20});
       EXPECT_TRUE(waited) << waited.error().message();
-      for (const Packet& packet : queues_->received(source)) {
+      for (const Packet& packet : packet_io_->received(source)) {
         EXPECT_GE(packet.headroom_bytes(), kHeadroomBytes);
         EXPECT_FALSE(packet.has_bad_offload);
         packets.push_back({.bytes = {packet.bytes().begin(), packet.bytes().end()},
@@ -116,7 +116,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
                            .truncated = packet.truncated,
                            .interface_index = packet.interface_index});
       }
-      queues_->release();
+      packet_io_->release();
     }
     return packets;
   }
@@ -130,7 +130,7 @@ class QueuesRig : public NamespaceTest, public ::testing::WithParamInterface<Kin
   std::chrono::nanoseconds busy_poll_{0};
   bool has_uso_ = false;
   Fd guard_;
-  std::unique_ptr<PacketIo> queues_;
+  std::unique_ptr<PacketIo> packet_io_;
 };
 
 }  // namespace culvert::io
