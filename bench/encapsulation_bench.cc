@@ -1,7 +1,7 @@
-// Encapsulate and decapsulate, ns per packet; the size that is given is that of the inner packet.
-// Encapsulate: outer IPv4 header and tunnel header, written in front of the inner packet.
-// Decapsulate: outer IPv4 header checked, tunnel header checked and removed, inner IPv6 header
-// parsed.
+// Encapsulation and decapsulation, ns per packet. The argument is the size of the inner packet.
+// Encapsulate: writes the outer IPv4 header and the tunnel header in front of the inner packet.
+// Decapsulate: checks the outer IPv4 header, checks and removes the tunnel header, and parses the
+// inner IPv6 header.
 #include <benchmark/benchmark.h>
 
 #include <vector>
@@ -17,7 +17,7 @@ constexpr std::size_t kHeadroomBytes = 64;
 const Ipv4Address kLocal = Ipv4Address::from_host(0xc0000201),
                   kRemote = Ipv4Address::from_host(0xc6336401);
 
-// An IPv6 packet with room for the outer headers in front of it.
+// An IPv6 packet with headroom for the outer headers.
 std::vector<std::byte> packet_with_headroom(std::size_t inner_bytes) {
   std::vector<std::byte> buffer(kHeadroomBytes + inner_bytes);
   build_ipv6(std::span{buffer}.subspan<kHeadroomBytes, kIpv6HeaderBytes>(),

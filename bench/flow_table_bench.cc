@@ -1,6 +1,6 @@
-// The flow table: what a packet pays for it. Flows are looked up in random order, so that with many
-// of them each one's line comes from memory; ahead: how many packets before its lookup a packet's
-// lines are asked for, as a worker does for the packets of its round (0: not at all).
+// The cost of the flow table per packet. Flows are looked up in random order, so with many flows
+// each cache line comes from memory. `ahead`: a packet's lines are prefetched this many packets
+// before its look-up, as a worker does for the packets of its round (0: no prefetch).
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ FlowStep step(Direction direction, std::uint32_t tick = 0) {
   return {.direction = direction, .now = FlowTick{tick}};
 }
 
-/// Keys in random order, each once in a turn.
+/// All keys once, in random order.
 std::vector<FlowKey> shuffled_keys(std::uint32_t count) {
   std::vector<FlowKey> keys;
   for (std::uint32_t i = 0; i < count; ++i) keys.push_back(key_of(i));
@@ -52,7 +52,7 @@ void hash(benchmark::State& state) {
 }
 BENCHMARK(hash);
 
-/// Asks for the lines of the packets that come `kAhead` and half as much later.
+/// Uses the keys in turn. Prefetches the lines of the packets `ahead` and half as many later.
 template <class Use>
 void in_turn(benchmark::State& state, FlowTable& table, const std::vector<FlowKey>& keys,
              std::size_t ahead, Use use) {
@@ -75,7 +75,7 @@ void in_turn(benchmark::State& state, FlowTable& table, const std::vector<FlowKe
   state.SetItemsProcessed(state.iterations());
 }
 
-/// Flows that are all in a table for as many and a half more.
+/// Flows that are all in a table with 1.5 times as many places.
 struct Filled {
   explicit Filled(std::uint32_t count)
       : table(open_table(count + count / 2)), keys(shuffled_keys(count)) {
@@ -86,7 +86,7 @@ struct Filled {
   std::vector<FlowKey> keys;
 };
 
-// A packet out by its pin, and one in that keeps it.
+// An outbound packet that follows its pin, and an inbound packet that refreshes it.
 void look_up(benchmark::State& state) {
   Filled filled(static_cast<std::uint32_t>(state.range(0)));
   std::size_t missed = 0;
@@ -108,7 +108,7 @@ BENCHMARK(look_up)
     ->ArgsProduct({{1'000, 65'536, 1'000'000}, {0, 8, 16}});
 BENCHMARK(keep)->ArgNames({"flows", "ahead"})->ArgsProduct({{1'000, 1'000'000}, {0, 16}});
 
-// Packets that are in no flow: the price of a table for those who do not need it.
+// Packets without a flow entry: the cost of a table for traffic that does not need it.
 void miss(benchmark::State& state) {
   Filled filled(static_cast<std::uint32_t>(state.range(0)));
   for (FlowKey& key : filled.keys) key.word = 1;
@@ -131,7 +131,7 @@ void displace(benchmark::State& state) {
 }
 BENCHMARK(displace)->ArgName("flows")->Arg(65'536)->Arg(1'048'576);
 
-// Both directions of the same flows, each on a thread of its own.
+// Both directions of the same flows, each on its own thread.
 void both_ways(benchmark::State& state) {
   static Filled filled(1'000);
   const bool is_out = state.thread_index() % 2 == 0;

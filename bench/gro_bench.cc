@@ -1,5 +1,4 @@
-// Joining the packets of a batch, their checksums verified. The time of one item is that of one
-// packet that goes in.
+// GRO: joins the packets of a batch and verifies their checksums. An item is one input packet.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -18,7 +17,8 @@ using bench::Transport;
 
 constexpr std::size_t kMaxHeaderBytes = 128;
 
-/// A batch of packets that can be given again and again: the first of a super-packet is changed.
+/// A batch of packets for repeated use. GRO changes the first packet of each super-packet, so it is
+/// restored.
 class Batch {
  public:
   void add(const SuperPacket& super) {
@@ -78,7 +78,7 @@ std::size_t payload_of(const benchmark::State& state, Transport transport) {
   return packet_bytes - std::min(packet_bytes - 1, header_bytes(transport));
 }
 
-/// 32 packets of one flow, of the size given.
+/// 32 packets of one flow. Argument: their size.
 void coalesce_flow(benchmark::State& state, Transport transport) {
   const std::size_t payload = payload_of(state, transport);
   Batch batch;
@@ -88,7 +88,7 @@ void coalesce_flow(benchmark::State& state, Transport transport) {
 BENCHMARK_CAPTURE(coalesce_flow, tcp, Transport::tcp)->Arg(64)->Arg(512)->Arg(1280);
 BENCHMARK_CAPTURE(coalesce_flow, udp, Transport::udp)->Arg(64)->Arg(512)->Arg(1280);
 
-/// 64 packets, each of its own flow: nothing to join.
+/// 64 packets of 64 flows: no packet can be joined.
 void coalesce_nothing(benchmark::State& state) {
   const std::size_t payload = payload_of(state, Transport::udp);
   Batch batch;
@@ -99,7 +99,7 @@ void coalesce_nothing(benchmark::State& state) {
 }
 BENCHMARK(coalesce_nothing)->Arg(64)->Arg(512)->Arg(1280);
 
-/// Eight flows of eight packets, one packet of each in turn.
+/// Eight flows of eight packets each, interleaved.
 void coalesce_interleaved(benchmark::State& state) {
   const std::size_t payload = payload_of(state, Transport::tcp);
   Batch batch;
@@ -111,7 +111,7 @@ void coalesce_interleaved(benchmark::State& state) {
 }
 BENCHMARK(coalesce_interleaved)->Arg(512)->Arg(1280);
 
-/// 45 packets of 1,500 bytes to one of 64 KiB.
+/// Joins 45 packets of 1,500 bytes to one super-packet of 64 KiB.
 void coalesce_64k(benchmark::State& state) {
   Batch batch;
   batch.add(SuperPacket(Transport::tcp, 1, 45 * 1428, 1428));
@@ -119,7 +119,7 @@ void coalesce_64k(benchmark::State& state) {
 }
 BENCHMARK(coalesce_64k);
 
-/// The same from buffers that have left the second-level cache since they were filled.
+/// The same from buffers that are no longer in the second-level cache.
 void coalesce_64k_cold(benchmark::State& state) {
   std::vector<Batch> batches(bench::kColdBuffers);
   for (Batch& batch : batches) batch.add(SuperPacket(Transport::tcp, 1, 45 * 1428, 1428));

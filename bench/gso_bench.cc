@@ -1,5 +1,5 @@
-// Cutting super-packets, checksums included. The time of one item is that of one packet that comes
-// out; of whole super-packets it is the time of an iteration.
+// GSO: segments super-packets, checksums included. An item is one output segment; an iteration is
+// one super-packet.
 #include <benchmark/benchmark.h>
 
 #include <array>
@@ -26,7 +26,7 @@ std::size_t cut(const io::Packet& packet) {
   return count;
 }
 
-/// 32 packets of the size given.
+/// 32 segments. Argument: their size.
 void segment_packets(benchmark::State& state, Transport transport) {
   const std::size_t packet_bytes = static_cast<std::size_t>(state.range(0));
   const std::size_t payload = packet_bytes - std::min(packet_bytes - 1, header_bytes(transport));
@@ -39,7 +39,7 @@ void segment_packets(benchmark::State& state, Transport transport) {
 BENCHMARK_CAPTURE(segment_packets, tcp, Transport::tcp)->Arg(64)->Arg(512)->Arg(1280);
 BENCHMARK_CAPTURE(segment_packets, udp, Transport::udp)->Arg(64)->Arg(512)->Arg(1280);
 
-/// 45 packets of 1,500 bytes, as one read of TUN gives them.
+/// 45 segments of 1,500 bytes, the contents of one read of TUN.
 void segment_64k(benchmark::State& state) {
   const SuperPacket super(Transport::tcp, 1, 45 * 1428, 1428);
   for (auto _ : state) cut(super.packet());
@@ -47,7 +47,7 @@ void segment_64k(benchmark::State& state) {
 }
 BENCHMARK(segment_64k);
 
-/// The same from buffers that have left the second-level cache since they were filled.
+/// The same from buffers that are no longer in the second-level cache.
 void segment_64k_cold(benchmark::State& state) {
   std::vector<std::unique_ptr<SuperPacket>> supers;
   for (std::size_t i = 0; i < bench::kColdBuffers; ++i)

@@ -1,4 +1,4 @@
-// The NDP responder alone, without a kernel: what one solicitation costs, by what becomes of it.
+// The NDP responder alone, without a kernel: the cost of one solicitation, for each result.
 #include <benchmark/benchmark.h>
 
 #include <array>

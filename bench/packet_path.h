@@ -1,5 +1,5 @@
-// A worker over queues in memory: the whole way of a packet but for the kernel's part. Traffic is
-// UDP in IPv6, of as many flows as asked for. One thread for each Way.
+// A worker with a PacketIo in memory: the whole path of a packet except the kernel's part. The
+// traffic is UDP in IPv6, with a configurable number of flows. One thread per worker.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -28,11 +28,11 @@ struct Traffic {
   std::size_t batch_packets = 64;
   std::size_t inner_bytes = 1280;
   std::uint32_t flows = 64;
-  FlowTable* table = nullptr;  ///< none: nothing is pinned
+  FlowTable* table = nullptr;  ///< null: no pinning
 };
 
-/// PacketIo whose wait() fills the slots with a batch of packets of one source, and which forget what
-/// they are given: all of it is well sent.
+/// A PacketIo whose wait() provides a batch of packets of one source. It discards everything that
+/// is sent and reports success.
 class BatchPacketIo : public io::PacketIo {
  public:
   std::span<io::Packet> received(io::Source source) noexcept override {
@@ -73,15 +73,14 @@ class BatchPacketIo : public io::PacketIo {
 
  private:
   io::LineVector<std::byte> slots_;
-  io::LineVector<int> results_;  ///< of a whole batch: all good
+  io::LineVector<int> results_;  ///< the results of a whole batch: all 0
   std::size_t sends_ = 0, writes_ = 0;
 };
 
-/// Gives a batch of packets in each round, of one flow after the other, and forgets what it is
-/// given.
+/// A PacketIo that provides the packets of all flows in turn.
 class FlowPacketIo final : public BatchPacketIo {
  public:
-  /// `packet`: the inner packet lies at `inner_offset` of it, from inner_packet().
+  /// `packet`: the inner packet, from inner_packet(), is at `inner_offset`.
   FlowPacketIo(const Traffic& traffic, const std::vector<std::byte>& packet,
                std::size_t inner_offset)
       : BatchPacketIo(traffic.source, traffic.batch_packets),
@@ -92,7 +91,7 @@ class FlowPacketIo final : public BatchPacketIo {
       std::memcpy(slot(i).data() + io::kHeadroomBytes, packet.data(), packet.size());
   }
 
-  /// Whatever a round may have changed is put right, and each packet gets its flow.
+  /// Restores the bytes that a round may have changed, and gives each packet its flow.
   Result<void> wait(std::chrono::nanoseconds) noexcept override {
     packets_.clear();
     for (std::size_t i = 0; i < batch_packets(); ++i) {
@@ -106,8 +105,8 @@ class FlowPacketIo final : public BatchPacketIo {
     return {};
   }
 
-  /// The last 8 bytes of the inner source address: a flow's number and its complement, so that the
-  /// checksum is the same for all flows.
+  /// The last 8 bytes of the inner source address hold the flow's number and its complement, so
+  /// that all flows have the same checksum.
   static constexpr std::size_t kFlowOffset = 16;
 
  private:
@@ -117,7 +116,7 @@ class FlowPacketIo final : public BatchPacketIo {
   std::size_t flow_offset_;
 };
 
-/// Of flow 0.
+/// The inner packet of flow 0.
 inline std::vector<std::byte> inner_packet(std::size_t bytes) {
   std::vector<std::byte> packet(bytes);
   const auto source = *proto::Ipv6Address::from_text("2001:db8::ffff:ffff");
@@ -179,7 +178,7 @@ inline std::vector<std::byte> outer_packet(const Tunnel& tunnel,
 /// One worker and its traffic.
 class Way {
  public:
-  /// Several may share `tables`, each as a reader of its own.
+  /// Several workers may share `tables`, each as its own reader.
   Way(const Traffic& traffic, const Tunnel& tunnel, Snapshot<Tables>& tables, std::size_t reader)
       : traffic_(traffic),
         worker_(make_queues(traffic, tunnel), tables,
@@ -212,7 +211,7 @@ class Way {
   Time now_ = std::chrono::steady_clock::now();
 };
 
-/// Time for each item, as a counter.
+/// The time per item, as a counter.
 inline benchmark::Counter time_of_each(double items) {
   return {items, benchmark::Counter::kIsRate | benchmark::Counter::kInvert};
 }

@@ -1,4 +1,4 @@
-// Parsing, ns per packet. The size that is given is that of the packet that is parsed.
+// Parsing, ns per packet. The argument is the size of the parsed packet.
 #include <benchmark/benchmark.h>
 
 #include <vector>
@@ -36,7 +36,7 @@ std::vector<std::byte> ipv6_packet(std::size_t total_bytes, std::uint8_t next_he
   return packet;
 }
 
-// Calls `parse` with the packet, whose address the compiler does not know.
+// Calls `parse` with the packet. The compiler cannot know its address.
 template <class Parse>
 void run(benchmark::State& state, const std::vector<std::byte>& packet, Parse parse) {
   for (auto _ : state) {
@@ -56,7 +56,7 @@ void parse_ipv6_header(benchmark::State& state) {
       [](std::span<const std::byte> bytes) { return parse_ipv6(bytes); });
 }
 void parse_ipv6_to_upper_layer(benchmark::State& state) {
-  // One Destination Options header in front of what follows: the walk takes one step.
+  // One Destination Options header: the parser skips one extension header.
   auto packet = ipv6_packet(static_cast<std::size_t>(state.range(0)), 60);
   packet[kIpv6HeaderBytes] = std::byte{kProtocolTcp};
   run(state, packet, [](std::span<const std::byte> bytes) {

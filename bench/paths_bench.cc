@@ -1,7 +1,7 @@
-// The whole way of a packet in memory: a worker's round over queues that hold a batch of packets
-// and take whatever is sent. Outbound: parse, tunnel, MSS, encapsulate, count. Inbound: outer
-// header, encapsulation, tunnel, inner header, source, ECN, coalesce, count. What is not in it is
-// the kernel.
+// The whole path of a packet in memory: a worker's round with a PacketIo that provides a batch of
+// packets and discards everything that is sent. Outbound: parse, tunnel, MSS, encapsulate, count.
+// Inbound: outer header, encapsulation, tunnel, inner header, source, ECN, GRO, count. The kernel's
+// part is not included.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -18,7 +18,7 @@ void run(benchmark::State& state, const Traffic& traffic, const Parameters& mode
   const Tunnel tunnel = bench::make_tunnel(mode);
   Snapshot<Tables> tables(std::make_unique<Tables>(std::vector{tunnel}), 1);
   bench::Way way(traffic, tunnel, tables, 0);
-  // Each flow is known already.
+  // Every flow is in the table already.
   const std::size_t before =
       traffic.table != nullptr ? traffic.flows / traffic.batch_packets + 1 : 0;
   for (std::size_t i = 0; i < before; ++i) way.round();
@@ -30,7 +30,7 @@ void run(benchmark::State& state, const Traffic& traffic, const Parameters& mode
   state.counters["time_per_packet"] = bench::time_of_each(static_cast<double>(packets));
 }
 
-// ---- bytes of the inner packet, and the encapsulation; each packet of a batch is another flow's -
+// ---- size of the inner packet, and encapsulation; each packet of a batch is of another flow -----
 
 void by_size(benchmark::State& state, io::Source source) {
   const auto mode = state.range(1) == 0 ? Parameters{proto::SixInFour::Parameters{}}
@@ -43,7 +43,7 @@ void inbound_way(benchmark::State& state) { by_size(state, io::Source::tunnel); 
 BENCHMARK(outbound_way)->ArgNames({"bytes", "gre"})->ArgsProduct({{64, 512, 1280}, {0, 1}});
 BENCHMARK(inbound_way)->ArgNames({"bytes", "gre"})->ArgsProduct({{64, 512, 1280}, {0, 1}});
 
-// ---- how the cost of a packet grows with the batch, and with the flows in the traffic -----------
+// ---- the cost of a packet by batch size, and by number of flows ---------------------------------
 
 void by_batch(benchmark::State& state, io::Source source) {
   const auto batch = static_cast<std::size_t>(state.range(0));
@@ -64,7 +64,7 @@ void by_flows(benchmark::State& state, io::Source source) {
 }
 void outbound_flows(benchmark::State& state) { by_flows(state, io::Source::tun); }
 void inbound_flows(benchmark::State& state) { by_flows(state, io::Source::tunnel); }
-// pinned 1: in a flow table with half as many places more
+// pinned 1: with a flow table that has 1.5 times as many places as flows
 const std::vector<std::int64_t> kFlowCounts{1, 10, 100, 1'000, 10'000, 100'000, 1'000'000};
 BENCHMARK(outbound_flows)->ArgNames({"flows", "pinned"})->ArgsProduct({kFlowCounts, {0, 1}});
 BENCHMARK(inbound_flows)->ArgNames({"flows", "pinned"})->ArgsProduct({kFlowCounts, {0, 1}});

@@ -1,5 +1,5 @@
-// One super-packet of TCP or UDP over IPv6, as TUN gives it: what gso_bench cuts, and what
-// gro_bench is to join again.
+// One super-packet of TCP or UDP over IPv6, as TUN delivers it. gso_bench segments it, and
+// gro_bench joins its segments again.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +15,12 @@
 
 namespace culvert::bench {
 
-/// So many of 64 KiB are 8 MiB: more than a core's second-level cache.
+/// This many super-packets of 64 KiB are 8 MiB: more than a core's second-level cache.
 inline constexpr std::size_t kColdBuffers = 128;
 
 enum class Transport : std::uint8_t { tcp, udp };
 
-/// Headers of TCP with 12 bytes of options (timestamps, as Linux sends them), or of UDP.
+/// TCP headers with 12 bytes of options (timestamps, as Linux sends them), or UDP headers.
 constexpr std::size_t header_bytes(Transport transport) {
   return proto::kIpv6HeaderBytes +
          (transport == Transport::tcp ? proto::kTcpHeaderBytes + 12 : proto::kUdpHeaderBytes);

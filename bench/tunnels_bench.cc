@@ -1,6 +1,6 @@
-// The whole way of a packet in memory, as in paths_bench, on a device of many tunnels: each packet
-// takes another one of them, in random order. Its tunnel is found by inner prefix outbound and by
-// outer addresses inbound, and what a worker keeps of it is counted in.
+// The whole path of a packet in memory, as in paths_bench, on a device with many tunnels. Each
+// packet uses another tunnel, in random order. Outbound its inner prefix selects the tunnel,
+// inbound its outer addresses. The worker's state per tunnel is included.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ std::unique_ptr<const Tables> tables_of(std::uint32_t count) {
   return std::make_unique<const Tables>(std::move(slots));
 }
 
-/// Packets of all tunnels, in an order that is shuffled once.
+/// Packets of all tunnels, in a fixed random order.
 class TunnelPacketIo final : public bench::BatchPacketIo {
  public:
   TunnelPacketIo(io::Source source, std::uint32_t tunnels)
@@ -59,7 +59,7 @@ class TunnelPacketIo final : public bench::BatchPacketIo {
   }
 
  private:
-  /// Returns its bytes. Checksums of UDP are not looked at on either way.
+  /// Returns the size in bytes. Neither direction verifies UDP checksums.
   std::size_t draw(std::span<std::byte> slot, std::uint32_t tunnel) noexcept {
     auto bytes = slot.subspan(io::kHeadroomBytes);
     std::size_t outer_bytes = 0;
@@ -110,7 +110,7 @@ void inbound_tunnels(benchmark::State& state) { run(state, io::Source::tunnel); 
 BENCHMARK(outbound_tunnels)->ArgName("tunnels")->Arg(1)->Arg(100)->Arg(10'000);
 BENCHMARK(inbound_tunnels)->ArgName("tunnels")->Arg(1)->Arg(100)->Arg(10'000);
 
-/// New tables for a device of that many tunnels: what apply() costs its owner, but for look-ups.
+/// Builds new tables for this many tunnels: the cost of apply() without route look-ups.
 void build_tables(benchmark::State& state) {
   const auto tables = tables_of(static_cast<std::uint32_t>(state.range(0)));
   for (auto _ : state) {

@@ -1,7 +1,7 @@
-// Two workers against one: each a thread with its own CPU and its own queues, the tables shared.
-// One iteration lets one worker run alone, then the other, then both at once, so that what the
-// machine does meanwhile (the CPUs may be two halves of one core) meets all three. `speedup` is the
-// median of the iterations; that of private_work is what this machine allows.
+// Two workers compared with one. Each is a thread with its own CPU and its own PacketIo; they share
+// the tables. An iteration runs one worker alone, then the other, then both, so that disturbances
+// of the machine affect all three. `speedup` is the median of the iterations. The speedup of
+// private_work is the limit of this machine (the CPUs may be two threads of one core).
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -25,8 +25,8 @@ using Nanoseconds = std::chrono::duration<double, std::nano>;
 constexpr std::size_t kWorkers = 2;
 constexpr unsigned kRounds = 4'000;
 
-/// A pinned thread that does its work so often when it is told. Which of them run together is said
-/// by who tells them; they begin at the same moment.
+/// A pinned thread that repeats its work kRounds times after begin(). The caller decides which
+/// runners run at the same time.
 class alignas(io::kCacheLineBytes) Runner {
  public:
   Runner(std::size_t cpu, std::function<void()> work)
@@ -39,7 +39,7 @@ class alignas(io::kCacheLineBytes) Runner {
   }
 
   void begin() noexcept { set_command(kGo); }
-  /// How long it took.
+  /// Waits for the end and returns the duration.
   [[nodiscard]] Nanoseconds end() noexcept {
     command_.wait(kGo, std::memory_order_acquire);
     return duration_;
@@ -67,7 +67,7 @@ class alignas(io::kCacheLineBytes) Runner {
   std::function<void()> work_;
   std::atomic<int> command_{kIdle};
   Nanoseconds duration_{0};
-  std::thread thread_;  // the last: it uses the others
+  std::thread thread_;  // declared last: it uses the other members
 };
 
 double median(std::vector<double> values) {
@@ -76,7 +76,7 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// `items`: what one call of a work does.
+/// `items`: the items of one call of a work.
 void measure(benchmark::State& state, std::array<std::function<void()>, kWorkers> works,
              std::size_t items) {
   Runner first{0, std::move(works[0])}, second{1, std::move(works[1])};
@@ -105,7 +105,7 @@ void two_workers(benchmark::State& state, io::Source source) {
                                .flows = static_cast<std::uint32_t>(state.range(1))};
   const Tunnel tunnel = bench::make_tunnel(proto::SixInFour::Parameters{});
   Snapshot<Tables> tables(std::make_unique<Tables>(std::vector{tunnel}), kWorkers);
-  // One after the other in memory, as an engine makes them.
+  // Adjacent in memory, as in an engine.
   std::array<std::unique_ptr<bench::Way>, kWorkers> ways;
   for (std::size_t i = 0; i < kWorkers; ++i)
     ways[i] = std::make_unique<bench::Way>(traffic, tunnel, tables, i);
@@ -128,7 +128,7 @@ BENCHMARK(inbound_workers)
     ->ArgsProduct({{64, 1280}, {1, 1'000}})
     ->UseRealTime();
 
-/// Sums over memory that no other thread knows of.
+/// Sums over memory of this thread alone.
 void private_work(benchmark::State& state) {
   constexpr std::size_t kPackets = 64, kBytes = 1280;
   std::array<io::LineVector<std::byte>, kWorkers> memory;

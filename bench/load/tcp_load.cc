@@ -1,6 +1,6 @@
-// One TCP connection, as fast as it goes, as a program: the sender sends for a time, the receiver
-// counts what arrives and, asked with `verify`, compares every byte. Prints one JSON line to
-// stdout, or one sentence to stderr.
+// A program for one TCP connection at full speed. The sender sends for a time. The receiver counts
+// the bytes and, with `verify`, compares each of them. Prints one JSON line to stdout, or one
+// sentence to stderr.
 #include <arpa/inet.h>
 #include <unistd.h>
 
@@ -21,7 +21,7 @@ using namespace culvert::bench;
   std::exit(2);
 }
 
-/// One number of the command line, in [low, high]; refuses everything else.
+/// Parses a number of the command line, in [low, high]. Refuses everything else.
 long number(const char* text, long low, long high) {
   long value = 0;
   const char* end = text + std::strlen(text);
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
     show_usage(argv[0]);
   address.sin6_port = htons(static_cast<std::uint16_t>(number(argv[3], 1, 65535)));
   const long seconds = number(argv[4], 1, 86400);
-  // Whatever happens, it ends.
+  // The program always ends.
   ::alarm(static_cast<unsigned>(seconds) + 3 * kTimeoutSeconds);
   return verb == "send" ? send(address, seconds) : receive(address, verify);
 }

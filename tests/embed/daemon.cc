@@ -1,6 +1,6 @@
-// A daemon with its own Boost.Asio loop that runs an engine beside it. It starts the engine, reads
-// its counters on a timer, changes the tunnel while it runs, and stops it: signals, output and the
-// end of the process stay its own.
+// A daemon with its own Boost.Asio loop that embeds an engine. It starts the engine, reads its
+// counters on a timer, changes the tunnel at run time, and stops the engine. The daemon alone
+// handles signals, output and the end of the process.
 //
 // Run in a network namespace that has 192.0.2.1 on an interface (tests/embed/run makes one).
 #include <boost/asio/io_context.hpp>
@@ -45,7 +45,7 @@ int main() {
   if (auto started = (*engine)->start(); !started) return fail(started.error().message());
 
   asio::io_context loop;
-  asio::signal_set signals(loop, SIGTERM);  // the engine left them to us
+  asio::signal_set signals(loop, SIGTERM);  // the engine installs no signal handlers
   signals.async_wait([&](auto error, int) {
     if (!error) loop.stop();
   });

@@ -1,5 +1,6 @@
-// A program that pushes packets through the two ways in memory: no descriptor, no privilege, no
-// thread. What one tunnel end sends the other must give back as it was.
+// A program that passes packets through outbound and inbound in memory: no descriptors, privileges
+// or threads. The inner packet that one endpoint encapsulates must leave the other endpoint
+// unchanged.
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -77,7 +78,7 @@ int main() {
       std::memcmp(received.bytes().data(), original.data(), original.size()) != 0)
     return 1;
 
-  // The near end does not take its own packet back: it is not from its remote.
+  // The local endpoint does not accept its own packet: its source is not the remote endpoint.
   io::Packet reflected(wire.packets[0], 0, wire.packets[0].size());
   if (inbound(reflected, near, near_records, unpinned, io::ReceiveKind::packet).reason !=
       DropReason::tunnel_unknown)

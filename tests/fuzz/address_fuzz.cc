@@ -1,4 +1,5 @@
-// Addresses and prefixes from any text: what is taken is printed in a form that means the same.
+// Addresses and prefixes from any text: an accepted text is printed in a form with the same
+// meaning.
 #include <string_view>
 
 #include "proto/address.h"

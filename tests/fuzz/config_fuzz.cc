@@ -1,5 +1,5 @@
-// Whatever people write: files, command lines, requests to the control socket and answers from it.
-// The first byte says which; what is accepted must make sense.
+// Configuration input: files, command lines, requests to the control socket and replies from it.
+// The first byte selects one. Accepted input must be valid.
 #include <cstdint>
 #include <iterator>
 #include <sstream>
@@ -19,7 +19,7 @@ using namespace culvert::program;
 using culvert::host::DeviceSettings;
 using fuzz::require;
 
-/// Errors are one line for people: no control characters that their terminal would obey.
+/// An error is one line without control characters, which a terminal would interpret.
 void require_sentence(const Error& error) {
   const std::string message = error.message();
   require(!error.advice.empty(), "an error says what to do");
@@ -55,7 +55,7 @@ void read_words(const std::string& text) {
   require_sense(*settings);
 }
 
-/// A process without a device, which refuses what it is asked to change.
+/// A process without a device, which refuses every change.
 const RequestHandlers kHandlers{.statuses = [] { return std::vector<EngineStatus>{}; },
                                 .reload = []() -> Result<std::string> {
                                   return Unexpected{Error{1, "reload", "", "no"}};

@@ -1,5 +1,5 @@
-// flow_of: any bytes that parse as an inner packet. It reads nothing beyond them, and the key of
-// one direction is that of the other with the sides exchanged.
+// flow_of() for any bytes that parse as an inner packet. It reads nothing beyond them. The keys of
+// both directions are equal except that the two sides are exchanged.
 #include "engine/flows/flow_key.h"
 #include "tests/fuzz/fuzz.h"
 

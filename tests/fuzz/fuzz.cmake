@@ -1,8 +1,8 @@
 # Fuzz targets: tests/fuzz/<unit>_fuzz.cc with a corpus in tests/fuzz/corpus/<unit>/.
 #
-# With CULVERT_FUZZ (clang) the ctest fuzz_<unit> runs libFuzzer over the corpus and on from there
-# for a bounded time; in every other build the same source is linked to replay_main.cc, and the
-# ctest replays the corpus. What a longer run finds goes into the corpus:
+# With CULVERT_FUZZ (clang) the ctest fuzz_<unit> runs libFuzzer, starting from the corpus, for a
+# bounded time. In other builds the same source is linked to replay_main.cc, and the ctest replays
+# the corpus. Merge the inputs of a longer run into the corpus:
 #
 #   cmake -G Ninja -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCULVERT_FUZZ=ON
 #   ninja -C build-fuzz gre_fuzz && mkdir found && build-fuzz/tests/gre_fuzz found tests/fuzz/corpus/gre

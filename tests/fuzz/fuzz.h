@@ -1,5 +1,5 @@
-// What the fuzz targets share. A target defines LLVMFuzzerTestOneInput and checks properties with
-// require(); that no input makes it read or write where it must not is for the sanitizers.
+// Common parts of the fuzz targets. A target defines LLVMFuzzerTestOneInput and checks properties
+// with require(). The sanitizers detect invalid memory accesses.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace culvert::fuzz {
 
-/// Ends the program if a property does not hold, which libFuzzer takes for a finding.
+/// Aborts the program if a property does not hold. libFuzzer reports that as a finding.
 inline void require(bool holds, const char* property) {
   if (holds) return;
   std::fprintf(stderr, "does not hold: %s\n", property);
@@ -24,11 +24,11 @@ inline void require(bool holds, const char* property) {
                                                          std::size_t size) noexcept {
   return std::as_bytes(std::span{data, size});
 }
-/// A copy of exactly that size, so that a byte too far is seen.
+/// A copy of exactly this size, so that the sanitizer detects an access beyond its end.
 [[nodiscard]] inline std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
   return {bytes.begin(), bytes.end()};
 }
-/// True if `part` lies within `whole`.
+/// Whether `part` lies within `whole`.
 [[nodiscard]] inline bool lies_within(std::span<const std::byte> part,
                                       std::span<const std::byte> whole) noexcept {
   return part.empty() ||

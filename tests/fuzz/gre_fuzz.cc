@@ -1,5 +1,5 @@
-// GRE: what decapsulates, encapsulated again with the fields that were found, is the same datagram
-// but for the bits that a receiver ignores.
+// GRE: encapsulating the result of decapsulate() with the same fields gives the same datagram,
+// except for the bits that a receiver ignores.
 #include <algorithm>
 
 #include "proto/gre.h"
@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace culvert::fuzz;
   const auto datagram = bytes_of(data, size);
   const auto verified = Gre::decapsulate(datagram);
-  // A checksum would stop the fuzzer, so the way behind it is tried without.
+  // The fuzzer cannot guess a checksum, so the code behind the check also runs without it.
   const auto found = Gre::decapsulate(datagram, ChecksumCheck::already_verified);
   require(!verified || found, "what verifies decapsulates without the check");
   if (!found) return 0;

@@ -1,9 +1,8 @@
-// Gro: the first byte chooses how the others are read.
+// Gro: the first byte selects the meaning of the others.
 //
-// As a stream cut into packets (two bytes of size, one of offload, the bytes): what comes out
-// single is what went in, what is joined can be cut again, and the counts add up.
-// As the choices of senders of TCP and UDP: every packet comes out, unchanged, in the order of its
-// flow.
+// A stream of packets (two bytes of size, one of offload, the bytes): a single output packet equals
+// its input packet, GSO can segment a super-packet again, and the counts add up.
+// The choices of TCP and UDP senders: every packet leaves GRO unchanged, in the order of its flow.
 #include <algorithm>
 
 #include "tests/fuzz/fuzz.h"
@@ -14,7 +13,7 @@ namespace {
 using namespace culvert;
 using namespace culvert::fuzz;
 
-/// The fuzzer's bytes as a random bit generator; 0 for ever when they are used up.
+/// The fuzzer's bytes as a random bit generator. It returns 0 after the last byte.
 class Choices {
  public:
   using result_type = std::uint8_t;
@@ -54,7 +53,7 @@ void try_traffic(std::span<const std::byte> bytes) {
   }
 }
 
-/// `kind`: what the kernel says of the packet's checksum, and whether it must go alone.
+/// `kind`: the kernel's statement about the packet's checksum, and whether GRO must not join it.
 io::Offload offload_of(unsigned kind, std::span<const std::byte> packet) {
   io::Offload offload{.checksum_verified = (kind & 1) != 0};
   if ((kind & 2) == 0 || packet.empty()) return offload;

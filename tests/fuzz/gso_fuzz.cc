@@ -1,6 +1,6 @@
-// Gso: ten bytes are the virtio-net header, the rest is the packet. What is cut is cut as the
-// slow reference does it; counting agrees with cutting. And complete_checksum writes nothing but
-// its field.
+// Gso: the first ten bytes are the virtio-net header, the rest is the packet. The segments equal
+// those of the slow reference, and the count equals their number. complete_checksum() writes only
+// the checksum field.
 #include <algorithm>
 
 #include "engine/offload/gso.h"
@@ -13,7 +13,7 @@ namespace {
 using namespace culvert;
 using namespace culvert::fuzz;
 
-/// A wrong header checksum would stop the fuzzer.
+/// The fuzzer cannot guess a header checksum, so it is corrected.
 void finish_ipv4_header(std::vector<std::byte>& packet) {
   if (packet.size() < 20 || std::to_integer<unsigned>(packet[0]) >> 4 != 4) return;
   const std::size_t size =
@@ -30,7 +30,7 @@ void try_segmenter(std::vector<std::byte> bytes, const io::Offload& offload) {
   packet.offload = offload;
   require(packet_count(packet) >= 1, "a packet counts");
   if (!Gso::start(packet)) return;
-  // The slow reference reckons with the addresses of the header, not with a routing header's.
+  // The slow reference uses the addresses of the IPv6 header, not those of a routing header.
   test::set_partial_checksum(bytes, offload);
   const auto segments = test::cut(packet);
   require(segments.size() == packet_count(packet), "counting agrees with cutting");

@@ -1,5 +1,5 @@
-// ICMPv4 errors and the packets that they quote, down to the inner header: what anybody who knows
-// the tunnel's addresses can send. Tried as it is and with a valid checksum.
+// ICMPv4 errors and the packets that they quote, down to the inner header. Anybody who knows the
+// tunnel's addresses can send them. Runs with the input as it is, and with a valid checksum.
 #include "proto/gre.h"
 #include "proto/icmpv4.h"
 #include "proto/ipv6.h"

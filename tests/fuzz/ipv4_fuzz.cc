@@ -1,4 +1,4 @@
-// IPv4 headers: as they are, and with a valid checksum, behind which the fuzzer would not get.
+// IPv4 headers: as they are, and with a valid checksum, which the fuzzer cannot guess.
 #include <algorithm>
 #include <array>
 

@@ -1,4 +1,4 @@
-// IPv6 headers, the walk through extension headers, and ICMPv6 errors about any packet.
+// IPv6 headers, find_upper_layer(), and ICMPv6 errors about any packet.
 #include <algorithm>
 #include <array>
 
@@ -11,7 +11,7 @@ namespace {
 using namespace culvert::proto;
 using namespace culvert::fuzz;
 
-// Wherever a packet is cut, the walk ends early or where it ends in the whole packet.
+// For every truncated packet, find_upper_layer() fails or gives the result of the whole packet.
 void check_walk(const Ipv6Packet& packet) {
   const auto whole = find_upper_layer(packet);
   if (whole) {

@@ -1,4 +1,4 @@
-// Neighbor solicitations and advertisements: what is taken can be built again and taken again.
+// Neighbor solicitations and advertisements: an accepted message can be built and parsed again.
 #include "proto/ndp.h"
 
 #include <array>

@@ -1,5 +1,5 @@
-// ndppd.conf: whatever is accepted makes TOML that our own parser takes, and a report in printable
-// lines.
+// ndppd.conf: every accepted file is converted to TOML that our parser accepts, and to a report of
+// printable lines.
 #include <string>
 
 #include "tests/fuzz/fuzz.h"

@@ -1,6 +1,6 @@
-// relay_error: an ICMPv4 message about outer packets, as anybody may send it. What is relayed is a
-// whole packet with right checksums from and to one host, and what is learned is believable. And
-// answer_too_big: the same bytes as an inner packet.
+// relay_error(): an ICMPv4 message about outer packets, which anybody may send. A relayed error is
+// a whole packet with correct checksums from one host to one host, and a learned path MTU is
+// plausible. answer_too_big(): the same bytes as an inner packet.
 #include <algorithm>
 
 #include "engine/forward/icmp_error.h"
@@ -35,7 +35,8 @@ std::vector<Tunnel> make_tunnels() {
   return tunnels;
 }
 
-/// Wrong checksums would stop the fuzzer: those of the IPv4 header and of the ICMPv4 message.
+/// Corrects the checksums of the IPv4 header and of the ICMPv4 message, which the fuzzer cannot
+/// guess.
 void finish_checksums(std::vector<std::byte>& message) {
   if (message.size() < 28) return;
   message[0] = std::byte{0x45};
@@ -51,7 +52,7 @@ void finish_checksums(std::vector<std::byte>& message) {
   finish(20, message.size() - 20, 22);
 }
 
-/// A whole packet, from and to one host.
+/// Whether it is a whole packet from one host to one host.
 void require_sound(std::span<const std::byte> packet) {
   const std::string wrong = test::bad_checksum(packet);
   require(wrong.empty(), wrong.c_str());

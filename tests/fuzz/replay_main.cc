@@ -1,5 +1,5 @@
-// Runs a fuzz target over the files of its corpus: what libFuzzer does with -runs=0, for compilers
-// that have none. usage: <unit>_fuzz CORPUS_FOLDER...; exit status 1 if there is no file to run.
+// Runs a fuzz target over the files of its corpus, as libFuzzer does with -runs=0, for compilers
+// without libFuzzer. usage: <unit>_fuzz CORPUS_FOLDER...; exit status 1 if there is no file.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -14,7 +14,8 @@ int main(int count, char** arguments) {
       std::ifstream file{entry.path(), std::ios::binary};
       const std::vector<char> content{std::istreambuf_iterator<char>{file}, {}};
       const std::vector<std::uint8_t> input(content.begin(), content.end());
-      std::cout << entry.path().filename().string() << std::endl;  // the last one is the culprit
+      std::cout << entry.path().filename().string()
+                << std::endl;  // after a crash the last name is the cause
       LLVMFuzzerTestOneInput(input.data(), input.size());
       ++files;
     }

@@ -1,5 +1,5 @@
-// TCP options: the MSS is lowered in any segment without breaking its checksum. The first three
-// bytes of an input are the MSS and whether the checksum is partial.
+// TCP options: clamp_mss() lowers the MSS in any segment and keeps the checksum valid. The first
+// three bytes of an input are the MSS, and whether the checksum is partial.
 #include "proto/checksum.h"
 #include "proto/tcp.h"
 #include "tests/fuzz/fuzz.h"
@@ -21,8 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(changed == (segment != original), "it says whether it changed something");
   if (!changed) return 0;
   require(header && (header->flags & kTcpSyn) != 0, "only a SYN is changed");
-  // The sum over all bytes, the checksum among them, is what a receiver looks at. 0 and 0xffff are
-  // the same number in ones' complement.
+  // A receiver sums all bytes, the checksum included. 0 and 0xffff are the same number in ones'
+  // complement.
   const auto number = [](std::span<const std::byte> bytes) {
     return fold(sum(bytes)).wire() % 0xffff;
   };

@@ -10,22 +10,22 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-/// Time passes when the test says so.
+/// A clock that only the test advances.
 struct ManualClock {
   static inline nanoseconds time{0};
   static nanoseconds now() { return time; }
 };
 
-/// A worker to which one packet comes, some time after it has begun to wait.
+/// A worker that receives one packet, some time after the start of its wait.
 class Waiter {
  public:
   explicit Waiter(nanoseconds limit) : poll_(limit) {}
 
   struct Wait {
     int looks = 0;
-    std::vector<nanoseconds> sleeps;  ///< what each was to last at most
+    std::vector<nanoseconds> sleeps;  ///< the longest duration of each sleep
   };
-  /// A look takes 1 us.
+  /// A poll takes 1 us.
   Wait wait(nanoseconds packet_after, nanoseconds timeout = 1s) {
     Wait wait;
     const auto arrival = ManualClock::time + packet_after;
@@ -49,7 +49,7 @@ class Waiter {
   BasicBusyPoll<ManualClock> poll_;
 };
 
-/// Waits so long, so often; what the last was like.
+/// Waits repeatedly for a packet after the same time. Returns the last wait.
 Waiter::Wait repeat(Waiter& waiter, nanoseconds packet_after, int times) {
   Waiter::Wait last;
   for (int i = 0; i < times; ++i) last = waiter.wait(packet_after);
@@ -58,7 +58,7 @@ Waiter::Wait repeat(Waiter& waiter, nanoseconds packet_after, int times) {
 
 TEST(BusyPoll, SpinsOnceWaitsHaveProvedShort) {
   Waiter waiter{50us};
-  EXPECT_EQ(waiter.wait(20us).looks, 0);  // nothing is known yet
+  EXPECT_EQ(waiter.wait(20us).looks, 0);  // no waits recorded yet
   repeat(waiter, 20us, 3);
   const auto wait = waiter.wait(20us);
   EXPECT_EQ(wait.looks, 20);
@@ -101,7 +101,7 @@ TEST(BusyPoll, TakesNoTimeoutForAShortWait) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(waiter.wait(1ms, 20us).looks, 0);
 }
 
-// As with an echo each 20 ms: the answer comes at once, the next request does not.
+// As with an echo every 20 ms: the reply arrives at once, the next request later.
 TEST(BusyPoll, SpinsForTheAnswerAndSleepsForTheRequest) {
   for (const auto limit : {0us, 50us}) {
     Waiter waiter{limit};

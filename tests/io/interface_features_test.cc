@@ -49,7 +49,7 @@ TEST_F(InterfaceFeatures, MacvlanLeavesThemToItsSiblings) {
 }
 
 TEST_F(InterfaceFeatures, NameOfACardElsewhereIsNoCard) {
-  // /sys here is that of the namespace that mounted it, which has the machine's cards.
+  // /sys shows the interfaces of the namespace that mounted it, which has the machine's NICs.
   std::string card;
   for (const auto& entry : std::filesystem::directory_iterator{"/sys/class/net"}) {
     if (std::filesystem::exists(entry.path() / "device")) card = entry.path().filename();

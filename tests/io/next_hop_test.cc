@@ -8,7 +8,7 @@
 namespace culvert::io {
 namespace {
 
-/// A next hop all parts of which tell its number.
+/// A next hop whose every part contains its number.
 NextHop numbered_hop(std::uint32_t number) {
   const auto high = static_cast<std::uint8_t>(number >> 8), low = static_cast<std::uint8_t>(number);
   return {.interface_index = number,
@@ -52,7 +52,7 @@ TEST(AtomicNextHop, IsNotClearedOfAnotherOne) {
 
 TEST(AtomicNextHop, CountsItsStoresWithoutEnd) {
   AtomicNextHop hop;
-  for (std::uint32_t i = 1; i < 200'000; ++i) {  // its number has 16 bits
+  for (std::uint32_t i = 1; i < 200'000; ++i) {  // the number of a store has 16 bits
     hop.store(numbered_hop(i));
     ASSERT_EQ(hop.load().interface_index, i);
   }
@@ -75,7 +75,7 @@ TEST(AtomicNextHop, IsNeverMixed) {
   });
   std::uint32_t stores = 0;
   for (; stores < 300'000 || (whole < 1000 && stores < 30'000'000); ++stores)
-    hop.store(numbered_hop(1 + stores % 0xffff));  // as its own number goes round
+    hop.store(numbered_hop(1 + stores % 0xffff));  // wraps around as the number of the store does
   stop = true;
   reader.join();
   other_reader.join();

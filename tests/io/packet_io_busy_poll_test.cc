@@ -1,5 +1,5 @@
-// That Ring and Poller spin where io/busy_poll.h says so: a thread that gives way, but does not
-// sleep, has no voluntary context switch.
+// Ring and Poller poll according to io/busy_poll.h: a thread that yields but does not sleep has no
+// voluntary context switch.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -28,8 +28,8 @@ class PacketIoBusyPoll : public PacketIoRig {
   }
   void send() const { send_to(sender_, "10.0.0.2", numbered(1), 5000); }
 
-  /// How often the thread slept until a packet came that is sent 5 ms after the wait has begun.
-  /// The waits before it were short.
+  /// The number of sleeps in a wait for a packet that is sent 5 ms after its start. The waits
+  /// before it are short.
   long sleeps_until_a_packet_comes() {
     for (int i = 0; i < 5; ++i) {
       send();

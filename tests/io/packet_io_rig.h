@@ -1,4 +1,4 @@
-// A worker's queues in a namespace of their own, for tests that run with Ring and with Poller.
+// A PacketIo in its own network namespace, for tests that run with Ring and with Poller.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ inline std::string name_of(Kind kind) {
   return {};
 }
 
-/// For INSTANTIATE_TEST_SUITE_P: every test runs with each.
+/// For INSTANTIATE_TEST_SUITE_P: every test runs with each kind.
 inline auto all_kinds() {
   return ::testing::Values(Kind::ring, Kind::ring_without_multishot_read, Kind::poller);
 }
@@ -47,8 +47,8 @@ class PacketIoRig : public NamespaceTest, public ::testing::WithParamInterface<K
     if (GetParam() != Kind::poller && !probe_ring()) GTEST_SKIP() << "io_uring is refused here";
   }
 
-  /// Opens tun0 (10.0.0.1/24, so 10.0.0.2 is behind it), sockets for protocol 41 (packet sockets:
-  /// for 47 too) on `device_`, and the queues over them.
+  /// Opens tun0 (10.0.0.1/24, so 10.0.0.2 is behind it), sockets for protocol 41 (packet sockets
+  /// also for 47) on `device_`, and a PacketIo with them.
   void open(ReceiveKind receive, const QueueSizes& sizes = {}) {
     WorkerDescriptors descriptors;
     descriptors.receive_kind = receive;
@@ -75,7 +75,7 @@ class PacketIoRig : public NamespaceTest, public ::testing::WithParamInterface<K
     ip("link set tun0 up");
     has_uso_ = tun->has_uso;
     descriptors.tun = std::move(tun->queues.front());
-    // As an owner may inject it: blocking.
+    // Blocking, as an injected descriptor may be.
     const int flags = ::fcntl(descriptors.tun.get(), F_GETFL);
     ASSERT_EQ(::fcntl(descriptors.tun.get(), F_SETFL, flags & ~O_NONBLOCK), 0);
   }
@@ -100,7 +100,7 @@ class PacketIoRig : public NamespaceTest, public ::testing::WithParamInterface<K
     unsigned interface_index;
   };
 
-  /// Rounds until `count` packets of a source have come, or `limit` is over.
+  /// Runs rounds until `count` packets of a source have arrived, or `limit` is over.
   std::vector<Received> gather(Source source, std::size_t count,
                                std::chrono::milliseconds limit = std::chrono::seconds{1}) {
     std::vector<Received> packets;
@@ -120,7 +120,7 @@ class PacketIoRig : public NamespaceTest, public ::testing::WithParamInterface<K
     }
     return packets;
   }
-  /// What comes within 100 ms.
+  /// The packets that arrive within 100 ms.
   std::vector<Received> gather_all(Source source) {
     return gather(source, SIZE_MAX, std::chrono::milliseconds{100});
   }

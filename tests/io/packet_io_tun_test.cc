@@ -1,4 +1,4 @@
-// What Ring and Poller read from TUN and write to it; and waking, waiting, failing.
+// Ring and Poller: reading from TUN, writing to it, waking, waiting and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/udp.h>
@@ -28,7 +28,7 @@ class PacketIoTun : public PacketIoRig {
     PacketIoRig::SetUp();
     if (!IsSkipped()) open(ReceiveKind::raw, {.tun_packets = 8});
   }
-  /// A packet from behind the device to a socket on this side.
+  /// A packet from a host behind the device to a local socket.
   static Bytes inner(const Bytes& bytes) {
     return ipv4("10.0.0.2", "10.0.0.1") / udp(5000, 4000) / payload(bytes);
   }
@@ -172,7 +172,7 @@ TEST_P(PacketIoTun, FailsWhenTheDeviceIsDeleted) {
 }
 
 TEST_P(PacketIoTun, WaitsNoLongerThanTheTimeout) {
-  EXPECT_TRUE(stays_empty(Source::tun));  // no wake-up of the device's start is left
+  EXPECT_TRUE(stays_empty(Source::tun));  // no packet of the device's start is left
   const auto begin = steady_clock::now();
   ASSERT_TRUE(packet_io_->wait(50ms));
   EXPECT_GE(steady_clock::now() - begin, 49ms);

@@ -1,4 +1,5 @@
-// What Ring and Poller send to a peer and receive from it, by packet and by raw sockets.
+// Ring and Poller: outer packets to and from a remote host, with packet sockets and with raw
+// sockets.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +23,7 @@ constexpr std::size_t kIpv4Bytes = 20;
 
 class PacketIoTunnel : public PacketIoRig {
  protected:
-  /// An outer packet from the peer to us.
+  /// An outer packet from the remote host to us.
   static Bytes outer(const Bytes& bytes, std::uint8_t protocol = 41) {
     return ipv4("192.0.2.2", "192.0.2.1", {.protocol = protocol}) / payload(bytes);
   }
@@ -142,7 +143,7 @@ TEST_P(PacketIoTunnel, ReceivesTheLargestPacket) {
   }
 }
 
-// A device without a link-layer header: packet sockets give the IP packet itself.
+// A device without a link-layer header: frames of a packet socket start with the IP header.
 TEST_P(PacketIoTunnel, ReceivesFromDevicesWithoutALinkLayerHeader) {
   auto line = open_tun("line0", 1);
   ASSERT_TRUE(line) << line.error().message();
@@ -196,7 +197,7 @@ TEST_P(PacketIoTunnel, CountsWhatTheKernelLost) {
     open(receive, {.tunnel_packets = 16});
     const Fd sender = peer_raw_socket(wire, IPPROTO_RAW);
     const Bytes packet = outer(pattern(1400));
-    constexpr std::size_t kSent = 20'000;  // more than 16 MiB hold
+    constexpr std::size_t kSent = 20'000;  // more than fit in 16 MiB
     for (std::size_t i = 0; i < kSent; ++i) send_to(sender, "192.0.2.1", packet);
     const std::uint64_t lost = packet_io_->losses().tunnel_queue_full;
     EXPECT_GT(lost, 0U);

@@ -99,7 +99,7 @@ TEST_F(PacketSocket, TakesOnlyFramesToThisHost) {
   address.sll_ifindex = static_cast<int>(::if_nametoindex("theirs"));
   address.sll_halen = ETH_ALEN;
   const Bytes packet = of_flow(1);
-  for (const int first : {0x02, 0xff}) {  // another host's, then everybody's
+  for (const int first : {0x02, 0xff}) {  // another host's address, then broadcast
     std::memset(address.sll_addr, first, ETH_ALEN);
     ASSERT_EQ(::sendto(sender.get(), packet.data(), packet.size(), 0,
                        reinterpret_cast<const sockaddr*>(&address), sizeof address),

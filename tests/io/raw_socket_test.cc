@@ -20,12 +20,12 @@ using testing::HasSubstr;
 
 Ipv4Address address(const char* text) { return *Ipv4Address::from_text(text); }
 
-/// A packet of protocol 41 from the peer.
+/// A packet of protocol 41 from the remote host.
 Bytes from_peer() { return ipv4("192.0.2.2", "192.0.2.1", {.protocol = 41}) / payload(100); }
 
 class RawSocket : public NamespaceTest {};
 
-// The kernel fills in what is 0, and the lengths: raw(7).
+// The kernel fills in fields that are 0, and the lengths: raw(7).
 TEST_F(RawSocket, SendsTheHeaderAsItIs) {
   const Wire wire;
   const auto sender = open_raw_send_socket("");
@@ -53,8 +53,8 @@ TEST_F(RawSocket, SenderReceivesNothing) {
   EXPECT_EQ(count_received(*sender), 0U);
 }
 
-// RFC 4213 3.2: the tunnel's own rules decide, so a path MTU that the kernel has learned is no
-// reason to fragment or to refuse.
+// RFC 4213 3.2: the tunnel decides, so the kernel must not fragment or refuse a packet because of a
+// path MTU that it has learned.
 TEST_F(RawSocket, SenderIgnoresTheLearnedPathMtu) {
   const Wire wire;
   ip("route add 198.51.100.0/24 via 192.0.2.2 mtu lock 1300");
@@ -101,7 +101,7 @@ TEST_F(RawSocket, SaysThatAnInterfaceIsMissing) {
             "(there is no such interface)");
 }
 
-// Without it the kernel tells the peer that the tunnel is not there. RFC 792, protocol unreachable.
+// Without this socket the kernel answers protocol unreachable (RFC 792) to the remote host.
 TEST_F(RawSocket, GuardKeepsTheKernelFromAnswering) {
   const Wire wire;
   const Fd sender = peer_raw_socket(wire, IPPROTO_RAW);

@@ -1,4 +1,4 @@
-// A network namespace of its own for a test, devices in it, and sockets that stand for the peers.
+// A network namespace for a test, with devices, and sockets that act as the remote hosts.
 #pragma once
 
 #include <arpa/inet.h>
@@ -26,7 +26,7 @@ namespace culvert::io {
 
 using test::Bytes;
 
-/// Runs a command in the namespace of this thread.
+/// Runs a command in this thread's namespace.
 inline void run(const std::string& command) {
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
@@ -34,16 +34,16 @@ inline void ip(const std::string& arguments) { run("ip " + arguments); }
 
 inline Fd this_namespace() { return Fd{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)}; }
 
-/// Makes a fresh network namespace, with nothing but a loopback device that is up, and enters it.
-/// False: not permitted here.
+/// Creates and enters a network namespace with only a loopback device, which is up. Returns false
+/// without the privilege.
 inline bool enter_fresh_namespace() {
   if (::unshare(CLONE_NEWNET) != 0) return false;
-  // The kernel's own router solicitations would come among the packets that are counted.
+  // Prevents router solicitations of the kernel, which tests would count.
   std::ofstream{"/proc/sys/net/ipv6/conf/default/disable_ipv6"} << 1;
   return std::system("ip link set lo up") == 0;
 }
 
-/// Stays in another namespace as long as it lives.
+/// Enters another namespace and returns in its destructor.
 class Inside {
  public:
   explicit Inside(const Fd& other) : before_(this_namespace()) {
@@ -57,8 +57,8 @@ class Inside {
   Fd before_;
 };
 
-/// Sets an interface up and waits until it sends: the kernel gives it its queue only when a worker
-/// thread has seen the carrier, and drops until then.
+/// Sets an interface up and waits until it can send: the kernel attaches its queue when a worker
+/// thread has seen the carrier, and drops packets before.
 inline void set_up(const char* interface) {
   ip(std::string{"link set up dev "} + interface);
   const Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
@@ -69,11 +69,12 @@ inline void set_up(const char* interface) {
     if ((request.ifr_flags & IFF_RUNNING) != 0) break;
     ::usleep(1000);
   }
-  // That flag comes first, the queue before the lock is let go, which this needs.
+  // The kernel sets that flag first and attaches the queue before it releases a lock. This call
+  // needs the lock.
   ip(std::string{"link set up dev "} + interface);
 }
 
-/// Every test begins in a namespace of its own.
+/// Every test starts in its own namespace.
 class NamespaceTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -82,7 +83,8 @@ class NamespaceTest : public ::testing::Test {
   }
 };
 
-/// Two namespaces joined by veth: this one has `ours` (192.0.2.1), the peer's `theirs` (192.0.2.2).
+/// Two namespaces joined by veth: this one has `ours` (192.0.2.1), the remote one `theirs`
+/// (192.0.2.2).
 class Wire {
  public:
   Wire() {
@@ -90,7 +92,7 @@ class Wire {
     EXPECT_TRUE(enter_fresh_namespace());
     peer_ = this_namespace();
     EXPECT_EQ(::setns(ours.get(), CLONE_NEWNET), 0);
-    // Two indexes: ends of one index get their carrier up to a second late.
+    // With equal indexes the two devices get their carrier up to a second late.
     ip("link add ours index 10 address 02:00:00:00:00:01 type veth"
        " peer name theirs index 11 address 02:00:00:00:00:02 netns /proc/" +
        std::to_string(::getpid()) + "/fd/" + std::to_string(peer_.get()));
@@ -100,7 +102,7 @@ class Wire {
       const Inside there(peer_);
       ip("addr add 192.0.2.2/24 dev theirs");
       set_up("theirs");
-      // No neighbor is to be looked up while the first packets of a burst wait.
+      // Permanent neighbors: the first packets of a burst must not wait for a neighbor look-up.
       ip("neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev theirs");
     }
     set_up("ours");
@@ -135,7 +137,7 @@ inline Fd udp_socket(const char* address, std::uint16_t port) {
   return socket;
 }
 
-/// A raw socket of a peer's namespace; with IPPROTO_RAW it sends whole IPv4 packets.
+/// A raw socket of the remote namespace. With IPPROTO_RAW it sends whole IPv4 packets.
 inline Fd peer_raw_socket(const Wire& wire, int protocol) {
   const Inside there(wire.peer());
   return open_test_socket(AF_INET, SOCK_RAW, protocol);
@@ -149,13 +151,13 @@ inline void send_to(const Fd& socket, const char* destination, const Bytes& byte
   ASSERT_EQ(sent, static_cast<ssize_t>(bytes.size())) << std::strerror(errno);
 }
 
-/// Room for many packets; the default is a few hundred small ones.
+/// Enlarges the receive buffer: the default is a few hundred small packets.
 inline void grow_receive_buffer(const Fd& socket) {
   constexpr int kBytes = 16 << 20;
   ASSERT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kBytes, sizeof kBytes), 0);
 }
 
-/// What arrives at a socket, most often at once; empty if nothing does.
+/// The next packet of a socket, which usually arrives at once; empty if none arrives.
 inline Bytes receive_from(const Fd& socket) {
   constexpr int kMilliseconds = 50;
   pollfd readable{.fd = socket.get(), .events = POLLIN, .revents = 0};
@@ -166,14 +168,14 @@ inline Bytes receive_from(const Fd& socket) {
   return bytes;
 }
 
-/// How many packets arrive at a socket, all of which are taken.
+/// Reads all packets of a socket and returns their number.
 inline std::size_t count_received(const Fd& socket) {
   std::size_t count = 0;
   while (!receive_from(socket).empty()) ++count;
   return count;
 }
 
-/// Two bytes: a number that tells packets apart.
+/// A two-byte number that identifies a packet.
 inline Bytes numbered(int number, std::size_t size = 2) {
   Bytes bytes = test::pattern(size);
   bytes[0] = static_cast<std::byte>(number >> 8);

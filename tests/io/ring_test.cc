@@ -1,5 +1,5 @@
-// Where io_uring is refused: the reason is named. Each refusal is a seccomp filter's, in a process
-// of its own.
+// probe_ring() reports why io_uring is refused. A seccomp filter refuses it, in a child process per
+// test.
 #include "io/ring.h"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ namespace {
 
 using testing::HasSubstr;
 
-/// io_uring_setup() fails with `code` from here on.
+/// Makes io_uring_setup() fail with `code` from now on.
 bool refuse_ring(int code) {
   const std::array program{
       sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -33,7 +33,7 @@ bool refuse_ring(int code) {
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-/// What probe_ring() says in a process in which io_uring is refused.
+/// The error of probe_ring() in a process in which io_uring is refused.
 std::string refusal(int code) {
   int pipe[2];
   EXPECT_EQ(::pipe2(pipe, O_CLOEXEC), 0);

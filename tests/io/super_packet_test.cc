@@ -1,6 +1,6 @@
-// What a NIC with GRO makes of a burst, as packet and raw sockets see it: one packet of many
-// kilobytes, whose headers the kernel has rewritten. With it the virtio header tells how to undo
-// it; without it only the sizes do.
+// A burst that the NIC's GRO has joined, as packet and raw sockets receive it: one packet of many
+// kilobytes, whose headers the kernel has rewritten. With a virtio header the segment size is
+// known, without it only the total size.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/ethtool.h>
@@ -31,15 +31,15 @@ void set_feature(const char* interface, std::uint32_t command, bool on) {
   ASSERT_EQ(::ioctl(socket.get(), SIOCETHTOOL, &request), 0) << std::strerror(errno);
 }
 
-/// Makes `ours` behave like a NIC: it holds packets back for 20 ms to join them. (veth joins only
-/// what comes from a device without segmentation offload.)
+/// Makes `ours` behave like a NIC: it delays packets for 20 ms to join them. (The GRO of veth joins
+/// only packets of a device without segmentation offload.)
 void join_bursts(const Wire& wire) {
   set_feature("ours", ETHTOOL_SGRO, true);
   {
     const Inside there(wire.peer());
     set_feature("theirs", ETHTOOL_STSO, false);
   }
-  // The interface's file is only in a sysfs of this namespace.
+  // Only a sysfs of this namespace has the interface's file.
   ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
   ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
   ASSERT_EQ(::mount("none", "/sys", "sysfs", 0, nullptr), 0) << std::strerror(errno);
@@ -59,7 +59,7 @@ class Coalesced : public PacketIoRig {
     join_bursts(*wire_);
   }
 
-  /// A segment of one TCP flow, in the tunnel that `tunnel` draws.
+  /// A segment of one TCP flow, behind the tunnel headers `tunnel`.
   static Bytes segment(const test::Drawing& tunnel, int number) {
     const auto sequence = 1 + static_cast<std::uint32_t>(number * kSegmentBytes);
     return tunnel / ipv6("2001:db8::2", "2001:db8::1") / tcp(1000, 80, {.sequence = sequence}) /
@@ -71,7 +71,7 @@ class Coalesced : public PacketIoRig {
     for (int i = 0; i < kSegments; ++i) packets.push_back(segment(tunnel, i));
     for (const Bytes& packet : packets) send_to(sender, "192.0.2.1", packet);
   }
-  /// Checks that all segments are there, in their order, and counts the packets they came in.
+  /// Checks that all segments have arrived in order. Returns the number of packets that held them.
   static void expect_all_segments(const std::vector<Received>& packets, std::size_t header_bytes) {
     int number = 0;
     for (const Received& packet : packets) {

@@ -22,11 +22,11 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// Whether an interface is there.
+/// Whether an interface exists.
 bool exists(const std::string& name) { return ::if_nametoindex(name.c_str()) != 0; }
 
-/// The message of an error, as a child process sees it after `prepare`: what is done to the process
-/// does not outlive it.
+/// The message of an error in a child process after `prepare`. A child, so that changes to the
+/// process end with it.
 std::string message_in_child(const std::function<void()>& prepare, const char* name = "tun0") {
   int pipe[2];
   EXPECT_EQ(::pipe2(pipe, O_CLOEXEC), 0);

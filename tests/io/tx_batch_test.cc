@@ -1,4 +1,4 @@
-// What leaves, in what order, and with which results: raw sockets and packet sockets in one batch.
+// One batch with raw sockets and packet sockets: the sent packets, their order and their results.
 #include "io/tx_batch.h"
 
 #include <gmock/gmock.h>
@@ -25,7 +25,7 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::SizeIs;
 
-constexpr unsigned kOurs = 10;  // the index that Wire gives its device
+constexpr unsigned kOurs = 10;  // the interface index of Wire's device
 constexpr std::size_t kIpv4Bytes = 20;
 const auto kRemote = *proto::Ipv4Address::from_text("192.0.2.2");
 const auto kNowhere = *proto::Ipv4Address::from_text("198.51.100.1");
@@ -44,7 +44,7 @@ class DeparturesBy : public NamespaceTest {
     descriptors_.slots = {.slots = slots_, .first_mark = 0};
     tx_batch_.emplace(sizes, descriptors_);
   }
-  /// A packet that carries a number, and lives as long as the test.
+  /// A packet with a number. It is valid until the end of the test.
   const Bytes& outer(int number, std::size_t bytes = 100) {
     return packets_.emplace_back(ipv4("192.0.2.1", "192.0.2.2", {.protocol = 41}) /
                                  payload(numbered(number, bytes)));
@@ -116,7 +116,7 @@ TEST_F(DeparturesBy, EitherSocketTellTheirResultsInOrder) {
   add(2, 1481, kRemote, {});
   add(3, 100, kNowhere, {});
   add(4, 100, kRemote, {});
-  add(5, 100, kNowhere, hop_by(kOurs));  // the next hop knows the way
+  add(5, 100, kNowhere, hop_by(kOurs));  // sent without a route
   EXPECT_THAT(send_all(), ElementsAre(EMSGSIZE, 0, EMSGSIZE, ENETUNREACH, 0, 0));
   EXPECT_THAT(numbers_at(receiver), ElementsAre(1, 4, 5));
 }
@@ -139,7 +139,7 @@ TEST_F(DeparturesBy, RawSocketWhereTheInterfaceIsGoneOrDown) {
   }
 }
 
-// The raw socket cannot send it: then it has not been sent.
+// If the raw socket cannot send the packet either, its result is an error.
 TEST_F(DeparturesBy, RawSocketAreNoSuperPackets) {
   const Wire wire;
   open();
@@ -160,7 +160,7 @@ TEST_F(DeparturesBy, RawSocketWhereThereIsNoPacketSocket) {
   EXPECT_THAT(numbers_at(receiver), ElementsAre(7));
 }
 
-/// A second way out of this namespace, and what comes out of its other end.
+/// A second uplink of this namespace, and the socket that receives its packets.
 class SecondWay {
  public:
   static constexpr unsigned kIndex = 20;
@@ -202,7 +202,7 @@ TEST_F(DeparturesBy, InterfaceThatIsNamedGoAgainstTheRoute) {
   EXPECT_THAT(numbers_at(second.receiver()), ElementsAre(20));
 }
 
-// Two uplinks, as they are mostly set up: a rule for each source, and a gateway in its table.
+// Two uplinks with the usual configuration: a rule per source, and a gateway in its table.
 TEST_F(DeparturesBy, InterfaceThatIsNamedTakeTheRouteOfTheirSource) {
   const Wire wire;
   const SecondWay second;
@@ -214,10 +214,11 @@ TEST_F(DeparturesBy, InterfaceThatIsNamedTakeTheRouteOfTheirSource) {
   ASSERT_TRUE(tx_batch_->add(Datagram{
       .head = packet, .tail = {}, .destination = kNowhere, .interface_index = SecondWay::kIndex}));
   EXPECT_THAT(send_all(), ElementsAre(0));
-  EXPECT_THAT(numbers_at(second.receiver()), ElementsAre(5));  // at the gateway: no neighbor asked
+  EXPECT_THAT(numbers_at(second.receiver()),
+              ElementsAre(5));  // at the gateway: no neighbor solicited
 }
 
-// Its interface is gone, and the raw socket knows which one it was to take instead.
+// The interface of the next hop was deleted: the raw socket sends by the datagram's interface.
 TEST_F(DeparturesBy, InterfaceThatIsNamedWithoutTheNextHop) {
   const Wire wire;
   const SecondWay second;

@@ -64,7 +64,7 @@ TEST(ChecksumSum, AddsPiecesThatStartAtEvenAndOddOffsets) {
   for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
     const auto head = std::span{bytes}.first(cut);
     const auto tail = std::span{bytes}.subspan(cut);
-    // RFC 1071 2(B): what starts at an odd offset counts with its bytes swapped.
+    // RFC 1071 2(B): bytes from an odd offset on count with their bytes swapped.
     const auto second = cut % 2 == 0 ? sum(tail) : swapped(sum(tail));
     ASSERT_EQ(fold(sum(head) + second).host(), expected) << cut;
   }

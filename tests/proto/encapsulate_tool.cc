@@ -1,6 +1,6 @@
-// What proto/ does, for tests/proto/scapy_test.py: reads one request a line from stdin, `WORD
-// name=value ...`, bytes in hexadecimal, and answers each with one line: hexadecimal, or `error`
-// and the rule that was broken.
+// Runs functions of proto/ for tests/proto/scapy_test.py. Reads one request per line from stdin,
+// `COMMAND name=value ...`, with bytes in hexadecimal. Answers each with one line: hexadecimal, or
+// `error` and the broken rule.
 #include <array>
 #include <iostream>
 #include <map>
@@ -95,8 +95,8 @@ std::string encapsulate(const Request& request, const typename E::Parameters& pa
   return to_hex(outer);
 }
 
-// `bytes`: an outer packet. Answers key, sequence number and payload packet, cut as its own header
-// says.
+// `bytes`: an outer packet. Answers key, sequence number and payload packet, cut to the length in
+// its header.
 std::string decapsulate(const Request& request) {
   const Bytes bytes = request.bytes("bytes");
   const auto outer = parse_ipv4(bytes);
@@ -184,7 +184,7 @@ std::string upper_layer(const Request& request) {
   return std::to_string(upper->protocol) + ' ' + std::to_string(upper->offset_bytes);
 }
 
-// `bytes`: IPv6 with TCP; `offset`: of TCP.
+// `bytes`: IPv6 with TCP; `offset`: of the TCP header.
 std::string clamp(const Request& request) {
   Bytes bytes = request.bytes("bytes");
   clamp_mss(std::span{bytes}.subspan(request.number<std::size_t>("offset")),

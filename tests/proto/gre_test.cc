@@ -46,7 +46,7 @@ TEST(GreEncapsulate, WritesEveryCombinationOfFields) {
       ASSERT_EQ(overhead, expected.size() - packet.size());
       ASSERT_LE(overhead, Gre::kMaxOverheadBytes);
 
-      // Once whole, once as a header block and a tail elsewhere.
+      // Once in one piece, once as head and tail.
       for (const std::size_t cut : {packet.size(), std::size_t{40}}) {
         Bytes written(overhead);
         Gre::encapsulate(written, parameters, sequence.value_or(99),

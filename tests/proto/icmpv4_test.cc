@@ -45,7 +45,7 @@ TEST(Icmpv4ErrorParse, TakesErrorMessagesAlone) {
 }
 
 TEST(Icmpv4ErrorParse, LeavesOutExtensions) {
-  // RFC 4884 4: the sixth byte counts the words of what is quoted, padded to 128 bytes.
+  // RFC 4884 4: the sixth byte is the length of the quoted packet in words, padded to 128 bytes.
   Bytes quoted = kQuoted;
   quoted.resize(128);
   const Bytes message = icmpv4(11, 0, 32u << 16) / payload(quoted) / payload(hex("20001234"));

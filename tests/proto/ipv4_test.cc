@@ -103,7 +103,7 @@ TEST(Ipv4Parse, RefusesAnyFlippedBit) {
 }
 
 TEST(Ipv4ParseQuoted, TakesWhatIsCutShort) {
-  // RFC 792: the header and 64 bits of what followed.
+  // RFC 792: the header and the next 64 bits.
   const Bytes packet = ipv4(kA, kB, {.checksum = 0xbad}) / payload(1000);
   const auto parsed = parse_quoted_ipv4(std::span{packet}.first(28));
   ASSERT_TRUE(parsed);
@@ -112,7 +112,7 @@ TEST(Ipv4ParseQuoted, TakesWhatIsCutShort) {
 }
 
 TEST(Ipv4ParseQuoted, LeavesOutPaddingButNeverTheHeader) {
-  // RFC 4884 4.1 pads what is quoted; old stacks quote a total length without the header.
+  // RFC 4884 4.1 pads the quoted packet; old stacks quote a total length without the header.
   EXPECT_EQ(parse_quoted_ipv4(padded(ipv4(kA, kB) / payload(8), 100).bytes())->payload.size(), 8u);
   const Bytes mangled = ipv4(kA, kB, {.options = kOptions, .total_bytes = 8}) / payload(8);
   EXPECT_EQ(parse_quoted_ipv4(mangled)->bytes.size(), 28u);
@@ -205,7 +205,7 @@ TEST(Ipv4FragmentHeader, PadsCopiedOptionsWithEndOfList) {
 }
 
 TEST(Ipv4FragmentHeader, StopsAtAnOptionThatMakesNoSense) {
-  // A length of 0 or 1, past the end, or missing: what came before it is kept.
+  // A length of 0 or 1, beyond the end, or missing: the options before it are kept.
   for (const auto* rest : {"86 00 0000", "86 01 0000", "86 05 0000", "00 00 0086", "01 01 0186"}) {
     const Bytes packet =
         ipv4(kA, kB, {.options = hex("94 04 0000" + std::string{rest})}) / payload(8);

@@ -30,7 +30,8 @@ TEST(Ipv6Parse, ReadsEveryField) {
 }
 
 TEST(Ipv6Parse, TakesTheLengthFromTheHeader) {
-  // RFC 4213 3.6: what lies behind it is padding; some peers send 4 bytes of it on every packet.
+  // RFC 4213 3.6: bytes behind the payload length are padding; some implementations add 4 to each
+  // packet.
   const Bytes packet = padded(ipv6(kA, kB) / udp(1, 2) / payload(3), 4);
   const auto parsed = parse_ipv6(packet);
   ASSERT_TRUE(parsed);
@@ -103,7 +104,7 @@ TEST(Ipv6FindUpperLayer, WalksExtensionHeaders) {
 }
 
 TEST(Ipv6FindUpperLayer, StopsAtAFragmentThatIsNotTheFirst) {
-  // What follows is the middle of a packet: an extension header's number must not be followed.
+  // The next bytes are the middle of a packet: they must not be parsed as an extension header.
   const Bytes packet = ipv6(kA, kB) / hop_by_hop() / fragment(8, true) / destination_options();
   const auto upper = find_upper_layer(*parse_ipv6(packet));
   ASSERT_TRUE(upper);

@@ -16,7 +16,7 @@ constexpr Ipv6Extra kOnLink{.hop_limit = 255};
 
 Ipv6Address address(const char* text) { return *Ipv6Address::from_text(text); }
 
-/// What follows the first eight bytes: the target, and options as they are given.
+/// The message after its first eight bytes: the target and the options.
 Drawing body(const char* target, const char* options = "") {
   const auto bytes = address(target).bytes;
   Bytes all(bytes.begin(), bytes.end());
@@ -77,8 +77,9 @@ TEST(NeighborMessageParse, ReadsAnAdvertisement) {
 }
 
 TEST(NeighborMessageParse, SkipsOtherOptions) {
-  // RFC 4861 4.6: an unknown one (14, nonce), an MTU, the other side's address, and an address that
-  // is not Ethernet's; in any order. RFC 7.1.1: what follows from them is ignored.
+  // RFC 4861 4.6: an unknown option (14, nonce), an MTU, the link-layer address option of the other
+  // message type, and an address with another length than Ethernet's; in any order. RFC 4861 7.1.1:
+  // they are ignored.
   const auto message = parse(
       solicitation("0e 01 11 22 33 44 55 66  05 01 00 00 00 00 05 dc  02 01 02 00 00 00 00 99"
                    "01 02 00 00 00 00 00 00 00 00 00 00 00 00 00 99  01 01 02 00 00 00 00 2a"));
@@ -129,7 +130,7 @@ TEST(NeighborMessageParse, RefusesOtherMessages) {
 }
 
 TEST(NeighborMessageParse, WantsHopLimit255) {
-  // RFC 4861 7.1.1, 7.1.2: what is less has come through a router.
+  // RFC 4861 7.1.1, 7.1.2: a router has forwarded a packet with a lower hop limit.
   for (const std::uint8_t type : {kSolicit, kAdvertise}) {
     EXPECT_THAT(parse(ipv6(kAsker, kGroup, {.hop_limit = 254}) / icmpv6(type, 0) / body(kTarget)),
                 FailsWith(Malformed::bad_hop_limit));
@@ -147,7 +148,7 @@ TEST(NeighborMessageParse, WantsATargetThatIsNotMulticast) {
 }
 
 TEST(NeighborMessageParse, WantsOptionsThatFit) {
-  // RFC 4861 7.1.1: length 0; and what does not end within the message.
+  // RFC 4861 7.1.1: length 0, and an option that ends beyond the message.
   for (const auto* options :
        {"0e 00 00 00 00 00 00 00", "01 02 02 00 00 00 00 2a", "01", "01 01 02 00 00 00 00 2a 0e"}) {
     EXPECT_THAT(parse(solicitation(options)), FailsWith(Malformed::bad_option)) << options;

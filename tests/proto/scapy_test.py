@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""proto/ beside two other implementations. Random packets, always the same ones:
+"""proto/ compared with two other implementations. Random packets, the same in every run:
 
     scapy    builds what encapsulate() and the ICMP errors have to give, byte for byte, and what
              decapsulate() has to take apart again
@@ -97,7 +97,7 @@ def outer_words(header):
 
 
 def gre_header():
-    """A header and the words that ask the tool for the same."""
+    """A header and the words with which the tool builds the same."""
     fields, words = {}, ""
     if RNG.random() < 0.5:
         fields |= {"chksum_present": 1}
@@ -112,7 +112,7 @@ def gre_header():
 
 
 class Comparison:
-    """Requests and what scapy says the answers are; all are asked at once."""
+    """Requests and scapy's answers; all requests are sent at once."""
 
     def __init__(self):
         self.requests, self.expected, self.is_packet = [], [], []
@@ -123,7 +123,7 @@ class Comparison:
         self.is_packet.append(is_packet)
 
     def run(self, tool):
-        """Number of differences, and the packets that the tool wrote."""
+        """The number of differences, and the packets that the tool wrote."""
         output = subprocess.run([tool], input="\n".join(self.requests) + "\n", text=True, timeout=60,
                                 stdout=subprocess.PIPE, check=True).stdout.splitlines()
         differences = 0
@@ -167,7 +167,7 @@ def add_decapsulations(comparison):
 
 
 def add_damage(comparison):
-    """One flipped bit behind the outer header; with C set, each is found."""
+    """One flipped bit behind the outer header; with C set, each must be detected."""
     for _ in range(PACKETS):
         packet = bytearray(bytes(outer_header() / GRE(chksum_present=1) / ipv6_packet()))
         packet[RNG.randrange(24, len(packet))] ^= 1 << RNG.randrange(8)

@@ -47,7 +47,7 @@ TEST(TcpParse, RefusesDataOffsetsThatCannotBe) {
   }
 }
 
-// A SYN in IPv6, so that its checksum can be checked, and the segment in it.
+// A SYN in IPv6, so that the test can verify its checksum, and the segment in it.
 Bytes syn(const char* options, std::uint8_t flags = kTcpSyn, bool is_partial = false) {
   return ipv6("2001:db8::1", "2001:db8::2") /
          tcp(1, 2, {.flags = flags, .options = hex(options), .is_partial = is_partial});
@@ -99,7 +99,7 @@ TEST(TcpClampMss, LowersEveryMssOptionSinceAReceiverMayTakeTheLast) {
 }
 
 TEST(TcpClampMss, LeavesAPartialChecksumAlone) {
-  // The field holds the pseudo-header's sum; the device sums the rest, the new option included.
+  // The field holds the sum of the pseudo-header; the device adds the rest, with the new option.
   Bytes packet = syn("02 04 05a0", kTcpSyn, true);
   EXPECT_TRUE(clamp_mss(segment_of(packet), 1220, true));
   EXPECT_THAT(packet, SameBytes(syn("02 04 04c4", kTcpSyn, true)));

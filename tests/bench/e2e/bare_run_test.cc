@@ -1,4 +1,4 @@
-// What the bare loop joins, against the slow gso.
+// The packets that BareRun joins, compared with the slow GSO.
 #include "bench/e2e/bare_run.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ using test::Bytes;
 using test::Checksum;
 using test::TransportPacket;
 
-/// A packet in its slot, with room for a virtio-net header in front.
+/// A packet in its slot, with headroom for a virtio-net header.
 struct Slot {
   Bytes bytes;
   explicit Slot(const Bytes& packet) : bytes(io::kVirtioHeaderBytes + packet.size()) {

@@ -1,4 +1,4 @@
-// What `culvert-bench` makes of its words.
+// The plan that `culvert-bench` makes from its arguments.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

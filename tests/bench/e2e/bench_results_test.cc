@@ -1,4 +1,4 @@
-// Medians, CPU shares, and the three forms of the report.
+// Medians, CPU shares, and the three formats of the report.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -78,12 +78,12 @@ TEST(BenchSummary, HasMediansOfTheTurns) {
   EXPECT_EQ(all[0].turns, 3U);
   EXPECT_EQ(*find_figure(all[0].figures, kMbit), 5000);
   EXPECT_EQ(*find_figure(all[0].figures, kCpuPerPacket), 600);
-  EXPECT_DOUBLE_EQ(ratio_to(report, all[0], "socat", kMbit), 8);  // of the one pair that there is
+  EXPECT_DOUBLE_EQ(ratio_to(report, all[0], "socat", kMbit), 8);  // of the only pair
   EXPECT_DOUBLE_EQ(ratio_to(report, all[0], "single", kCpuPerPacket), 0.25);
   EXPECT_EQ(ratio_to(report, all[0], "vxlan", kMbit), 0);
 }
 
-// The machine is twice as fast in the second turn, for everybody.
+// The machine is twice as fast in the second turn, for all tunnels.
 TEST(BenchSummary, ComparesTurnsThatFollowedEachOther) {
   Report report = example();
   report.turns = {tcp_turn("culvert-sit", 1, 300, 0), tcp_turn("socat", 1, 100, 0),
@@ -92,7 +92,7 @@ TEST(BenchSummary, ComparesTurnsThatFollowedEachOther) {
   EXPECT_DOUBLE_EQ(ratio_to(report, summarize(report)[0], "socat", kMbit), 3);
 }
 
-// A turn has too few samples for a p99 of its own: one slow reply of many would be every turn's.
+// A turn has too few samples for its own p99: one slow reply would be the p99 of every turn.
 TEST(BenchSummary, TakesP99OfAllSamplesTogether) {
   Report report = example();
   report.turns.clear();
@@ -128,7 +128,7 @@ TEST(BenchTable, HasRatiosAndWhatBoundedAFigure) {
             "culvert-sit   5,000     8.00                3            600      0.25  "
             "       out 90%         5%");
   EXPECT_THAT(text, HasSubstr("kernel-sit: not in this kernel"));
-  EXPECT_THAT(text, Not(HasSubstr("Latency, idle")));  // there was no turn of it
+  EXPECT_THAT(text, Not(HasSubstr("Latency, idle")));  // no turn of this work
 }
 
 TEST(BenchTable, SaysWhatFailedAndThatTheMachineWasBusy) {
@@ -216,7 +216,7 @@ TEST(BenchSoak, PassesOnlyIfEverythingIsAsItShouldBe) {
   EXPECT_TRUE(fails_with([](Soak& soak) { soak.ends[0].resident_kib.push_back(12'000); }));
   EXPECT_TRUE(fails_with([](Soak& soak) { soak.ends[0].resident_at_start_kib = 40'000; }));
   EXPECT_FALSE(fails_with([](Soak& soak) {
-    soak.workers = 2;  // each has its own buffers
+    soak.workers = 2;  // each worker has its own buffers
     soak.ends[0].resident_at_start_kib = 40'000;
   }));
 }
@@ -250,8 +250,8 @@ TEST(BenchCpu, AddsUpToTheCpus) {
   EXPECT_DOUBLE_EQ(use.busiest_cpu, 0.9);
 }
 
-// Where a softirq above a thread counts as the thread's, the machine's softirqs are more than what
-// is left for them.
+// If a softirq that interrupts a thread counts as the thread's time, the machine's softirq time is
+// larger than the time that remains for it.
 TEST(BenchCpu, TakesNoMoreSoftirqsThanNobodyHas) {
   CpuSnapshot after = snapshot_at(std::chrono::milliseconds{1000});
   after.threads = {{Part::out, 7, 950 * kMillisecond}, {Part::sender, 8, 900 * kMillisecond}};

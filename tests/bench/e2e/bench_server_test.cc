@@ -1,4 +1,5 @@
-// What `culvert-bench --server` makes of its words, and the three forms of its report.
+// The plan that `culvert-bench --server` makes from its arguments, and the three formats of its
+// report.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ std::string refusal_of(const Arguments& arguments, const Counts& counts = {}) {
   return plan ? "" : plan.error().message();
 }
 
-/// Answers of the two in turns in which the machine is ever faster.
+/// Answers of culvert and ndppd, on a machine that becomes faster with each turn.
 Report example() {
   Report report;
   report.plan = *make_plan({.works = {"ndp", "add"}, .options = {}}, {.tunnels = 20});
@@ -85,13 +86,13 @@ TEST(ServerFigures, AskAtLeastOrAtMost) {
   EXPECT_TRUE(none.is_met_by(-1));
 }
 
-// A packet that was lost in one turn of many was lost.
+// A packet that is lost in one of many turns counts.
 TEST(ServerReport, AddsUpWhatWasLost) {
   const Report report = example();
   EXPECT_EQ(value_of(report, report.plan.works[1], figure_of("add", "adding_lost")), 2);
 }
 
-// The machine's speed changes from turn to turn, for both.
+// The machine's speed changes from turn to turn, for both responders.
 TEST(ServerReport, ComparesTurnsThatFollowedEachOther) {
   const Report report = example();
   const WorkKind& ndp = report.plan.works[0];
@@ -107,7 +108,7 @@ TEST(ServerReport, HasWhatIsAskedBesideWhatWasMeasured) {
   EXPECT_THAT(text, HasSubstr("64 outstanding: culvert to ndppd        2.50  at least 3   no\n"));
   EXPECT_THAT(text, HasSubstr("lost of those                               2  at most 0   no\n"));
   EXPECT_THAT(text, HasSubstr("failed: storm: no such section\n"));
-  EXPECT_THAT(text, Not(HasSubstr("one at a time")));  // there was no turn of it
+  EXPECT_THAT(text, Not(HasSubstr("one at a time")));  // no turn of this figure
   EXPECT_EQ(one_line(example(), example().plan.works[0]), "ndp: ratio_64 2.50 (at least 3)");
 }
 

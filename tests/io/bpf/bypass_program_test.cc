@@ -1,5 +1,5 @@
-// Which tunnel packets go no further up the stack than to packet sockets. A raw socket stands for
-// the stack: what it receives has gone up.
+// The tunnel packets that bypass the IPv4 stack. A raw socket represents the stack: a packet that
+// it receives has entered the stack.
 #include "io/bpf/bypass_program.h"
 
 #include <gtest/gtest.h>
@@ -55,7 +55,8 @@ class Take : public NamespaceTest {
     const auto set = program_->set_endpoints(endpoints);
     ASSERT_TRUE(set) << set.error().message();
   }
-  /// Sends a packet to us. It always comes to the packet socket; true if to the stack as well.
+  /// Sends a packet to us. The packet socket always receives it. Returns whether the stack does
+  /// too.
   bool enters_stack(const Bytes& packet) {
     send_to(sender_, kLocal, packet);
     EXPECT_EQ(count_received(socket_), 1U);
@@ -77,7 +78,7 @@ Bytes in_gre(test::GreExtra extra) {
 }
 
 TEST_F(Take, TakesWhatComesBetweenTheEndpoints) {
-  EXPECT_TRUE(enters_stack(six_in_four()));  // nothing is set yet
+  EXPECT_TRUE(enters_stack(six_in_four()));  // no endpoints are set yet
   set_endpoints({tunnel(41)});
   EXPECT_FALSE(enters_stack(six_in_four()));
   EXPECT_TRUE(enters_stack(six_in_four("192.0.2.3")));
@@ -107,7 +108,7 @@ TEST_F(Take, LeavesOptionsAndFragmentsToTheStack) {
   set_endpoints({tunnel(41)});
   const Bytes no_operations(4, std::byte{1});
   EXPECT_TRUE(enters_stack(six_in_four(kRemote, {.options = no_operations})));
-  // The packet socket gets it reassembled, so the fragments must stay whole.
+  // The packet socket receives the reassembled packet, so the program must not touch fragments.
   const Fd sender = peer_raw_socket(*wire_, 41);
   send_to(sender, kLocal, test::pattern(4000));
   EXPECT_EQ(count_received(socket_), 1U);

@@ -1,4 +1,4 @@
-// Flows that a program of ours keeps on one queue of TUN, whatever is written on which.
+// The steering program keeps each flow on one queue of TUN, whichever queue is written to.
 #include "io/bpf/steering.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kQueues = 4;
 constexpr std::size_t kVirtioBytes = 10;
-constexpr int kFlows = 64;  // that one queue of four gets none of them: once in 25 million runs
+constexpr int kFlows = 64;  // one of four queues gets no flow: once in 25 million runs
 
 class Steering : public NamespaceTest {
  protected:
@@ -27,7 +27,8 @@ class Steering : public NamespaceTest {
     ASSERT_TRUE(tun) << tun.error().message();
     tun_ = std::move(*tun);
     std::ofstream{"/proc/sys/net/ipv6/conf/tun0/disable_ipv6"} << 0;
-    std::ofstream{"/proc/sys/net/ipv6/conf/tun0/addr_gen_mode"} << 1;  // and no packet of its own
+    std::ofstream{"/proc/sys/net/ipv6/conf/tun0/addr_gen_mode"}
+        << 1;  // no link-local address, so no packets of the kernel
     ip("addr add 10.0.0.1/24 dev tun0");
     ip("addr add 2001:db8::1/64 dev tun0 nodad");
     ip("link set tun0 up");
@@ -35,10 +36,10 @@ class Steering : public NamespaceTest {
     const auto steered = steer_by_flow(tun_);
     if (!steered && steered.error().code == EPERM) GTEST_SKIP() << steered.error().message();
     ASSERT_TRUE(steered) << steered.error().message();
-    while (!next_queue().empty()) continue;  // what the kernel sent when it came up
+    while (!next_queue().empty()) continue;  // packets that the kernel sends at the start
   }
 
-  /// Sends a packet into the device; returns the queue that it has come out of.
+  /// Sends a packet into the device. Returns the queue from which it can be read.
   std::size_t queue_of(const Bytes& packet) {
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
@@ -52,7 +53,7 @@ class Steering : public NamespaceTest {
     EXPECT_EQ(queues.size(), 1U);
     return queues.empty() ? kQueues : *queues.begin();
   }
-  /// The queues on which there are packets, all of which are taken.
+  /// The queues that have packets. Reads all packets.
   std::set<std::size_t> next_queue() {
     std::set<std::size_t> queues;
     Bytes bytes(70'000);
@@ -61,8 +62,8 @@ class Steering : public NamespaceTest {
     }
     return queues;
   }
-  /// Writes a packet of the other direction to a queue, from which the kernel would learn. Its
-  /// answer, that nobody listens, is taken away.
+  /// Writes a packet of the other direction to a queue: the kernel's default would learn from it.
+  /// Reads the ICMP error that answers it.
   void write_to(std::size_t queue, const Bytes& packet) {
     Bytes bytes(kVirtioBytes);
     bytes.insert(bytes.end(), packet.begin(), packet.end());
