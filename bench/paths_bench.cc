@@ -37,11 +37,11 @@ void by_size(benchmark::State& state, io::Source source) {
                                         : proto::Gre::Parameters{.ikey = 42, .okey = 42};
   run(state, {.source = source, .inner_bytes = static_cast<std::size_t>(state.range(0))}, mode);
 }
-void outbound_way(benchmark::State& state) { by_size(state, io::Source::tun); }
-void inbound_way(benchmark::State& state) { by_size(state, io::Source::tunnel); }
+void outbound_path(benchmark::State& state) { by_size(state, io::Source::tun); }
+void inbound_path(benchmark::State& state) { by_size(state, io::Source::tunnel); }
 // gre 1: with a key
-BENCHMARK(outbound_way)->ArgNames({"bytes", "gre"})->ArgsProduct({{64, 512, 1280}, {0, 1}});
-BENCHMARK(inbound_way)->ArgNames({"bytes", "gre"})->ArgsProduct({{64, 512, 1280}, {0, 1}});
+BENCHMARK(outbound_path)->ArgNames({"bytes", "gre"})->ArgsProduct({{64, 512, 1280}, {0, 1}});
+BENCHMARK(inbound_path)->ArgNames({"bytes", "gre"})->ArgsProduct({{64, 512, 1280}, {0, 1}});
 
 // ---- the cost of a packet by batch size, and by number of flows ---------------------------------
 

@@ -21,6 +21,8 @@ install(FILES ${PROJECT_BINARY_DIR}/culvert-config.cmake ${PROJECT_BINARY_DIR}/c
 
 # culvert_pkgconfig(NAME DESCRIPTION REQUIRES LIBS PRIVATE-LIBS)
 function(culvert_pkgconfig name description requires libs private_libs)
+  # The prefix follows the file, so that an installed tree may be moved.
+  file(RELATIVE_PATH to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
   configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/culvert.pc.in ${PROJECT_BINARY_DIR}/culvert-${name}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/culvert-${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
