@@ -10,3 +10,9 @@ if(CULVERT_PROGRAM)
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/man_test.py $<TARGET_FILE:culvert> ${PROJECT_SOURCE_DIR})
   set_tests_properties(man_pages PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
 endif()
+
+# `culvert bench` finds culvert-bench.
+if(CULVERT_PROGRAM)
+  add_test(NAME bench_program COMMAND ${CMAKE_CURRENT_LIST_DIR}/bench_program_test.py $<TARGET_FILE:culvert>)
+  set_tests_properties(bench_program PROPERTIES LABELS unit TIMEOUT 120)
+endif()
