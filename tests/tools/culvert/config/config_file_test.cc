@@ -194,7 +194,7 @@ const Refused kRefused[] = {
     {two("prefix = '2001:db8:1::/48'", "prefix = '2001:db8:2::/48'", "bob", "192.0.2.2"),
      ", line 12, key 'remote', value '192.0.2.2'",
      "cannot be told apart on the wire from tunnel 'alice': mode, remote, local and key are the "
-     "same (line 6): give one another"},
+     "same (line 6): change local or remote"},
     {"[device.a]\n[[device.a.tunnel]]\n" + kSit + "[[device.a.tunnel]]\n" + kGre,
      ", line 2, key 'name'", "is missing: each of several tunnels"},
     {device("", kSit + "accept = []"), ", line 6, key 'accept'",
