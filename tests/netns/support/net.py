@@ -4,8 +4,12 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import shlex
+import signal
 import subprocess
+import sys
+import traceback
 
 from .world import CLONE_NEWNET, WORK, Failure, system_call, wait_until
 
@@ -22,15 +26,64 @@ class Result:
         return f"{shlex.join(self.argv)}: status {self.status}\n{self.stdout}{self.stderr}"
 
 
-class Process:
-    """A command that runs beside the test; its output goes to files below WORK."""
+class Fork:
+    """A function in a process of its own: as much of subprocess.Popen as Process needs."""
 
-    def __init__(self, argv, name, prefix=()):
+    def __init__(self, function, stdout, stderr):
+        self.returncode = None
+        sys.stdout.flush()  # or the child would print it once more
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._run(function, stdout.fileno(), stderr.fileno())
+
+    @staticmethod
+    def _run(function, stdout, stderr):
+        status = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(stdout, 1)
+            os.dup2(stderr, 2)
+            os.closerange(3, 1 << 16)  # the test's captures among them: they would fill
+            function()
+            status = 0
+        except BaseException:  # of whatever kind: never must the child go on as the test
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(status)
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid != 0:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self):
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def kill(self):
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+class Process:
+    """A command that runs beside the test; its output goes to files below WORK.
+
+    `function`: what runs instead of starting argv[0], which is a Python program that need not be loaded again.
+    """
+
+    def __init__(self, argv, name, function=None):
         self.argv = [str(word) for word in argv]
         stem = f"{WORK}/{next(_serial):02}-{name}"
         self.stdout_path, self.stderr_path = f"{stem}.stdout.log", f"{stem}.stderr.log"
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
-            self.popen = subprocess.Popen([*prefix, *self.argv], stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            if function:
+                self.popen = Fork(function, out, err)
+            else:
+                self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     @property
     def pid(self):
@@ -48,12 +101,13 @@ class Process:
             return file.read()
 
     def wait(self, timeout=20):
-        try:
-            status = self.popen.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise Failure(f"{shlex.join(self.argv)} did not end within {timeout} s") from None
-        return Result(self.argv, status, self.stdout(), self.stderr())
+        if self.alive():
+            # Popen.wait with a timeout looks now and then; the kernel tells at once.
+            with os.fdopen(os.pidfd_open(self.pid)) as ended:
+                if not select.select([ended], [], [], timeout)[0]:
+                    self.kill()
+                    raise Failure(f"{shlex.join(self.argv)} did not end within {timeout} s")
+        return Result(self.argv, self.popen.wait(), self.stdout(), self.stderr())
 
     def forget(self):
         """Removes the logs: what it said is in its Result."""
@@ -76,10 +130,10 @@ class Namespace:
         for scope in ("all", "default"):
             self.sysctl(f"net.ipv6.conf.{scope}.accept_dad", 0)
 
-    def start(self, argv, name=None):
-        argv = [str(word) for word in argv]
+    def start(self, argv, name=None, function=None):
         name = name or os.path.basename(argv[0])
-        return Process(argv, f"{self.name}-{name}", ["nsenter", f"--net=/run/netns/{self.name}"])
+        with self.entered():
+            return Process(argv, f"{self.name}-{name}", function)
 
     def run(self, argv, timeout=20, check=True, name=None):
         process = self.start(argv, name)
@@ -107,7 +161,8 @@ class Namespace:
         return self.ip_json(f"link show dev {name}")[0]["mtu"]
 
     def sysctl(self, name, value):
-        self.run(["sysctl", "-qw", f"{name}={value}"])
+        with self.entered(), open(f"/proc/sys/{name.replace('.', '/')}", "w") as file:
+            file.write(str(value))
 
     def forwards(self):
         """Makes this namespace a router."""
@@ -155,7 +210,7 @@ def veth(left, right, left_address=None, right_address=None, left_name=None, rig
         for one in [address] if isinstance(address, str) else address or []:
             namespace.ip(f"addr add {one} dev {name}")
         namespace.ip(f"link set {name} up")
-    wait_until(lambda: left.is_up(left_name) and right.is_up(right_name), "the veth pair to come up", 5, 0.01)
+    wait_until(lambda: left.is_up(left_name) and right.is_up(right_name), "the veth pair to come up", 20, 0.01)
     return left_name, right_name
 
 

@@ -1,20 +1,21 @@
 """Traffic between two places: a place is a Namespace, or a user-mode Linux (both have start and run)."""
 
 import json
-import os
 
+from . import traffic_tool
 from .world import expect, expect_equal, wait_until
 
-TOOL = [os.environ.get("CULVERT_TEST_PYTHON", "/usr/bin/python3"),
-        os.path.join(os.path.dirname(os.path.abspath(__file__)), "traffic_tool.py")]
+TOOL = ["/usr/bin/python3", traffic_tool.__file__]
 
 
 def start(place, command, **options):
-    words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
-    return place.start([*TOOL, command, *words], name=command)
+    words = [command]
+    for key, value in options.items():
+        words += [f"--{key.replace('_', '-')}", str(value)]
+    return place.start([*TOOL, *words], name=command, function=lambda: traffic_tool.main(words))
 
 
-def finish(process, timeout=30):
+def finish(process, timeout=60):
     result = process.wait(timeout)
     expect_equal(result.status, 0, str(result))
     return json.loads(result.stdout.strip().splitlines()[-1])
@@ -22,7 +23,7 @@ def finish(process, timeout=30):
 
 def ping(place, to, sizes="64", **options):
     """Every echo request must be answered with its own bytes. `sizes` are those of the whole IP packet."""
-    options.setdefault("timeout", 5)  # on a crowded machine an answer may take its time
+    options.setdefault("timeout", 10)  # on a crowded machine an answer may take its time
     answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 60)
     expect(not answer["lost"] and not answer["wrong"] and not answer["refused"] and answer["received"] > 0,
            f"ping {to} with sizes {sizes}: {answer}")
@@ -36,7 +37,7 @@ def ping_lost(place, to, sizes="64", **options):
     return answer["lost"]
 
 
-def tcp(sender, receiver, to, count, timeout=30, **options):
+def tcp(sender, receiver, to, count, timeout=90, **options):
     """Moves `count` bytes from `sender` to address `to` of `receiver`, and compares the hashes."""
     server = start(receiver, "tcp-receive", bind="0.0.0.0" if ":" not in to else "::", timeout=timeout,
                    port=options.get("port", 5001))
@@ -46,10 +47,13 @@ def tcp(sender, receiver, to, count, timeout=30, **options):
     return sent
 
 
-def udp(sender, receiver, to, bind=None, timeout=30, **options):
-    """Sends numbered datagrams; returns what the receiver counted and `sent`."""
+def udp(sender, receiver, to, bind=None, timeout=60, idle=5, **options):
+    """Sends numbered datagrams; returns what the receiver counted and `sent`.
+
+    The receiver ends when all came, or none for `idle` seconds.
+    """
     shared = {key: options[key] for key in ("flows", "count", "bytes", "port") if key in options}
-    server = start(receiver, "udp-receive", bind=bind or to, **shared)
+    server = start(receiver, "udp-receive", bind=bind or to, idle=idle, **shared)
     wait_until(lambda: "listening" in server.stdout(), "the UDP receiver")
     sent = finish(start(sender, "udp-send", to=to, **options), timeout)
     counted = finish(server, timeout)

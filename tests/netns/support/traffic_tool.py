@@ -14,6 +14,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 
 ICMP_ECHO = {4: (8, 0), 6: (128, 129)}  # request, reply
@@ -73,7 +74,7 @@ def ping(a):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, a.interface.encode())
     if a.tclass:
         set_traffic_class(sock, a.to, a.tclass)
-    identifier = os.getpid() & 0xFFFF
+    identifier = threading.get_native_id() & 0xFFFF
     to = destination(a.to, 0, a.interface)
     waiting, queue = {}, list(enumerate(sizes_of(a.sizes)))
     lost, wrong, refused, received = [], [], [], 0
@@ -151,18 +152,23 @@ def connect(a):
 
 
 def tcp_send(a):
+    """Sends `bytes`; fewer once there is a file `until`."""
     sock = connect(a)
     start = time.monotonic()
     digest = hashlib.sha256()
+    count = 0
     for data in pieces(a.bytes, a.seed):
         digest.update(data)
         sock.sendall(data)
+        count += len(data)
+        if a.until and os.path.exists(a.until):
+            break
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
     mss = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
     sock.shutdown(socket.SHUT_WR)
     while sock.recv(PIECE):
         pass
-    return {"bytes": a.bytes, "sha256": digest.hexdigest(), "seconds": round(time.monotonic() - start, 3),
+    return {"bytes": count, "sha256": digest.hexdigest(), "seconds": round(time.monotonic() - start, 3),
             "retransmitted": struct.unpack_from("=I", info, 100)[0], "mss": mss}
 
 
@@ -186,6 +192,8 @@ def udp_send(a):
     padding, refused, sent = bytes(max(0, a.bytes - 8)), 0, 0
     start = time.monotonic()
     for sequence in range(a.count):
+        if sequence == 1:
+            a.say("begun")
         for flow, sock in enumerate(socks):
             try:
                 sock.send(struct.pack("!II", flow, a.first + sequence) + padding)
@@ -221,7 +229,9 @@ def udp_ask(a):
 
 
 def udp_receive(a):
-    """Ends when everything came or nothing came for `idle` seconds; counts what came twice or too late.
+    """Ends when everything came, or nothing came for `idle` seconds, or with a SIGINT, when it has read what came.
+
+    It counts what came twice or too late.
 
     `answer` 1: each is answered with one of 8 bytes.
     """
@@ -231,18 +241,23 @@ def udp_receive(a):
     if ":" in a.bind:
         sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
     sock.bind(destination(a.bind, a.port, a.interface))
-    print("listening", flush=True)
+    a.say("listening")
     last = [-1] * a.flows
     seen = [bytearray(a.count) for _ in range(a.flows)]
     received = duplicates = reordered = short = 0
     classes = {}
+    idle = a.idle
     sock.settimeout(a.timeout)
     while received < a.flows * a.count:
         try:
             data, ancillary, _, sender = sock.recvmsg(65536, 64)
-        except TimeoutError:
+        except KeyboardInterrupt:
+            idle = 0  # what waits in the socket is still read
+            sock.settimeout(idle)
+            continue
+        except (TimeoutError, BlockingIOError):
             break
-        sock.settimeout(a.idle)
+        sock.settimeout(idle)
         for _, _, value in ancillary:
             mark = value[0]
             classes[mark] = classes.get(mark, 0) + 1
@@ -262,7 +277,12 @@ def udp_receive(a):
             "by_flow": [sum(flags) for flags in seen], "classes": classes}
 
 
-def main():
+def print_line(line):
+    print(line, flush=True)
+
+
+def main(words=None, say=print_line):
+    """`say` is given each line of output."""
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(required=True)
 
@@ -275,14 +295,15 @@ def main():
 
     command(ping, "ping", to="", sizes="", window=16, timeout=2.0)
     command(tcp_receive, "tcp-receive", bind="::", port=5001)
-    command(tcp_send, "tcp-send", to="", port=5001, bytes=1 << 20, seed=1)
-    command(udp_receive, "udp-receive", bind="::", port=5002, flows=1, count=100, bytes=64, idle=1.0,
+    command(tcp_send, "tcp-send", to="", port=5001, bytes=1 << 20, seed=1, until="")
+    command(udp_receive, "udp-receive", bind="::", port=5002, flows=1, count=100, bytes=64, idle=5.0,
             answer=0)
     command(udp_send, "udp-send", to="", port=5002, flows=1, count=100, bytes=64, rate=20000.0, from_port=0,
             first=0)
     command(udp_ask, "udp-ask", to="", port=5002, count=100, from_port=0)
-    arguments = parser.parse_args()
-    print(json.dumps(arguments.function(arguments)), flush=True)
+    arguments = parser.parse_args(words)
+    arguments.say = say
+    say(json.dumps(arguments.function(arguments)))
 
 
 if __name__ == "__main__":
