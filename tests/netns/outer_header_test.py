@@ -85,7 +85,7 @@ EGRESS = {
 def ecn_on_the_way_in(words, protocol):
     wire = wire_rig()
     culvert = start(wire, words)
-    with Capture(wire.near, "tun", lambda f: not f.outgoing) as inside:
+    with Capture(wire.near, "tun") as inside:
         for inner, row in EGRESS.items():
             for outer, wanted in enumerate(row):
                 inside.frames.clear()
@@ -94,7 +94,8 @@ def ecn_on_the_way_in(words, protocol):
                 wire.send(IP(src=FAR, dst=NEAR, proto=protocol, tos=0x10 | outer) / Raw(gre + packet))
                 what = f"inner {inner}, outer {outer}"
                 if wanted is DROP:
-                    inside.expect_none(what, 0.2)
+                    culvert.wait_for_drops({"ecn_ce_on_not_ect": 1})
+                    inside.expect_none(what)
                 else:
                     got = IPv6(inside.wait_for(1, what)[0].ip)
                     # The DSCP of the way is not that of the packet: RFC 2983, pipe model.
@@ -147,7 +148,7 @@ def mss(words, here, there, offered, wanted):
         got = outside.wait_for(1, where=lambda f: len(f.ip) == 20 + len(gre) + len(expected))[0].ip[20 + len(gre):]
         expect_equal(got.hex(" ", 4), expected.hex(" ", 4), "SYN on the way out")
     expected = syn(wanted, there, here)
-    with Capture(wire.near, "tun", lambda f: not f.outgoing) as inside:
+    with Capture(wire.near, "tun") as inside:
         wire.send(IP(src=FAR, dst=NEAR, proto=protocol) / Raw(gre + syn(offered, there, here)))
         got = inside.wait_for(1, where=lambda f: len(f.ip) == len(expected))[0].ip
         expect_equal(got.hex(" ", 4), expected.hex(" ", 4), "SYN on the way in")
@@ -167,14 +168,16 @@ def what_does_not_go_out():
         others = {k: v for k, v in culvert.drops().items() if k != reason}
         with wire.capture() as outside:
             tun.send(packet)
-            outside.expect_none(f"a packet that is {reason}", 0.2, lambda f: f.ip.endswith(packet))
+            culvert.wait_for_drops({**others, reason: before + 1})
+            outside.expect_none(f"a packet that is {reason}", lambda f: f.ip.endswith(packet))
         expect_equal(culvert.drops(), {**others, reason: before + 1}, "drops")
     culvert.stop()
     culvert = start(wire, "mode gre")
     outer = bytes(IP(src=NEAR, dst=FAR, proto=47) / GRE(proto=0x86DD) / Raw(six()))
     with wire.capture() as outside:
         Injector(wire.near, "tun").send(outer)
-        outside.expect_none("our own outer packet, in the tunnel", 0.2, lambda f: f.ip.endswith(outer))
+        culvert.wait_for_drops({"routing_loop": 1})
+        outside.expect_none("our own outer packet, in the tunnel", lambda f: f.ip.endswith(outer))
     expect_equal(culvert.drops(), {"routing_loop": 1}, "drops")
     culvert.stop()
 

@@ -11,15 +11,15 @@ The server's default route points to up1. The site sends by the tunnel that the 
 """
 
 import json
-import time
 
 from support import traffic
 from support.net import Namespace
 from support.server import Internet, ask, start_server, write_config
 from support.wire import Capture
-from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
+from support.world import WORK, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 SERVER, SITE = "2001:db8::1", "2001:db8:f::1"
+PROGRESS = {"in_packets": 5000, "out_packets": 20}  # of a transfer to the server, and what acknowledges it
 TUNNELS = """
 [device.tun]
 address = ["{address}/128"]
@@ -64,7 +64,7 @@ class Uplinks:
         internet.connect(self.site, "203.0.113", addresses=(1, 2))
         self.culvert = start_server(self.server, server_toml(pinning))
         self.culvert_site = start_server(self.site, site_toml(site_metrics))
-        self.seen = {name: Capture(self.server, name, keep=lambda frame: frame.outgoing and frame.ip[9] == 41)
+        self.seen = {name: Capture(self.server, name, lambda frame: frame.outgoing and frame.ip[9] == 41, outgoing=True)
                      for name in ("up1", "up2")}
 
     def point_default_to(self, interface):
@@ -74,14 +74,16 @@ class Uplinks:
 
     def sent_by(self):
         """How many outer packets each tunnel has sent, by whatever uplink: the kernel's route decides that."""
-        time.sleep(0.3)  # the captures' threads
+        for capture in self.seen.values():
+            capture.settle()
         sources = [frame.ip[12:16] for capture in self.seen.values() for frame in list(capture.frames)]
         return {name: sources.count(source) for name, source in
                 (("first", bytes([198, 18, 1, 1])), ("second", bytes([198, 18, 2, 1])))}
 
     def left_by(self):
         """How many outer packets left by each uplink, each from its own address."""
-        time.sleep(0.3)
+        for capture in self.seen.values():
+            capture.settle()
         frames = {name: list(capture.frames) for name, capture in self.seen.items()}
         for name, wanted in (("up1", bytes([198, 18, 1, 1])), ("up2", bytes([198, 18, 2, 1]))):
             sources = {frame.ip[12:16] for frame in frames[name]}
@@ -125,18 +127,32 @@ def without_pinning_they_leave_by_the_first():
 def a_transfer_goes_on_where_it_is_when_routes_are_swapped(swaps_metrics):
     rig = Uplinks()
     port = 5001
-    receiver = traffic.start(rig.server, "tcp-receive", bind="::", timeout=50, port=port)
-    sender = traffic.start(rig.site, "tcp-send", to=SERVER, bytes=256 << 20, timeout=50, port=port)
+    receiver = traffic.start(rig.server, "tcp-receive", bind="::", timeout=150, port=port)
+    last_swap = f"{WORK}/last_swap"
+    sender = traffic.start(rig.site, "tcp-send", to=SERVER, bytes=16 << 30, until=last_swap, timeout=150, port=port)
+
+    def wait_for_progress():
+        """The transfer goes on by what would be noticed if it went the wrong way."""
+        start = rig.culvert.tunnel("second")
+
+        def went_on():
+            now = rig.culvert.tunnel("second")
+            return all(now[key] >= start[key] + packets for key, packets in PROGRESS.items())
+
+        wait_until(went_on, "the transfer to go on", 60)
+
     for turn in range(4):
-        time.sleep(0.3)
+        wait_for_progress()
         if swaps_metrics:
             metrics = (2, 1) if turn % 2 == 0 else (1, 2)
             write_config(rig.server, server_toml(metrics=metrics))
             ask(rig.culvert, "reload")
         else:
             rig.point_default_to("up2" if turn % 2 == 0 else "up1")
+    wait_for_progress()
     expect(sender.alive(), "the transfer ended before the routes were swapped")
-    sent, received = traffic.finish(sender, 50), traffic.finish(receiver, 50)
+    open(last_swap, "w").close()
+    sent, received = traffic.finish(sender, 150), traffic.finish(receiver, 150)
     expect_equal(received["sha256"], sent["sha256"], "hash")
     left = rig.left_by()
     expect(left["up1"] == 0 and left["up2"] > 100, f"outer packets that left by each uplink: {left}")

@@ -108,7 +108,7 @@ def what_is_received(words, overhead):
     wire = wire_rig()
     culvert = Culvert(wire.near, f"tun {mirrored(words)} remote {FAR} local {NEAR} {addresses(words)}")
     packets = inner_packets(1500 - overhead, "gre" in words)
-    with Capture(wire.near, "tun", lambda f: not f.outgoing) as inside:
+    with Capture(wire.near, "tun") as inside:
         for index, (what, packet) in enumerate(packets):
             packet = turned(packet)
             datagram = outer(words, packet, index, src=FAR, dst=NEAR)
@@ -134,7 +134,7 @@ def padding_behind_the_inner_packet_is_removed():
     wire = wire_rig()
     culvert = Culvert(wire.near, f"tun mode sit remote {FAR} local {NEAR} address {HERE}/64")
     inner = bytes(IPv6(src=THERE, dst=HERE) / UDP(sport=1, dport=2) / payload(10))
-    with Capture(wire.near, "tun", lambda f: not f.outgoing) as inside:
+    with Capture(wire.near, "tun") as inside:
         # tb-tun sends 4 bytes too many; a short Ethernet frame is padded to 60 bytes behind the outer packet.
         for count, padding in enumerate((1, 4, 26, 500), 1):
             wire.send(IP(src=FAR, dst=NEAR, proto=41) / Raw(inner + b"\xAA" * padding))

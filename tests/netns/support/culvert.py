@@ -51,7 +51,7 @@ class Culvert:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, seconds=10):
+    def wait_ready(self, seconds=30):
         def ready():
             if not self.process.alive():
                 raise Failure(f"culvert ended early: {self.process.wait()}")
@@ -90,6 +90,18 @@ class Culvert:
                     total[reason] = total.get(reason, 0) + count
         return total
 
+    def wait_for_drops(self, wanted, what="drops"):
+        """Waits until the drop counters say that the packets were handled as `wanted` says: {reason: count}."""
+        try:
+            wait_until(lambda: self.drops() == wanted, what, interval=0.01)
+        except Failure:
+            expect_equal(self.drops(), wanted, what)
+
+    def wait_received(self, count, way="in"):
+        """Waits until the only tunnel has taken `count` packets, to be delivered or dropped."""
+        key = f"{way}_received"
+        wait_until(lambda: self.tunnel()[key] >= count, f"{count} packets ({key})", interval=0.01)
+
     def expect_conserved(self):
         """in = out + dropped + held for each tunnel; and nothing is held once no packet is under way."""
 
@@ -99,7 +111,7 @@ class Culvert:
                     t["in_packets"] + t["out_packets"] + t["errors_relayed"] + sum(t["drops"].values())]
 
         try:
-            wait_until(lambda: not unbalanced(), "in = out + dropped + held", 3)
+            wait_until(lambda: not unbalanced(), "in = out + dropped + held")
         except Failure:
             raise Failure(f"in = out + dropped does not hold at rest: {unbalanced()}") from None
 
@@ -110,7 +122,7 @@ class Culvert:
     def send_signal(self, number):
         os.kill(self.process.pid, number)
 
-    def stop(self, number=signal.SIGTERM, seconds=10):
+    def stop(self, number=signal.SIGTERM, seconds=30):
         """Stops it as a user would, and checks that nothing stays behind. Returns how it ended."""
         devices = [device["name"] for device in json.loads(self.namespace.run(
             [program(), "show", "--json", "--control", self.control], name="show").stdout)["devices"]]
@@ -118,7 +130,7 @@ class Culvert:
         result = self.process.wait(seconds)
         expect_equal(result.status, 0, f"exit status after signal {number}: {result}")
         for name in devices:
-            wait_until(lambda: not self.namespace.link_exists(name), f"device {name} to go", 2, 0.01)
+            wait_until(lambda: not self.namespace.link_exists(name), f"device {name} to go", 10, 0.01)
         expect(not os.path.exists(self.control), f"{self.control} is still there")
         return result
 
@@ -129,7 +141,7 @@ def run_refused(namespace, words, options="", prefix=(), check=True):
     links = {link["ifname"] for link in namespace.ip_json("link show")}
     words = shlex.split(words) if isinstance(words, str) else list(words)
     result = namespace.run([*prefix, program(), "run", *words, "--control", control, *shlex.split(options)],
-                           check=False, timeout=10, name="refused")
+                           check=False, timeout=30, name="refused")
     left = {link["ifname"] for link in namespace.ip_json("link show")} - links
     expect(not left, f"left behind: {left}")
     expect(not os.path.exists(control), "the control socket was left behind")

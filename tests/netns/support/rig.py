@@ -80,7 +80,7 @@ class Pair:
             previous, last[0] = last[0], self._counts()
             return previous == last[0] and previous
 
-        return wait_until(at_rest, "the counters to rest", 5, 0.1)
+        return wait_until(at_rest, "the counters to rest", 20, 0.1)
 
     def _counts(self):
         a, b = self.culvert_a.tunnel(), self.culvert_b.tunnel()
@@ -93,18 +93,17 @@ class Pair:
         `at_least` packets each way must have been there.
         """
 
-        def moved():
-            return [(now[0] - then[0], now[1] - then[1]) for now, then in zip(self.counts(), before)]
+        moved = []
 
         def same():
-            ab, ba = moved()[:2], moved()[2:]
-            return ab[0] == ab[1] and ba[0] == ba[1]
+            moved[:] = [(now[0] - then[0], now[1] - then[1]) for now, then in zip(self.counts(), before)]
+            return moved[0] == moved[1] and moved[2] == moved[3]
 
         try:
-            wait_until(same, "the counters of both ends to agree", 3)
+            wait_until(same, "the counters of both ends to agree")
         except Failure:
-            raise Failure(f"(packets, bytes) a sent, b got, b sent, a got: {moved()}") from None
-        least = min(packets for packets, _ in moved())
+            raise Failure(f"(packets, bytes) a sent, b got, b sent, a got: {moved}") from None
+        least = min(packets for packets, _ in moved)
         expect(least >= at_least, f"{least} packets were counted, {at_least} were sent")
         self.expect_no_drops()
 

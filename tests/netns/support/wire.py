@@ -1,17 +1,20 @@
 """Packets by hand: what goes onto a wire or into a TUN device, and what is seen there."""
 
+import itertools
 import os
+import select
 import socket
 import struct
 import subprocess
 import threading
 import time
 
-from .world import WORK, Failure, expect, wait_until
+from .world import WORK, Failure, expect
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
-SOL_PACKET, PACKET_IGNORE_OUTGOING, PACKET_VNET_HDR = 263, 23, 15
+SOL_PACKET, PACKET_STATISTICS, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 263, 6, 15, 23
 SO_RCVBUFFORCE = 33
+SHORT_WHILE = 0.03  # seconds
 VNET_HEADER = struct.Struct("<BBHHHH")  # flags, gso_type, hdr_len, gso_size, csum_start, csum_offset
 
 
@@ -29,61 +32,90 @@ class Frame:
 
 
 class Capture:
-    """Reads an interface of a namespace from now on, in a thread; a context manager."""
+    """Reads an interface of a namespace from now on, in a thread; a context manager.
 
-    def __init__(self, namespace, interface, keep=lambda frame: True):
+    `keep`: what goes into `frames`. `outgoing`: also what the namespace itself sends.
+    """
+
+    def __init__(self, namespace, interface, keep=lambda frame: True, outgoing=False):
         with namespace.entered():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
         self.socket.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 0 if outgoing else 1)
         self.socket.bind((interface, ETH_P_ALL))
-        self.socket.settimeout(0.1)
+        self.socket.setblocking(False)
         self.ethernet = namespace.ip_json(f"link show dev {interface}")[0]["link_type"] == "ether"
-        self.keep, self.frames, self.ended = keep, [], False
+        self.keep, self.frames = keep, []
+        self.came, self.read = 0, 0  # packets that the kernel has put into the socket, and that were read from it
+        self.changed, self.end = threading.Condition(), os.eventfd(0)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
     def _read(self):
         link_header = 14 if self.ethernet else 0
-        while not self.ended:
+        wait = select.poll()
+        wait.register(self.socket, select.POLLIN)
+        wait.register(self.end, select.POLLIN)
+        while True:
             try:
                 data, address = self.socket.recvfrom(70000)
-            except TimeoutError:
+            except BlockingIOError:
+                if any(fd == self.end for fd, _ in wait.poll()):
+                    return
                 continue
             except OSError:
                 return  # the interface is gone
             virtio = VNET_HEADER.unpack_from(data)
-            if len(data) <= 10 + link_header or address[1] not in (ETH_P_IP, ETH_P_IPV6):
-                continue
-            frame = Frame(data[10:], address[2] == socket.PACKET_OUTGOING, link_header, virtio)
-            if self.keep(frame):
-                self.frames.append(frame)
+            frame = None
+            if len(data) > 10 + link_header and address[1] in (ETH_P_IP, ETH_P_IPV6):
+                frame = Frame(data[10:], address[2] == socket.PACKET_OUTGOING, link_header, virtio)
+            with self.changed:
+                if frame and self.keep(frame):
+                    self.frames.append(frame)
+                self.read += 1
+                self.changed.notify_all()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.ended = True
+        os.eventfd_write(self.end, 1)
         self.thread.join()
         self.socket.close()
+        os.close(self.end)
 
-    def wait_for(self, count, what="packets", seconds=3, where=lambda frame: True):
+    def wait_for(self, count, what="packets", seconds=10, where=lambda frame: True):
         """The first `count` frames that satisfy `where`."""
-        found = []
+        seen, found = 0, []
 
         def enough():
-            found[:] = [frame for frame in list(self.frames) if where(frame)]
+            nonlocal seen
+            if seen > len(self.frames):  # a test has cleared them
+                seen = 0
+                found.clear()
+            found.extend(frame for frame in self.frames[seen:] if where(frame))
+            seen = len(self.frames)
             return len(found) >= count
 
-        try:
-            wait_until(enough, f"{count} {what}", seconds, 0.01)
-        except Failure:
-            seen = [frame.ip[:60].hex(" ", 4) for frame in self.frames[:10]]
-            raise Failure(f"{len(found)} of {count} {what} in {seconds} s; {len(self.frames)} seen: {seen}") from None
+        with self.changed:
+            if not self.changed.wait_for(enough, seconds):
+                seen = [frame.ip[:60].hex(" ", 4) for frame in self.frames[:10]]
+                raise Failure(f"{len(found)} of {count} {what} in {seconds} s; {len(self.frames)} seen: {seen}")
         return found[:count]
 
-    def expect_none(self, what, seconds=0.3, where=lambda frame: True):
-        time.sleep(seconds)
+    def settle(self, seconds=10):
+        """Waits until all that has come to the interface so far is in `frames`, or is not to be kept."""
+        packets, lost = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        self.came += packets - lost  # the kernel begins anew after each look
+        with self.changed:
+            expect(self.changed.wait_for(lambda: self.read >= self.came, seconds),
+                   f"{self.read} of {self.came} packets were read from the capture in {seconds} s")
+
+    def expect_none(self, what, where=lambda frame: True):
+        """Nothing that satisfies `where` has come. What proves that it would have come by now goes before this."""
+        time.sleep(SHORT_WHILE)
+        self.settle()
         found = [frame for frame in self.frames if where(frame)]
         expect(not found, f"{what}: {len(found)}, first {found[0].ip[:80].hex(' ', 4) if found else ''}")
 
@@ -128,8 +160,7 @@ class Wire:
 
     def capture(self, protocols=(41, 47)):
         """What comes out of near, of these protocols."""
-        return Capture(self.wire, self.interface,
-                       lambda f: not f.outgoing and f.ip[0] >> 4 == 4 and f.protocol in protocols)
+        return Capture(self.wire, self.interface, lambda f: f.ip[0] >> 4 == 4 and f.protocol in protocols)
 
 
 def write_pcap(path, packets):
@@ -140,27 +171,32 @@ def write_pcap(path, packets):
             file.write(struct.pack("<IIII", index, 0, len(packet), len(packet)) + packet)
 
 
-CHECKSUMS = ["ip", "gre", "tcp", "udp", "icmp", "icmpv6"]
+CHECKSUMS = [f"{protocol}.checksum.status" for protocol in ("ip", "gre", "tcp", "udp", "icmp", "icmpv6")]
+COMPLAINTS = ["_ws.malformed", "_ws.short"]
+_pcap_serial = itertools.count(1)
 
 
 def dissect(packets, fields=()):
     """tshark's reading of raw IP packets: a list of field lists. Fails on what it finds malformed or wrongly summed."""
-    path = f"{WORK}/dissect-{time.monotonic_ns()}.pcap"
+    path = f"{WORK}/dissect-{next(_pcap_serial)}.pcap"
     write_pcap(path, packets)
-    bad = " || ".join(["_ws.malformed", "_ws.short", *(f"{p}.checksum.status == 0" for p in CHECKSUMS)])
     verify = [word for p in ("ip", "tcp", "udp") for word in ("-o", f"{p}.check_checksum:TRUE")]
-    common = ["tshark", "-n", "-r", path, *verify]
-    complaints = _tshark([*common, "-Y", bad])
-    expect(not complaints, f"tshark finds these malformed or with a bad checksum:\n{complaints}")
-    if not fields:
-        return []
-    names = [word for field in fields for word in ("-e", field)]
-    lines = _tshark([*common, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,", *names]).splitlines()
-    return [line.split("\t") for line in lines]
+    names = [word for field in [*COMPLAINTS, *CHECKSUMS, *fields] for word in ("-e", field)]
+    lines = _tshark(["tshark", "-n", "-r", path, *verify, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,",
+                     *names])
+    rows = [line.split("\t") for line in lines.splitlines()]
+    expect(len(rows) == len(packets), f"tshark has read {len(rows)} of {len(packets)} packets")
+    for index, row in enumerate(rows):
+        sums = dict(zip(CHECKSUMS, row[len(COMPLAINTS):]))
+        bad = [name for name, status in sums.items() if "0" in status.split(",")]
+        malformed = [name for name, value in zip(COMPLAINTS, row) if value]
+        expect(not bad and not malformed, f"tshark finds packet {index} {malformed} or wrongly summed {bad}:\n"
+                                          f"{packets[index].hex(' ', 4)}")
+    return [row[len(COMPLAINTS) + len(CHECKSUMS):] for row in rows] if fields else []
 
 
 def _tshark(argv):
-    result = subprocess.run(argv, capture_output=True, text=True, timeout=30, env={**os.environ, "HOME": WORK})
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=60, env={**os.environ, "HOME": WORK})
     if result.returncode != 0:
         raise Failure(f"tshark: {result.stderr}")
-    return result.stdout.strip("\n")
+    return result.stdout.rstrip("\n")

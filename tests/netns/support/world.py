@@ -38,7 +38,7 @@ def mount(source, target, kind, flags=0):
     system_call("mount", source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), None)
 
 
-def scenario(limit=60):
+def scenario(limit=180):
     """Marks a function as a scenario that must end within `limit` seconds."""
 
     def mark(function):
@@ -48,7 +48,7 @@ def scenario(limit=60):
     return mark
 
 
-def parametrize(values, limit=60):
+def parametrize(values, limit=180):
     """A scenario for each of `values`: a list of tuples (label, argument...)."""
 
     def mark(function):
