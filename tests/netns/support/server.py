@@ -1,5 +1,8 @@
 """What the stories of a tunnel server share: files, hosts that find each other by neighbor discovery only."""
 
+import json
+
+from . import traffic
 from .culvert import Culvert, program
 from .net import Namespace, veth
 from .world import WORK, expect, expect_equal, wait_until
@@ -52,6 +55,21 @@ def neighbor(namespace, address):
 def forget_neighbor(namespace, address):
     """This one alone: a packet that waits for another's answer would be lost with its entry."""
     namespace.ip(f"-6 neigh flush to {address}", check=False)
+
+
+def ignored(culvert, reasons):
+    """How many solicitations its proxy has seen and not answered for one of the reasons."""
+    shown = json.loads(ask(culvert, "show", "--json").stdout)["ndp"]
+    return sum(one["ignored"].get(reason, 0) for one in shown for reason in reasons)
+
+
+def expect_nobody(host, culvert, address, reasons=("no_rule", "excepted", "no_tunnel", "tunnel_down")):
+    """A ping of the address by a neighbor is lost: the proxy sees who is asked for, and decides not to answer."""
+    before = ignored(culvert, reasons)
+    lost = traffic.ping_lost(host, address, "56", timeout=0.3)
+    wait_until(lambda: ignored(culvert, reasons) > before, f"the solicitation for {address}", 20)
+    expect_equal(lost, [56], f"ping of {address}")
+    expect(neighbor(host, address) is None, f"{address} has a neighbor")
 
 
 def expect_resolved_to(namespace, address, wanted):
