@@ -9,12 +9,12 @@ import re
 import signal
 import socket
 import struct
-import time
+from collections import Counter
 
 from support import traffic
 from support.culvert import IO
 from support.rig import Pair
-from support.world import Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
+from support.world import WORK, Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 MODES = [("sit", "mode sit"), ("gre", "mode gre key 42")]
 ASKED = 200
@@ -48,7 +48,7 @@ def send_while_the_first_answer_comes(pair, port):
     traffic.finish(traffic.start(pair.a, "udp-send", count=WAITING, rate=1e9, **to))
     answer_by_hand(pair, port)
     later = traffic.start(pair.a, "udp-send", count=LATER, first=WAITING, rate=20000, **to)
-    time.sleep(0.2)  # it has begun
+    wait_until(lambda: "begun" in later.stdout(), "the datagrams after the answer", interval=0.01)
     pair.culvert_a.send_signal(signal.SIGCONT)
     traffic.finish(later)
     return traffic.finish(server)
@@ -90,20 +90,30 @@ def wakes(culvert):
 
 
 def workers_of(pair, from_port, port):
-    """The two workers, a's and b's, by which a flow from one port to another goes: those that it wakes."""
-    for _ in range(10):  # on a crowded machine a worker that waits long for its turn is woken seldom
-        before = [wakes(end) for end in (pair.culvert_a, pair.culvert_b)]
-        traffic.finish(traffic.start(pair.a, "udp-send", to="fd00::2", port=port, from_port=from_port, count=100,
-                                     rate=1000))
-        after = [wakes(end) for end in (pair.culvert_a, pair.culvert_b)]
-        woken = [{name: now[name] - then[name] for name in now} for then, now in zip(before, after)]
-        if all(max(each.values()) >= 30 for each in woken):
-            return [max(each, key=each.get) for each in woken]
-    raise Failure(f"a worker should have been woken for most of 100 datagrams: {woken}")
+    """The two workers, a's and b's, by which a flow from one port to another goes: those that it wakes.
+
+    One datagram after the other, each when a worker of both ends has gone back to sleep after the one before.
+    """
+    ends = (pair.culvert_a, pair.culvert_b)
+    with pair.a.entered():
+        sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    woken = [Counter(), Counter()]
+    with sock:
+        sock.bind(("fd00::1", from_port))
+        for _ in range(10):
+            before = [wakes(end) for end in ends]
+            sock.sendto(bytes(8), ("fd00::2", port))
+            wait_until(lambda: all(wakes(end) != then for end, then in zip(ends, before)),
+                       "a worker of each end to sleep again", interval=0.001)
+            for each, end, then in zip(woken, ends, before):
+                each.update({name: count - then[name] for name, count in wakes(end).items()})
+    for each in woken:  # a packet of the kernel's own may wake another one now and then
+        expect(max(each.values()) >= 0.7 * sum(each.values()), f"one worker should have been woken for all: {woken}")
+    return [max(each, key=each.get) for each in woken]
 
 
 def listen(pair, port, answer=0):
-    server = traffic.start(pair.b, "udp-receive", bind="fd00::2", port=port, count=1 << 22, idle=60, timeout=60,
+    server = traffic.start(pair.b, "udp-receive", bind="fd00::2", port=port, count=1 << 22, idle=150, timeout=150,
                            answer=answer)
     wait_until(lambda: "listening" in server.stdout(), "the UDP receiver")
     return server
@@ -125,7 +135,7 @@ def port_on_other_workers(pair, its_workers):
     raise Failure("39 flows, and all share a worker with the first")
 
 
-@scenario(limit=90)
+@scenario()
 def a_flood_on_one_worker_costs_others_nothing():
     """One flow is more than its worker's queue takes. A flow on other workers loses nothing and is answered."""
     pair = pair_of_workers("mode sit")
@@ -153,15 +163,17 @@ def a_transfer_beside_others(words):
     """One TCP flow as fast as it goes; others, on whatever worker, are answered, and nothing is lost."""
     pair = pair_of_workers(words)
     before = pair.counts()
-    server = traffic.start(pair.b, "tcp-receive", bind="::", timeout=50)
-    client = traffic.start(pair.a, "tcp-send", to="fd00::2", bytes=512 << 20, timeout=50)
+    server = traffic.start(pair.b, "tcp-receive", bind="::", timeout=150)
+    all_answered = f"{WORK}/all_answered"
+    client = traffic.start(pair.a, "tcp-send", to="fd00::2", bytes=16 << 30, until=all_answered, timeout=150)
     listen(pair, ASK, answer=1)
     asking = [traffic.start(pair.a, "udp-ask", to="fd00::2", port=ASK, count=ASKED, timeout=5) for _ in range(4)]
     answers = [traffic.finish(one, 60) for one in asking]
     expect(client.alive(), "the transfer ended too early")
+    open(all_answered, "w").close()
     for one in answers:
         expect_answered(one)
-    sent, received = traffic.finish(client, 50), traffic.finish(server, 50)
+    sent, received = traffic.finish(client, 150), traffic.finish(server, 150)
     expect_equal(received["sha256"], sent["sha256"], "hash")
     pair.expect_nothing_lost(before, at_least=4 * ASKED)
     pair.stop()

@@ -4,8 +4,6 @@ r"""The outer interface goes down and up, loses its address and gets another; tr
     a 192.0.2.1 culvert --- veth --- culvert 192.0.2.2 b
 """
 
-import time
-
 from support import traffic
 from support.culvert import Culvert
 from support.net import Namespace, veth
@@ -22,16 +20,17 @@ def down_and_up(words, way):
     """`own`: the interface itself is taken down; `peer`: it loses its carrier."""
     pair = Pair(words)
     traffic.ping(pair.a, "fd00::2")
-    load = traffic.start(pair.a, "udp-send", to="fd00::2", count=12000, flows=1, bytes=200, rate=4000)
+    load = traffic.start(pair.a, "udp-send", to="fd00::2", count=1 << 20, flows=1, bytes=200, rate=4000)
     place, interface = (pair.a, "to_b") if way == "own" else (pair.b, "to_a")
     for _ in range(2):
         place.ip(f"link set {interface} down")
-        time.sleep(0.5)
+        pair.culvert_a.wait_received(pair.culvert_a.tunnel()["out_received"] + 1000, "out")  # of the load
         expect(pair.alive(), "an engine ended with its interface")
         place.ip(f"link set {interface} up")
-        wait_until(lambda: answers(pair.a, "fd00::2"), "pings after the interface came back", 10)
-        wait_until(lambda: answers(pair.b, "fd00::1"), "pings after the interface came back", 10)
-    traffic.finish(load)
+        wait_until(lambda: answers(pair.a, "fd00::2"), "pings after the interface came back", 30)
+        wait_until(lambda: answers(pair.b, "fd00::1"), "pings after the interface came back", 30)
+    expect(load.alive(), "the load ended too early")
+    load.kill()
     traffic.tcp(pair.a, pair.b, "fd00::2", 4 << 20)
     traffic.tcp(pair.b, pair.a, "fd00::1", 4 << 20)
     for culvert in (pair.culvert_a, pair.culvert_b):
@@ -49,10 +48,13 @@ def the_interface_is_replaced():
     pair = Pair("mode sit")
     traffic.ping(pair.a, "fd00::2")
     pair.a.ip("link del to_b")
-    time.sleep(0.3)
+    # A packet that finds no interface.
+    received = pair.culvert_a.tunnel()["out_received"]
+    expect(not answers(pair.a, "fd00::2"), "an answer without an interface")
+    pair.culvert_a.wait_received(received + 1, "out")
     expect(pair.alive(), "an engine ended with its interface")
     veth(pair.a, pair.b, "192.0.2.1/24", "192.0.2.2/24")
-    wait_until(lambda: answers(pair.a, "fd00::2"), "pings on the new interface", 10)
+    wait_until(lambda: answers(pair.a, "fd00::2"), "pings on the new interface", 30)
     traffic.tcp(pair.a, pair.b, "fd00::2", 4 << 20)
     for culvert in (pair.culvert_a, pair.culvert_b):
         culvert.expect_conserved()
@@ -67,10 +69,11 @@ def another_address():
     near = Culvert(a, "tun mode sit remote 192.0.2.2 local any address fd00::1/64")
     far = Culvert(b, "tun mode sit remote 192.0.2.11 local 192.0.2.2 address fd00::2/64")
     expect(not answers(a, "fd00::2"), "b answers somebody else than its remote endpoint")
+    wait_until(lambda: far.drops().get("tunnel_unknown"), "a ping that is not from b's remote endpoint")
     a.ip("addr del 192.0.2.1/24 dev to_b")
     a.ip("addr add 192.0.2.11/24 dev to_b")
-    wait_until(lambda: answers(a, "fd00::2"), "pings from the new address", 10)
-    wait_until(lambda: near.tunnel()["local"] == "192.0.2.11", "`show` to print the new address", 3)
+    wait_until(lambda: answers(a, "fd00::2"), "pings from the new address", 30)
+    wait_until(lambda: near.tunnel()["local"] == "192.0.2.11", "`show` to print the new address")
     near.stop()
     far.stop()
 
@@ -90,8 +93,9 @@ def bound_to_an_interface():
     c.ip("addr add 192.0.2.2/32 dev lo")
     c.ip("route add 192.0.2.1 via 198.51.100.1 src 192.0.2.2")
     stranger = Culvert(c, "tun mode gre remote 192.0.2.1 local 192.0.2.2 address fd00::2/64")
-    before = near.tunnel()["in_packets"]
+    before, sent = near.tunnel()["in_packets"], stranger.tunnel()["out_packets"]
     traffic.ping_lost(c, "fd00::1", "64,65,66", timeout=0.3)
+    wait_until(lambda: stranger.tunnel()["out_packets"] >= sent + 3, "the stranger's packets")
     expect_equal(near.tunnel()["in_packets"], before, "in_packets after a stranger's packets")
     for culvert in (near, far, stranger):
         culvert.stop()

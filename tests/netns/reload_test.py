@@ -4,6 +4,8 @@ r"""Tunnels that come, change and go while others forward: no packet of theirs i
     server 192.0.2.1 culvert, device `broker` --- veth --- culvert 192.0.2.2 client, device `alice`
 """
 
+import os
+import signal
 import time
 
 from support import traffic
@@ -40,7 +42,7 @@ class Rig:
         write(ALICE, *others)
         start = time.monotonic()
         self.culvert = Culvert(self.server, ["--config", CONFIG], wait=False)
-        self.culvert.wait_ready(20)
+        self.culvert.wait_ready(60)
         self.seconds = time.monotonic() - start
         if client:
             self.far = Culvert(self.client, "alice mode sit remote 192.0.2.1 local 192.0.2.2 mtu 1480 "
@@ -69,7 +71,7 @@ def others_come_change_and_go():
     bob = [tunnel("bob", "192.0.2.3", "2001:db8:0:1::3/128"),
            tunnel("bob", "192.0.2.4", "2001:db8:5::/56", "ttl = 9"), ""]
     said = ["1 tunnel added", "1 tunnel changed", "1 tunnel removed"]
-    servers = [traffic.start(place, "udp-receive", bind=to, count=1 << 22, flows=4, bytes=200, idle=5, timeout=150)
+    servers = [traffic.start(place, "udp-receive", bind=to, count=1 << 22, flows=4, bytes=200, idle=150, timeout=150)
                for place, to in ((rig.client, "2001:db8:0:1::2"), (rig.server, "2001:db8:0:1::1"))]
     for server in servers:
         wait_until(lambda server=server: "listening" in server.stdout(), "the UDP receiver")
@@ -89,14 +91,15 @@ def others_come_change_and_go():
     expect(before["in_packets"] > 1000 and before["out_packets"] > 1000, f"there was too little traffic: {before}")
     for sender in senders:
         sender.kill()
-    for server in servers:  # what was sent is numbered: a gap is a loss
-        counted = traffic.finish(server, 30)
-        wrong = {key: counted[key] for key in ("duplicates", "reordered", "wrong_length") if counted[key]}
-        expect(not wrong, f"UDP: {counted}")
     ends = [(rig.alice(), rig.far.tunnel())]
     wait_until(lambda: ends.append((rig.alice(), rig.far.tunnel())) or
                ends[-1][0]["out_packets"] == ends[-1][1]["in_packets"] and
                ends[-1][1]["out_packets"] == ends[-1][0]["in_packets"], "what one end sent to be what the other got")
+    for server in servers:  # what was sent is numbered: a gap is a loss
+        os.kill(server.pid, signal.SIGINT)
+        counted = traffic.finish(server, 30)
+        wrong = {key: counted[key] for key in ("duplicates", "reordered", "wrong_length") if counted[key]}
+        expect(not wrong, f"UDP: {counted}")
     expect_equal(rig.alice()["drops"], {}, "drops of alice")
     rig.stop()
 
@@ -143,7 +146,7 @@ def tunnels_by_hand():
     rig.stop()
 
 
-@scenario(limit=120)
+@scenario()
 def ten_thousand_tunnels():
     """The time is printed; only a multiple of what is wanted (2 s) fails, for the machine may be busy."""
     others = [tunnel(f"t{i}", f"10.{i >> 8}.{i & 255}.1", f"2001:db8:{0x100 + (i >> 8):x}:{i & 255:x}::/64")
