@@ -13,57 +13,18 @@ import signal
 import subprocess
 import time
 
+from support.bench import before_bench, children, expect_nothing_left, figures_of, start
 from support.culvert import program
-from support.world import WORK, expect, expect_equal, run_all, scenario, wait_until
+from support.world import expect, expect_equal, run_all, scenario, wait_until
 
 WORDS = ["--rounds", "1", "--seconds", "1", "--tunnels", "culvert-sit,socat"]
 
 
-def world():
-    """All that bench could leave behind, without what belongs to the test."""
-    def lines(path):
-        with open(path) as file:
-            return [line for line in file if "/proc/" not in line]
-
-    return {"processes": sorted(int(pid) for pid in os.listdir("/proc") if pid.isdigit()),
-            "mounts": lines("/proc/self/mountinfo"), "run": sorted(os.listdir("/run")),
-            "named namespaces": sorted(os.listdir("/run/netns")),
-            "files": sorted(name for name in os.listdir("/tmp") if "culvert" in name),
-            "devices": [line.split(":")[0] for line in lines("/proc/net/dev")]}
-
-
-def start(*words):
-    return subprocess.Popen([program(), "bench", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, cwd=WORK)
-
-
-def children():
-    """Processes but the scenario's own and bench."""
-    return len([pid for pid in os.listdir("/proc") if pid.isdigit()]) - 2
-
-
-def expect_nothing_left(before):
-    # What lived in a namespace may take a moment after the program itself: orphans of a SIGKILL are ours.
-    def is_clean():
-        while True:
-            try:
-                if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                    break
-            except ChildProcessError:
-                break
-        return world() == before
-
-    try:
-        wait_until(is_clean, "the world as it was", 5, 0.05)
-    finally:
-        expect_equal(world(), before, "what is left")
-
-
-@scenario(limit=90)
+@scenario()
 def measures_and_leaves_nothing():
-    before = world()
+    before = before_bench()
     bench = start(*WORDS, "--work", "tcp1,udp64,latency", "--json")
-    out, err = bench.communicate(timeout=80)
+    out, err = bench.communicate(timeout=170)
     expect_equal(bench.returncode, 0, f"status; stderr: {err}")
     report = json.loads(out)
     expect_equal(report["failed"], [], "failures")
@@ -87,11 +48,11 @@ def measures_and_leaves_nothing():
     expect_nothing_left(before)
 
 
-@scenario(limit=60)
+@scenario()
 def soaks_while_the_wire_is_disturbed():
-    before = world()
+    before = before_bench()
     bench = start("--tunnels", "culvert-gre", "--workers", "2", "--soak", "8", "--disturb")
-    out, err = bench.communicate(timeout=50)
+    out, err = bench.communicate(timeout=170)
     expect_equal(bench.returncode, 0, f"status; {out} {err}")
     expect("every byte right" in out and "the wire was disturbed" in out, out)
     expect(re.search(r"counters of b: [1-9][0-9,]+ taken = ", out), out)
@@ -100,13 +61,13 @@ def soaks_while_the_wire_is_disturbed():
 
 @scenario()
 def is_interrupted():
+    before = before_bench()
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        before = world()
         bench = start("--rounds", "100", "--work", "tcp1", "--tunnels", "culvert-sit,socat")
-        wait_until(lambda: children() >= 6, "two tunnels and a load", 20, 0.02)
+        wait_until(lambda: children() >= 6, "two tunnels and a load", 30, 0.02)
         time.sleep(0.1)
         bench.send_signal(number)
-        out, err = bench.communicate(timeout=20)
+        out, err = bench.communicate(timeout=60)
         expect_equal(bench.returncode, status, f"status; stderr: {err}")
         expect_equal(out, "", "stdout")
         expect(number.name in err, f"stderr: {err}")
@@ -115,20 +76,20 @@ def is_interrupted():
 
 @scenario()
 def is_killed():
-    before = world()
+    before = before_bench()
     bench = start("--rounds", "100", "--work", "udp64", "--tunnels", "culvert-sit,socat,single")
-    wait_until(lambda: children() >= 8, "three tunnels and a load", 20, 0.02)
+    wait_until(lambda: children() >= 8, "three tunnels and a load", 60, 0.02)
     bench.kill()
-    bench.communicate(timeout=20)
+    bench.communicate(timeout=60)
     expect_nothing_left(before)
 
 
-@scenario(limit=60)
+@scenario()
 def gives_options_to_culvert():
-    before = world()
+    before = before_bench()
     bench = start("--rounds", "1", "--seconds", "1", "--tunnels", "culvert-sit", "--work", "latency", "--busy-poll",
                   "0,50", "--json")
-    out, err = bench.communicate(timeout=50)
+    out, err = bench.communicate(timeout=170)
     expect_equal(bench.returncode, 0, f"status; stderr: {err}")
     report = json.loads(out)
     expect_equal(report["failed"], [], "failures")
@@ -137,11 +98,11 @@ def gives_options_to_culvert():
     expect_nothing_left(before)
 
 
-@scenario(limit=60)
+@scenario()
 def measures_the_limit():
-    before = world()
+    before = before_bench()
     bench = start("--rounds", "1", "--seconds", "1", "--tunnels", "bare", "--work", "tcp1,udp64,latency", "--json")
-    out, err = bench.communicate(timeout=50)
+    out, err = bench.communicate(timeout=170)
     expect_equal(bench.returncode, 0, f"status; stderr: {err}")
     report = json.loads(out)
     expect_equal(report["failed"], [], "failures")
@@ -153,15 +114,12 @@ def measures_the_limit():
     expect_nothing_left(before)
 
 
-def figures_of(report):
-    return {(each["work"], each["figure"]): each["value"] for each in report["figures"]}
-
-
-@scenario(limit=120)
+@scenario(limit=300)
 def measures_a_server():
-    before = world()
-    bench = start("--server", "--rounds", "1", "--seconds", "1", "--count", "20", "--solicitations", "30000", "--json")
-    out, err = bench.communicate(timeout=110)
+    before = before_bench()
+    bench = start("--server", "--work", "ndp,storm,load,tunnels,flows", "--rounds", "1", "--seconds", "1",
+                  "--count", "20", "--solicitations", "30000", "--json")
+    out, err = bench.communicate(timeout=290)
     expect_equal(bench.returncode, 0, f"status; stderr: {err}")
     report = json.loads(out)
     expect_equal(report["failed"], [], "failures")
@@ -176,19 +134,17 @@ def measures_a_server():
     expect(figures["storm", "storm_ratio"] > 0, f"{figures}")
     expect(figures["load", "many_seconds"] > 0 and figures["load", "many_resident_kib"] > 1000, f"{figures}")
     expect(figures["tunnels", "udp_ratio"] > 0 and figures["tunnels", "tcp_ratio"] > 0, f"{figures}")
-    expect(figures["add", "adding_packets"] > 1000 and figures["add", "changes"] >= 2, f"{figures}")
-    expect_equal(figures["add", "adding_lost"], 0, "packets lost while a tunnel came")
     expect(figures["flows", "many_packets_per_second"] > 0, f"{figures}")
     expect_nothing_left(before)
 
 
 @scenario()
 def is_interrupted_while_it_measures_a_server():
-    before = world()
+    before = before_bench()
     bench = start("--server", "--work", "tunnels", "--count", "20", "--rounds", "100")
-    wait_until(lambda: children() >= 6, "two servers, their clients and a load", 20, 0.02)
+    wait_until(lambda: children() >= 6, "two servers, their clients and a load", 60, 0.02)
     bench.send_signal(signal.SIGINT)
-    out, err = bench.communicate(timeout=20)
+    out, err = bench.communicate(timeout=60)
     expect_equal((bench.returncode, out), (130, ""), f"status; stderr: {err}")
     expect("SIGINT" in err, f"stderr: {err}")
     expect_nothing_left(before)
@@ -208,10 +164,10 @@ def says_what_is_wrong():
                                     (["--server", "--soak", "5"], 2, "--server"),
                                     (["--soak", "5", "--tunnels", "socat"], 1, "is for culvert")):
         bench = start(*words)
-        out, err = bench.communicate(timeout=20)
+        out, err = bench.communicate(timeout=60)
         expect_equal((bench.returncode, out), (status, ""), f"{words}: {err}")
         expect(sentence in err and err.count("\n") == 1, f"{words}: {err}")
-    nobody = subprocess.run([program(), "bench"], user=65534, capture_output=True, text=True, timeout=20)
+    nobody = subprocess.run([program(), "bench"], user=65534, capture_output=True, text=True, timeout=60)
     expect_equal(nobody.returncode, 1, "status without root")
     expect("needs root" in nobody.stderr, nobody.stderr)
 

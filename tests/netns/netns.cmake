@@ -22,7 +22,7 @@ foreach(script IN LISTS scripts)
   string(REGEX REPLACE "_test\\.py$" "" name ${name})
   culvert_netns_test(${name} auto)
   # The command line does not depend on how packets are moved, and bench chooses that itself.
-  if(NOT name MATCHES "^(command_line|bench)$")
+  if(NOT name MATCHES "^(command_line|bench|bench_losses)$")
     culvert_netns_test(${name} refused CULVERT_TEST_IO=refused)
   endif()
 endforeach()
@@ -41,6 +41,22 @@ endforeach()
 foreach(name IN ITEMS server_broker server_lan server_uplinks server_overlay ndp reload)
   culvert_netns_test(${name} workers CULVERT_TEST_WORKERS=2)
   culvert_netns_test(${name} epoll_workers CULVERT_TEST_IO=epoll CULVERT_TEST_WORKERS=2)
+endforeach()
+
+# It sends by the clock, and what culvert must not lose overflows a queue beside other tests: see its first lines.
+set_property(TEST netns_bench_losses_auto PROPERTY RUN_SERIAL ON)
+
+# What takes longest begins first, so that the end does not wait for one of them: about the seconds of each, alone.
+foreach(entry IN ITEMS bench=50 linux_kernel=35 send=30 culvert_to_culvert=30 workers=20 coalesced=20 pmtu=20
+    inbound_drops=15 flows=15 outer_interface=12 lifecycle=10)
+  string(REPLACE "=" ";" entry ${entry})
+  list(GET entry 0 name)
+  list(GET entry 1 cost)
+  foreach(variant IN ITEMS auto refused raw workers epoll_raw_workers)
+    if(TEST netns_${name}_${variant})
+      set_property(TEST netns_${name}_${variant} PROPERTY COST ${cost})
+    endif()
+  endforeach()
 endforeach()
 
 # The ones that the sanitizer builds run too: each kind of packet, each way to stop.
