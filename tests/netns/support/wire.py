@@ -57,24 +57,30 @@ class Capture:
         wait = select.poll()
         wait.register(self.socket, select.POLLIN)
         wait.register(self.end, select.POLLIN)
+        buffer = bytearray(70000)
         while True:
-            try:
-                data, address = self.socket.recvfrom(70000)
-            except BlockingIOError:
-                if any(fd == self.end for fd, _ in wait.poll()):
-                    return
-                continue
-            except OSError:
-                return  # the interface is gone
-            virtio = VNET_HEADER.unpack_from(data)
-            frame = None
-            if len(data) > 10 + link_header and address[1] in (ETH_P_IP, ETH_P_IPV6):
-                frame = Frame(data[10:], address[2] == socket.PACKET_OUTGOING, link_header, virtio)
-            with self.changed:
-                if frame and self.keep(frame):
-                    self.frames.append(frame)
-                self.read += 1
-                self.changed.notify_all()
+            kept, count, is_empty = [], 0, False
+            while count < 100 and not is_empty:
+                try:
+                    length, address = self.socket.recvfrom_into(buffer)
+                except BlockingIOError:
+                    is_empty = True
+                    continue
+                except OSError:
+                    return  # the interface is gone
+                count += 1
+                if length > 10 + link_header and address[1] in (ETH_P_IP, ETH_P_IPV6):
+                    frame = Frame(bytes(buffer[10:length]), address[2] == socket.PACKET_OUTGOING, link_header,
+                                  VNET_HEADER.unpack_from(buffer))
+                    if self.keep(frame):
+                        kept.append(frame)
+            if count:
+                with self.changed:
+                    self.frames += kept
+                    self.read += count
+                    self.changed.notify_all()
+            if is_empty and any(fd == self.end for fd, _ in wait.poll()):
+                return
 
     def __enter__(self):
         return self
