@@ -13,9 +13,9 @@ import signal
 import subprocess
 import time
 
-from support.bench import before_bench, children, expect_nothing_left, figures_of, start
+from support.bench import before_bench, expect_nothing_left, figures_of, start, wait_at_work
 from support.culvert import program
-from support.world import expect, expect_equal, run_all, scenario, wait_until
+from support.world import expect, expect_equal, run_all, scenario
 
 WORDS = ["--rounds", "1", "--seconds", "1", "--tunnels", "culvert-sit,socat"]
 
@@ -64,7 +64,7 @@ def is_interrupted():
     before = before_bench()
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         bench = start("--rounds", "100", "--work", "tcp1", "--tunnels", "culvert-sit,socat")
-        wait_until(lambda: children() >= 6, "two tunnels and a load", 30, 0.02)
+        wait_at_work(bench, 6, "two tunnels and a load")
         time.sleep(0.1)
         bench.send_signal(number)
         out, err = bench.communicate(timeout=60)
@@ -78,7 +78,7 @@ def is_interrupted():
 def is_killed():
     before = before_bench()
     bench = start("--rounds", "100", "--work", "udp64", "--tunnels", "culvert-sit,socat,single")
-    wait_until(lambda: children() >= 8, "three tunnels and a load", 60, 0.02)
+    wait_at_work(bench, 8, "three tunnels and a load")
     bench.kill()
     bench.communicate(timeout=60)
     expect_nothing_left(before)
@@ -142,7 +142,7 @@ def measures_a_server():
 def is_interrupted_while_it_measures_a_server():
     before = before_bench()
     bench = start("--server", "--work", "tunnels", "--count", "20", "--rounds", "100")
-    wait_until(lambda: children() >= 6, "two servers, their clients and a load", 60, 0.02)
+    wait_at_work(bench, 6, "two servers, their clients and a load")
     bench.send_signal(signal.SIGINT)
     out, err = bench.communicate(timeout=60)
     expect_equal((bench.returncode, out), (130, ""), f"status; stderr: {err}")

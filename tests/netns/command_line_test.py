@@ -178,7 +178,7 @@ def device_name_in_use():
 def two_of_the_same():
     near = rig()
     first = Culvert(near, f"tun {GOOD}")
-    result = near.run([program(), "run", "tun", *GOOD.split(), "--control", first.control], check=False, timeout=30)
+    result = near.run([program(), "run", "tun", *GOOD.split(), "--control", first.control], check=False, timeout=90)
     expect_equal(result.status, SYSTEM, f"exit status: {result}")
     expect(len(result.stderr.strip().splitlines()) == 1, f"one sentence is wanted on stderr: {result}")
     expect(near.link_exists("tun"), "the first one's device is gone")

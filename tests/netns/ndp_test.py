@@ -47,7 +47,7 @@ class Ndp:
             expect(self.process.alive(), f"it ended: {self.process.stdout()}{self.process.stderr()}")
             return self.process.stdout().count(text) >= times
 
-        wait_until(said, f"{times} times {text!r}", 30, 0.02)
+        wait_until(said, f"{times} times {text!r}", interval=0.02)
 
     def show(self):
         shown = self.namespace.run([program(), "show", "--json", "--control", self.control], name="show").stdout
@@ -55,7 +55,7 @@ class Ndp:
 
     def stop(self, number=signal.SIGTERM):
         os.kill(self.process.pid, number)
-        result = self.process.wait(30)
+        result = self.process.wait()
         expect_equal(result.status, 0, f"exit status after signal {number}: {result}")
         return result
 

@@ -64,7 +64,7 @@ class Rig:
         self.culvert.stop()
 
 
-@scenario(limit=180)
+@scenario()
 def others_come_change_and_go():
     """UDP both ways through one tunnel while another is added, changed and removed."""
     rig = Rig()

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 from .culvert import program
-from .world import WORK, expect_equal, mount, wait_until
+from .world import WORK, expect, expect_equal, mount, wait_until
 
 MS_BIND = 0x1000
 TOOLS = "/mnt"  # not below /run: bench has one of its own
@@ -50,6 +50,15 @@ def start(*words, before=()):
 def children():
     """Processes but the scenario's own and bench."""
     return len([pid for pid in os.listdir("/proc") if pid.isdigit()]) - 2
+
+
+def wait_at_work(bench, processes, what):
+    """Until bench has so many processes beside itself."""
+    def is_at_work():
+        expect(bench.poll() is None, f"it ended: {bench.communicate() if bench.poll() is not None else ''}")
+        return children() >= processes
+
+    wait_until(is_at_work, what, 60, 0.02)
 
 
 def before_bench():

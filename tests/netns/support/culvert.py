@@ -51,7 +51,7 @@ class Culvert:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=90):
         def ready():
             if not self.process.alive():
                 raise Failure(f"culvert ended early: {self.process.wait()}")
@@ -122,7 +122,7 @@ class Culvert:
     def send_signal(self, number):
         os.kill(self.process.pid, number)
 
-    def stop(self, number=signal.SIGTERM, seconds=30):
+    def stop(self, number=signal.SIGTERM, seconds=90):
         """Stops it as a user would, and checks that nothing stays behind. Returns how it ended."""
         devices = [device["name"] for device in json.loads(self.namespace.run(
             [program(), "show", "--json", "--control", self.control], name="show").stdout)["devices"]]
@@ -141,7 +141,7 @@ def run_refused(namespace, words, options="", prefix=(), check=True):
     links = {link["ifname"] for link in namespace.ip_json("link show")}
     words = shlex.split(words) if isinstance(words, str) else list(words)
     result = namespace.run([*prefix, program(), "run", *words, "--control", control, *shlex.split(options)],
-                           check=False, timeout=30, name="refused")
+                           check=False, timeout=90, name="refused")
     left = {link["ifname"] for link in namespace.ip_json("link show")} - links
     expect(not left, f"left behind: {left}")
     expect(not os.path.exists(control), "the control socket was left behind")

@@ -101,7 +101,7 @@ class Process:
         with open(self.stderr_path, errors="replace") as file:
             return file.read()
 
-    def wait(self, timeout=20):
+    def wait(self, timeout=90):
         if self.alive():
             # Popen.wait with a timeout looks now and then; the kernel tells at once.
             with os.fdopen(os.pidfd_open(self.pid)) as ended:
@@ -136,7 +136,7 @@ class Namespace:
         with self.entered():
             return Process(argv, f"{self.name}-{name}", function)
 
-    def run(self, argv, timeout=20, check=True, name=None):
+    def run(self, argv, timeout=90, check=True, name=None):
         process = self.start(argv, name)
         result = process.wait(timeout)
         process.forget()

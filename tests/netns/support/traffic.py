@@ -15,7 +15,7 @@ def start(place, command, **options):
     return place.start([*TOOL, *words], name=command, function=lambda: traffic_tool.main(words))
 
 
-def finish(process, timeout=60):
+def finish(process, timeout=90):
     result = process.wait(timeout)
     expect_equal(result.status, 0, str(result))
     return json.loads(result.stdout.strip().splitlines()[-1])
@@ -23,8 +23,8 @@ def finish(process, timeout=60):
 
 def ping(place, to, sizes="64", **options):
     """Every echo request must be answered with its own bytes. `sizes` are those of the whole IP packet."""
-    options.setdefault("timeout", 10)  # on a crowded machine an answer may take its time
-    answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 60)
+    options.setdefault("timeout", 40)  # on a crowded machine an answer may take its time
+    answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 90)
     expect(not answer["lost"] and not answer["wrong"] and not answer["refused"] and answer["received"] > 0,
            f"ping {to} with sizes {sizes}: {answer}")
     return answer
@@ -32,7 +32,7 @@ def ping(place, to, sizes="64", **options):
 
 def ping_lost(place, to, sizes="64", **options):
     """The sizes that went unanswered, where that is what a test expects."""
-    answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 60)
+    answer = finish(start(place, "ping", to=to, sizes=sizes, **options), 90)
     expect(not answer["wrong"], f"ping {to}: {answer}")
     return answer["lost"]
 

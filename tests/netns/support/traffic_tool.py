@@ -111,10 +111,11 @@ def ping(a):
 
 
 def pieces(count, seed):
-    """`count` bytes that repeat nowhere, in pieces of 1 MiB."""
-    block = random.Random(seed).randbytes(PIECE)
+    """`count` bytes that repeat nowhere, in pieces of 1 MiB; each is there until the next is asked for."""
+    block = bytearray(random.Random(seed).randbytes(PIECE))
     for index in range(-(-count // PIECE)):
-        yield (struct.pack("!Q", index) + block[8:])[: min(PIECE, count - index * PIECE)]
+        struct.pack_into("!Q", block, 0, index)
+        yield memoryview(block)[: min(PIECE, count - index * PIECE)]
 
 
 def tcp_receive(a):
@@ -126,9 +127,10 @@ def tcp_receive(a):
         sock, _ = listener.accept()
     sock.settimeout(a.timeout)
     digest, count = hashlib.sha256(), 0
-    while data := sock.recv(PIECE):
-        digest.update(data)
-        count += len(data)
+    buffer = memoryview(bytearray(PIECE))  # one for all: new memory costs more than what is done with it
+    while length := sock.recv_into(buffer):
+        digest.update(buffer[:length])
+        count += length
     sock.close()
     return {"bytes": count, "sha256": digest.hexdigest()}
 
@@ -246,11 +248,12 @@ def udp_receive(a):
     seen = [bytearray(a.count) for _ in range(a.flows)]
     received = duplicates = reordered = short = 0
     classes = {}
+    buffer, header = bytearray(65536), struct.Struct("!II")
     idle = a.idle
     sock.settimeout(a.timeout)
     while received < a.flows * a.count:
         try:
-            data, ancillary, _, sender = sock.recvmsg(65536, 64)
+            length, ancillary, _, sender = sock.recvmsg_into([buffer], 64)
         except KeyboardInterrupt:
             idle = 0  # what waits in the socket is still read
             sock.settimeout(idle)
@@ -261,11 +264,11 @@ def udp_receive(a):
         for _, _, value in ancillary:
             mark = value[0]
             classes[mark] = classes.get(mark, 0) + 1
-        if len(data) != max(8, a.bytes):
+        if length != max(8, a.bytes):
             short += 1
-        flow, sequence = struct.unpack("!II", data[:8])
+        flow, sequence = header.unpack_from(buffer)
         if a.answer:
-            sock.sendto(data[:8], sender)
+            sock.sendto(buffer[:8], sender)
         if seen[flow][sequence]:
             duplicates += 1
             continue

@@ -43,7 +43,7 @@ class RemoteProcess:
     def stdout(self):
         return self.lines
 
-    def wait(self, timeout=20):
+    def wait(self, timeout=90):
         self.thread.join(timeout)
         if self.reply is None:
             raise Failure(f"far kernel: {self.argv} did not end within {timeout} s ({self.error})")
@@ -87,7 +87,7 @@ class Uml:
         # `function` is for processes of this kernel; the agent there knows traffic_tool.py itself.
         return RemoteProcess(self, argv, timeout)
 
-    def run(self, argv, timeout=20, check=True, name=None):
+    def run(self, argv, timeout=90, check=True, name=None):
         result = self.start(argv, timeout=timeout).wait(timeout)
         if check and result.status != 0:
             raise Failure(f"far kernel: {result}")

@@ -91,7 +91,7 @@ class Capture:
         self.socket.close()
         os.close(self.end)
 
-    def wait_for(self, count, what="packets", seconds=10, where=lambda frame: True):
+    def wait_for(self, count, what="packets", seconds=60, where=lambda frame: True):
         """The first `count` frames that satisfy `where`."""
         seen, found = 0, []
 
@@ -110,7 +110,7 @@ class Capture:
                 raise Failure(f"{len(found)} of {count} {what} in {seconds} s; {len(self.frames)} seen: {seen}")
         return found[:count]
 
-    def settle(self, seconds=10):
+    def settle(self, seconds=60):
         """Waits until all that has come to the interface so far is in `frames`, or is not to be kept."""
         packets, lost = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
         self.came += packets - lost  # the kernel begins anew after each look

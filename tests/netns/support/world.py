@@ -38,7 +38,7 @@ def mount(source, target, kind, flags=0):
     system_call("mount", source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), None)
 
 
-def scenario(limit=180):
+def scenario(limit=240):
     """Marks a function as a scenario that must end within `limit` seconds."""
 
     def mark(function):
@@ -48,7 +48,7 @@ def scenario(limit=180):
     return mark
 
 
-def parametrize(values, limit=180):
+def parametrize(values, limit=240):
     """A scenario for each of `values`: a list of tuples (label, argument...)."""
 
     def mark(function):
@@ -151,7 +151,7 @@ def expect_equal(got, wanted, text):
         raise Failure(f"{text}: got {got!r}, wanted {wanted!r}")
 
 
-def wait_until(condition, what, seconds=10.0, interval=0.05):
+def wait_until(condition, what, seconds=60.0, interval=0.05):
     """Polls `condition` until it returns something true, and returns that."""
     end = time.monotonic() + seconds
     while True:
