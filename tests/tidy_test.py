@@ -6,9 +6,10 @@
     engine, io/netlink < engine/host < tools/culvert      tests and bench see everything
 
 and that libraries are used where they belong (LIBRARIES). It first checks itself: it must find
-broken includes of its own. With `format` it asks clang-format about every source instead.
+broken includes of its own. With `format` it asks clang-format about every source instead, with
+`words` it looks for words that the field's own have replaced (RETIRED).
 
-usage: tidy_test.py include|format [ROOT]; exit status 0, 1 (each fault is printed), 77 (skipped)
+usage: tidy_test.py include|format|words [ROOT]; exit status 0, 1 (each fault is printed), 77 (skipped)
 """
 import pathlib
 import re
@@ -49,6 +50,24 @@ LIBRARIES = {
     ("netlink/",): ("io/netlink", "engine/host"),
     ("boost/", "spdlog/", "fmt/", "toml++/", "toml.hpp", "nlohmann/", "CLI/"): ("tools",),
     ("gtest/", "gmock/", "benchmark/"): (),
+}
+# Names and phrases of our own making, and the words of the field that stand in their place.
+RETIRED = {
+    r"\b(find_)?clash(es)?\b|\bamong_equals\b": "config_conflict, find_conflict()",
+    r"\bOpened\b|\bopen_all\b": "OpenedIo, open_io()",
+    r"(?<![.>])\bjoinable\b|\braw_repair\b|\bCoalescer\b|\bSegmenter\b": "gro_match, gro_repair, Gro, Gso",
+    r"\b[Tt]unnel_?[Aa]head\b|\bkWorthwhile\b": "TunnelPrefetcher, kMinTunnels",
+    r"\b[Oo]utbound_?[Ww]ay\b|\bfind_way\b|\bOuterEnds\b": "OutboundRoute, select_tunnel(), OuterEndpoints",
+    r"\b[Aa]rrived_?[Bb]y\b|\bIntake\b": "RxMeta, RxRequest",
+    r"\b[Tt]ake_?[Pp]rogram\b|\bTakenEndpoints\b|\bkTakenMark\b": "BypassProgram, BypassEndpoints, kBypassMark",
+    r"\b[Ff]low_?[Ll]ife\b|\bFlowPulse\b|\bFlowImage\b|\bgive_back\b": "FlowState, FlowActivity, FlowSnapshot, unlock()",
+    r"\bTunnelDraft\b|\bComplaint\b": "TunnelBuilder, ConfigError",
+    r"\bkeeps_house\b|\bkHouseChunk\b|\blook_ups_asked_for_\b": "refreshes_routes, kRouteRefreshBatch, pending_refreshes_",
+    r"\bis_(it|told|nobodys)\b|\bhear_all\b|\bForwardingWish\b|\bKnownOfTunnel\b|\bNdpAsker\b|\bkPatience\b":
+        "a noun that says what",
+    r"\bcongestion_mark_lost\b|\bcoalesced_beyond_repair\b|\bfrom_tunnel_that_is_down\b":
+        "ecn_ce_on_not_ect, gro_segment_size_unknown, inbound_tunnel_down",
+    r"\b([Oo]ther|[Ff]ar|[Tt]unnel) ends?\b": "remote endpoint",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -139,6 +158,23 @@ def check_includes(root, files):
     return complaints
 
 
+def check_words(root):
+    """The changelog tells of the old names, and this file has them in its list."""
+    patterns = [(re.compile(pattern), instead) for pattern, instead in RETIRED.items()]
+    if not any(pattern.search("a KnownOfTunnel at the far end") for pattern, _ in patterns):
+        return ["the list of words finds nothing"]
+    complaints = []
+    for file in sorted(root.rglob("*")):
+        path = file.relative_to(root)
+        if (file.suffix not in (".h", ".cc", ".py", ".md", ".scd", ".cmake") or not file.is_file()
+                or path.parts[0].startswith(("build", ".")) or path.name in ("CHANGELOG.md", "tidy_test.py")):
+            continue
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            complaints += [f"{path.as_posix()}:{number}: '{match[0]}': say {instead}" for pattern, instead in patterns
+                           for match in [pattern.search(line)] if match]
+    return complaints
+
+
 def check_format(files):
     program = shutil.which("clang-format-14")
     if program is None:
@@ -156,7 +192,9 @@ def main():
     if len(files) < 10:
         print(f"{root}: where are the sources?")
         return 1
-    complaints = check_format(files) if sys.argv[1:2] == ["format"] else check_includes(root, files)
+    checks = {"format": lambda: check_format(files), "words": lambda: check_words(root),
+              "include": lambda: check_includes(root, files)}
+    complaints = checks[sys.argv[1] if len(sys.argv) > 1 else "include"]()
     print("\n".join(complaints) or f"{len(files)} files are as they should be")
     return 1 if complaints else 0
 

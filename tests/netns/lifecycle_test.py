@@ -176,7 +176,7 @@ def default_control_socket():
 
 @scenario()
 def a_file_says_the_same():
-    """TOML: two devices in one process, the other end from words."""
+    """TOML: two devices in one process, the other tunnel endpoint from words."""
     pair = Pair("mode gre key 42 csum", start=False)
     path = "/run/work/culvert.toml"
     with open(path, "w") as file:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-r"""culvert against a real Linux kernel's sit and gre: Debian's user-mode-linux is the far end.
+r"""culvert against a real Linux kernel's sit and gre: Debian's user-mode-linux is the remote endpoint.
 
     namespace near                       user-mode Linux 6.1
       culvert  198.51.100.1 --- tap ---  198.51.100.2  sit or ip_gre

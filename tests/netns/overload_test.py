@@ -39,7 +39,7 @@ def a_receiver_that_falls_behind(mode, receive):
         for _ in range(COUNT):
             wire.send(flood)
         culvert.send_signal(signal.SIGCONT)
-        icmp.expect_none("ICMP to the far end")
+        icmp.expect_none("ICMP to the remote endpoint")
     with Capture(wire.near, "tun", lambda f: f.ip.endswith(b"the last one")) as inside:
         wait_until(lambda: wire.send(last) or inside.frames, "packets after the flood", 60)
 

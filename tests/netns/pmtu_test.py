@@ -115,7 +115,7 @@ def path_too_small_for_ipv6(words):
 @parametrize([("sit, packet", "mode sit", "packet"), ("sit, raw", "mode sit", "raw"),
               ("gre csum, packet", "mode gre csum", "packet"), ("gre csum, raw", "mode gre csum", "raw")])
 def static_mtu_is_fragmented_on_the_path(words, receive):
-    """RFC 4213 3.2.1: with a static MTU DF is never set. The path fragments, the far end reassembles."""
+    """RFC 4213 3.2.1: with a static MTU DF is never set. The path fragments, the remote endpoint reassembles."""
     path = Path(1000, words, "nopmtudisc mtu 1472", receive)
     learn(path.h1, "2001:db8:2::2", 1500)  # the device's own MTU
     traffic.ping(path.h1, "2001:db8:2::2", "56,960-1000,1280,1460-1472,3000", window=2)

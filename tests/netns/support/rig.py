@@ -20,7 +20,7 @@ CORE = [entry for entry in ENCAPSULATIONS if entry[0] in ("sit", "gre key csum s
 
 
 def mirrored(words):
-    """The words of the other end: what goes in there comes out here."""
+    """The words of the remote endpoint: what goes in there comes out here."""
     swap = {"ikey": "okey", "okey": "ikey", "icsum": "ocsum", "ocsum": "icsum", "iseq": "oseq", "oseq": "iseq"}
     return " ".join(swap.get(word, word) for word in words.split())
 

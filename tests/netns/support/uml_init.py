@@ -108,5 +108,5 @@ if __name__ == "__main__":
     try:
         main()
     except BaseException as error:  # the kernel would panic without saying why
-        print(f"far end: {error!r}", flush=True)
+        print(f"remote endpoint: {error!r}", flush=True)
     libc.reboot(0x4321FEDC)

@@ -149,7 +149,7 @@ class Injector:
 
 
 class Wire:
-    """A namespace with culvert, and a bare wire in place of the other end:
+    """A namespace with culvert, and a bare wire in place of the remote endpoint:
 
         near 192.0.2.1 --- veth --- (wire: no address, no stack that answers) 192.0.2.2
     """
