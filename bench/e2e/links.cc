@@ -132,6 +132,13 @@ Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes) {
   return set_up(device, mtu_bytes);
 }
 
+bool is_up(const std::string& device) {
+  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ifreq request{};
+  device.copy(request.ifr_name, IFNAMSIZ - 1);
+  return ::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
+}
+
 Result<void> bring_down(const std::string& device) {
   const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
   ifreq request{};

@@ -38,6 +38,9 @@ struct TunnelEndpoints {
 /// The same without an address. MTU 0: the MTU stays unchanged.
 [[nodiscard]] Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes = 0);
 
+/// Whether the calling thread's namespace has the device, and the device is up.
+[[nodiscard]] bool is_up(const std::string& device);
+
 /// Takes a device down. It keeps its addresses.
 [[nodiscard]] Result<void> bring_down(const std::string& device);
 

@@ -76,7 +76,7 @@ std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end
 
 std::vector<std::string> socat_command(std::size_t end) {
   const auto [local, remote] = ends_seen_from(end);
-  return {"socat", "-b", "65536", std::string{"TUN,tun-name="} + kTunnelDevice + ",iff-no-pi",
+  return {"socat", "-b", "65536", std::string{"TUN,tun-name="} + kTunnelDevice + ",iff-no-pi,iff-up",
           "IP4-SENDTO:" + remote.to_text() + ":41,bind=" + local.to_text()};
 }
 
@@ -100,12 +100,15 @@ Result<void> Tunnel::start_process(const TunnelPlan& plan, std::size_t end) {
   return {};
 }
 
-Result<void> Tunnel::wait_for_device(std::size_t end) {
+/// Waits for the device, and for socat's to be up: socat reads its flags and writes them back once it
+/// has made it, and would take it down again if we brought it up in between.
+Result<void> Tunnel::wait_for_device(const TunnelPlan& plan, std::size_t end) {
   for (const auto deadline = Clock::now() + kReady;;) {
-    auto index =
-        rig_.ends[end].inside([]() -> Result<unsigned> { return ::if_nametoindex(kTunnelDevice); });
-    if (!index) return Unexpected{index.error()};
-    if (*index != 0) return {};
+    auto ready = rig_.ends[end].inside([&]() -> Result<bool> {
+      return plan.kind == Kind::socat ? is_up(kTunnelDevice) : ::if_nametoindex(kTunnelDevice) != 0;
+    });
+    if (!ready) return Unexpected{ready.error()};
+    if (*ready) return {};
     if (auto running = check_running(); !running) return running;
     if (Clock::now() > deadline) return fail(0, name_, {}, "makes no device");
     if (auto paused = pause(milliseconds{5}); !paused) return paused;
@@ -117,7 +120,7 @@ Result<void> Tunnel::open_end(const TunnelPlan& plan, std::size_t end) {
     return add_kernel_end(rig_.ends[end], plan.kind, end);
   if (auto started = start_process(plan, end); !started) return started;
   if (plan.kind == Kind::culvert) return {};
-  if (auto there = wait_for_device(end); !there) return there;
+  if (auto there = wait_for_device(plan, end); !there) return there;
   return configure(rig_.ends[end], end, kSitMtuBytes);
 }
 

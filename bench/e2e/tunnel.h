@@ -38,7 +38,7 @@ class Tunnel : public Path {
   Tunnel(std::string name, Rig rig) noexcept : name_(std::move(name)), rig_(std::move(rig)) {}
   [[nodiscard]] Result<void> open_end(const TunnelPlan& plan, std::size_t end);
   [[nodiscard]] Result<void> start_process(const TunnelPlan& plan, std::size_t end);
-  [[nodiscard]] Result<void> wait_for_device(std::size_t end);
+  [[nodiscard]] Result<void> wait_for_device(const TunnelPlan& plan, std::size_t end);
   [[nodiscard]] Result<void> wait_for_reply();
 
   std::string name_;
