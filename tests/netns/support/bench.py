@@ -8,7 +8,7 @@ import os
 import subprocess
 
 from .culvert import program
-from .world import WORK, expect, expect_equal, mount, wait_until
+from .world import WORK, Failure, expect, expect_equal, mount, wait_until
 
 MS_BIND = 0x1000
 TOOLS = "/mnt"  # not below /run: bench has one of its own
@@ -58,7 +58,12 @@ def wait_at_work(bench, processes, what):
         expect(bench.poll() is None, f"it ended: {bench.communicate() if bench.poll() is not None else ''}")
         return children() >= processes
 
-    wait_until(is_at_work, what, 60, 0.02)
+    try:
+        wait_until(is_at_work, what, 60, 0.02)
+    except Failure:
+        shown = subprocess.run(["ps", "-eo", "pid,ppid,stat,wchan:20,args"], capture_output=True, text=True).stdout
+        bench.kill()
+        raise Failure(f"no {what}; processes:\n{shown}{bench.communicate()[1]}") from None
 
 
 def before_bench():
