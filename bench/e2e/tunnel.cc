@@ -76,7 +76,8 @@ std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end
 
 std::vector<std::string> socat_command(std::size_t end) {
   const auto [local, remote] = ends_seen_from(end);
-  return {"socat", "-b", "65536", std::string{"TUN,tun-name="} + kTunnelDevice + ",iff-no-pi,iff-up",
+  return {"socat", "-b", "65536",
+          std::string{"TUN,tun-name="} + kTunnelDevice + ",iff-no-pi,iff-up",
           "IP4-SENDTO:" + remote.to_text() + ":41,bind=" + local.to_text()};
 }
 
@@ -100,8 +101,8 @@ Result<void> Tunnel::start_process(const TunnelPlan& plan, std::size_t end) {
   return {};
 }
 
-/// Waits for the device, and for socat's to be up: socat reads its flags and writes them back once it
-/// has made it, and would take it down again if we brought it up in between.
+/// Waits for the device, and for socat's to be up: socat reads its flags and writes them back once
+/// it has made it, and would take it down again if we brought it up in between.
 Result<void> Tunnel::wait_for_device(const TunnelPlan& plan, std::size_t end) {
   for (const auto deadline = Clock::now() + kReady;;) {
     auto ready = rig_.ends[end].inside([&]() -> Result<bool> {
