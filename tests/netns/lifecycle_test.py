@@ -130,7 +130,7 @@ def forwarding_is_given_back(waits):
     else:
         wait_until(lambda: os.path.exists(culvert.control) or not culvert.process.alive(), "the start", 20, 0.001)
     os.kill(culvert.process.pid, signal.SIGINT)
-    expect_equal(culvert.process.wait(90).status, 0, "exit status")
+    expect_equal(culvert.process.wait(5).status, 0, "exit status")
     expect_equal(forwarding_of(pair.a), before, "sysctls after the end")
     without = Culvert(pair.a, pair.words_a.replace(" forwarding", ""))
     said = without.process.stderr()
@@ -144,7 +144,7 @@ def two_signals_in_a_row():
     os.kill(pair.culvert_a.process.pid, signal.SIGTERM)
     if pair.culvert_a.process.alive():
         os.kill(pair.culvert_a.process.pid, signal.SIGINT)
-    result = pair.culvert_a.process.wait(90)
+    result = pair.culvert_a.process.wait(5)
     expect(result.status in (0, -signal.SIGINT, -signal.SIGTERM), f"{result}")
     wait_until(lambda: not pair.a.link_exists("tun"), "the device to go")
     pair.culvert_b.stop()
@@ -168,7 +168,7 @@ def default_control_socket():
     expect("one" not in only and "two" in only, f"`show two` prints: {only}")
     for process in started:
         os.kill(process.pid, signal.SIGTERM)
-        expect_equal(process.wait(90).status, 0, "exit status")
+        expect_equal(process.wait(5).status, 0, "exit status")
     left = os.listdir("/run/culvert") if os.path.exists("/run/culvert") else []
     expect_equal(left, [], "files in /run/culvert")
     expect_equal(a.run([program(), "show", "one"], check=False).status, 1, "status of `show` without a process")
