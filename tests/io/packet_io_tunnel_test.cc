@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/ipv4.h"
 #include "tests/io/packet_io_rig.h"
 #include "tests/support/packet_matchers.h"
 
@@ -18,8 +19,6 @@ using test::payload;
 using test::tcp;
 using test::udp;
 using testing::ElementsAre;
-
-constexpr std::size_t kIpv4Bytes = 20;
 
 class PacketIoTunnel : public PacketIoRig {
  protected:
@@ -49,8 +48,9 @@ TEST_P(PacketIoTunnel, SendsInOrderAndSaysOfEachWhatBecameOfIt) {
   EXPECT_THAT(packet_io_->submit().sends, ElementsAre(0, ENETUNREACH, EMSGSIZE, 0));
   const Bytes first = receive_from(receiver);
   const Bytes second = receive_from(receiver);
-  EXPECT_THAT(std::span{first}.subspan(kIpv4Bytes), test::SameBytes(numbered(1, 700)));
-  EXPECT_THAT(std::span{second}.subspan(kIpv4Bytes), test::SameBytes(numbered(2, 800)));
+  EXPECT_THAT(std::span{first}.subspan(proto::kIpv4HeaderBytes), test::SameBytes(numbered(1, 700)));
+  EXPECT_THAT(std::span{second}.subspan(proto::kIpv4HeaderBytes),
+              test::SameBytes(numbered(2, 800)));
   EXPECT_EQ(count_received(receiver), 0U);
   EXPECT_TRUE(packet_io_->submit().sends.empty());
 }
@@ -73,8 +73,8 @@ TEST_P(PacketIoTunnel, SendsABatchLargerThanAnyQueueOfTheKernels) {
   EXPECT_THAT(packet_io_->submit().sends, testing::AllOf(testing::SizeIs(count), testing::Each(0)));
   for (std::size_t i = 0; i < count; ++i) {
     const Bytes packet = receive_from(receiver);
-    ASSERT_EQ(packet.size(), kIpv4Bytes + 2);
-    EXPECT_EQ(number_of(std::span{packet}.subspan(kIpv4Bytes)), static_cast<int>(i));
+    ASSERT_EQ(packet.size(), proto::kIpv4HeaderBytes + 2);
+    EXPECT_EQ(number_of(std::span{packet}.subspan(proto::kIpv4HeaderBytes)), static_cast<int>(i));
   }
 }
 
@@ -90,7 +90,7 @@ TEST_P(PacketIoTunnel, ReceivesInOrderMoreThanThereAreBuffers) {
     const auto packets = gather(Source::tunnel, 300);
     ASSERT_EQ(packets.size(), 300U);
     for (int i = 0; i < 300; ++i) {
-      EXPECT_EQ(number_of(std::span{packets[i].bytes}.subspan(kIpv4Bytes)), i);
+      EXPECT_EQ(number_of(std::span{packets[i].bytes}.subspan(proto::kIpv4HeaderBytes)), i);
     }
   }
 }
@@ -123,8 +123,8 @@ TEST_P(PacketIoTunnel, ReceivesOnlyTheProtocolsAskedFor) {
     }
     const auto packets = gather(Source::tunnel, 3);
     ASSERT_EQ(packets.size(), 2U);
-    EXPECT_EQ(number_of(std::span{packets[0].bytes}.subspan(kIpv4Bytes)), 41);
-    EXPECT_EQ(number_of(std::span{packets[1].bytes}.subspan(kIpv4Bytes)), 41);
+    EXPECT_EQ(number_of(std::span{packets[0].bytes}.subspan(proto::kIpv4HeaderBytes)), 41);
+    EXPECT_EQ(number_of(std::span{packets[1].bytes}.subspan(proto::kIpv4HeaderBytes)), 41);
   }
 }
 
@@ -139,7 +139,8 @@ TEST_P(PacketIoTunnel, ReceivesTheLargestPacket) {
     const auto packets = gather(Source::tunnel, 1);
     ASSERT_EQ(packets.size(), 1U);
     EXPECT_FALSE(packets[0].truncated);
-    EXPECT_THAT(std::span{packets[0].bytes}.subspan(kIpv4Bytes), test::SameBytes(sent));
+    EXPECT_THAT(std::span{packets[0].bytes}.subspan(proto::kIpv4HeaderBytes),
+                test::SameBytes(sent));
   }
 }
 
@@ -182,7 +183,7 @@ TEST_P(PacketIoTunnel, GoesOnAfterTheOuterInterfaceWasDown) {
       send_to(sender, "192.0.2.1", outer(numbered(i)));
       const auto packets = gather(Source::tunnel, 1);
       ASSERT_EQ(packets.size(), 1U) << "after " << i << " times down";
-      EXPECT_EQ(number_of(std::span{packets[0].bytes}.subspan(kIpv4Bytes)), i);
+      EXPECT_EQ(number_of(std::span{packets[0].bytes}.subspan(proto::kIpv4HeaderBytes)), i);
       ip("link set ours down");
       EXPECT_TRUE(stays_empty(Source::tunnel));
       set_up("ours");
@@ -227,10 +228,10 @@ TEST_P(PacketIoTunnel, ReceivesIcmpErrorsAboutTunnels) {
   send_to(sender, "192.0.2.1", exceeded);
   const auto packets = gather(Source::icmp, 3);
   ASSERT_EQ(packets.size(), 2U);
-  EXPECT_THAT(std::span{packets[0].bytes}.subspan(kIpv4Bytes),
-              test::SameBytes(std::span{too_big}.subspan(kIpv4Bytes)));
-  EXPECT_THAT(std::span{packets[1].bytes}.subspan(kIpv4Bytes),
-              test::SameBytes(std::span{exceeded}.subspan(kIpv4Bytes)));
+  EXPECT_THAT(std::span{packets[0].bytes}.subspan(proto::kIpv4HeaderBytes),
+              test::SameBytes(std::span{too_big}.subspan(proto::kIpv4HeaderBytes)));
+  EXPECT_THAT(std::span{packets[1].bytes}.subspan(proto::kIpv4HeaderBytes),
+              test::SameBytes(std::span{exceeded}.subspan(proto::kIpv4HeaderBytes)));
 }
 
 TEST_P(PacketIoTunnel, MarksWhatIsLargerThanItsBuffer) {
@@ -239,7 +240,7 @@ TEST_P(PacketIoTunnel, MarksWhatIsLargerThanItsBuffer) {
   const Fd sender = peer_raw_socket(wire, IPPROTO_ICMP);  // the kernel fragments
   const Bytes packet = ipv4("192.0.2.2", "192.0.2.1") / icmpv4(3, 1) /
                        (ipv4("192.0.2.1", "192.0.2.2", {.protocol = 41}) / payload(6000));
-  send_to(sender, "192.0.2.1", {packet.begin() + kIpv4Bytes, packet.end()});
+  send_to(sender, "192.0.2.1", {packet.begin() + proto::kIpv4HeaderBytes, packet.end()});
   const auto packets = gather(Source::icmp, 1);
   ASSERT_EQ(packets.size(), 1U);
   EXPECT_TRUE(packets[0].truncated);

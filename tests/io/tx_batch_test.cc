@@ -12,6 +12,7 @@
 
 #include "io/packet_socket.h"
 #include "io/raw_socket.h"
+#include "proto/ipv4.h"
 #include "tests/io/rig.h"
 
 namespace culvert::io {
@@ -26,7 +27,6 @@ using testing::ElementsAre;
 using testing::SizeIs;
 
 constexpr unsigned kOurs = 10;  // the interface index of Wire's device
-constexpr std::size_t kIpv4Bytes = 20;
 const auto kRemote = *proto::Ipv4Address::from_text("192.0.2.2");
 const auto kNowhere = *proto::Ipv4Address::from_text("198.51.100.1");
 
@@ -58,12 +58,12 @@ class DeparturesBy : public NamespaceTest {
             .destination = kRemote,
             .next_hop = hop,
             .offload = {.needs_checksum = true,
-                        .checksum_start = kIpv4Bytes + 40,
+                        .checksum_start = proto::kIpv4HeaderBytes + 40,
                         .checksum_offset = 16,
                         .segmentation = Segmentation::tcp6,
                         .segment_bytes = 1000,
-                        .header_bytes = kIpv4Bytes + 60},
-            .encapsulation_bytes = kIpv4Bytes};
+                        .header_bytes = proto::kIpv4HeaderBytes + 60},
+            .encapsulation_bytes = proto::kIpv4HeaderBytes};
   }
   std::vector<int> send_all() {
     tx_batch_->send_all();
@@ -73,7 +73,7 @@ class DeparturesBy : public NamespaceTest {
   static std::vector<int> numbers_at(const Fd& receiver) {
     std::vector<int> numbers;
     for (Bytes packet = receive_from(receiver); !packet.empty(); packet = receive_from(receiver))
-      numbers.push_back(number_of(std::span{packet}.subspan(kIpv4Bytes)));
+      numbers.push_back(number_of(std::span{packet}.subspan(proto::kIpv4HeaderBytes)));
     return numbers;
   }
 
@@ -246,7 +246,7 @@ TEST_F(DeparturesBy, SlotsAreFullWhenAllAreTaken) {
   for (const EncapsulatorSlot& slot : slots_) {
     EXPECT_EQ(slot.socket_cookie, socket_cookie(descriptors_.packet_send));
     EXPECT_NE(slot.socket_cookie, 0u);
-    EXPECT_EQ(slot.header_bytes, kIpv4Bytes);
+    EXPECT_EQ(slot.header_bytes, proto::kIpv4HeaderBytes);
   }
 }
 

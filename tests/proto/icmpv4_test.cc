@@ -9,8 +9,8 @@ namespace {
 
 using namespace culvert::test;
 
-constexpr auto kA = "192.0.2.1", kB = "198.51.100.2";
-const Drawing kQuoted = ipv4(kA, kB) / ipv6("2001:db8::1", "2001:db8::2") / udp(1, 2) / payload(60);
+const Drawing kQuoted =
+    ipv4(kA4, kB4) / ipv6("2001:db8::1", "2001:db8::2") / udp(1, 2) / payload(60);
 
 TEST(Icmpv4ErrorParse, ReadsFragmentationNeeded) {
   // RFC 1191 4: the MTU is in the low half of the second word.
@@ -73,29 +73,30 @@ Bytes offending(const char* source, const char* destination, const Drawing& inne
 bool may_answer(const Bytes& packet) { return may_answer_with_icmpv4_error(*parse_ipv4(packet)); }
 
 TEST(Icmpv4MayAnswer, OrdinaryPacketsAndFirstFragments) {
-  EXPECT_TRUE(may_answer(offending(kA, kB)));
-  EXPECT_TRUE(may_answer(offending(kA, kB, udp(1, 2), {.more_fragments = true})));
-  EXPECT_TRUE(may_answer(offending(kA, kB, icmpv4(8, 0))));
+  EXPECT_TRUE(may_answer(offending(kA4, kB4)));
+  EXPECT_TRUE(may_answer(offending(kA4, kB4, udp(1, 2), {.more_fragments = true})));
+  EXPECT_TRUE(may_answer(offending(kA4, kB4, icmpv4(8, 0))));
 }
 
 TEST(Icmpv4MayAnswer, NothingThatRfc1122Names) {
   // RFC 1122 3.2.2, in its order.
-  EXPECT_FALSE(may_answer(offending(kA, kB, icmpv4(3, 4))));
-  EXPECT_FALSE(may_answer(offending(kA, kB, payload(0), {.protocol = kProtocolIcmp})));
-  EXPECT_FALSE(may_answer(offending(kA, "224.0.0.1")));
-  EXPECT_FALSE(may_answer(offending(kA, "255.255.255.255")));
-  EXPECT_FALSE(may_answer(offending(kA, kB, udp(1, 2), {.fragment_offset_bytes = 8})));
+  EXPECT_FALSE(may_answer(offending(kA4, kB4, icmpv4(3, 4))));
+  EXPECT_FALSE(may_answer(offending(kA4, kB4, payload(0), {.protocol = kProtocolIcmp})));
+  EXPECT_FALSE(may_answer(offending(kA4, "224.0.0.1")));
+  EXPECT_FALSE(may_answer(offending(kA4, "255.255.255.255")));
+  EXPECT_FALSE(may_answer(offending(kA4, kB4, udp(1, 2), {.fragment_offset_bytes = 8})));
   for (const auto* source : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1"})
-    EXPECT_FALSE(may_answer(offending(source, kB))) << source;
+    EXPECT_FALSE(may_answer(offending(source, kB4))) << source;
 }
 
 TEST(Icmpv4ErrorBuild, WritesWhatTheDrawingSays) {
   const Bytes quoted = kQuoted;
   Bytes out(576);
-  const std::size_t size = build_icmpv4_error(out, *Ipv4Address::from_text(kB),
-                                              *Ipv4Address::from_text(kA), 3, 4, 1400, quoted);
+  const std::size_t size = build_icmpv4_error(out, *Ipv4Address::from_text(kB4),
+                                              *Ipv4Address::from_text(kA4), 3, 4, 1400, quoted);
   out.resize(size);
-  EXPECT_THAT(out, SameBytes((ipv4(kB, kA, {.tos = 0xc0}) / icmpv4(3, 4, 1400) / kQuoted).bytes()));
+  EXPECT_THAT(out,
+              SameBytes((ipv4(kB4, kA4, {.tos = 0xc0}) / icmpv4(3, 4, 1400) / kQuoted).bytes()));
 }
 
 TEST(Icmpv4ErrorBuild, QuotesWhatFits) {
@@ -103,7 +104,7 @@ TEST(Icmpv4ErrorBuild, QuotesWhatFits) {
   for (const std::size_t quoted_bytes : {0u, 28u, 547u, 548u, 549u, 1500u}) {
     const Bytes quoted = pattern(quoted_bytes);
     Bytes out(576);
-    const auto source = *Ipv4Address::from_text(kA);
+    const auto source = *Ipv4Address::from_text(kA4);
     const std::size_t size = build_icmpv4_error(out, source, source, 3, 1, 0, quoted);
     EXPECT_EQ(size, std::min<std::size_t>(28 + quoted_bytes, 576));
     EXPECT_EQ(bad_checksum(std::span{out}.first(size)), "");

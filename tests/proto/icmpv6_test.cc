@@ -9,18 +9,16 @@ namespace {
 
 using namespace culvert::test;
 
-constexpr auto kA = "2001:db8::1", kB = "2001:db8::2";
-
 bool may_answer(const Drawing& offending, std::uint8_t type = kIcmpv6DestinationUnreachable) {
   const Bytes packet = offending;
   return may_answer_with_icmpv6_error(*parse_ipv6(packet), type);
 }
 
 TEST(Icmpv6MayAnswer, OrdinaryPackets) {
-  EXPECT_TRUE(may_answer(ipv6(kA, kB) / udp(1, 2)));
-  EXPECT_TRUE(may_answer(ipv6("fe80::1", kB) / tcp(1, 2)));
-  EXPECT_TRUE(may_answer(ipv6(kA, kB) / payload(0)));
-  EXPECT_TRUE(may_answer(ipv6(kA, kB) / hop_by_hop() / udp(1, 2)));
+  EXPECT_TRUE(may_answer(ipv6(kA6, kB6) / udp(1, 2)));
+  EXPECT_TRUE(may_answer(ipv6("fe80::1", kB6) / tcp(1, 2)));
+  EXPECT_TRUE(may_answer(ipv6(kA6, kB6) / payload(0)));
+  EXPECT_TRUE(may_answer(ipv6(kA6, kB6) / hop_by_hop() / udp(1, 2)));
 }
 
 TEST(Icmpv6MayAnswer, InformationalMessagesAlone) {
@@ -28,14 +26,14 @@ TEST(Icmpv6MayAnswer, InformationalMessagesAlone) {
   for (unsigned type = 0; type < 256; ++type) {
     const auto message = icmpv6(static_cast<std::uint8_t>(type), 0) / payload(8);
     const bool expected = type >= 128 && type != 137;
-    EXPECT_EQ(may_answer(ipv6(kA, kB) / message), expected) << type;
-    EXPECT_EQ(may_answer(ipv6(kA, kB) / destination_options() / message), expected) << type;
+    EXPECT_EQ(may_answer(ipv6(kA6, kB6) / message), expected) << type;
+    EXPECT_EQ(may_answer(ipv6(kA6, kB6) / destination_options() / message), expected) << type;
   }
 }
 
 TEST(Icmpv6MayAnswer, MulticastWithPacketTooBigAlone) {
   // RFC 4443 2.4(e.3): so that path MTU discovery works for multicast.
-  const auto offending = ipv6(kA, "ff0e::1") / udp(1, 2);
+  const auto offending = ipv6(kA6, "ff0e::1") / udp(1, 2);
   EXPECT_TRUE(may_answer(offending, kIcmpv6PacketTooBig));
   for (const std::uint8_t type :
        {kIcmpv6DestinationUnreachable, kIcmpv6TimeExceeded, kIcmpv6ParameterProblem})
@@ -45,32 +43,32 @@ TEST(Icmpv6MayAnswer, MulticastWithPacketTooBigAlone) {
 TEST(Icmpv6MayAnswer, NotASourceThatNamesNoNode) {
   // RFC 4443 2.4(e.6).
   for (const auto* source : {"::", "ff02::1"}) {
-    EXPECT_FALSE(may_answer(ipv6(source, kB) / udp(1, 2)));
-    EXPECT_FALSE(may_answer(ipv6(source, kB) / udp(1, 2), kIcmpv6PacketTooBig));
+    EXPECT_FALSE(may_answer(ipv6(source, kB6) / udp(1, 2)));
+    EXPECT_FALSE(may_answer(ipv6(source, kB6) / udp(1, 2), kIcmpv6PacketTooBig));
   }
 }
 
 TEST(Icmpv6MayAnswer, NotWhatHidesItsType) {
-  EXPECT_TRUE(may_answer(ipv6(kA, kB) / fragment(0, true) / icmpv6(128, 0)));
-  EXPECT_FALSE(may_answer(ipv6(kA, kB) / fragment(0, true) / icmpv6(1, 0)));
-  EXPECT_FALSE(may_answer(ipv6(kA, kB) / fragment(8, true) / icmpv6(128, 0)));
-  EXPECT_FALSE(may_answer(ipv6(kA, kB, {.next_header = std::uint8_t{58}}) / payload(0)));
-  EXPECT_FALSE(may_answer(ipv6(kA, kB, {.next_header = std::uint8_t{0}}) / payload(0)));
+  EXPECT_TRUE(may_answer(ipv6(kA6, kB6) / fragment(0, true) / icmpv6(128, 0)));
+  EXPECT_FALSE(may_answer(ipv6(kA6, kB6) / fragment(0, true) / icmpv6(1, 0)));
+  EXPECT_FALSE(may_answer(ipv6(kA6, kB6) / fragment(8, true) / icmpv6(128, 0)));
+  EXPECT_FALSE(may_answer(ipv6(kA6, kB6, {.next_header = std::uint8_t{58}}) / payload(0)));
+  EXPECT_FALSE(may_answer(ipv6(kA6, kB6, {.next_header = std::uint8_t{0}}) / payload(0)));
 }
 
 TEST(Icmpv6ErrorBuild, WritesWhatTheDrawingSays) {
-  const Drawing quoted = ipv6(kA, kB) / udp(1, 2) / payload(33);
+  const Drawing quoted = ipv6(kA6, kB6) / udp(1, 2) / payload(33);
   Bytes out(1280);
   const std::size_t size =
-      build_icmpv6_error(out, *Ipv6Address::from_text(kB), *Ipv6Address::from_text(kA),
+      build_icmpv6_error(out, *Ipv6Address::from_text(kB6), *Ipv6Address::from_text(kA6),
                          kIcmpv6PacketTooBig, 0, 0x12345678, quoted.bytes());
   out.resize(size);
-  EXPECT_THAT(out, SameBytes((ipv6(kB, kA) / icmpv6(2, 0, 0x12345678) / quoted).bytes()));
+  EXPECT_THAT(out, SameBytes((ipv6(kB6, kA6) / icmpv6(2, 0, 0x12345678) / quoted).bytes()));
 }
 
 TEST(Icmpv6ErrorBuild, QuotesWhatFits) {
   // RFC 4443 2.4(c): 1280 bytes in all.
-  const auto address = *Ipv6Address::from_text(kA);
+  const auto address = *Ipv6Address::from_text(kA6);
   for (const std::size_t quoted_bytes : {0u, 1u, 1231u, 1232u, 1233u, 65535u}) {
     const Bytes quoted = pattern(quoted_bytes);
     Bytes out(1280);

@@ -2,14 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/ipv6.h"
 #include "tests/support/packet_matchers.h"
 
 namespace culvert::proto {
 namespace {
 
 using namespace culvert::test;
-
-constexpr std::size_t kIpv6 = 40;
 
 TEST(TcpParse, ReadsEveryField) {
   const Bytes segment =
@@ -52,7 +51,9 @@ Bytes syn(const char* options, std::uint8_t flags = kTcpSyn, bool is_partial = f
   return ipv6("2001:db8::1", "2001:db8::2") /
          tcp(1, 2, {.flags = flags, .options = hex(options), .is_partial = is_partial});
 }
-std::span<std::byte> segment_of(Bytes& packet) { return std::span{packet}.subspan(kIpv6); }
+std::span<std::byte> segment_of(Bytes& packet) {
+  return std::span{packet}.subspan(kIpv6HeaderBytes);
+}
 
 TEST(TcpClampMss, LowersAnOptionThatSaysMore) {
   Bytes packet = syn("02 04 05a0 01 03 03 07");

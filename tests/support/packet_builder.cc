@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace culvert::test {
@@ -162,6 +163,14 @@ Bytes hex(std::string_view digits) {
   }
   if (high >= 0) throw std::invalid_argument{"half a byte at the end"};
   return bytes;
+}
+
+Bytes first(const Bytes& bytes, std::size_t count) {
+  return {bytes.begin(),
+          bytes.begin() + static_cast<std::ptrdiff_t>(std::min(count, bytes.size()))};
+}
+Bytes behind(const Bytes& bytes, std::size_t count) {
+  return {bytes.begin() + static_cast<std::ptrdiff_t>(count), bytes.end()};
 }
 
 Bytes pattern(std::size_t count, unsigned seed) {

@@ -23,6 +23,16 @@ using Bytes = std::vector<std::byte>;
 /// `count` bytes whose pattern matches no header size: 1, 8, 15, ...; `seed` changes them.
 [[nodiscard]] Bytes pattern(std::size_t count, unsigned seed = 1);
 
+/// At most the first `count` bytes.
+[[nodiscard]] Bytes first(const Bytes& bytes, std::size_t count);
+/// All but the first `count` bytes, of which there are so many.
+[[nodiscard]] Bytes behind(const Bytes& bytes, std::size_t count);
+
+/// Addresses for documentation (RFC 5737, RFC 3849) of two hosts: of one link, and of two.
+inline constexpr auto kA4 = "192.0.2.1", kB4 = "198.51.100.2";
+inline constexpr auto kA6 = "2001:db8::1", kB6 = "2001:db8::2";
+inline constexpr auto kHost = "2001:db8::1", kServer = "2001:db8:1::2";
+
 /// The Internet checksum as in RFC 1071 4.1: pair by pair, high byte first. Returns the sum, not
 /// its complement, in host byte order.
 [[nodiscard]] std::uint16_t slow_sum(std::span<const std::byte> bytes);

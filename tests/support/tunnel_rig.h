@@ -12,8 +12,9 @@
 
 namespace culvert::test {
 
-inline const auto kLocal = proto::Ipv4Address::from_text("192.0.2.1").value();
-inline const auto kRemote = proto::Ipv4Address::from_text("198.51.100.1").value();
+inline constexpr auto kLocalText = "192.0.2.1", kRemoteText = "198.51.100.1";
+inline const auto kLocal = proto::Ipv4Address::from_text(kLocalText).value();
+inline const auto kRemote = proto::Ipv4Address::from_text(kRemoteText).value();
 
 /// A tunnel from kLocal to kRemote as an engine would build it, without a route look-up.
 [[nodiscard]] Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/ipv4.h"
 #include "tests/support/packet_builder.h"
 
 namespace culvert {
@@ -13,7 +14,6 @@ constexpr const char* kFar = "2001:db8:f::1";
 constexpr const char* kNear = "2001:db8:e::2";
 constexpr const char* kFar4 = "192.0.2.1";
 constexpr const char* kNear4 = "198.51.100.2";
-constexpr std::uint8_t kUdp = 17, kTcp = 6, kIcmp = 1, kIcmpv6 = 58;
 constexpr std::uint8_t kEchoRequest = 128, kEchoReply = 129, kPacketTooBig = 2;
 
 FlowPacket flow_of(const Bytes& packet, Direction direction) {
@@ -39,7 +39,7 @@ TEST(FlowKey, IsTheSameForBothDirections) {
   EXPECT_EQ(there.key.near, address(kNear));
   EXPECT_EQ(there.key.far_port(), 53);
   EXPECT_EQ(there.key.near_port(), 1024);
-  EXPECT_EQ(there.key.protocol, kUdp);
+  EXPECT_EQ(there.key.protocol, proto::kProtocolUdp);
   EXPECT_FALSE(there.key.is_ipv4());
   EXPECT_EQ(there.key.far_text(), kFar);
   EXPECT_FALSE(there.key.identifier());
@@ -57,7 +57,7 @@ TEST(FlowKey, DiffersByEachOfTheFive) {
 
 TEST(FlowKey, SaysTheFlagsOfTcp) {
   const FlowPacket flow = in(ipv6(kFar, kNear) / tcp(80, 1024, {.flags = 0x12}));
-  EXPECT_EQ(flow.key.protocol, kTcp);
+  EXPECT_EQ(flow.key.protocol, proto::kProtocolTcp);
   EXPECT_EQ(flow.tcp_flags, 0x12);
   EXPECT_EQ(in(ipv6(kFar, kNear) / hop_by_hop() / tcp(80, 1024, {.flags = 0x12})).key, flow.key);
   EXPECT_EQ(in(request()).tcp_flags, 0);
@@ -85,7 +85,7 @@ TEST(FlowKey, TakesTheIdentifierOfAnEcho) {
   const FlowPacket request4 = in(ipv4(kFar4, kNear4) / icmpv4(8, 0, 0x1234'0001));
   EXPECT_EQ(request4.key, out(ipv4(kNear4, kFar4) / icmpv4(0, 0, 0x1234'0002)).key);
   EXPECT_EQ(request4.key.identifier(), 0x1234u);
-  EXPECT_EQ(request4.key.protocol, kIcmp);
+  EXPECT_EQ(request4.key.protocol, proto::kProtocolIcmp);
 }
 
 TEST(FlowKey, OfOtherProtocolsIsThePairOfAddresses) {
@@ -96,7 +96,7 @@ TEST(FlowKey, OfOtherProtocolsIsThePairOfAddresses) {
   // ICMPv6 without an identifier, as neighbor discovery between global addresses
   const FlowPacket neighbor = in(ipv6(kFar, kNear) / icmpv6(135, 0) / payload(16));
   EXPECT_EQ(neighbor.role, FlowRole::packet);
-  EXPECT_EQ(neighbor.key.protocol, kIcmpv6);
+  EXPECT_EQ(neighbor.key.protocol, proto::kProtocolIcmpv6);
   EXPECT_FALSE(neighbor.key.identifier());
   const FlowPacket identifier0 = in(ipv6(kFar, kNear) / icmpv6(kEchoRequest, 0, 0));
   EXPECT_NE(neighbor.key, identifier0.key);
@@ -114,10 +114,13 @@ TEST(FlowKey, PinsNeitherMulticastNorLinkLocal) {
 }
 
 TEST(FlowKey, NeedsThePortsToBeThere) {
-  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = kUdp}) / payload(3)).role, FlowRole::none);
-  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = kUdp}) / payload(4)).role, FlowRole::packet);
-  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = kTcp}) / payload(13)).tcp_flags, 0);
-  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = kIcmpv6}) / payload(7)).role, FlowRole::none);
+  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = proto::kProtocolUdp}) / payload(3)).role,
+            FlowRole::none);
+  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = proto::kProtocolUdp}) / payload(4)).role,
+            FlowRole::packet);
+  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = proto::kProtocolTcp}) / payload(13)).tcp_flags, 0);
+  EXPECT_EQ(in(ipv6(kFar, kNear, {.next_header = proto::kProtocolIcmpv6}) / payload(7)).role,
+            FlowRole::none);
   EXPECT_EQ(in(ipv4(kFar4, kNear4, {.protocol = 44}) / payload(8)).role, FlowRole::none);
 }
 
@@ -153,11 +156,11 @@ TEST(FlowKey, FindsLaterFragmentsOfIpv4ByProtocolToo) {
                  .protocol = protocol}) /
            payload(16);
   };
-  const FlowPacket first = in(piece(0, true, kUdp));
+  const FlowPacket first = in(piece(0, true, proto::kProtocolUdp));
   EXPECT_EQ(first.role, FlowRole::first_fragment);
-  EXPECT_EQ(first.key.protocol, kUdp);
-  EXPECT_EQ(in(piece(16, false, kUdp)).key, first.fragments());
-  EXPECT_NE(in(piece(16, false, kTcp)).key, first.fragments());
+  EXPECT_EQ(first.key.protocol, proto::kProtocolUdp);
+  EXPECT_EQ(in(piece(16, false, proto::kProtocolUdp)).key, first.fragments());
+  EXPECT_NE(in(piece(16, false, proto::kProtocolTcp)).key, first.fragments());
   EXPECT_EQ(first.fragments().identifier(), 99u);
 }
 

@@ -2,13 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/ipv4.h"
+
 namespace culvert {
 namespace {
 
 using enum FlowState;
 using std::chrono::minutes, std::chrono::seconds;
 
-constexpr std::uint8_t kTcp = 6, kUdp = 17, kIcmpv6 = 58;
 constexpr std::uint8_t kSyn = 0x02, kSynAck = 0x12, kAck = 0x10, kFinAck = 0x11, kRst = 0x04;
 constexpr auto kIn = Direction::inbound, kOut = Direction::outbound;
 
@@ -25,13 +26,13 @@ TrackedState life_after(std::uint8_t protocol, Direction opened,
   return tracked;
 }
 FlowState tcp(std::initializer_list<Packet> packets) {
-  return life_after(kTcp, kIn, packets).state;
+  return life_after(proto::kProtocolTcp, kIn, packets).state;
 }
 
 TEST(TrackedState, IsEstablishedWhenBothSidesHaveSent) {
-  EXPECT_EQ(life_after(kUdp, kIn, {{kIn}, {kIn}}).state, opening);
-  EXPECT_EQ(life_after(kUdp, kIn, {{kIn}, {kOut}}).state, established);
-  EXPECT_EQ(life_after(kUdp, kOut, {{kOut}, {kIn}}).state, established);
+  EXPECT_EQ(life_after(proto::kProtocolUdp, kIn, {{kIn}, {kIn}}).state, opening);
+  EXPECT_EQ(life_after(proto::kProtocolUdp, kIn, {{kIn}, {kOut}}).state, established);
+  EXPECT_EQ(life_after(proto::kProtocolUdp, kOut, {{kOut}, {kIn}}).state, established);
   EXPECT_EQ(tcp({{kIn, kSyn}}), opening);
   EXPECT_EQ(tcp({{kOut, kSynAck}}), established);
 }
@@ -59,22 +60,22 @@ TEST(TrackedState, ComesBackFromAResetThatWasNone) {
 }
 
 TEST(TrackedState, BeginsAgainWithASynOnOldPorts) {
-  const TrackedState tracked =
-      life_after(kTcp, kIn, {{kOut, kSynAck}, {kIn, kFinAck}, {kOut, kFinAck}, {kOut, kSyn}});
+  const TrackedState tracked = life_after(
+      proto::kProtocolTcp, kIn, {{kOut, kSynAck}, {kIn, kFinAck}, {kOut, kFinAck}, {kOut, kSyn}});
   EXPECT_EQ(tracked, (TrackedState{opening, kOut}));
   EXPECT_EQ(tcp({{kOut, kSynAck}, {kIn, kSyn}}), established);  // not reopened while it is alive
 }
 
 TEST(TrackedState, LastsAsLongAsItsRfcSays) {
   const TrackedState young{opening, kIn}, grown{established, kIn};
-  EXPECT_EQ(idle_limit(kTcp, grown), minutes{124});  // RFC 5382 REQ-5
-  EXPECT_EQ(idle_limit(kTcp, {near_closed, kIn}), minutes{124});
+  EXPECT_EQ(idle_limit(proto::kProtocolTcp, grown), minutes{124});  // RFC 5382 REQ-5
+  EXPECT_EQ(idle_limit(proto::kProtocolTcp, {near_closed, kIn}), minutes{124});
   for (const FlowState state : {opening, closing, reset})
-    EXPECT_EQ(idle_limit(kTcp, {state, kIn}), minutes{4});
-  EXPECT_EQ(idle_limit(kUdp, young), seconds{30});
-  EXPECT_EQ(idle_limit(kUdp, grown), minutes{5});             // RFC 4787 REQ-5
-  EXPECT_EQ(idle_limit(kIcmpv6, grown), seconds{60});         // RFC 5508 REQ-2
-  EXPECT_EQ(idle_limit(kFlowFragments, young), seconds{60});  // RFC 8200 4.5
+    EXPECT_EQ(idle_limit(proto::kProtocolTcp, {state, kIn}), minutes{4});
+  EXPECT_EQ(idle_limit(proto::kProtocolUdp, young), seconds{30});
+  EXPECT_EQ(idle_limit(proto::kProtocolUdp, grown), minutes{5});      // RFC 4787 REQ-5
+  EXPECT_EQ(idle_limit(proto::kProtocolIcmpv6, grown), seconds{60});  // RFC 5508 REQ-2
+  EXPECT_EQ(idle_limit(kFlowFragments, young), seconds{60});          // RFC 8200 4.5
 }
 
 }  // namespace

@@ -13,9 +13,6 @@ namespace {
 
 using proto::Gre;
 
-constexpr auto kHost = "2001:db8::1", kServer = "2001:db8:1::2";
-constexpr auto kLocalText = "192.0.2.1", kRemoteText = "198.51.100.1";
-
 Drawing inner() { return ipv6(kHost, kServer) / udp(1, 2) / payload(64); }
 Drawing inner_of(std::string_view source) { return ipv6(source, kServer) / udp(1, 2) / payload(8); }
 Bytes sit(const Drawing& packet) { return ipv4(kRemoteText, kLocalText) / packet; }

@@ -9,31 +9,28 @@ namespace culvert {
 namespace {
 
 using test::Bytes;
+using test::first;
 using test::icmpv4;
 using test::icmpv6;
 using test::ipv4;
 using test::ipv6;
+using test::kHost;
+using test::kServer;
 using test::payload;
 using test::tcp;
 
-constexpr const char *kHost = "2001:db8::1", *kServer = "2001:db8:1::2";
-
-Tunnel make_tunnel() {
+Tunnel local_tunnel() {
   Tunnel tunnel;
   tunnel.path = std::make_shared<Path>();
   tunnel.path->local = *proto::Ipv4Address::from_text("10.0.0.1");
   return tunnel;
 }
 
-Bytes answer(const Bytes& inner, std::uint16_t mtu_bytes, const Tunnel& tunnel = make_tunnel(),
+Bytes answer(const Bytes& inner, std::uint16_t mtu_bytes, const Tunnel& tunnel = local_tunnel(),
              const std::optional<proto::Ipv6Address>& source = {}) {
   ErrorBuffer buffer;
   const auto packet = answer_too_big(buffer, source, tunnel, inner, mtu_bytes);
   return {packet.begin(), packet.end()};
-}
-
-Bytes first(const Bytes& bytes, std::ptrdiff_t count) {
-  return {bytes.begin(), bytes.begin() + count};
 }
 
 TEST(AnswerTooBig, SendsPacketTooBigFromTheDestination) {
@@ -51,7 +48,7 @@ TEST(AnswerTooBig, QuotesASmallPacketWhole) {
 
 TEST(AnswerTooBig, UsesTheConfiguredSource) {
   const Bytes inner = ipv6(kHost, kServer) / tcp(1, 2) / payload(100);
-  EXPECT_EQ(answer(inner, 1400, make_tunnel(), proto::Ipv6Address::from_text("2001:db8::99")),
+  EXPECT_EQ(answer(inner, 1400, local_tunnel(), proto::Ipv6Address::from_text("2001:db8::99")),
             (ipv6("2001:db8::99", kHost) / icmpv6(2, 0, 1400) / payload(inner)).bytes());
 }
 
@@ -67,7 +64,7 @@ TEST(AnswerTooBig, AnswersMulticastFromTheLinkLocalAddress) {
   const Bytes inner = ipv6(kHost, "ff0e::1") / tcp(1, 2) / payload(100);
   EXPECT_EQ(answer(inner, 1400),
             (ipv6("fe80::a00:1", kHost) / icmpv6(2, 0, 1400) / payload(inner)).bytes());
-  Tunnel tunnel = make_tunnel();
+  Tunnel tunnel = local_tunnel();
   tunnel.path->local = proto::Ipv4Address{};
   EXPECT_TRUE(answer(inner, 1400, tunnel).empty());
 }

@@ -10,22 +10,24 @@ namespace {
 using enum DropReason;
 using test::Bytes;
 using test::Drawing;
+using test::first;
 using test::gre;
 using test::GreExtra;
 using test::icmpv4;
 using test::icmpv6;
 using test::ipv4;
 using test::ipv6;
+using test::kHost;
+using test::kServer;
 using test::payload;
 using test::tcp;
 using test::udp;
 
 constexpr const char *kLocal = "10.0.0.1", *kRemote = "10.0.0.2", *kStranger = "10.0.0.3",
                      *kRouter = "10.9.9.9";
-constexpr const char *kHost = "2001:db8::1", *kServer = "2001:db8:1::2";
 constexpr const char *kHost4 = "192.0.2.1", *kServer4 = "198.51.100.1";
 
-Tunnel make_tunnel(const Parameters& mode) {
+Tunnel tunnel_in(const Parameters& mode) {
   Tunnel tunnel;
   tunnel.config.mode = mode;
   tunnel.config.remote = *proto::Ipv4Address::from_text(kRemote);
@@ -57,7 +59,7 @@ struct Relayed {
 class Relaying {
  public:
   explicit Relaying(const Parameters& mode = proto::SixInFour::Parameters{})
-      : tables_(std::vector{make_tunnel(mode)}) {}
+      : tables_(std::vector{tunnel_in(mode)}) {}
 
   Relayed relay(const Bytes& message) const {
     ErrorBuffer buffer;
@@ -79,11 +81,6 @@ class Relaying {
  private:
   Tables tables_;
 };
-
-Bytes first(const Bytes& bytes, std::size_t count) {
-  return {bytes.begin(),
-          bytes.begin() + static_cast<std::ptrdiff_t>(std::min(count, bytes.size()))};
-}
 
 /// An inner packet of 1,480 bytes, and others.
 Drawing inner(std::size_t payload_bytes = 1420) {

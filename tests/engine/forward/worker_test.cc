@@ -12,14 +12,8 @@
 namespace culvert::test {
 namespace {
 
-constexpr auto kHost = "2001:db8::1", kServer = "2001:db8:1::2";
-constexpr auto kLocalText = "192.0.2.1", kRemoteText = "198.51.100.1";
-
 Bytes udp_packet(std::size_t bytes) {
   return ipv6(kHost, kServer) / udp(1, 2) / payload(bytes - 48);
-}
-Bytes behind(const Bytes& packet, std::size_t offset) {
-  return {packet.begin() + static_cast<std::ptrdiff_t>(offset), packet.end()};
 }
 std::uint16_t flags_and_offset(const Bytes& outer) { return proto::load_be16(outer, 6); }
 constexpr std::uint16_t kDf = 0x4000, kMf = 0x2000;
@@ -436,9 +430,9 @@ TEST(WorkerErrors, LearnThePathMtu) {  // RFC 4213 3.4, RFC 1191
 
 // Tunnels with `local any` to the loopback network: a route look-up gives each its local address.
 TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
-  constexpr std::uint32_t kTunnels = 3 * Worker::kRouteRefreshBatch + 5;
-  std::vector<TunnelConfig> configs(kTunnels, sit_config());
-  for (std::uint32_t i = 0; i < kTunnels; ++i) {
+  constexpr std::uint32_t kTunnelCount = 3 * Worker::kRouteRefreshBatch + 5;
+  std::vector<TunnelConfig> configs(kTunnelCount, sit_config());
+  for (std::uint32_t i = 0; i < kTunnelCount; ++i) {
     configs[i].remote = proto::Ipv4Address::from_host(0x7f000100 + i);
     configs[i].local.reset();
     if (i != 0) configs[i].prefixes6 = {proto::Ipv6Prefix{{}, 128}};
@@ -446,7 +440,7 @@ TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
   TunnelRig rig{configs};
   const auto looked_up = [&] {
     std::size_t count = 0;
-    for (std::uint32_t i = 0; i < kTunnels; ++i)
+    for (std::uint32_t i = 0; i < kTunnelCount; ++i)
       count += rig.path(i).local.load(std::memory_order_relaxed) != kLocal;
     return count;
   };
@@ -456,7 +450,7 @@ TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
   for (std::size_t round = 1; round <= 4; ++round) {
     rig.queues().put(io::Source::tun, udp_packet(64));
     rig.round();
-    EXPECT_EQ(looked_up(), std::min<std::size_t>(round * Worker::kRouteRefreshBatch, kTunnels));
+    EXPECT_EQ(looked_up(), std::min<std::size_t>(round * Worker::kRouteRefreshBatch, kTunnelCount));
     EXPECT_EQ(rig.tunnel().out_packets, round);
   }
   expect_conserved(rig);

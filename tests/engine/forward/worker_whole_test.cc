@@ -14,10 +14,6 @@
 namespace culvert::test {
 namespace {
 
-Bytes behind(const Bytes& packet, std::size_t offset) {
-  return {packet.begin() + static_cast<std::ptrdiff_t>(offset), packet.end()};
-}
-
 class WorkerWhole : public ::testing::Test {
  protected:
   /// A worker whose tunnel has a segmenting next hop, after a round with one super-packet.

@@ -51,7 +51,7 @@ bool has_force_forwarding() {
   return std::filesystem::exists(kSysctl + "ipv6/conf/all/force_forwarding");
 }
 
-DeviceSettings device(std::vector<std::string> words) {
+DeviceSettings device_with(std::vector<std::string> words) {
   for (const char* word : {"mode", "gre", "remote", "192.0.2.1"}) words.emplace_back(word);
   const auto parsed = program::parse_command_line("tun1", words, {});
   EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message());
@@ -82,12 +82,12 @@ TEST(ForwardingSettings, IsForTheDeviceTheProxiesAndTheUplinks) {
     const Host host;
     std::vector<NdpConfig> ndp(1);
     ndp[0].interface = "lan0";
-    const auto wanted = wanted_of(device({"forwarding", "prefix", "2001:db8::/32"}), ndp);
+    const auto wanted = wanted_of(device_with({"forwarding", "prefix", "2001:db8::/32"}), ndp);
     EXPECT_THAT(wanted.ipv6, ElementsAre("lan0", "tun1", "up"));
     EXPECT_THAT(wanted.ipv4, IsEmpty());
-    EXPECT_THAT(wanted_of(device({"forwarding", "prefix", "10.0.0.0/8"})).ipv4,
+    EXPECT_THAT(wanted_of(device_with({"forwarding", "prefix", "10.0.0.0/8"})).ipv4,
                 ElementsAre("tun1", "up"));
-    EXPECT_EQ(wanted_of(device({"prefix", "2001:db8::/32"}), ndp), ForwardingSettings{});
+    EXPECT_EQ(wanted_of(device_with({"prefix", "2001:db8::/32"}), ndp), ForwardingSettings{});
   });
 }
 
@@ -167,14 +167,14 @@ TEST(ForwardingGuard, GrowsAndShrinks) {
 TEST(WhyNotForwarded, NamesTheSysctl) {
   in_namespace([] {
     const Host host;
-    EXPECT_EQ(forwarding_warning(device({})), "");
-    EXPECT_EQ(forwarding_warning(device({"forwarding", "prefix", "2001:db8::/32"})), "");
-    EXPECT_THAT(forwarding_warning(device({"prefix", "2001:db8::/32"})),
+    EXPECT_EQ(forwarding_warning(device_with({})), "");
+    EXPECT_EQ(forwarding_warning(device_with({"forwarding", "prefix", "2001:db8::/32"})), "");
+    EXPECT_THAT(forwarding_warning(device_with({"prefix", "2001:db8::/32"})),
                 HasSubstr("set forwarding, or run sysctl -w net.ipv6.conf.all.forwarding=1"));
-    EXPECT_THAT(forwarding_warning(device({"prefix", "10.0.0.0/8"})),
+    EXPECT_THAT(forwarding_warning(device_with({"prefix", "10.0.0.0/8"})),
                 HasSubstr("sysctl -w net.ipv4.ip_forward=1"));
     set_value("ipv6/conf/all/forwarding", "1");
-    EXPECT_EQ(forwarding_warning(device({"prefix", "2001:db8::/32"})), "");
+    EXPECT_EQ(forwarding_warning(device_with({"prefix", "2001:db8::/32"})), "");
   });
 }
 

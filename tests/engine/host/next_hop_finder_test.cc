@@ -30,7 +30,7 @@ constexpr EthernetAddress kOurAddress{{2, 0, 0, 0, 0, 1}}, kPeerAddress{{2, 0, 0
 
 Ipv4Address v4(const char* text) { return *Ipv4Address::from_text(text); }
 
-struct Rig {
+struct FinderRig {
   io::Wire wire;
   Result<netlink::Netlink> netlink = netlink::Netlink::open();
 
@@ -67,7 +67,7 @@ bool comes_true(Condition condition, int milliseconds = 5000) {
 
 TEST(NextHop, IsTheRemoteEndpointOnTheSameLink) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     const auto found = rig.find("192.0.2.2");
     EXPECT_EQ(found.hop,
               (io::NextHop{
@@ -79,7 +79,7 @@ TEST(NextHop, IsTheRemoteEndpointOnTheSameLink) {
 
 TEST(NextHop, IsTheGatewayBehindWhichTheRemoteIs) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     ip("route add 198.51.100.0/24 via 192.0.2.2");
     const auto found = rig.find("198.51.100.7");
     EXPECT_EQ(found.hop.destination, kPeerAddress);
@@ -90,7 +90,7 @@ TEST(NextHop, IsTheGatewayBehindWhichTheRemoteIs) {
 
 TEST(NextHop, IsMissingWithoutAPlainRoute) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     rig.expect_none("203.0.113.1", "there is no route to 203.0.113.1");
     for (const std::string kind : {"blackhole", "unreachable", "prohibit"}) {
       ip("route add " + kind + " 203.0.113.0/24");
@@ -107,7 +107,7 @@ TEST(NextHop, IsMissingWithoutAPlainRoute) {
 
 TEST(NextHop, IsMissingByADeviceThatIsNoEthernet) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     const auto tun = io::open_tun("tun7", 1);
     ASSERT_TRUE(tun);
     ip("link set tun7 up");
@@ -118,7 +118,7 @@ TEST(NextHop, IsMissingByADeviceThatIsNoEthernet) {
 
 TEST(NextHop, IsMissingWhileTheInterfaceIsDown) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     ip("link set ours down");
     rig.expect_none("192.0.2.2", "no route");
     io::set_up("ours");
@@ -129,7 +129,7 @@ TEST(NextHop, IsMissingWhileTheInterfaceIsDown) {
 
 TEST(NextHop, FollowsTheSourceAndTheInterface) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     ip("link add other index 20 address 02:00:00:00:00:03 type veth peer name unused");
     ip("addr add 198.51.100.1/24 dev other");
     ip("link set unused up");
@@ -150,7 +150,7 @@ TEST(NextHop, FollowsTheSourceAndTheInterface) {
 
 TEST(NextHop, IsResolvedByTheKernelWhenAskedFor) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     ip("neigh del 192.0.2.2 dev ours");
     const auto found = rig.find("192.0.2.2");
     EXPECT_FALSE(found.hop);
@@ -165,7 +165,7 @@ TEST(NextHop, IsResolvedByTheKernelWhenAskedFor) {
 
 TEST(NextHop, IsMissingWhileNobodyAnswers) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     rig.expect_none("192.0.2.77", "is not resolved");
     EXPECT_THAT(neighbor_text("192.0.2.77"), HasSubstr("INCOMPLETE"));
     ip("neigh replace 192.0.2.78 nud failed dev ours");
@@ -176,7 +176,7 @@ TEST(NextHop, IsMissingWhileNobodyAnswers) {
 
 TEST(NextHop, IsConfirmedByTheKernelWhenItIsStale) {
   in_namespace([] {
-    Rig rig;
+    FinderRig rig;
     std::ofstream{"/proc/sys/net/ipv4/neigh/ours/delay_first_probe_time"} << 1;
     ip("neigh replace 192.0.2.2 lladdr 02:00:00:00:00:02 nud stale dev ours");
     EXPECT_EQ(rig.find("192.0.2.2").hop.destination, kPeerAddress) << "good enough meanwhile";

@@ -38,7 +38,7 @@ Bytes destination_options(std::uint8_t next_header, std::size_t units) {
   return header;
 }
 
-TransportPacket random_packet(std::mt19937& random) {
+TransportPacket random_super_packet(std::mt19937& random) {
   TransportPacket packet;
   packet.is_ipv6 = test::one_in(random, 2);
   packet.is_tcp = !test::one_in(random, 3);
@@ -66,7 +66,7 @@ TransportPacket random_packet(std::mt19937& random) {
 TEST(Gso, CutsAsTheSlowReferenceDoes) {
   std::mt19937 random(1);
   for (int round = 0; round < 3000; ++round) {
-    const TransportPacket drawn = random_packet(random);
+    const TransportPacket drawn = random_super_packet(random);
     const auto segment_bytes = static_cast<std::uint16_t>(
         drawn.payload.size() > 10000 ? test::pick(random, 500, 9000) : test::pick(random, 1, 1500));
     const SuperPacket super(drawn, segment_bytes);
@@ -215,7 +215,7 @@ TEST(PacketCount, IsTheSameBehindAnOuterHeader) {
 TEST(CompleteChecksum, WritesWhatTheSlowReferenceDoes) {
   std::mt19937 random(2);
   for (int round = 0; round < 500; ++round) {
-    TransportPacket drawn = random_packet(random);
+    TransportPacket drawn = random_super_packet(random);
     drawn.payload.resize(test::pick(random, 0, 1500));
     SuperPacket partial(drawn, 0);
     ASSERT_TRUE(complete_checksum(partial.packet));

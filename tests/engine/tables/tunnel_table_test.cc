@@ -13,15 +13,15 @@ namespace {
 using proto::Ipv4Address;
 constexpr std::uint8_t kSit = proto::kProtocolIpv6, kGre = proto::kProtocolGre;
 
-Ipv4Address address(const char* text) { return Ipv4Address::from_text(text).value(); }
+Ipv4Address ipv4_address(const char* text) { return Ipv4Address::from_text(text).value(); }
 
 TunnelConfig config(const char* name, const char* local, const char* remote,
                     const Parameters& mode = proto::SixInFour::Parameters{}) {
   TunnelConfig made = sit_config();
   made.name = name;
   made.mode = mode;
-  made.local = local == nullptr ? std::nullopt : std::optional{address(local)};
-  made.remote = remote == nullptr ? Ipv4Address{} : address(remote);
+  made.local = local == nullptr ? std::nullopt : std::optional{ipv4_address(local)};
+  made.remote = remote == nullptr ? Ipv4Address{} : ipv4_address(remote);
   return made;
 }
 
@@ -41,9 +41,10 @@ TEST(TunnelTable, AsksForTheMostSpecificFirst) {
   const Tables tables = tables_of(
       {config("any to any", nullptr, nullptr), config("remote any", "192.0.2.1", nullptr),
        config("local any", nullptr, "198.51.100.1"), config("both", "192.0.2.1", "198.51.100.1")},
-      {address("192.0.2.1"), address("192.0.2.2")});
+      {ipv4_address("192.0.2.1"), ipv4_address("192.0.2.2")});
   const auto found = [&](const char* source, const char* destination) {
-    return name_of(tables.find(kSit, address(source), address(destination), std::nullopt));
+    return name_of(
+        tables.find(kSit, ipv4_address(source), ipv4_address(destination), std::nullopt));
   };
   EXPECT_EQ(found("198.51.100.1", "192.0.2.1"), "both");
   EXPECT_EQ(found("198.51.100.1", "192.0.2.2"), "local any");
@@ -56,7 +57,7 @@ TEST(TunnelTable, AsksForTheMostSpecificFirst) {
 TEST(TunnelTable, LocalAnyIsWhatItSendsFromWithoutAListOfAddresses) {
   const Tables tables = tables_of({config("a", nullptr, "198.51.100.1")});  // sends from 192.0.2.1
   EXPECT_NE(tables.find(kSit, kRemote, kLocal, std::nullopt), nullptr);
-  EXPECT_EQ(tables.find(kSit, kRemote, address("192.0.2.2"), std::nullopt), nullptr);
+  EXPECT_EQ(tables.find(kSit, kRemote, ipv4_address("192.0.2.2"), std::nullopt), nullptr);
 }
 
 TEST(TunnelTable, TellsKeysApart) {  // RFC 2890 2.1: no key and key 0 differ

@@ -21,26 +21,27 @@ std::vector<std::string> split(const std::string& text) {
   return {std::istream_iterator<std::string>{stream}, {}};
 }
 
-Result<host::DeviceSettings> parse(const std::string& words, std::vector<OptionText> options = {}) {
+Result<host::DeviceSettings> parse_words(const std::string& words,
+                                         std::vector<OptionText> options = {}) {
   return parse_command_line("tun1", split(words), options);
 }
 
-const std::string kSit = "mode sit remote 192.0.2.2 ";
-const std::string kGre = "mode gre remote 192.0.2.2 ";
+const std::string kSitWords = "mode sit remote 192.0.2.2 ";
+const std::string kGreWords = "mode gre remote 192.0.2.2 ";
 
 TunnelConfig tunnel_of(const std::string& words) {
-  const auto settings = parse(words);
+  const auto settings = parse_words(words);
   EXPECT_TRUE(settings) << words << ": " << (settings ? "" : settings.error().message());
   if (!settings) return {};
   return settings->config.tunnels.at(0);
 }
 
 proto::Gre::Parameters gre_of(const std::string& words) {
-  return std::get<proto::Gre::Parameters>(tunnel_of(kGre + words).mode);
+  return std::get<proto::Gre::Parameters>(tunnel_of(kGreWords + words).mode);
 }
 
 TEST(CommandLine, TakesTheLineOfABroker) {
-  const auto settings = parse(
+  const auto settings = parse_words(
       "mode sit remote 216.218.221.42 local 192.168.12.2 ttl 255 address 2001:db8:1::2/64 "
       "route ::/0");
   ASSERT_TRUE(settings);
@@ -63,7 +64,7 @@ TEST(CommandLine, TakesTheLineOfABroker) {
 }
 
 TEST(CommandLine, TakesAGreLineInAnyOrder) {
-  const auto settings = parse(
+  const auto settings = parse_words(
       "key 42 csum address 10.0.0.1/30 seq address fd00::1/126 route 10.9.0.0/16 "
       "local 198.51.100.1 remote 198.51.100.2 mode gre");
   ASSERT_TRUE(settings) << settings.error().message();
@@ -80,15 +81,15 @@ TEST(CommandLine, TakesAGreLineInAnyOrder) {
 }
 
 TEST(CommandLine, HasTheHabitsOfIp) {
-  EXPECT_EQ(tunnel_of(kSit + "ttl 0").ttl, std::nullopt);
-  EXPECT_EQ(tunnel_of(kSit + "ttl inherit").ttl, std::nullopt);
-  EXPECT_EQ(tunnel_of(kSit + "hoplimit 64").ttl, 64);
-  EXPECT_EQ(tunnel_of(kSit + "tos 0x10").tos, 0x10);
-  EXPECT_EQ(tunnel_of(kSit + "tos 184").tos, 184);
-  EXPECT_EQ(tunnel_of(kSit + "tos inherit").tos, std::nullopt);
-  EXPECT_EQ(tunnel_of(kSit + "dsfield 0").tos, 0);
-  EXPECT_EQ(tunnel_of(kSit + "local any").local, std::nullopt);
-  EXPECT_EQ(tunnel_of(kSit + "local 0.0.0.0").local, std::nullopt);
+  EXPECT_EQ(tunnel_of(kSitWords + "ttl 0").ttl, std::nullopt);
+  EXPECT_EQ(tunnel_of(kSitWords + "ttl inherit").ttl, std::nullopt);
+  EXPECT_EQ(tunnel_of(kSitWords + "hoplimit 64").ttl, 64);
+  EXPECT_EQ(tunnel_of(kSitWords + "tos 0x10").tos, 0x10);
+  EXPECT_EQ(tunnel_of(kSitWords + "tos 184").tos, 184);
+  EXPECT_EQ(tunnel_of(kSitWords + "tos inherit").tos, std::nullopt);
+  EXPECT_EQ(tunnel_of(kSitWords + "dsfield 0").tos, 0);
+  EXPECT_EQ(tunnel_of(kSitWords + "local any").local, std::nullopt);
+  EXPECT_EQ(tunnel_of(kSitWords + "local 0.0.0.0").local, std::nullopt);
   EXPECT_EQ(encapsulation_name(tunnel_of("type gre remote 192.0.2.2").mode), "gre");
   EXPECT_EQ(encapsulation_name(tunnel_of("mode ipv6/ip remote 192.0.2.2").mode), "sit");
   EXPECT_EQ(encapsulation_name(tunnel_of("mode gre/ip remote 192.0.2.2").mode), "gre");
@@ -107,30 +108,30 @@ TEST(CommandLine, SetsEachDirectionByItself) {
 }
 
 TEST(CommandLine, SetsTheRest) {
-  EXPECT_FALSE(tunnel_of(kSit + "nopmtudisc").pmtudisc);
-  EXPECT_TRUE(tunnel_of(kSit + "pmtudisc").pmtudisc);
-  EXPECT_FALSE(tunnel_of(kSit + "nomssclamp").mssclamp);
-  EXPECT_FALSE(tunnel_of(kSit + "nocoalesce").coalesce);
-  EXPECT_EQ(tunnel_of(kSit + "dev eth7").dev, "eth7");
-  EXPECT_EQ(tunnel_of(kSit + "ecn compatibility").ecn, proto::EcnMode::compatibility);
-  EXPECT_EQ(tunnel_of(kSit + "ecn normal").ecn, proto::EcnMode::normal);
-  EXPECT_EQ(parse(kSit + "mtu 1400")->config.mtu, 1400);
-  EXPECT_TRUE(parse(kSit + "forwarding")->forwarding);
-  EXPECT_FALSE(parse(kSit + "noforwarding")->forwarding);
-  EXPECT_FALSE(tunnel_of(kSit + "down").up);
-  EXPECT_TRUE(tunnel_of(kSit + "up").up);
-  EXPECT_EQ(tunnel_of(kSit + "metric 0 weight 65535").metric, 0u);
-  EXPECT_EQ(tunnel_of(kSit + "weight 65535").weight, 65'535);
+  EXPECT_FALSE(tunnel_of(kSitWords + "nopmtudisc").pmtudisc);
+  EXPECT_TRUE(tunnel_of(kSitWords + "pmtudisc").pmtudisc);
+  EXPECT_FALSE(tunnel_of(kSitWords + "nomssclamp").mssclamp);
+  EXPECT_FALSE(tunnel_of(kSitWords + "nocoalesce").coalesce);
+  EXPECT_EQ(tunnel_of(kSitWords + "dev eth7").dev, "eth7");
+  EXPECT_EQ(tunnel_of(kSitWords + "ecn compatibility").ecn, proto::EcnMode::compatibility);
+  EXPECT_EQ(tunnel_of(kSitWords + "ecn normal").ecn, proto::EcnMode::normal);
+  EXPECT_EQ(parse_words(kSitWords + "mtu 1400")->config.mtu, 1400);
+  EXPECT_TRUE(parse_words(kSitWords + "forwarding")->forwarding);
+  EXPECT_FALSE(parse_words(kSitWords + "noforwarding")->forwarding);
+  EXPECT_FALSE(tunnel_of(kSitWords + "down").up);
+  EXPECT_TRUE(tunnel_of(kSitWords + "up").up);
+  EXPECT_EQ(tunnel_of(kSitWords + "metric 0 weight 65535").metric, 0u);
+  EXPECT_EQ(tunnel_of(kSitWords + "weight 65535").weight, 65'535);
 }
 
 TEST(CommandLine, SetsWhatIsBehindATunnelAndWhatItMayBringIn) {
-  const TunnelConfig plain = tunnel_of(kGre + "prefix 2001:db8:1::/48 prefix 10.1.0.0/16");
+  const TunnelConfig plain = tunnel_of(kGreWords + "prefix 2001:db8:1::/48 prefix 10.1.0.0/16");
   EXPECT_THAT(plain.prefixes6,
               testing::ElementsAre(*proto::Ipv6Prefix::from_text("2001:db8:1::/48")));
   EXPECT_THAT(plain.prefixes4, testing::ElementsAre(*proto::Ipv4Prefix::from_text("10.1.0.0/16")));
   EXPECT_FALSE(plain.accept6 || plain.accept4);
   // The list of `accept` is complete: it has no IPv4 prefix, so no IPv4 source is accepted.
-  const TunnelConfig listed = tunnel_of(kGre + "accept 2001:db8::/32 accept fd00::/8");
+  const TunnelConfig listed = tunnel_of(kGreWords + "accept 2001:db8::/32 accept fd00::/8");
   ASSERT_TRUE(listed.accept6 && listed.accept4);
   EXPECT_THAT(*listed.accept6, testing::ElementsAre(*proto::Ipv6Prefix::from_text("2001:db8::/32"),
                                                     *proto::Ipv6Prefix::from_text("fd00::/8")));
@@ -138,8 +139,8 @@ TEST(CommandLine, SetsWhatIsBehindATunnelAndWhatItMayBringIn) {
 }
 
 TEST(CommandLine, SetsOptions) {
-  const auto settings =
-      parse(kSit, {{"workers", "2"}, {"io", "epoll"}, {"receive", "raw"}, {"busy_poll", "50"}});
+  const auto settings = parse_words(
+      kSitWords, {{"workers", "2"}, {"io", "epoll"}, {"receive", "raw"}, {"busy_poll", "50"}});
   ASSERT_TRUE(settings);
   EXPECT_EQ(settings->config.busy_poll, std::chrono::microseconds{50});
   EXPECT_EQ(settings->config.workers, 2);
@@ -151,18 +152,18 @@ TEST(CommandLine, SetsOptions) {
   EXPECT_EQ(changed.config.workers, 2);
 }
 
-struct Refused {
+struct RefusedWords {
   std::string words;
   std::string word;    ///< the word in the sentence
   std::string value;   ///< its value in the sentence; empty: none
   std::string advice;  ///< a part of its text
 };
 
-class CommandLineRefuses : public testing::TestWithParam<Refused> {};
+class CommandLineRefuses : public testing::TestWithParam<RefusedWords> {};
 
 TEST_P(CommandLineRefuses, WithWordValueAndAdvice) {
   const auto& [words, word, value, advice] = GetParam();
-  const auto settings = parse(words);
+  const auto settings = parse_words(words);
   ASSERT_FALSE(settings) << words;
   EXPECT_EQ(settings.error().code, 0);
   EXPECT_EQ(settings.error().operation, "word");
@@ -171,33 +172,33 @@ TEST_P(CommandLineRefuses, WithWordValueAndAdvice) {
   EXPECT_THAT(settings.error().advice, HasSubstr(advice));
 }
 
-const Refused kRefused[] = {
+const RefusedWords kRefusedWords[] = {
     // Words that are missing, unknown or given twice.
     {"", "mode", "", "is missing: write sit or gre"},
     {"remote 192.0.2.2", "mode", "", "is missing"},
     {"mode sit", "remote", "", "is missing: write the IPv4 address of the remote endpoint"},
-    {kSit + "ttl", "ttl", "", "has no value: write ttl N|inherit"},
-    {kSit + "tll 64", "tll", "", "is 'ttl' meant?"},
-    {kSit + "remotee 192.0.2.1", "remotee", "", "is 'remote' meant?"},
-    {kSit + "nopmtudsc", "nopmtudsc", "", "is 'nopmtudisc' meant?"},
-    {kSit + "zzzzzzzz", "zzzzzzzz", "", "culvert run --help"},
-    {kSit + std::string(300, 'x'), std::string(80, 'x') + "...", "", "culvert run --help"},
-    {kSit + "nottl", "nottl", "", "is unknown"},
-    {kSit + "workers 2", "workers", "", "write --workers"},
-    {kSit + "ttl 1 ttl 2", "ttl", "2", "given twice"},
-    {kSit + "ttl 1 hoplimit 1", "ttl", "1", "given twice"},
-    {kGre + "csum nocsum", "csum", "", "given twice"},
-    {kSit + "address fd00::1/64 address fd00::1/64", "address", "fd00::1/64", "given twice"},
-    {kSit + "route fd00::/64 route fd00::/64", "route", "fd00::/64", "given twice"},
-    {kGre + "key 1 ikey 2", "ikey", "2", "set by 'key' as well"},
-    {kGre + "ocsum csum", "ocsum", "", "set by 'csum' as well"},
+    {kSitWords + "ttl", "ttl", "", "has no value: write ttl N|inherit"},
+    {kSitWords + "tll 64", "tll", "", "is 'ttl' meant?"},
+    {kSitWords + "remotee 192.0.2.1", "remotee", "", "is 'remote' meant?"},
+    {kSitWords + "nopmtudsc", "nopmtudsc", "", "is 'nopmtudisc' meant?"},
+    {kSitWords + "zzzzzzzz", "zzzzzzzz", "", "culvert run --help"},
+    {kSitWords + std::string(300, 'x'), std::string(80, 'x') + "...", "", "culvert run --help"},
+    {kSitWords + "nottl", "nottl", "", "is unknown"},
+    {kSitWords + "workers 2", "workers", "", "write --workers"},
+    {kSitWords + "ttl 1 ttl 2", "ttl", "2", "given twice"},
+    {kSitWords + "ttl 1 hoplimit 1", "ttl", "1", "given twice"},
+    {kGreWords + "csum nocsum", "csum", "", "given twice"},
+    {kSitWords + "address fd00::1/64 address fd00::1/64", "address", "fd00::1/64", "given twice"},
+    {kSitWords + "route fd00::/64 route fd00::/64", "route", "fd00::/64", "given twice"},
+    {kGreWords + "key 1 ikey 2", "ikey", "2", "set by 'key' as well"},
+    {kGreWords + "ocsum csum", "ocsum", "", "set by 'csum' as well"},
     // Modes.
     {"mode ipip remote 192.0.2.2", "mode", "ipip", "write sit or gre"},
-    {kSit + "key 5", "key", "5", "is a word for mode gre, and this is mode sit"},
-    {kSit + "seq", "seq", "", "is a word for mode gre"},
-    {"icsum " + kSit, "icsum", "", "is a word for mode gre"},
-    {kSit + "address 10.0.0.1/30", "address", "10.0.0.1/30", "carries IPv6 only"},
-    {kSit + "route 10.0.0.0/8", "route", "10.0.0.0/8", "carries IPv6 only"},
+    {kSitWords + "key 5", "key", "5", "is a word for mode gre, and this is mode sit"},
+    {kSitWords + "seq", "seq", "", "is a word for mode gre"},
+    {"icsum " + kSitWords, "icsum", "", "is a word for mode gre"},
+    {kSitWords + "address 10.0.0.1/30", "address", "10.0.0.1/30", "carries IPv6 only"},
+    {kSitWords + "route 10.0.0.0/8", "route", "10.0.0.0/8", "carries IPv6 only"},
     // Endpoints.
     {"mode sit remote 192.0.2.2/24", "remote", "192.0.2.2/24", "write 192.0.2.2"},
     {"mode sit remote example.net", "remote", "example.net", "host names are not resolved"},
@@ -206,41 +207,41 @@ const Refused kRefused[] = {
     {"mode sit remote 224.0.0.1", "remote", "224.0.0.1", "multicast"},
     {"mode sit remote 0.0.0.0", "remote", "0.0.0.0", "needs local, or a key"},
     {"mode sit remote 255.255.255.255", "remote", "255.255.255.255", "broadcast"},
-    {kSit + "local 192.0.2.1/24", "local", "192.0.2.1/24", "write 192.0.2.1"},
-    {kSit + "local eth0", "local", "eth0", "or write any"},
-    {kSit + "local 192.0.2.2", "local", "192.0.2.2", "same as remote"},
-    {kSit + "dev a/b", "dev", "a/b", "not an interface name"},
-    {kSit + "dev abcdefghijklmnop", "dev", "abcdefghijklmnop", "1 to 15 bytes"},
+    {kSitWords + "local 192.0.2.1/24", "local", "192.0.2.1/24", "write 192.0.2.1"},
+    {kSitWords + "local eth0", "local", "eth0", "or write any"},
+    {kSitWords + "local 192.0.2.2", "local", "192.0.2.2", "same as remote"},
+    {kSitWords + "dev a/b", "dev", "a/b", "not an interface name"},
+    {kSitWords + "dev abcdefghijklmnop", "dev", "abcdefghijklmnop", "1 to 15 bytes"},
     // Fields of the outer header.
-    {kSit + "ttl 256", "ttl", "256", "from 0 to 255, or inherit"},
-    {kSit + "ttl -1", "ttl", "-1", "from 0 to 255, or inherit"},
-    {kSit + "ttl 064", "ttl", "064", "without leading zeros"},
-    {kSit + "ttl 0x", "ttl", "0x", "from 0 to 255, or inherit"},
-    {kSit + "tos 10", "tos", "10", "write 0x10 for that, or 0xa"},
-    {kSit + "tos b8", "tos", "b8", "write 0xb8"},
-    {kSit + "tos 0x11", "tos", "0x11", "write 0x10"},
-    {kSit + "tos 256", "tos", "256", "from 0 to 255, or inherit"},
-    {kSit + "ecn yes", "ecn", "yes", "normal or compatibility"},
+    {kSitWords + "ttl 256", "ttl", "256", "from 0 to 255, or inherit"},
+    {kSitWords + "ttl -1", "ttl", "-1", "from 0 to 255, or inherit"},
+    {kSitWords + "ttl 064", "ttl", "064", "without leading zeros"},
+    {kSitWords + "ttl 0x", "ttl", "0x", "from 0 to 255, or inherit"},
+    {kSitWords + "tos 10", "tos", "10", "write 0x10 for that, or 0xa"},
+    {kSitWords + "tos b8", "tos", "b8", "write 0xb8"},
+    {kSitWords + "tos 0x11", "tos", "0x11", "write 0x10"},
+    {kSitWords + "tos 256", "tos", "256", "from 0 to 255, or inherit"},
+    {kSitWords + "ecn yes", "ecn", "yes", "normal or compatibility"},
     // GRE.
-    {kGre + "key 4294967296", "key", "4294967296", "0 to 4294967295"},
-    {kGre + "key 1.2.3", "key", "1.2.3", "dotted quad"},
-    {kGre + "ikey x", "ikey", "x", "write a number"},
+    {kGreWords + "key 4294967296", "key", "4294967296", "0 to 4294967295"},
+    {kGreWords + "key 1.2.3", "key", "1.2.3", "dotted quad"},
+    {kGreWords + "ikey x", "ikey", "x", "write a number"},
     // The device.
-    {kSit + "mtu 1279", "mtu", "1279", "from 1280"},
-    {kSit + "mtu 65516", "mtu", "65516", "to 65515"},
-    {kGre + "key 1 mtu 65508", "mtu", "65508", "to 65507"},
-    {kSit + "mtu big", "mtu", "big", "must be a number"},
-    {kSit + "address fd00::1/129", "address", "fd00::1/129", "0 to 128"},
-    {kSit + "address ::1/128", "address", "::1/128", "one unicast address"},
-    {kSit + "address ff02::1/64", "address", "ff02::1/64", "one unicast address"},
-    {kGre + "address 10.0.0.1/33", "address", "10.0.0.1/33", "10.0.0.1/30"},
-    {kGre + "address 224.0.0.1/4", "address", "224.0.0.1/4", "one unicast address"},
-    {kSit + "route default", "route", "default", "write ::/0 for IPv6"},
-    {kSit + "route fd00::1/64", "route", "fd00::1/64", "write fd00::/64"},
-    {kGre + "route 10.1.2.3/8", "route", "10.1.2.3/8", "write 10.0.0.0/8"},
+    {kSitWords + "mtu 1279", "mtu", "1279", "from 1280"},
+    {kSitWords + "mtu 65516", "mtu", "65516", "to 65515"},
+    {kGreWords + "key 1 mtu 65508", "mtu", "65508", "to 65507"},
+    {kSitWords + "mtu big", "mtu", "big", "must be a number"},
+    {kSitWords + "address fd00::1/129", "address", "fd00::1/129", "0 to 128"},
+    {kSitWords + "address ::1/128", "address", "::1/128", "one unicast address"},
+    {kSitWords + "address ff02::1/64", "address", "ff02::1/64", "one unicast address"},
+    {kGreWords + "address 10.0.0.1/33", "address", "10.0.0.1/33", "10.0.0.1/30"},
+    {kGreWords + "address 224.0.0.1/4", "address", "224.0.0.1/4", "one unicast address"},
+    {kSitWords + "route default", "route", "default", "write ::/0 for IPv6"},
+    {kSitWords + "route fd00::1/64", "route", "fd00::1/64", "write fd00::/64"},
+    {kGreWords + "route 10.1.2.3/8", "route", "10.1.2.3/8", "write 10.0.0.0/8"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Words, CommandLineRefuses, testing::ValuesIn(kRefused));
+INSTANTIATE_TEST_SUITE_P(Words, CommandLineRefuses, testing::ValuesIn(kRefusedWords));
 
 TEST(CommandLine, RefusesOptionsByTheirName) {
   const std::vector<std::tuple<std::string, std::string, std::string>> refused = {
@@ -249,7 +250,7 @@ TEST(CommandLine, RefusesOptionsByTheirName) {
       {"workers", "", "must be a number"},
   };
   for (const auto& [name, value, advice] : refused) {
-    const auto settings = parse(kSit, {{name, value}});
+    const auto settings = parse_words(kSitWords, {{name, value}});
     ASSERT_FALSE(settings) << name << " " << value;
     EXPECT_THAT(settings.error().object, HasSubstr("'--" + name + "'"));
     EXPECT_THAT(settings.error().advice, HasSubstr(advice));
@@ -257,23 +258,24 @@ TEST(CommandLine, RefusesOptionsByTheirName) {
 }
 
 TEST(CommandLine, CallsAnOptionAsItIsWritten) {
-  const auto settings = parse(kSit, {{"busy_poll", "100001"}});
+  const auto settings = parse_words(kSitWords, {{"busy_poll", "100001"}});
   ASSERT_FALSE(settings);
   EXPECT_EQ(settings.error().message(),
             "word '--busy-poll', value '100001': must be a number from 0 to 100000");
-  EXPECT_THAT(parse(kSit + "busy_poll 5").error().advice, HasSubstr("write --busy-poll"));
+  EXPECT_THAT(parse_words(kSitWords + "busy_poll 5").error().advice,
+              HasSubstr("write --busy-poll"));
 }
 
 TEST(CommandLine, RefusesDeviceNamesThatTheKernelWould) {
   for (const std::string name : {"", "a b", "a/b", "abcdefghijklmnop", "..", "tun%d"}) {
-    const auto settings = parse_command_line(name, split(kSit), {});
+    const auto settings = parse_command_line(name, split(kSitWords), {});
     ASSERT_FALSE(settings) << name;
     EXPECT_THAT(settings.error().object, HasSubstr("'device'"));
   }
 }
 
 TEST(CommandLine, SaysTheWholeSentence) {
-  EXPECT_EQ(parse(kSit + "ttl 300").error().message(),
+  EXPECT_EQ(parse_words(kSitWords + "ttl 300").error().message(),
             "word 'ttl', value '300': must be a number from 0 to 255, or inherit");
 }
 

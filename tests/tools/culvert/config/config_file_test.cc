@@ -147,13 +147,13 @@ TEST(ConfigFile, TakesSeveralDevices) {
   EXPECT_EQ(encapsulation_name(settings->devices.at(1).config.tunnels.at(0).mode), "gre");
 }
 
-struct Refused {
+struct RefusedFile {
   std::string toml;
   std::string place;   ///< after the name of the file
   std::string advice;  ///< a part of its text
 };
 
-class ConfigFileRefuses : public testing::TestWithParam<Refused> {};
+class ConfigFileRefuses : public testing::TestWithParam<RefusedFile> {};
 
 TEST_P(ConfigFileRefuses, WithLineKeyValueAndAdvice) {
   const auto& [toml, place, advice] = GetParam();
@@ -166,7 +166,7 @@ TEST_P(ConfigFileRefuses, WithLineKeyValueAndAdvice) {
 }
 
 // Lines: [device.a] is 1, its keys 2, [[device.a.tunnel]] 3, mode 4, remote 5, the next key 6.
-const Refused kRefused[] = {
+const RefusedFile kRefusedFiles[] = {
     {"", "", "add a section [device.NAME]"},
     {"[device]", ", line 1", "add a section [device.NAME]"},
     {"device = 3", ", line 1", "add a section [device.NAME]"},
@@ -240,7 +240,7 @@ const Refused kRefused[] = {
      "a name has 1 to 15"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Files, ConfigFileRefuses, testing::ValuesIn(kRefused));
+INSTANTIATE_TEST_SUITE_P(Files, ConfigFileRefuses, testing::ValuesIn(kRefusedFiles));
 
 TEST(ConfigFile, ReadsFiles) {
   const std::string path = testing::TempDir() + "culvert_config_file_test.toml";

@@ -77,14 +77,14 @@ TEST(ApplyCommand, ChangesWhatIsNamedAndLeavesTheRest) {
   EXPECT_THAT(next->config.tunnels, ElementsAre(alice, bob));
 }
 
-struct Refused {
+struct RefusedCommand {
   TunnelCommand command;
   const char* object;
   const char* advice;
 };
 
 TEST(ApplyCommand, RefusesInTheWordsOfRun) {
-  const Refused kRefused[] = {
+  const RefusedCommand kRefused[] = {
       {{"add", "broker", "bob", {}}, "broker bob", "of that name already"},
       {{"add", "broker", "carol", {}}, "'mode'", "is missing: write sit or gre"},
       {{"add", "broker", "carol", {"mode", "sit", "remote", "203.0.113.7", "prefix", "::/1"}},

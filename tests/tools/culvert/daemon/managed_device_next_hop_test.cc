@@ -32,9 +32,9 @@ host::DeviceSettings settings(const std::string& words, SendChoice send) {
 }
 
 /// A device with a tunnel to the other namespace of a veth pair.
-struct Rig {
-  explicit Rig(SendChoice send,
-               const std::string& words = "mode sit remote 192.0.2.2 local 192.0.2.1") {
+struct NextHopRig {
+  explicit NextHopRig(SendChoice send,
+                      const std::string& words = "mode sit remote 192.0.2.2 local 192.0.2.1") {
     auto opened =
         ManagedDevice::bring_up(settings(words, send), *netlink, [&](const Config& config) {
           auto made = open_fake(config, log);
@@ -63,7 +63,7 @@ void add_output_chain() {
 TEST(ChooseNextHop, TellsItFromTheStart) {
   in_namespace([] {
     for (const auto send : {SendChoice::automatic, SendChoice::packet}) {
-      const Rig rig{send};
+      const NextHopRig rig{send};
       EXPECT_EQ(rig.hop().interface_index, kOurs);
       EXPECT_EQ(rig.reason(), "next hop 192.0.2.2 on ours");
       ip("link del ours");
@@ -73,7 +73,7 @@ TEST(ChooseNextHop, TellsItFromTheStart) {
 
 TEST(ChooseNextHop, PassesByNothingOfTheUsersWithSendAuto) {
   in_namespace([] {
-    const Rig rig{SendChoice::automatic};
+    const NextHopRig rig{SendChoice::automatic};
     add_output_chain();
     rig.device->refresh();
     EXPECT_FALSE(rig.hop());
@@ -90,14 +90,14 @@ TEST(ChooseNextHop, PassesByNothingOfTheUsersWithSendAuto) {
 TEST(ChooseNextHop, PassesByWhatThereIsWithSendPacket) {
   in_namespace([] {
     add_output_chain();
-    const Rig rig{SendChoice::packet};
+    const NextHopRig rig{SendChoice::packet};
     EXPECT_EQ(rig.hop().interface_index, kOurs);
   });
 }
 
 TEST(ChooseNextHop, FollowsItsNeighborAndNoOther) {
   in_namespace([] {
-    const Rig rig{SendChoice::automatic};
+    const NextHopRig rig{SendChoice::automatic};
     const host::NeighborKey its{kOurs, *proto::Ipv4Address::from_text("192.0.2.2")};
     const host::NeighborKey other{kOurs, *proto::Ipv4Address::from_text("192.0.2.3")};
     const auto before = rig.hop();
@@ -118,7 +118,7 @@ TEST(ChooseNextHop, FollowsItsNeighborAndNoOther) {
 
 TEST(ChooseNextHop, FollowsItsRoute) {
   in_namespace([] {
-    const Rig rig{SendChoice::automatic, "mode gre remote 198.51.100.1 local 192.0.2.1"};
+    const NextHopRig rig{SendChoice::automatic, "mode gre remote 198.51.100.1 local 192.0.2.1"};
     EXPECT_FALSE(rig.hop());
     EXPECT_EQ(rig.reason(), "there is no route to 198.51.100.1");
     ip("route add 198.51.100.0/24 via 192.0.2.2");
@@ -137,7 +137,8 @@ TEST(ChooseNextHop, FollowsItsRoute) {
 
 TEST(ChooseNextHop, SaysThatTheOuterInterfaceIsGone) {
   in_namespace([] {
-    const Rig rig{SendChoice::automatic, "mode sit remote 192.0.2.2 local 192.0.2.1 dev ours"};
+    const NextHopRig rig{SendChoice::automatic,
+                         "mode sit remote 192.0.2.2 local 192.0.2.1 dev ours"};
     EXPECT_TRUE(rig.hop());
     ip("link del ours");
     rig.device->refresh();

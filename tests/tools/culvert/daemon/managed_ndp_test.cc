@@ -34,7 +34,7 @@ NdpConfig section(std::string interface) {
 }
 
 /// Proxies on interfaces of a network namespace.
-struct Rig {
+struct ManagedNdpRig {
   void start(const std::vector<NdpConfig>& sections) {
     const auto started = set.start(sections);
     ASSERT_TRUE(started) << started.error().message();
@@ -73,7 +73,7 @@ TEST(ManagedNdp, StartsOnAnInterfaceThatIsThere) {
   in_namespace([] {
     add_veth("eth7");
     ip("addr add 2001:db8:0:1::1/64 dev eth7 nodad");
-    Rig rig;
+    ManagedNdpRig rig;
     rig.start({section("eth7")});
     ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
     EXPECT_EQ(rig.last().index, ::if_nametoindex("eth7"));
@@ -91,7 +91,7 @@ TEST(ManagedNdp, StartsOnAnInterfaceThatIsThere) {
 
 TEST(ManagedNdp, WaitsForAnInterfaceAndFollowsItsLife) {
   in_namespace([] {
-    Rig rig;
+    ManagedNdpRig rig;
     rig.start({section("eth7")});
     EXPECT_EQ(rig.printed, "culvert: ndp eth7 waits: there is no such interface\n");
     EXPECT_EQ(rig.set.reports().at(0).waits_because, "there is no such interface");
@@ -118,7 +118,7 @@ TEST(ManagedNdp, WaitsForAnInterfaceAndFollowsItsLife) {
 TEST(ManagedNdp, FollowsMacAndAddresses) {
   in_namespace([] {
     add_veth("eth7");
-    Rig rig;
+    ManagedNdpRig rig;
     rig.start({section("eth7")});
     ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
     ip("link set eth7 address 02:00:00:00:00:99");
@@ -144,7 +144,7 @@ TEST(ManagedNdp, KnowsTheKernelsNeighbors) {
     ip("-6 neigh add fe80::bb dev eth7 nud failed");
     ip("-6 neigh add proxy 2001:db8:0:1::9 dev eth7");
     ip("-6 neigh add fe80::cc lladdr 02:00:00:00:00:cc dev eth7p nud permanent");  // another link
-    Rig rig;
+    ManagedNdpRig rig;
     rig.start({section("eth7")});
     EXPECT_THAT(rig.log.on_link, testing::ElementsAre(address("fe80::aa")));
     ip("-6 neigh add fe80::ab lladdr 02:00:00:00:00:ab dev eth7 nud permanent");
@@ -154,7 +154,7 @@ TEST(ManagedNdp, KnowsTheKernelsNeighbors) {
 
 TEST(ManagedNdp, DoesNotAnswerOnWhatIsNoEthernet) {
   in_namespace([] {
-    Rig rig;
+    ManagedNdpRig rig;
     rig.start({section("lo")});
     EXPECT_THAT(rig.printed, HasSubstr("waits: it is not an Ethernet interface"));
     EXPECT_TRUE(rig.log.interfaces.empty());
@@ -164,7 +164,7 @@ TEST(ManagedNdp, DoesNotAnswerOnWhatIsNoEthernet) {
 TEST(ManagedNdp, SaysWhatTheKernelRefusesAndTriesAgain) {
   in_namespace([] {
     add_veth("eth7");
-    Rig rig;
+    ManagedNdpRig rig;
     rig.log.refuses_interface = true;
     rig.start({section("eth7")});
     ASSERT_TRUE(rig.until([&] { return rig.has_printed("waits: join a group: EPERM"); }))
@@ -178,7 +178,7 @@ TEST(ManagedNdp, SaysWhatTheKernelRefusesAndTriesAgain) {
 
 TEST(NdpSet, ChangesWhatAFileSaysAnew) {
   in_namespace([] {
-    Rig rig;
+    ManagedNdpRig rig;
     rig.start({section("eth7"), section("eth8")});
     EXPECT_EQ(rig.log.alive, 2);
     NdpConfig changed = section("eth7");
@@ -214,7 +214,7 @@ TEST(NdpSet, TellsEveryProxyOfTheTunnels) {
     const std::vector<NdpTunnelPrefix> expected{{prefix("2001:db8::/48"), true},
                                                 {prefix("2001:db8:9::1/128"), true},
                                                 {prefix("2001:db8:1::/48"), false}};
-    Rig rig;
+    ManagedNdpRig rig;
     rig.set.tunnels_changed({&device, 1});  // before there is anybody
     rig.start({section("eth7")});
     EXPECT_EQ(rig.log.prefixes, expected);
@@ -243,7 +243,7 @@ TEST(NdpSet, TellsOnceOfAnAutoRuleWithoutAnyTunnel) {
     config.rules.push_back({prefix("2001:db8:0:2:8000::/65"), NdpAnswer::automatic, {}});
     config.rules.push_back({prefix("2001:db8:0:3::/64"), NdpAnswer::always, {}});
     config.log = [&](LogLevel, std::string_view line) { lines.emplace_back(line); };
-    Rig rig;
+    ManagedNdpRig rig;
     rig.set.tunnels_changed({&device, 1});
     rig.start({config});
     rig.set.tunnels_changed({&device, 1});

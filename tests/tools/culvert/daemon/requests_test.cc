@@ -27,7 +27,7 @@ EngineStatus device(const std::string& name, const std::vector<std::string>& tun
 }
 
 /// Handlers with two devices. They record the changes.
-struct Rig {
+struct RequestsRig {
   std::vector<EngineStatus> devices{device("a", {"alice", "bob"}), device("b", {"b"})};
   std::optional<Error> refusal;
   TunnelCommand command;
@@ -44,7 +44,7 @@ struct Rig {
 };
 
 TEST(AnswerRequest, ShowsAllOrOneTunnel) {
-  const Rig rig;
+  const RequestsRig rig;
   EXPECT_EQ(answer_request(request_line("show"), rig.handlers), report_json(rig.devices));
   const json one = json::parse(answer_request(request_line("show", "bob"), rig.handlers));
   ASSERT_EQ(one["devices"].size(), 1u);
@@ -53,13 +53,13 @@ TEST(AnswerRequest, ShowsAllOrOneTunnel) {
 }
 
 TEST(AnswerRequest, NamesTheDevices) {
-  const Rig rig;
+  const RequestsRig rig;
   EXPECT_THAT(read_names(answer_request(request_line("devices"), rig.handlers)),
               ElementsAre("a", "b"));
 }
 
 TEST(AnswerRequest, PassesATunnelCommandOn) {
-  Rig rig;
+  RequestsRig rig;
   const TunnelCommand command{"add", "a", "carol \"c\"", {"mode", "sit", "\xff\n"}};
   const auto done = read_done(answer_request(request_line(command), rig.handlers));
   ASSERT_TRUE(done);
@@ -72,7 +72,7 @@ TEST(AnswerRequest, PassesATunnelCommandOn) {
 }
 
 TEST(AnswerRequest, PassesARefusalOn) {
-  Rig rig;
+  RequestsRig rig;
   EXPECT_EQ(*read_done(answer_request(request_line("reload"), rig.handlers)), "1 tunnel added");
   rig.refusal = Error{.code = EPERM, .operation = "add", .object = "x", .advice = "not today"};
   for (const std::string& line : {request_line("reload"), request_line(TunnelCommand{})}) {
@@ -84,7 +84,7 @@ TEST(AnswerRequest, PassesARefusalOn) {
 }
 
 TEST(AnswerRequest, RefusesTheRest) {
-  const Rig rig;
+  const RequestsRig rig;
   for (const char* line : {"", "show", "{}", R"({"request":1})", R"({"request":"stop"})", "[[[[",
                            R"({"request":"tunnel","words":[1]})"}) {
     const json answer = json::parse(answer_request(line, rig.handlers));
@@ -101,7 +101,7 @@ TEST(ReadDone, SaysThatAnAnswerIsNone) {
 }
 
 TEST(Requests, FlowsOfADevice) {
-  Rig rig;
+  RequestsRig rig;
   std::string asked_device;
   std::size_t asked_limit = 0;
   rig.handlers.flows = [&](std::string_view device, std::size_t limit) {

@@ -41,8 +41,8 @@ local = "127.0.0.1"
 )";
 
 /// Options for two devices with fake engines, and a record of their calls and output.
-struct Rig {
-  Rig() {
+struct SupervisorRig {
+  SupervisorRig() {
     std::string pattern = testing::TempDir() + "culvert-XXXXXX";
     folder = ::mkdtemp(pattern.data());
     options.settings = *parse_config(kTwoDevices, "test");
@@ -55,7 +55,7 @@ struct Rig {
     options.print = [this](std::string_view text) { printed += text; };
     options.complain = [this](std::string_view text) { complained += text; };
   }
-  ~Rig() { std::filesystem::remove_all(folder); }
+  ~SupervisorRig() { std::filesystem::remove_all(folder); }
 
   /// Runs the devices. As soon as the control socket answers, it calls `meanwhile` on another
   /// thread, and sends the signal that `meanwhile` returns to this process (0: none).
@@ -90,11 +90,11 @@ struct Rig {
 };
 
 void ends_by(int signal) {
-  Rig rig;
+  SupervisorRig rig;
   const auto result = rig.run([&](const std::string& report) {
-    const auto json = nlohmann::json::parse(report);
-    EXPECT_EQ(json["devices"].size(), 2u);
-    EXPECT_EQ(json["devices"][1]["tunnels"][0]["mode"], "gre");
+    const auto shown = nlohmann::json::parse(report);
+    EXPECT_EQ(shown["devices"].size(), 2u);
+    EXPECT_EQ(shown["devices"][1]["tunnels"][0]["mode"], "gre");
     EXPECT_NE(::if_nametoindex("tun2"), 0u);
     return signal;
   });
@@ -118,7 +118,7 @@ TEST(Supervisor, EndsBySighup) {
 
 TEST(Supervisor, TakesASignalThatComesDuringStart) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     const auto open = rig.options.open_engine;
     rig.options.open_engine = [&](const Config& config) {
       ::raise(SIGTERM);
@@ -133,7 +133,7 @@ TEST(Supervisor, TakesASignalThatComesDuringStart) {
 
 TEST(Supervisor, UndoesTheFirstDeviceIfTheSecondFails) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     auto in_use = io::open_tun("tun2", 1);
     ASSERT_TRUE(in_use);
     const auto result = run_devices(rig.options);
@@ -148,7 +148,7 @@ TEST(Supervisor, UndoesTheFirstDeviceIfTheSecondFails) {
 
 TEST(Supervisor, EndsWithAnErrorWhenAnEngineFails) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     const auto result = rig.run([&](const std::string&) {
       rig.last->fail();
       return 0;
@@ -161,7 +161,7 @@ TEST(Supervisor, EndsWithAnErrorWhenAnEngineFails) {
 
 TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     std::atomic<int> refreshed = 0;
     const auto open = rig.options.open_engine;
     rig.options.open_engine = [&](const Config& config) {
@@ -194,7 +194,7 @@ Settings changed(const std::string& from, const std::string& to) {
   return *parse_config(text, "test");
 }
 
-nlohmann::json request(const Rig& rig, const std::string& line) {
+nlohmann::json request(const SupervisorRig& rig, const std::string& line) {
   const auto answer = send_request(rig.options.control_path, line);
   EXPECT_TRUE(answer) << answer.error().message();
   return answer ? nlohmann::json::parse(*answer) : nlohmann::json{};
@@ -202,7 +202,7 @@ nlohmann::json request(const Rig& rig, const std::string& line) {
 
 TEST(Supervisor, ReadsTheFileAgainWhenItIsAsked) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     std::optional<Settings> file;
     rig.options.load = [&]() -> Result<Settings> {
       if (file) return *file;
@@ -222,7 +222,7 @@ TEST(Supervisor, ReadsTheFileAgainWhenItIsAsked) {
 
 TEST(Supervisor, BringsDevicesUpAndDownWithTheFile) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     Settings file = *parse_config(kTwoDevices, "test");
     rig.options.load = [&]() -> Result<Settings> { return file; };
     const auto result = rig.run([&](const std::string&) {
@@ -245,7 +245,7 @@ TEST(Supervisor, BringsDevicesUpAndDownWithTheFile) {
 
 TEST(Supervisor, ChangesNothingIfTheKernelRefusesAPartOfTheFile) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     Settings file;
     rig.options.load = [&]() -> Result<Settings> { return file; };
     const auto result = rig.run([&](const std::string&) {
@@ -269,7 +269,7 @@ TEST(Supervisor, ChangesNothingIfTheKernelRefusesAPartOfTheFile) {
 
 TEST(Supervisor, ReadsTheFileAgainBySighup) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     std::atomic<int> loaded = 0;
     rig.options.load = [&]() -> Result<Settings> {
       if (++loaded == 2) return Unexpected{Error{0, "read", "test, line 9", "is wrong"}};
@@ -293,7 +293,7 @@ TEST(Supervisor, ReadsTheFileAgainBySighup) {
 
 TEST(Supervisor, ChangesATunnelThatRuns) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     const auto result = rig.run([&](const std::string&) {
       const auto set = [&](const std::string& words) {
         return request(rig, R"({"request":"tunnel","action":"set","device":"tun2","tunnel":"tun2",)"
@@ -324,7 +324,7 @@ TEST(Supervisor, SeesWhatHasChangedDuringStart) {
       const io::Inside there(wire.peer());
       io::ip("link set theirs arp off");  // nobody answers
     }
-    Rig rig;
+    SupervisorRig rig;
     FakeEngine* first = nullptr;
     const auto open = rig.options.open_engine;
     rig.options.open_engine = [&](const Config& config) {
@@ -349,7 +349,7 @@ TEST(Supervisor, SeesWhatHasChangedDuringStart) {
 
 TEST(Supervisor, RefusesASecondProcessBeforeItTouchesAnything) {
   in_namespace([] {
-    Rig rig;
+    SupervisorRig rig;
     const auto result = rig.run([&](const std::string&) {
       const auto second = run_devices(rig.options);
       EXPECT_EQ(second ? 0 : second.error().code, EADDRINUSE);
