@@ -21,16 +21,20 @@ if(CULVERT_SANITIZE)
     target_compile_options(culvert_build INTERFACE -Wno-tsan)
   endif()
 endif()
-if(CULVERT_FUZZ)
-  target_compile_options(culvert_build INTERFACE -fsanitize=fuzzer-no-link)
-endif()
 
-# -O3 for packets, -O2 and line tables for everything else; assertions stay. Other build types have their own flags.
-set(culvert_is_default_build $<CONFIG:RelWithDebInfo>)
+# The ordinary build: -O3 for packets, -O2 and line tables for everything else; assertions stay. Check, for sanitizers:
+# packets optimized a little, everything else not at all, which compiles in half the time. Other build types have their
+# own flags.
 add_library(culvert_packets INTERFACE)
-target_compile_options(culvert_packets INTERFACE $<${culvert_is_default_build}:-O3 -UNDEBUG>)
+target_compile_options(culvert_packets INTERFACE $<$<CONFIG:RelWithDebInfo>:-O3 -UNDEBUG> $<$<CONFIG:Check>:-O1 -g1>)
 add_library(culvert_rest INTERFACE)
-target_compile_options(culvert_rest INTERFACE $<${culvert_is_default_build}:-O2 -g1 -UNDEBUG>)
+target_compile_options(culvert_rest INTERFACE $<$<CONFIG:RelWithDebInfo>:-O2 -g1 -UNDEBUG> $<$<CONFIG:Check>:-O0 -g1>)
+
+# What a fuzzer is to find its way through, and quickly: the libraries.
+add_library(culvert_coverage INTERFACE)
+if(CULVERT_FUZZ)
+  target_compile_options(culvert_coverage INTERFACE -fsanitize=fuzzer-no-link $<$<CONFIG:Check>:-O1>)
+endif()
 
 # The libraries of the hot path hold both: code as ever, for tests and for embedders, and the form from which g++
 # optimizes them together with the program that links them.
@@ -86,6 +90,7 @@ function(culvert_library name)
     culvert_target(culvert_${name} culvert_rest)
   endif()
   target_include_directories(culvert_${name} PUBLIC $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/culvert>)
+  target_link_libraries(culvert_${name} PRIVATE $<BUILD_INTERFACE:culvert_coverage>)
   culvert_unity(culvert_${name} ALONE ${arg_ALONE})
 endfunction()
 

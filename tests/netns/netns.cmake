@@ -17,6 +17,9 @@ function(culvert_netns_test name variant)
 endfunction()
 
 file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/netns/*_test.py)
+if(NOT CULVERT_BENCH)
+  list(FILTER scripts EXCLUDE REGEX /bench[a-z_]*_test\\.py$)
+endif()
 foreach(script IN LISTS scripts)
   get_filename_component(name ${script} NAME)
   string(REGEX REPLACE "_test\\.py$" "" name ${name})
@@ -44,7 +47,9 @@ foreach(name IN ITEMS server_broker server_lan server_uplinks server_overlay ndp
 endforeach()
 
 # It sends by the clock, and what culvert must not lose overflows a queue beside other tests: see its first lines.
-set_property(TEST netns_bench_losses_auto PROPERTY RUN_SERIAL ON)
+if(CULVERT_BENCH)
+  set_property(TEST netns_bench_losses_auto PROPERTY RUN_SERIAL ON)
+endif()
 
 # What takes longest begins first, so that the end does not wait for one of them: about the seconds of each, alone.
 foreach(entry IN ITEMS bench=50 linux_kernel=35 send=30 culvert_to_culvert=30 workers=20 coalesced=20 pmtu=20
