@@ -39,7 +39,7 @@ Config end_of_tunnel(const char* device, const char* local, const char* remote,
 class DeviceSocket {
  public:
   explicit DeviceSocket(const std::string& device)
-      : socket_(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IPV6))) {
+      : socket_(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     address_.sll_family = AF_PACKET;
     address_.sll_protocol = htons(ETH_P_IPV6);
     address_.sll_ifindex = static_cast<int>(::if_nametoindex(device.c_str()));

@@ -172,7 +172,7 @@ class SecondWay {
     set_up("second");
     for (const char* neighbor : {"203.0.113.2", "192.0.2.2"})
       ip("neigh replace " + std::string{neighbor} + " lladdr 02:00:00:00:00:03 dev second");
-    receiver_ = open_test_socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
+    receiver_ = open_test_socket(AF_PACKET, SOCK_DGRAM, 0);
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
     address.sll_protocol = htons(ETH_P_IP);

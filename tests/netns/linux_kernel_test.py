@@ -16,7 +16,7 @@ from support.culvert import IO, SEND, Culvert
 from support.net import Namespace, veth
 from support.rig import ENCAPSULATIONS, mirrored
 from support.uml import Uml
-from support.world import expect, expect_equal, parametrize, run_all, wait_until
+from support.world import Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 NEAR, FAR = "198.51.100.1", "198.51.100.2"
 BYTES = 16 << 20
@@ -41,10 +41,20 @@ def link_local(place):
     return found[0]
 
 
-@parametrize(ENCAPSULATIONS)
-def pings_and_tcp(words, overhead):
+@scenario(limit=600)
+def pings_and_tcp():
+    """All encapsulations, one after the other, with a kernel that is booted once."""
     near = Namespace("near")
     far = Uml(near, NEAR, FAR)
+    for label, words, overhead in ENCAPSULATIONS:
+        try:
+            pings_and_tcp_through(near, far, words, overhead)
+        except Exception as error:
+            raise Failure(f"with {label}: {error}") from error
+        far.ip("tunnel del tun")
+
+
+def pings_and_tcp_through(near, far, words, overhead):
     mtu = 1500 - overhead
     far_device(far, words, mtu)
     culvert = Culvert(near, f"tun {words} remote {FAR} local {NEAR} ttl 64 {inner_addresses(words)}")
