@@ -102,7 +102,7 @@ class PacketIoRig : public NamespaceTest, public ::testing::WithParamInterface<K
 
   /// Runs rounds until `count` packets of a source have arrived, or `limit` is over.
   std::vector<Received> gather(Source source, std::size_t count,
-                               std::chrono::milliseconds limit = std::chrono::seconds{1}) {
+                               std::chrono::milliseconds limit = std::chrono::seconds{10}) {
     std::vector<Received> packets;
     const auto deadline = std::chrono::steady_clock::now() + limit;
     while (packets.size() < count && std::chrono::steady_clock::now() < deadline) {
