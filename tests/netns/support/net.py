@@ -1,17 +1,22 @@
 """Namespaces, the interfaces between them, and the processes in them."""
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
 import select
 import shlex
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import traceback
 
 from .world import CLONE_NEWNET, WORK, Failure, system_call, wait_until
+
+SIOCGIFMTU = 0x8921
 
 _serial = itertools.count(1)
 
@@ -148,18 +153,28 @@ class Namespace:
         """`ip` in this namespace, without a process of its own in the log."""
         return _ip(["-n", self.name, *shlex.split(words)], check)
 
+    def ip_batch(self, *lines):
+        """Several commands by one `ip`: on a virtual machine to start it costs more than what it does."""
+        _ip(["-n", self.name, "-batch", "-"], text="".join(f"{line}\n" for line in lines))
+
     def ip_json(self, words):
         text = self.ip(f"-j {words}").stdout.strip()
         return json.loads(text) if text else []
 
     def link_exists(self, name):
-        return self.ip(f"link show dev {name}", check=False).returncode == 0
+        with self.entered():
+            try:
+                return socket.if_nametoindex(name) != 0
+            except OSError:
+                return False
 
     def is_up(self, name):
         return self.ip_json(f"link show dev {name}")[0]["operstate"] == "UP"
 
     def mtu(self, name):
-        return self.ip_json(f"link show dev {name}")[0]["mtu"]
+        with self.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            answer = fcntl.ioctl(control, SIOCGIFMTU, struct.pack("16si12x", name.encode(), 0))
+        return struct.unpack("16si12x", answer)[1]
 
     def sysctl(self, name, value):
         with self.entered(), open(f"/proc/sys/{name.replace('.', '/')}", "w") as file:
@@ -208,15 +223,14 @@ def veth(left, right, left_address=None, right_address=None, left_name=None, rig
     _ip(["link", "add", left_name, "mtu", str(mtu), "netns", left.name, "type", "veth",
          "peer", "name", right_name, "mtu", str(mtu), "netns", right.name])
     for namespace, name, address in ((left, left_name, left_address), (right, right_name, right_address)):
-        for one in [address] if isinstance(address, str) else address or []:
-            namespace.ip(f"addr add {one} dev {name}")
-        namespace.ip(f"link set {name} up")
+        addresses = [address] if isinstance(address, str) else address or []
+        namespace.ip_batch(*(f"addr add {one} dev {name}" for one in addresses), f"link set {name} up")
     wait_until(lambda: left.is_up(left_name) and right.is_up(right_name), "the veth pair to come up", 20, 0.01)
     return left_name, right_name
 
 
-def _ip(words, check=True):
-    result = subprocess.run(["ip", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def _ip(words, check=True, text=""):
+    result = subprocess.run(["ip", *words], capture_output=True, text=True, input=text)
     if check and result.returncode != 0:
         raise Failure(f"ip {shlex.join(words)}: {result.stderr.strip()}")
     return result
