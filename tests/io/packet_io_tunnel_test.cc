@@ -121,8 +121,9 @@ TEST_P(PacketIoTunnel, ReceivesOnlyTheProtocolsAskedFor) {
     for (const std::uint8_t protocol : std::initializer_list<std::uint8_t>{50, 41, 17, 4, 41}) {
       send_to(sender, "192.0.2.1", outer(numbered(protocol), protocol));
     }
-    const auto packets = gather(Source::tunnel, 3);
+    const auto packets = gather(Source::tunnel, 2);
     ASSERT_EQ(packets.size(), 2U);
+    EXPECT_TRUE(stays_empty(Source::tunnel));
     EXPECT_EQ(number_of(std::span{packets[0].bytes}.subspan(proto::kIpv4HeaderBytes)), 41);
     EXPECT_EQ(number_of(std::span{packets[1].bytes}.subspan(proto::kIpv4HeaderBytes)), 41);
   }
@@ -226,8 +227,9 @@ TEST_P(PacketIoTunnel, ReceivesIcmpErrorsAboutTunnels) {
   send_to(sender, "192.0.2.1", from_peer / icmpv4(5, 1) / quoted(41));   // a redirect
   send_to(sender, "192.0.2.1", too_big);
   send_to(sender, "192.0.2.1", exceeded);
-  const auto packets = gather(Source::icmp, 3);
+  const auto packets = gather(Source::icmp, 2);
   ASSERT_EQ(packets.size(), 2U);
+  EXPECT_TRUE(stays_empty(Source::icmp));
   EXPECT_THAT(std::span{packets[0].bytes}.subspan(proto::kIpv4HeaderBytes),
               test::SameBytes(std::span{too_big}.subspan(proto::kIpv4HeaderBytes)));
   EXPECT_THAT(std::span{packets[1].bytes}.subspan(proto::kIpv4HeaderBytes),
