@@ -10,7 +10,7 @@ from support import traffic
 from support.rig import ENCAPSULATIONS, HOST_ROUTES, HOST_ROUTES_6, Pair
 from support.world import expect, expect_equal, parametrize, run_all
 
-TCP_BYTES = 24 << 20
+TCP_BYTES = 8 << 20
 FORWARDING = [form for form in ENCAPSULATIONS if form[0] in ("sit", "gre", "gre key csum seq")]
 
 

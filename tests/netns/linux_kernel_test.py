@@ -19,7 +19,7 @@ from support.uml import Uml
 from support.world import Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 NEAR, FAR = "198.51.100.1", "198.51.100.2"
-BYTES = 16 << 20
+BYTES = 4 << 20
 
 
 def far_device(far, words, mtu, near=NEAR, extra=""):
