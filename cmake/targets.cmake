@@ -30,7 +30,7 @@ target_compile_options(culvert_packets INTERFACE $<$<CONFIG:RelWithDebInfo>:-O3 
 add_library(culvert_rest INTERFACE)
 target_compile_options(culvert_rest INTERFACE $<$<CONFIG:RelWithDebInfo>:-O2 -g1 -UNDEBUG> $<$<CONFIG:Check>:-O0 -g1>)
 
-# What a fuzzer is to find its way through, and quickly: the libraries.
+# What a fuzzer is to find its way through, and quickly: the libraries, and what is inline in its own source.
 add_library(culvert_coverage INTERFACE)
 if(CULVERT_FUZZ)
   target_compile_options(culvert_coverage INTERFACE -fsanitize=fuzzer-no-link $<$<CONFIG:Check>:-O1>)

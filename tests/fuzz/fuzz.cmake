@@ -10,7 +10,7 @@
 set(CULVERT_FUZZ_RUNS 200000 CACHE STRING "Inputs that each fuzz test tries")
 set(culvert_divisor_config 4)  # of the number of inputs, for units that take long for each
 set(culvert_divisor_ndppd 4)
-set(culvert_divisor_gro 40)
+set(culvert_divisor_gro 20)
 
 # Adds the fuzz target of one unit; ARGN: the libraries it needs.
 function(culvert_fuzz unit)
@@ -19,7 +19,7 @@ function(culvert_fuzz unit)
   if(CULVERT_FUZZ)
     set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${unit})  # new inputs and findings
     file(MAKE_DIRECTORY ${found})
-    target_compile_options(${unit}_fuzz PRIVATE $<$<CONFIG:Check>:-O1>)
+    target_link_libraries(${unit}_fuzz PRIVATE culvert_coverage)  # of the parsers that are inline
     target_link_options(${unit}_fuzz PRIVATE -fsanitize=fuzzer)
     set(runs ${CULVERT_FUZZ_RUNS})
     if(DEFINED culvert_divisor_${unit})
