@@ -94,6 +94,18 @@ Result<void> set_up(const std::string& device, std::uint16_t mtu_bytes,
   return added ? netlink->set_up(index) : added;
 }
 
+ifreq request_for(const std::string& device) {
+  ifreq request{};
+  device.copy(request.ifr_name, IFNAMSIZ - 1);
+  return request;
+}
+
+/// An ioctl about a device of the calling thread's namespace (netdevice(7)). False: see errno.
+bool call(unsigned long operation, ifreq& request) {
+  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  return ::ioctl(socket.get(), operation, &request) == 0;
+}
+
 }  // namespace
 
 Result<void> add_veth(const std::string& name, const Namespace& a, const Namespace& b) {
@@ -133,29 +145,22 @@ Result<void> bring_up(const std::string& device, std::uint16_t mtu_bytes) {
 }
 
 bool is_up(const std::string& device) {
-  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  ifreq request{};
-  device.copy(request.ifr_name, IFNAMSIZ - 1);
-  return ::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
+  ifreq request = request_for(device);
+  return call(SIOCGIFFLAGS, request) && (request.ifr_flags & IFF_UP) != 0;
 }
 
 Result<void> bring_down(const std::string& device) {
-  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  ifreq request{};
-  device.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) {
+  ifreq request = request_for(device);
+  if (call(SIOCGIFFLAGS, request)) {
     request.ifr_flags = static_cast<short>(request.ifr_flags & ~IFF_UP);
-    if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0) return {};
+    if (call(SIOCSIFFLAGS, request)) return {};
   }
   return fail(errno, "take down", device);
 }
 
 Result<io::EthernetAddress> link_address(const std::string& device) {
-  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  ifreq request{};
-  device.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (::ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0)
-    return fail(errno, "read the address of", device);
+  ifreq request = request_for(device);
+  if (!call(SIOCGIFHWADDR, request)) return fail(errno, "read the address of", device);
   io::EthernetAddress address;
   std::memcpy(address.bytes.data(), request.ifr_hwaddr.sa_data, address.bytes.size());
   return address;
