@@ -10,6 +10,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "tests/tools/culvert/config/refused_file.h"
 #include "tools/culvert/config/command_line.h"
 #include "tools/culvert/config/option_table.h"
 
@@ -32,8 +33,6 @@ std::string two(const std::string& first_keys, const std::string& second_keys,
          second_keys + "\n";
 }
 
-Result<Settings> parse(const std::string& toml) { return parse_config(toml, "culvert.toml"); }
-
 void expect_same(const host::DeviceSettings& a, const host::DeviceSettings& b) {
   EXPECT_EQ(a.config.device, b.config.device);
   EXPECT_EQ(a.config.mtu, b.config.mtu);
@@ -52,7 +51,7 @@ void expect_same(const host::DeviceSettings& a, const host::DeviceSettings& b) {
 }
 
 TEST(ConfigFile, TakesTheFileOfABroker) {
-  const auto settings = parse(R"(
+  const auto settings = parse_file(R"(
 [device.he-ipv6]
 address = ["2001:db8:1::2/64"]
 route   = ["::/0"]
@@ -113,7 +112,7 @@ TEST(ConfigFile, SaysWhatTheCommandLineSays) {
       {"", kGre + "icsum = true\nocsum = false\niseq = true\noseq = false", "icsum iseq"},
   };
   for (const Same& same : kSame) {
-    const auto settings = parse(device(same.device_keys, same.tunnel_keys));
+    const auto settings = parse_file(device(same.device_keys, same.tunnel_keys));
     ASSERT_TRUE(settings) << same.words << ": " << settings.error().message();
     const bool is_gre = same.tunnel_keys.starts_with(kGre);
     std::istringstream words{
@@ -129,7 +128,7 @@ TEST(ConfigFile, TakesEveryWordOfTheTable) {
   for (const Option& word : options()) {
     const std::string line = std::string{word.name} + " = [[1]]";  // the wrong type for all of them
     const bool is_device = word.scope == Option::Scope::device;
-    const auto settings = parse(is_device ? device(line, kSit) : device("", line));
+    const auto settings = parse_file(is_device ? device(line, kSit) : device("", line));
     ASSERT_FALSE(settings) << word.name;
     EXPECT_THAT(settings.error().object, HasSubstr("key '" + std::string{word.name} + "'"));
     EXPECT_THAT(settings.error().advice, testing::Not(HasSubstr("unknown"))) << word.name;
@@ -137,8 +136,8 @@ TEST(ConfigFile, TakesEveryWordOfTheTable) {
 }
 
 TEST(ConfigFile, TakesSeveralDevices) {
-  const auto settings =
-      parse(device("", kSit) + "[device.b]\n[[device.b.tunnel]]\nmode='gre'\nremote='192.0.2.3'\n");
+  const auto settings = parse_file(
+      device("", kSit) + "[device.b]\n[[device.b.tunnel]]\nmode='gre'\nremote='192.0.2.3'\n");
   ASSERT_TRUE(settings) << settings.error().message();
   ASSERT_EQ(settings->devices.size(), 2u);
   EXPECT_EQ(settings->devices.at(0).config.device, "a");
@@ -147,23 +146,9 @@ TEST(ConfigFile, TakesSeveralDevices) {
   EXPECT_EQ(encapsulation_name(settings->devices.at(1).config.tunnels.at(0).mode), "gre");
 }
 
-struct RefusedFile {
-  std::string toml;
-  std::string place;   ///< after the name of the file
-  std::string advice;  ///< a part of its text
-};
-
 class ConfigFileRefuses : public testing::TestWithParam<RefusedFile> {};
 
-TEST_P(ConfigFileRefuses, WithLineKeyValueAndAdvice) {
-  const auto& [toml, place, advice] = GetParam();
-  const auto settings = parse(toml);
-  ASSERT_FALSE(settings) << toml;
-  EXPECT_EQ(settings.error().code, 0);
-  EXPECT_EQ(settings.error().operation, "read");
-  EXPECT_EQ(settings.error().object, "culvert.toml" + place) << toml;
-  EXPECT_THAT(settings.error().advice, HasSubstr(advice));
-}
+TEST_P(ConfigFileRefuses, WithLineKeyValueAndAdvice) { expect_refused(GetParam()); }
 
 // Lines: [device.a] is 1, its keys 2, [[device.a.tunnel]] 3, mode 4, remote 5, the next key 6.
 const RefusedFile kRefusedFiles[] = {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tools/culvert/config/config_file.h"
+#include "tests/tools/culvert/config/refused_file.h"
 
 namespace culvert::program {
 namespace {
@@ -14,8 +14,6 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 proto::Ipv6Prefix prefix(std::string_view text) { return *proto::Ipv6Prefix::from_text(text); }
-
-Result<Settings> parse_ndp(const std::string& toml) { return parse_config(toml, "culvert.toml"); }
 
 void expect_same(const NdpConfig& a, const NdpConfig& b) {
   EXPECT_EQ(a.interface, b.interface);
@@ -32,7 +30,7 @@ void expect_same(const NdpConfig& a, const NdpConfig& b) {
 }
 
 TEST(NdpWords, AreAsByDefaultButForTheRule) {
-  const auto settings = parse_ndp(R"(
+  const auto settings = parse_file(R"(
 [ndp.eth0]
 router = true
 [[ndp.eth0.rule]]
@@ -73,7 +71,7 @@ NdpConfig everything() {
 }
 
 TEST(NdpWords, SetEveryMember) {
-  const auto settings = parse_ndp(R"(
+  const auto settings = parse_file(R"(
 [ndp."eth0.100"]
 router = false
 except = ["2001:db8:4::/48", "2001:db8:5::/48"]
@@ -100,7 +98,7 @@ answer = "auto"
 }
 
 TEST(NdpWords, ComeBackFromTheirToml) {
-  const auto settings = parse_ndp(ndp_toml(everything()));
+  const auto settings = parse_file(ndp_toml(everything()));
   ASSERT_TRUE(settings) << settings.error().message() << ndp_toml(everything());
   expect_same(settings->ndp.at(0), everything());
 }
@@ -108,18 +106,12 @@ TEST(NdpWords, ComeBackFromTheirToml) {
 TEST(NdpWords, OfTwoInterfacesStandSideBySide) {
   NdpConfig other = everything();
   other.interface = "lan\"1\\";  // Linux takes such names
-  const auto settings = parse_ndp(ndp_toml(everything()) + ndp_toml(other));
+  const auto settings = parse_file(ndp_toml(everything()) + ndp_toml(other));
   ASSERT_TRUE(settings) << settings.error().message();
   ASSERT_EQ(settings->ndp.size(), 2u);
   expect_same(settings->ndp.at(0), everything());
   expect_same(settings->ndp.at(1), other);
 }
-
-struct RefusedNdp {
-  std::string toml;
-  std::string place;  ///< after the name of the file
-  std::string advice;
-};
 
 /// [ndp.a] is line 1, `keys` begin at line 2.
 std::string section(const std::string& keys) { return "[ndp.a]\n" + keys + "\n"; }
@@ -129,7 +121,7 @@ std::string rule(const std::string& keys) {
 }
 const std::string kRule = "[[ndp.a.rule]]\nprefix = '2001:db8::/32'\n";
 
-const RefusedNdp kRefusedNdp[] = {
+const RefusedFile kRefusedNdp[] = {
     {"[ndp]", ", line 1", "add a section [ndp.NAME]"},
     {"ndp = 1", ", line 1", "add a section [ndp.NAME]"},
     {"[ndp]\na = 1", ", line 2, key 'a'", "must be a section: [ndp.IFACE]"},
@@ -183,16 +175,9 @@ const RefusedNdp kRefusedNdp[] = {
      ", line 5, key 'a'", "is a tunnel device"},
 };
 
-class NdpWordsRefuse : public testing::TestWithParam<RefusedNdp> {};
+class NdpWordsRefuse : public testing::TestWithParam<RefusedFile> {};
 
-TEST_P(NdpWordsRefuse, WithLineKeyValueAndAdvice) {
-  const auto& [toml, place, advice] = GetParam();
-  const auto settings = parse_ndp(toml);
-  ASSERT_FALSE(settings) << toml;
-  EXPECT_EQ(settings.error().code, 0);
-  EXPECT_EQ(settings.error().object, "culvert.toml" + place) << toml;
-  EXPECT_THAT(settings.error().advice, HasSubstr(advice)) << toml;
-}
+TEST_P(NdpWordsRefuse, WithLineKeyValueAndAdvice) { expect_refused(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(Files, NdpWordsRefuse, testing::ValuesIn(kRefusedNdp));
 
