@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <iterator>
+#include <thread>
+#include <utility>
 
 namespace culvert::host {
 namespace {
@@ -117,7 +120,11 @@ Result<void> AddressSync::set_addresses(const DeviceState& wanted) {
   const auto add = [&](const auto& address) {
     return netlink_.add_address(device_index_, address);
   };
-  if (auto done = synchronize(applied_.addresses6, wanted.addresses6, remove, add); !done)
+  const auto add_awaited = [&](const Ipv6Prefix& address) {
+    awaited_.push_back(address.address);
+    return add(address);
+  };
+  if (auto done = synchronize(applied_.addresses6, wanted.addresses6, remove, add_awaited); !done)
     return done;
   // When an IPv4 address is removed, the kernel may remove the others of its subnet too
   // (promote_secondaries). So the remaining ones are added again.
@@ -140,6 +147,19 @@ Result<void> AddressSync::set_routes(const DeviceState& wanted) {
   const auto add = [&](const auto& route) { return netlink_.add_route(device_index_, route); };
   if (auto done = synchronize(applied_.routes6, wanted.routes6, remove, add); !done) return done;
   return synchronize(applied_.routes4, wanted.routes4, remove, add);
+}
+
+void AddressSync::wait_for_addresses() {
+  constexpr auto kLimit = std::chrono::seconds{1};
+  constexpr auto kInterval = std::chrono::milliseconds{1};
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  for (const proto::Ipv6Address& address : std::exchange(awaited_, {})) {
+    while (std::chrono::steady_clock::now() < deadline) {
+      const auto is_local = netlink_.is_local(device_index_, address);
+      if (!is_local || *is_local) break;
+      std::this_thread::sleep_for(kInterval);
+    }
+  }
 }
 
 }  // namespace culvert::host

@@ -41,11 +41,15 @@ class AddressSync {
   [[nodiscard]] Result<void> set_addresses(const DeviceState& wanted);
   /// Does the same for routes. The device must be up.
   [[nodiscard]] Result<void> set_routes(const DeviceState& wanted);
+  /// Blocks until the kernel accepts packets to the IPv6 addresses that were added since the last
+  /// call, up to a second. The device must be up.
+  void wait_for_addresses();
 
  private:
   netlink::Netlink& netlink_;
   unsigned device_index_;
-  DeviceState applied_;  ///< the kernel has these by our calls
+  DeviceState applied_;                      ///< the kernel has these by our calls
+  std::vector<proto::Ipv6Address> awaited_;  ///< of wait_for_addresses()
 };
 
 }  // namespace culvert::host

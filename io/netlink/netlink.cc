@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <functional>
+#include <type_traits>
 #include <utility>
 
 #include "io/netlink/netlink_request.h"
@@ -46,11 +47,12 @@ Result<void> change_link(nl_sock* socket, unsigned index, rtnl_link* changes, st
 
 /// Requests the route to one address and calls `found` with it. `device_index` 0: by any interface.
 /// Returns 0 or an errno; ENETUNREACH and the like mean that there is no route.
-int request_route(nl_sock* socket, proto::Ipv4Address address, unsigned device_index,
-                  unsigned flags, const std::function<void(rtnl_route*)>& found) {
+template <class Address>
+int request_route(nl_sock* socket, const Address& address, unsigned device_index, unsigned flags,
+                  const std::function<void(rtnl_route*)>& found) {
   rtmsg header{};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = 32;
+  header.rtm_family = std::is_same_v<Address, proto::Ipv6Address> ? AF_INET6 : AF_INET;
+  header.rtm_dst_len = sizeof address.bytes * 8;
   header.rtm_flags = flags;
   const Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
   nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
@@ -62,6 +64,20 @@ int request_route(nl_sock* socket, proto::Ipv4Address address, unsigned device_i
     const Route route{raw};
     found(raw);
   });
+}
+
+/// Errors by which the kernel says that there is no route, or none that packets may take.
+bool is_no_route(int code) {
+  switch (code) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EACCES:  // a prohibit route
+    case EINVAL:  // a blackhole route, or an address to which no packet can be sent
+    case ENODEV:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -131,18 +147,19 @@ Result<std::optional<RouteFound>> Netlink::route_to(proto::Ipv4Address address,
     };
     code = request_route(socket_.get(), address, device_index, RTM_F_FIB_MATCH, read_match);
   }
-  switch (code) {
-    case 0:
-      return std::optional{found};
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-    case EACCES:  // a prohibit route
-    case EINVAL:  // a blackhole route, or an address to which no packet can be sent
-    case ENODEV:
-      return std::optional<RouteFound>{};
-    default:
-      return fail(code, "look up route to", address.to_text());
-  }
+  if (code == 0) return std::optional{found};
+  if (is_no_route(code)) return std::optional<RouteFound>{};
+  return fail(code, "look up route to", address.to_text());
+}
+
+Result<bool> Netlink::is_local(unsigned device_index, const proto::Ipv6Address& address) {
+  bool is_local = false;
+  const int code = request_route(socket_.get(), address, device_index, 0, [&](rtnl_route* route) {
+    is_local = rtnl_route_get_type(route) == RTN_LOCAL;
+  });
+  if (code == 0) return is_local;
+  if (is_no_route(code)) return false;
+  return fail(code, "look up route to", address.to_text());
 }
 
 Result<NetlinkWatch> NetlinkWatch::open() {

@@ -49,6 +49,11 @@ class Netlink {
   [[nodiscard]] Result<void> add_address(unsigned device_index, const proto::Ipv6Prefix& address);
   [[nodiscard]] Result<void> add_address(unsigned device_index, const proto::Ipv4Prefix& address);
 
+  /// True: packets to this address that arrive by the device are for this host. The kernel makes an
+  /// IPv6 address so a little after add_address() has returned, in a thread of its own, and only
+  /// while the device is up.
+  [[nodiscard]] Result<bool> is_local(unsigned device_index, const proto::Ipv6Address& address);
+
   /// Removes an address. A missing address or device is not an error, here and in remove_route().
   [[nodiscard]] Result<void> remove_address(unsigned device_index,
                                             const proto::Ipv6Prefix& address);

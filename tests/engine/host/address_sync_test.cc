@@ -173,6 +173,26 @@ TEST(AddressSync, AddsAndRemovesWhatDiffers) {
   });
 }
 
+/// The kernel adds the route of an address to the table `local` in another thread. Before that it
+/// drops packets to the address. Without the wait about every third address is not there yet.
+TEST(AddressSync, WaitsUntilAddressesAreLocal) {
+  in_namespace([] {
+    Rig rig;
+    DeviceState wanted;
+    for (int i = 0; i < 100; ++i) {
+      wanted.addresses6 = {v6(("2001:db8::" + std::to_string(i + 1) + "/64").c_str())};
+      ASSERT_TRUE(rig.keeper.set_addresses(wanted));
+      rig.keeper.wait_for_addresses();
+      const auto is_local = rig.netlink->is_local(rig.tun->index, wanted.addresses6[0].address);
+      ASSERT_TRUE(is_local);
+      EXPECT_TRUE(*is_local) << i;
+    }
+    const auto is_local = rig.netlink->is_local(rig.tun->index, v6("2001:db8:5::/48").address);
+    ASSERT_TRUE(is_local);
+    EXPECT_FALSE(*is_local);
+  });
+}
+
 TEST(AddressSync, GoesBackAfterAnError) {
   in_namespace([] {
     Rig rig;

@@ -88,6 +88,7 @@ Result<void> ManagedDevice::configure() {
   if (auto done = engine_->start(); !done) return done;
   if (auto done = netlink_.set_up(index); !done) return done;
   if (auto done = state_.set_routes(wanted); !done) return done;
+  state_.wait_for_addresses();
   choose_next_hops();
   return {};
 }
@@ -148,6 +149,7 @@ Result<void> ManagedDevice::apply_to_kernel() {
   const host::DeviceState wanted = wanted_state(status);
   if (auto done = state_.set_addresses(wanted); !done) return done;
   if (auto done = state_.set_routes(wanted); !done) return done;
+  state_.wait_for_addresses();
   host::NextHopFinder finder{netlink_};
   for (std::size_t i = 0; i < tunnels_.size(); ++i) {
     if (!tunnels_[i].is_chosen) choose_next_hop(i, finder);
