@@ -51,11 +51,11 @@ class DeviceSocket {
                                reinterpret_cast<const sockaddr*>(&address_), sizeof address_);
     EXPECT_EQ(sent, static_cast<ssize_t>(packet.size())) << std::strerror(errno);
   }
-  /// The next packet received on the device; empty after one second without a packet.
+  /// The next packet received on the device; empty after ten seconds without a packet.
   Bytes receive() {
     for (;;) {
       pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-      if (::poll(&readable, 1, 1000) <= 0) return {};
+      if (::poll(&readable, 1, 10'000) <= 0) return {};
       Bytes bytes(70'000);
       sockaddr_ll from{};
       socklen_t size = sizeof from;
