@@ -206,13 +206,9 @@ Result<void> EngineImplementation::check_change(const Config& config) const {
   if (config.flows != config_.flows) return refuse("flows");
   if (config.receive != config_.receive) return refuse("receive");
   if (config.send != config_.send) return refuse("send");
-  const auto& received = opened_.protocols;
   for (const TunnelConfig& tunnel : config.tunnels) {
-    const auto protocol = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
-      return std::uint8_t{encapsulation.kIpProtocol};
-    });
     const std::string name = tunnel.name + ", ";
-    if (std::find(received.begin(), received.end(), protocol) == received.end())
+    if (!receives(opened_.demux, tunnel))
       return refuse(name + "mode " + std::string{encapsulation_name(tunnel.mode)},
                     "the device does not receive this mode's IP protocol: restart it");
     if (workers_.size() > 1 && wants_order_across_workers(tunnel))
@@ -330,7 +326,8 @@ void EngineImplementation::stop_workers() {
 std::string EngineImplementation::send_reason_of(const Tunnel& tunnel) const {
   if (!selection_.send_reason.empty()) return selection_.send_reason;
   const bool has_reason = tunnel.index < send_reasons_.size() && send_reasons_[tunnel.index];
-  const bool is_cut_there = tunnel.path->next_hop.load().kernel_gso && tunnel.has_constant_header;
+  const bool is_cut_there =
+      tunnel.path->next_hop.load().kernel_gso && tunnel.gso != proto::KernelGso::none;
   std::string reason = has_reason ? *send_reasons_[tunnel.index] : kNoNextHop;
   if (is_cut_there) reason += ", super-packets cut there";
   return reason;

@@ -17,6 +17,7 @@
 #include "io/packet.h"
 #include "io/result.h"
 #include "proto/address.h"
+#include "proto/encapsulation.h"
 
 namespace culvert::io {
 
@@ -39,10 +40,11 @@ struct Datagram {
   /// Without a next hop: the interface to leave by, along the route that the outer source has there
   /// (policy routing included). 0: the interface of the kernel's route.
   std::uint32_t interface_index = 0;
-  /// For a super-packet: its offload, with positions from the outer header on, and the bytes in
-  /// front of the inner header.
+  /// For a super-packet: its offload, with positions from the outer header on, the bytes in front
+  /// of the inner header, and how the kernel segments behind them.
   Offload offload{};
   std::uint16_t encapsulation_bytes = 0;
+  proto::KernelGso gso = proto::KernelGso::none;
 };
 
 /// An inner packet or super-packet to write to TUN: its headers (`head`) and its payload slices.

@@ -19,8 +19,8 @@ namespace {
 /// BypassProgram. Offsets count from the network header (SKF_NET_OFF), since link-layer headers
 /// have different lengths.
 std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) {
-  const auto count = static_cast<unsigned>(protocols.size());
-  const auto to_drop = static_cast<std::uint8_t>(count + 1);
+  // The instructions behind this one, up to the one that drops the packet.
+  const auto to_drop = static_cast<std::uint8_t>(protocols.size() + 1);
   std::vector<sock_filter> program{
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 2, 0),
@@ -28,12 +28,7 @@ std::vector<sock_filter> filter_for(const std::vector<std::uint8_t>& protocols) 
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kBypassMark, 0, to_drop),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
                static_cast<unsigned>(SKF_NET_OFF) + unsigned{proto::kIpv4ProtocolOffset})};
-  for (unsigned i = 0; i < count; ++i) {
-    const auto to_accept = static_cast<std::uint8_t>(count - i);
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, protocols[i], to_accept, 0));
-  }
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff));
+  accept_values(program, protocols);
   return program;
 }
 

@@ -4,8 +4,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
+#include <vector>
 
 #include "io/socket_options.h"
 #include "proto/ipv4.h"
@@ -50,7 +50,7 @@ Result<Fd> open_raw_guard_socket(std::uint8_t protocol) {
   return open_filtered_socket(AF_INET, protocol, raw_name(protocol));
 }
 
-Result<Fd> open_icmp_socket() {
+Result<Fd> open_icmp_socket(std::span<const std::uint8_t> protocols) {
   const SocketName name{"raw socket", "for ICMP errors"};
   auto socket = open_filtered_socket(AF_INET, IPPROTO_ICMP, name);
   if (!socket) return socket;
@@ -60,15 +60,11 @@ Result<Fd> open_icmp_socket() {
     return name.fail(errno, "set ICMP_FILTER of");
   // X = length of the IPv4 header. Behind it an ICMP header of 8 bytes, then the quoted header.
   constexpr unsigned kIcmpHeaderBytes = 8;
-  constexpr std::array kQuotesTunnelPacket{
-      sock_filter BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-      sock_filter BPF_STMT(BPF_LD | BPF_B | BPF_IND, kIcmpHeaderBytes + proto::kIpv4ProtocolOffset),
-      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, proto::kProtocolIpv6, 2, 0),
-      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, proto::kProtocolGre, 1, 0),
-      sock_filter BPF_STMT(BPF_RET | BPF_K, 0),
-      sock_filter BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff),
-  };
-  if (auto filtered = set_filter(*socket, kQuotesTunnelPacket, name); !filtered)
+  std::vector<sock_filter> quotes_protocol{
+      BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_IND, kIcmpHeaderBytes + proto::kIpv4ProtocolOffset)};
+  accept_values(quotes_protocol, protocols);
+  if (auto filtered = set_filter(*socket, quotes_protocol, name); !filtered)
     return Unexpected{filtered.error()};
   return socket;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "io/fd.h"
@@ -26,8 +27,8 @@ namespace culvert::io {
 /// nor when the buffer of the receiving raw socket is full.
 [[nodiscard]] Result<Fd> open_raw_guard_socket(std::uint8_t protocol);
 
-/// Opens a socket that receives only ICMPv4 errors (types 3, 11, 12) which quote a packet of
-/// protocol 41 or 47 (ICMP_FILTER and a classic BPF filter).
-[[nodiscard]] Result<Fd> open_icmp_socket();
+/// Opens a socket that receives only ICMPv4 errors (types 3, 11, 12) which quote a packet of one of
+/// these IP protocols (ICMP_FILTER and a classic BPF filter).
+[[nodiscard]] Result<Fd> open_icmp_socket(std::span<const std::uint8_t> protocols);
 
 }  // namespace culvert::io

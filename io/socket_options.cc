@@ -62,6 +62,15 @@ Result<void> set_filter(const Fd& socket, std::span<const sock_filter> program,
   return name.fail(errno, "remove the filter of");
 }
 
+void accept_values(std::vector<sock_filter>& program, std::span<const std::uint8_t> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto to_accept = static_cast<std::uint8_t>(values.size() - i);
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, values[i], to_accept, 0));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff));
+}
+
 Result<void> set_option(const Fd& socket, int level, int option, int value, const std::string& verb,
                         const SocketName& name) {
   if (::setsockopt(socket.get(), level, option, &value, sizeof value) == 0) return {};

@@ -4,8 +4,10 @@
 
 #include <linux/filter.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "io/fd.h"
 #include "io/result.h"
@@ -25,6 +27,10 @@ struct SocketName {
 /// Opens a non-blocking, close-on-exec SOCK_RAW socket whose filter drops all packets until
 /// set_filter() is called, so that it receives nothing before it is bound.
 [[nodiscard]] Result<Fd> open_filtered_socket(int family, int protocol, const SocketName& name);
+
+/// Ends a filter: it accepts the packet if the loaded value is one of `values` (at most 255), and
+/// drops it otherwise.
+void accept_values(std::vector<sock_filter>& program, std::span<const std::uint8_t> values);
 
 /// Replaces the filter by a classic BPF program. An empty program removes the filter, so the socket
 /// receives everything.

@@ -126,7 +126,7 @@ std::span<const std::byte> TxBatch::fill_slot(std::size_t index,
                                               const Datagram& datagram) noexcept {
   Destination& to = destinations_[index];
   const std::size_t header_bytes = datagram.encapsulation_bytes;
-  fill(encapsulator_.slots[slots_used_], datagram.head.first(header_bytes));
+  fill(encapsulator_.slots[slots_used_], datagram.head.first(header_bytes), datagram.gso);
   const auto mark = encapsulator_.first_mark + static_cast<std::uint32_t>(slots_used_++);
   to.mark = control_message(SOL_SOCKET, SO_MARK, mark);
   messages_[index].msg_hdr.msg_control = to.mark.data();

@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "proto/demux.h"
 #include "proto/parsed.h"
 
 namespace culvert::proto {
@@ -61,15 +62,27 @@ struct PayloadParts {
   std::uint16_t protocol_type = 0;
 };
 
+/// How the kernel can segment a super-packet behind the headers of an encapsulation. The values
+/// stand for gso_type of the kernel's sk_buff.
+enum class KernelGso : std::uint8_t {
+  none,  ///< it cannot
+  ip,    ///< SKB_GSO_IPXIP4: the payload packet follows the outer header
+  gre,   ///< SKB_GSO_GRE
+};
+
 /// One encapsulation: a type without state. key_in() identifies the tunnel of an inbound packet. An
 /// ICMP error that quotes our packet contains key_out().
 template <class E>
 concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
     requires(std::span<const std::byte> datagram, std::span<std::byte> header,
              const PayloadParts& payload, const typename E::Parameters& parameters) {
-  // The value of the option `mode`, and the protocol field of the outer header.
+  // The value of the option `mode`.
   { E::kName } -> std::convertible_to<std::string_view>;
-  { E::kIpProtocol } -> std::convertible_to<std::uint8_t>;
+  // How received packets are recognized: an array of DemuxRule. Encapsulations may share a rule if
+  // they agree on what follows the outer header.
+  {std::span<const DemuxRule>{E::kDemux}};
+  // How the kernel segments super-packets, where all their segments have the same header.
+  { E::kGso } -> std::convertible_to<KernelGso>;
   // Whether it carries this protocol type (an EtherType), and the size of its header.
   { E::carries(std::uint16_t{}) } -> std::same_as<bool>;
   { E::kMaxOverheadBytes } -> std::convertible_to<std::size_t>;

@@ -2,6 +2,8 @@
 // and IPv6 (RFC 7676). Pure functions; any thread.
 #pragma once
 
+#include <array>
+
 #include "proto/byte_order.h"
 #include "proto/checksum.h"
 #include "proto/encapsulation.h"
@@ -11,8 +13,10 @@ namespace culvert::proto {
 
 struct Gre {
   static constexpr std::string_view kName = "gre";
-  static constexpr std::uint8_t kIpProtocol = kProtocolGre;
   static constexpr std::size_t kMaxOverheadBytes = 16;
+
+  static constexpr std::uint8_t kIpProtocol = kProtocolGre;
+  static constexpr KernelGso kGso = KernelGso::gre;
 
   /// The parameters of a tunnel, with the names of `ip link add type gre`.
   struct Parameters {
@@ -71,6 +75,13 @@ struct Gre {
                                  kSequencePresent = 0x1000, kReservedMask = 0x4c00,
                                  kVersionMask = 0x0007;
   static constexpr std::size_t kBaseBytes = 4, kFieldBytes = 4, kChecksumOffset = 4;
+  // Without and behind a checksum; RFC 2890 2.
+  static constexpr std::array kKeys{
+      KeyPlace{.mask = 0xa000'0000, .value = 0x2000'0000, .offset_bytes = 4},
+      KeyPlace{.mask = 0xa000'0000, .value = 0xa000'0000, .offset_bytes = 8}};
+
+ public:
+  static constexpr std::array kDemux{DemuxRule{.ip_protocol = kProtocolGre, .keys = kKeys}};
 };
 static_assert(Encapsulation<Gre>);
 

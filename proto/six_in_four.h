@@ -2,6 +2,8 @@
 // functions; any thread.
 #pragma once
 
+#include <array>
+
 #include "proto/encapsulation.h"
 #include "proto/ipv4.h"
 
@@ -9,7 +11,10 @@ namespace culvert::proto {
 
 struct SixInFour {
   static constexpr std::string_view kName = "sit";
+  static constexpr std::array kDemux{
+      DemuxRule{.ip_protocol = kProtocolIpv6, .protocol_type = kProtocolTypeIpv6}};
   static constexpr std::uint8_t kIpProtocol = kProtocolIpv6;
+  static constexpr KernelGso kGso = KernelGso::ip;
   static constexpr std::size_t kMaxOverheadBytes = 0;
 
   struct Parameters {

@@ -27,6 +27,7 @@
 #include "io/tun.h"
 #include "proto/byte_order.h"
 #include "proto/ipv4.h"
+#include "proto/six_in_four.h"
 
 namespace culvert::bench {
 namespace {
@@ -114,7 +115,7 @@ Result<void> BareLoop::open(const std::string& name) {
   if (!sender) return Unexpected{sender.error()};
   sender_ = std::move(*sender);
 
-  auto take = io::BypassProgram::open(1);
+  auto take = io::BypassProgram::open(proto::SixInFour::kDemux, 1);
   if (!take) return Unexpected{take.error()};
   bypass_ = std::move(*take);
   if (auto attached = bypass_->attach(next_hop_.interface_index); !attached) return attached;
@@ -135,7 +136,7 @@ Result<void> BareLoop::open(const std::string& name) {
                              .ttl = 64,
                              .dont_fragment = true,
                              .total_bytes = 0xffff});
-  fill(slots.slots[0], header);
+  fill(slots.slots[0], header, proto::SixInFour::kGso);
   slots.slots[0].socket_cookie = io::socket_cookie(sender_);
   mark_ = io::control_message(SOL_SOCKET, SO_MARK, slots.first_mark);
   return {};

@@ -19,23 +19,45 @@ bool wants_order_across_workers(const TunnelConfig& tunnel) {
   });
 }
 
-std::vector<std::uint8_t> ip_protocols(const Config& config) {
+namespace {
+
+bool has_protocol(std::span<const proto::DemuxRule> rules, std::uint8_t ip_protocol) {
+  return std::any_of(rules.begin(), rules.end(),
+                     [&](const proto::DemuxRule& rule) { return rule.ip_protocol == ip_protocol; });
+}
+
+/// The IP protocols of the rules.
+std::vector<std::uint8_t> protocols_of(std::span<const proto::DemuxRule> rules) {
   std::vector<std::uint8_t> protocols;
+  for (const proto::DemuxRule& rule : rules) protocols.push_back(rule.ip_protocol);
+  return protocols;
+}
+
+}  // namespace
+
+std::vector<proto::DemuxRule> demux_rules(const Config& config) {
+  std::vector<proto::DemuxRule> rules;
+  const auto add = [&](const proto::DemuxRule& rule) {
+    if (!has_protocol(rules, rule.ip_protocol)) rules.push_back(rule);
+  };
   const bool may_grow = std::any_of(config.tunnels.begin(), config.tunnels.end(),
                                     [](const auto& tunnel) { return !tunnel.is_catch_all(); });
   if (may_grow) {
-    for_each_encapsulation(
-        [&](auto encapsulation) { protocols.push_back(encapsulation.kIpProtocol); });
-    return protocols;
-  }
-  for (const TunnelConfig& tunnel : config.tunnels) {
-    const auto protocol = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
-      return std::uint8_t{encapsulation.kIpProtocol};
+    for_each_encapsulation([&](auto encapsulation) {
+      for (const auto& rule : encapsulation.kDemux) add(rule);
     });
-    if (std::find(protocols.begin(), protocols.end(), protocol) == protocols.end())
-      protocols.push_back(protocol);
+  } else {
+    for (const TunnelConfig& tunnel : config.tunnels) for_each_demux_rule(tunnel.mode, add);
   }
-  return protocols;
+  return rules;
+}
+
+bool receives(std::span<const proto::DemuxRule> rules, const TunnelConfig& tunnel) {
+  bool receives_all = true;
+  for_each_demux_rule(tunnel.mode, [&](const proto::DemuxRule& rule) {
+    receives_all &= has_protocol(rules, rule.ip_protocol);
+  });
+  return receives_all;
 }
 
 namespace {
@@ -43,7 +65,7 @@ namespace {
 /// The sockets listen on all interfaces and report the interface of each packet; inbound() compares
 /// it with the tunnel's.
 Result<void> open_receive(io::ReceiveKind kind, OpenedIo& opened) {
-  const auto& protocols = opened.protocols;
+  const auto protocols = protocols_of(opened.demux);
   if (kind == io::ReceiveKind::packet) {
     auto sockets =
         io::open_packet_sockets({.protocols = protocols, .interface = {}}, opened.workers.size());
@@ -108,7 +130,7 @@ Result<void> open_send(const Config& config, OpenedIo& opened) {
     if (!send) return Unexpected{send.error()};
     worker.send = std::move(*send);
   }
-  auto icmp = io::open_icmp_socket();
+  auto icmp = io::open_icmp_socket(protocols_of(opened.demux));
   if (!icmp) return Unexpected{icmp.error()};
   opened.workers.front().icmp = std::move(*icmp);
   return {};
@@ -161,7 +183,7 @@ void steer(const Config& config, const io::Tun& tun) {
 /// If BPF is forbidden, the kernel's IP stack also processes the received packets, which costs CPU
 /// time.
 void open_bypass(const Config& config, OpenedIo& opened) {
-  auto bypass = io::BypassProgram::open(kMaxTunnels);
+  auto bypass = io::BypassProgram::open(opened.demux, kMaxTunnels);
   if (bypass) {
     opened.bypass = std::move(*bypass);
   } else if (config.log) {
@@ -215,7 +237,7 @@ void limit_workers(Config& config) {
 Result<void> use_injected(InjectedDescriptors injected, Config& config, OpenedIo& opened,
                           IoSelection& selection) {
   opened.device = config.device;
-  opened.protocols = ip_protocols(config);
+  opened.demux = demux_rules(config);
   opened.workers = std::move(injected);
   config.workers = static_cast<unsigned>(opened.workers.size());
   selection.receive = opened.workers.front().receive_kind;
@@ -228,7 +250,7 @@ Result<void> use_injected(InjectedDescriptors injected, Config& config, OpenedIo
 
 Result<void> open_descriptors(const Config& config, OpenedIo& opened, IoSelection& selection) {
   opened.workers.resize(config.workers);
-  opened.protocols = ip_protocols(config);
+  opened.demux = demux_rules(config);
   if (auto tun = open_tun_queues(config, opened); !tun) return tun;
   if (auto receive = choose_receive(config, opened, selection); !receive) return receive;
   if (selection.receive == io::ReceiveKind::packet) open_bypass(config, opened);

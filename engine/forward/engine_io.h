@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ struct OpenedIo {
   unsigned device_index = 0;
   bool tun_has_uso = true;
   std::vector<io::WorkerDescriptors> workers;
-  std::vector<std::uint8_t> protocols;  ///< IP protocols that are received
+  std::vector<proto::DemuxRule> demux;  ///< the packets that are received, one rule per IP protocol
   /// Sockets that keep the kernel from answering "protocol unreachable".
   std::vector<io::Fd> guards;
   std::optional<io::EncapsulatorProgram> encapsulator;  ///< nullopt: BPF is forbidden
@@ -41,10 +42,12 @@ struct OpenedIo {
 /// Returns whether one worker must handle all packets of a tunnel, because of GRE sequence numbers.
 [[nodiscard]] bool wants_order_across_workers(const TunnelConfig& tunnel);
 
-/// Returns the IP protocols that a device receives, each once. A device with prefixes receives the
-/// protocols of all encapsulations, because apply() may add a tunnel of another mode. A device with
-/// one tunnel without prefixes receives that tunnel's protocol only.
-[[nodiscard]] std::vector<std::uint8_t> ip_protocols(const Config& config);
+/// Returns the demultiplexing rules of a device, one for each IP protocol that it receives. A device
+/// with prefixes receives the protocols of all encapsulations, because apply() may add a tunnel of
+/// another mode. A device with one tunnel without prefixes receives that tunnel's protocols only.
+[[nodiscard]] std::vector<proto::DemuxRule> demux_rules(const Config& config);
+/// Returns whether `rules` receive all packets of a tunnel.
+[[nodiscard]] bool receives(std::span<const proto::DemuxRule> rules, const TunnelConfig& tunnel);
 
 /// Opens everything that `config` requests, or uses the injected descriptors, which then determine
 /// the number of workers and the kind of receive sockets. Where an option is `auto` it falls back

@@ -36,11 +36,6 @@ bool matches_interface(const Tunnel& tunnel, const io::Packet& packet) noexcept 
   return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted;
 }
 
-bool is_known(std::uint8_t ip_protocol) noexcept {
-  return std::apply([&](auto... each) { return ((each.kIpProtocol == ip_protocol) || ...); },
-                    Encapsulations{});
-}
-
 /// The payload packet; and whether its bad encapsulation checksum is valid only if a NIC has
 /// coalesced the packet.
 struct Decapsulated {
@@ -161,7 +156,7 @@ Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, Fl
                                                            : proto::ChecksumCheck::verify);
   if (!outer) return drop(Stage::outer_header, outer.error());
   if (outer->is_fragment()) return drop(DropReason::outer_fragment);
-  if (!is_known(outer->protocol)) return drop(DropReason::outer_protocol_unknown);
+  if (!is_encapsulation_protocol(outer->protocol)) return drop(DropReason::outer_protocol_unknown);
   const auto [payload, must_be_coalesced] = decapsulate_packet(packet, *outer, receive);
   if (!payload) return drop(Stage::tunnel_header, payload.error());
   const Tunnel* tunnel =

@@ -85,7 +85,7 @@ class Encapsulator {
   /// segments must be fragmented; there is only one segment, which the kernel drops if its TCP
   /// header has options.
   [[nodiscard]] bool kernel_cuts(const io::Packet& packet, const Gso& gso) const noexcept {
-    return endpoints_.next_hop.kernel_gso && tunnel_.has_constant_header &&
+    return endpoints_.next_hop.kernel_gso && tunnel_.gso != proto::KernelGso::none &&
            packet.offload.segmentation != io::Segmentation::udp && gso.segment_count() > 1 &&
            gso.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }
@@ -109,6 +109,7 @@ class Encapsulator {
     io::Datagram& datagram = add(whole, {}, segments, bytes);
     datagram.offload = packet.offload;
     datagram.encapsulation_bytes = tunnel_.overhead_bytes();
+    datagram.gso = tunnel_.gso;
   }
 
   /// Sends the segments of a super-packet, which fit the tunnel MTU.

@@ -33,13 +33,18 @@ struct EncapsulationOf<P, std::tuple<E...>> {
       std::tuple_element_t<0, decltype(std::tuple_cat(std::conditional_t<matches<E>, std::tuple<E>,
                                                                          std::tuple<>>{}...))>;
 };
-/// Tries the encapsulations in the order of the list.
+/// Tries the encapsulations in the order of the list, and the rules of each.
 template <class E, class... Others>
 proto::Parsed<proto::Payload> decapsulate_as(std::type_identity<std::tuple<E, Others...>>,
                                              std::uint8_t ip_protocol,
                                              std::span<const std::byte> datagram,
                                              proto::ChecksumCheck check) noexcept {
-  if (E::kIpProtocol == ip_protocol) return E::decapsulate(datagram, check);
+  for (const proto::DemuxRule& rule : E::kDemux) {
+    if (rule.ip_protocol != ip_protocol) continue;
+    auto payload = E::decapsulate(datagram, check);
+    if (payload && rule.protocol_type != 0) payload->protocol_type = rule.protocol_type;
+    return payload;
+  }
   if constexpr (sizeof...(Others) > 0)
     return decapsulate_as(std::type_identity<std::tuple<Others...>>{}, ip_protocol, datagram,
                           check);
@@ -65,6 +70,24 @@ constexpr decltype(auto) dispatch(const Parameters& parameters, Function&& funct
 template <class Function>
 constexpr void for_each_encapsulation(Function&& function) {
   std::apply([&](auto... each) { (function(each), ...); }, Encapsulations{});
+}
+
+/// Calls `function(rule)` with each DemuxRule of an encapsulation.
+template <class Function>
+constexpr void for_each_demux_rule(const Parameters& parameters, Function&& function) {
+  dispatch(parameters, [&](auto encapsulation, const auto&) {
+    for (const proto::DemuxRule& rule : encapsulation.kDemux) function(rule);
+  });
+}
+
+/// Returns whether an encapsulation has this IP protocol.
+[[nodiscard]] constexpr bool is_encapsulation_protocol(std::uint8_t ip_protocol) noexcept {
+  bool is_known = false;
+  for_each_encapsulation([&](auto encapsulation) {
+    for (const proto::DemuxRule& rule : encapsulation.kDemux)
+      is_known |= rule.ip_protocol == ip_protocol;
+  });
+  return is_known;
 }
 
 /// Removes the encapsulation header. `datagram`: the bytes behind the outer header; untrusted.

@@ -71,8 +71,8 @@ struct Tunnel {
   /// Size of the header between outer header and payload packet.
   std::uint16_t encapsulation_bytes = 0;
   std::uint16_t device_mtu = 0;
-  /// The encapsulation header is the same for all segments of a super-packet.
-  bool has_constant_header = false;
+  /// How the kernel segments super-packets; none if the headers differ between segments.
+  proto::KernelGso gso = proto::KernelGso::none;
   std::shared_ptr<Path> path{};
   /// LPM tables of accepts_source(); null: few prefixes
   std::shared_ptr<const SourceTables> sources{};

@@ -23,7 +23,8 @@ Tunnel make_tunnel(TunnelConfig config, std::uint32_t slot, std::shared_ptr<Path
     tunnel.ip_protocol = encapsulation.kIpProtocol;
     tunnel.encapsulation_bytes =
         static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-    tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
+    tunnel.gso =
+        encapsulation.has_constant_header(parameters) ? encapsulation.kGso : proto::KernelGso::none;
   });
   tunnel.sources = make_source_tables(tunnel.config);
   return tunnel;

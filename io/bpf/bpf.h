@@ -87,6 +87,10 @@ constexpr bpf_insn compute(int operation, int destination, std::int32_t immediat
 constexpr bpf_insn compute_with(int operation, int destination, int source) noexcept {
   return instruction(BPF_ALU64 | BPF_X | operation, destination, source, 0, 0);
 }
+/// 32 bits wide: the upper half of the result is 0.
+constexpr bpf_insn compute_32(int operation, int destination, std::int32_t immediate) noexcept {
+  return instruction(BPF_ALU | BPF_K | operation, destination, 0, 0, immediate);
+}
 /// destination = *(source + offset)
 constexpr bpf_insn load(int width, int destination, int source, int offset) noexcept {
   return instruction(BPF_LDX | BPF_MEM | width, destination, source, offset, 0);
@@ -100,6 +104,10 @@ constexpr bpf_insn store(int width, int destination, int offset, int source) noe
 constexpr bpf_insn jump_if(int comparison, int destination, std::int32_t immediate,
                            int offset) noexcept {
   return instruction(BPF_JMP | BPF_K | comparison, destination, 0, offset, immediate);
+}
+/// Compares the lower 32 bits. The jump is for Text::add_jump().
+constexpr bpf_insn jump_if_32(int comparison, int destination, std::int32_t immediate) noexcept {
+  return instruction(BPF_JMP32 | BPF_K | comparison, destination, 0, 0, immediate);
 }
 constexpr bpf_insn jump_if_with(int comparison, int destination, int source, int offset) noexcept {
   return instruction(BPF_JMP | BPF_X | comparison, destination, source, offset, 0);
@@ -121,10 +129,20 @@ constexpr bpf_insn load_map(int destination, int map_fd) noexcept {
 }
 constexpr bpf_insn load_map_end() noexcept { return instruction(0, 0, 0, 0, 0); }
 
-/// The text of a program that only needs one kind of jump: over an early exit.
+/// The text of a program. All its jumps go forward.
 class Text {
  public:
   void add(const bpf_insn& instruction) { instructions_.push_back(instruction); }
+  /// Adds a jump, whose own offset is ignored, and returns it for land().
+  using Jump = std::size_t;
+  [[nodiscard]] Jump add_jump(const bpf_insn& jump) {
+    add(jump);
+    return instructions_.size() - 1;
+  }
+  /// The jump goes to the instruction that is added next.
+  void land(Jump jump) {
+    instructions_[jump].off = static_cast<std::int16_t>(instructions_.size() - jump - 1);
+  }
   /// Ends the program with `verdict` unless the comparison holds. `comparison`: a jump over two
   /// instructions.
   void leave_unless(const bpf_insn& comparison, int verdict) {

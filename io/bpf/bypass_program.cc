@@ -5,13 +5,13 @@
 #include <linux/if_packet.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <iterator>
 #include <span>
 #include <utility>
 
 #include "io/bpf/bpf.h"
-#include "proto/gre.h"
 #include "proto/ipv4.h"
 #include "proto/tcp_fields.h"
 
@@ -21,12 +21,12 @@ namespace {
 constexpr int kNext = -1;  // TCX_NEXT, newer than the headers of Debian 12
 
 constexpr int kPacket = BPF_REG_6;
-// On the stack: the outer header and the first 12 bytes behind it (GRE), then the key to look up.
-constexpr int kHeaderBytes = 32;
+// On the stack: the outer header and the first bytes behind it, then the key to look up.
+constexpr int kHeaderBytes = int{proto::kIpv4HeaderBytes} + proto::kDemuxBytes;
 constexpr int kHeader = -kHeaderBytes;
 constexpr int kKey = kHeader - int{sizeof(BypassEndpoints)} - 4;  // aligned to 8
-constexpr int kGreFlags = kHeader + 20, kGreKey = kHeader + 24,
-              kGreKeyBehindChecksum = kHeader + 28;
+constexpr int kBehindHeader = kHeader + int{proto::kIpv4HeaderBytes};
+constexpr int kProtocol = BPF_REG_7, kFoundKey = BPF_REG_3, kHasKey = BPF_REG_4;
 
 /// Ends the program unless the packet is a whole IPv4 packet without options to this host. A packet
 /// with a VLAN tag belongs to another interface.
@@ -59,9 +59,22 @@ void check_packet(bpf::Text& text) {
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kNext);
 }
 
-/// Builds the map key from the headers. The GRE key follows the checksum, if there is one
-/// (RFC 2890 2).
-void make_key(bpf::Text& text) {
+/// kFoundKey = the tunnel's key, if the packet has one at this place.
+void load_key(bpf::Text& text, const proto::KeyPlace& place) {
+  using namespace bpf;
+  assert(place.offset_bytes + sizeof(std::uint32_t) <= proto::kDemuxBytes);
+  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kBehindHeader));
+  text.add(compute_32(BPF_AND, BPF_REG_2, static_cast<std::int32_t>(htonl(place.mask))));
+  const auto is_elsewhere =
+      text.add_jump(jump_if_32(BPF_JNE, BPF_REG_2, static_cast<std::int32_t>(htonl(place.value))));
+  text.add(load(BPF_W, kFoundKey, BPF_REG_10, kBehindHeader + place.offset_bytes));
+  text.add(instruction(BPF_ALU | BPF_END | BPF_TO_BE, kFoundKey, 0, 0, 32));  // to host order
+  text.add(compute(BPF_MOV, kHasKey, 1));
+  text.land(is_elsewhere);
+}
+
+/// Builds the map key from the headers.
+void make_key(bpf::Text& text, std::span<const proto::DemuxRule> rules) {
   using namespace bpf;
   const auto store_word = [&](std::size_t offset, int source) {
     text.add(store(BPF_W, BPF_REG_10, kKey + static_cast<int>(offset), source));
@@ -70,23 +83,18 @@ void make_key(bpf::Text& text) {
   store_word(offsetof(BypassEndpoints, remote), BPF_REG_2);
   text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kHeader + int{proto::kIpv4DestinationOffset}));
   store_word(offsetof(BypassEndpoints, local), BPF_REG_2);
-  text.add(load(BPF_B, BPF_REG_7, BPF_REG_10, kHeader + int{proto::kIpv4ProtocolOffset}));
-  store_word(offsetof(BypassEndpoints, protocol), BPF_REG_7);
-  text.add(compute(BPF_MOV, BPF_REG_3, 0));  // registers 3 and 4: GRE key, has_key
-  text.add(compute(BPF_MOV, BPF_REG_4, 0));
-  constexpr int kInstructionsForGre = 8;
-  text.add(jump_if(BPF_JNE, BPF_REG_7, proto::kProtocolGre, kInstructionsForGre));
-  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10, kGreFlags));
-  text.add(instruction(BPF_JMP | BPF_K | BPF_JSET, BPF_REG_2, 0, 1, htons(0x2000)));
-  text.add(jump(5));
-  text.add(compute(BPF_MOV, BPF_REG_4, 1));
-  text.add(load(BPF_W, BPF_REG_3, BPF_REG_10, kGreKey));
-  text.add(instruction(BPF_JMP | BPF_K | BPF_JSET, BPF_REG_2, 0, 1, htons(0x8000)));
-  text.add(jump(1));
-  text.add(load(BPF_W, BPF_REG_3, BPF_REG_10, kGreKeyBehindChecksum));
-  text.add(instruction(BPF_ALU | BPF_END | BPF_TO_BE, BPF_REG_3, 0, 0, 32));  // to host order
-  store_word(offsetof(BypassEndpoints, key), BPF_REG_3);
-  store_word(offsetof(BypassEndpoints, has_key), BPF_REG_4);
+  text.add(load(BPF_B, kProtocol, BPF_REG_10, kHeader + int{proto::kIpv4ProtocolOffset}));
+  store_word(offsetof(BypassEndpoints, protocol), kProtocol);
+  text.add(compute(BPF_MOV, kFoundKey, 0));
+  text.add(compute(BPF_MOV, kHasKey, 0));
+  for (const proto::DemuxRule& rule : rules) {
+    if (rule.keys.empty()) continue;
+    const auto is_other = text.add_jump(jump_if(BPF_JNE, kProtocol, rule.ip_protocol, 0));
+    for (const proto::KeyPlace& place : rule.keys) load_key(text, place);
+    text.land(is_other);
+  }
+  store_word(offsetof(BypassEndpoints, key), kFoundKey);
+  store_word(offsetof(BypassEndpoints, has_key), kHasKey);
 }
 
 /// Marks the packet and makes IPv4 ignore it, if the set has its key.
@@ -114,16 +122,17 @@ std::span<const std::byte> bytes_of(const BypassEndpoints& endpoints) {
 
 }  // namespace
 
-Result<BypassProgram> BypassProgram::open(std::size_t tunnels) {
+Result<BypassProgram> BypassProgram::open(std::span<const proto::DemuxRule> rules,
+                                          std::size_t endpoints) {
   BypassProgram program;
   // Twice as many keys: set_endpoints() adds the new ones before it removes the old ones.
-  auto set =
-      create_set(sizeof(BypassEndpoints), static_cast<std::uint32_t>(2 * tunnels), "culvert_take");
+  auto set = create_set(sizeof(BypassEndpoints), static_cast<std::uint32_t>(2 * endpoints),
+                        "culvert_take");
   if (!set) return Unexpected{set.error()};
   program.set_ = std::move(*set);
   bpf::Text text;
   check_packet(text);
-  make_key(text);
+  make_key(text, rules);
   bypass_if_ours(text, program.set_.get());
   auto loaded = load_program(BPF_PROG_TYPE_SCHED_CLS, text.instructions(), "culvert_take");
   if (!loaded) return Unexpected{loaded.error()};

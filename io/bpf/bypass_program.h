@@ -14,12 +14,14 @@
 
 #include <compare>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "io/bpf/bpf.h"
 #include "io/fd.h"
 #include "io/result.h"
 #include "proto/address.h"
+#include "proto/demux.h"
 
 namespace culvert::io {
 
@@ -27,9 +29,9 @@ namespace culvert::io {
 struct BypassEndpoints {
   proto::Ipv4Address remote;   ///< outer source
   proto::Ipv4Address local;    ///< outer destination
-  std::uint32_t protocol = 0;  ///< IPv4 protocol: 41 or 47
-  std::uint32_t key = 0;       ///< GRE key, host byte order; 0 without has_key
-  std::uint32_t has_key = 0;   ///< 1: the K bit must be set; 0: it must be clear
+  std::uint32_t protocol = 0;  ///< protocol field of the outer header
+  std::uint32_t key = 0;       ///< key of the tunnel, host byte order; 0 without has_key
+  std::uint32_t has_key = 0;   ///< 1: packets must have this key; 0: they must have none
   friend auto operator<=>(const BypassEndpoints&, const BypassEndpoints&) = default;
 };
 static_assert(sizeof(BypassEndpoints) == 20);
@@ -39,8 +41,10 @@ inline constexpr std::uint32_t kBypassMark = 0x4517'7a4b;
 
 class BypassProgram {
  public:
-  /// Loads the program, with a map for `tunnels` tunnels. Fails with EPERM where BPF is forbidden.
-  [[nodiscard]] static Result<BypassProgram> open(std::size_t tunnels);
+  /// Loads the program, with a map for `endpoints` endpoints. `rules`: where the packets of each
+  /// protocol have their key. Fails with EPERM where BPF is forbidden.
+  [[nodiscard]] static Result<BypassProgram> open(std::span<const proto::DemuxRule> rules,
+                                                  std::size_t endpoints);
 
   /// Attaches the program to an interface, unless it is attached there. Fails with EINVAL before
   /// Linux 6.6.

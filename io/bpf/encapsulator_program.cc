@@ -123,13 +123,13 @@ EncapsulatorSlots EncapsulatorProgram::slots_of(std::size_t worker) noexcept {
           .first_mark = kMark << 16 | static_cast<std::uint32_t>(first)};
 }
 
-void fill(EncapsulatorSlot& slot, std::span<const std::byte> header) noexcept {
-  assert(header.size() >= proto::kIpv4HeaderBytes &&
+void fill(EncapsulatorSlot& slot, std::span<const std::byte> header,
+          proto::KernelGso gso) noexcept {
+  assert(gso != proto::KernelGso::none && header.size() >= proto::kIpv4HeaderBytes &&
          header.size() <= EncapsulatorSlot::kMaxHeaderBytes);
   // The segment size already leaves space for our headers: the kernel must not reduce it.
   slot.flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
-  if (proto::load_u8(header, proto::kIpv4ProtocolOffset) == proto::kProtocolGre)
-    slot.flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
+  if (gso == proto::KernelGso::gre) slot.flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
   slot.header_bytes = static_cast<std::uint32_t>(header.size());
   std::memcpy(slot.header.data(), header.data(), header.size());
 }

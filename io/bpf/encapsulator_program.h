@@ -1,7 +1,7 @@
 // EncapsulatorProgram: a BPF program with which the kernel encapsulates and segments super-packets
 // (GSO).
 //
-// A socket cannot ask for segmentation offload of protocols 41 and 47. A BPF program at tcx egress
+// A socket cannot ask for segmentation offload of tunnel packets. A BPF program at tcx egress
 // of an interface (Linux 6.6) can: it puts the outer headers in front of an inner super-packet and
 // tells the kernel their encapsulation (bpf-helpers(7), bpf_skb_adjust_room). Then the kernel or
 // the NIC cuts the packet into segments with these headers. One send carries 64 KiB instead of
@@ -27,6 +27,7 @@
 #include "io/bpf/bpf.h"
 #include "io/fd.h"
 #include "io/result.h"
+#include "proto/encapsulation.h"
 
 namespace culvert::io {
 
@@ -75,7 +76,7 @@ class EncapsulatorProgram {
 };
 
 /// Writes headers into a slot. `header`: the outer IPv4 header and the encapsulation header behind
-/// it, 20 to kMaxHeaderBytes bytes.
-void fill(EncapsulatorSlot& slot, std::span<const std::byte> header) noexcept;
+/// it, 20 to kMaxHeaderBytes bytes. `gso`: not none.
+void fill(EncapsulatorSlot& slot, std::span<const std::byte> header, proto::KernelGso gso) noexcept;
 
 }  // namespace culvert::io

@@ -23,10 +23,9 @@ constexpr int kLoaded = BPF_REG_0;
 constexpr std::uint64_t kGoldenRatio = 0x9e37'79b9'7f4a'7c15;
 constexpr int kMoreFragmentsAndOffset = proto::kIpv4MoreFragments | proto::kIpv4OffsetMask;
 
-/// Appends instructions. A forward jump ends at the instruction after its land().
-class Builder {
+/// A program that hashes fields of a packet.
+class Builder : public bpf::Text {
  public:
-  void add(const bpf_insn& instruction) { instructions_.push_back(instruction); }
   /// The two instructions of a 64-bit constant.
   void set(int destination, std::uint64_t value) {
     add(bpf::instruction(BPF_LD | BPF_DW | BPF_IMM, destination, 0, 0,
@@ -56,22 +55,10 @@ class Builder {
       mix();
     }
   }
-  using Jump = std::size_t;
   [[nodiscard]] Jump jump_if(int comparison, int value) {
-    add(bpf::jump_if(comparison, kLoaded, value, 0));
-    return instructions_.size() - 1;
+    return add_jump(bpf::jump_if(comparison, kLoaded, value, 0));
   }
-  [[nodiscard]] Jump jump() {
-    add(bpf::jump(0));
-    return instructions_.size() - 1;
-  }
-  void land(Jump jump) {
-    instructions_[jump].off = static_cast<std::int16_t>(instructions_.size() - jump - 1);
-  }
-  [[nodiscard]] std::vector<bpf_insn> finish() && { return std::move(instructions_); }
-
- private:
-  std::vector<bpf_insn> instructions_;
+  [[nodiscard]] Jump jump() { return add_jump(bpf::jump(0)); }
 };
 
 }  // namespace
@@ -112,7 +99,7 @@ std::vector<bpf_insn> steering_program(std::uint64_t seed) {
   for (const auto jump : {is_neither, is_fragment, has_options, has_no_ports}) builder.land(jump);
   builder.add(bpf::compute_with(BPF_MOV, BPF_REG_0, kHash));
   builder.add(bpf::exit());
-  return std::move(builder).finish();
+  return builder.instructions();
 }
 
 Result<void> steer_by_flow(const Tun& tun) {

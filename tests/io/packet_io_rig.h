@@ -57,7 +57,7 @@ class PacketIoRig : public NamespaceTest, public ::testing::WithParamInterface<K
     auto send = open_raw_send_socket(device_);
     ASSERT_TRUE(send) << send.error().message();
     descriptors.send = std::move(*send);
-    auto icmp = open_icmp_socket();
+    auto icmp = open_icmp_socket(std::array<std::uint8_t, 2>{41, 47});
     ASSERT_TRUE(icmp) << icmp.error().message();
     descriptors.icmp = std::move(*icmp);
     auto opened = GetParam() == Kind::poller

@@ -63,7 +63,8 @@ class DeparturesBy : public NamespaceTest {
                         .segmentation = Segmentation::tcp6,
                         .segment_bytes = 1000,
                         .header_bytes = proto::kIpv4HeaderBytes + 60},
-            .encapsulation_bytes = proto::kIpv4HeaderBytes};
+            .encapsulation_bytes = proto::kIpv4HeaderBytes,
+            .gso = proto::KernelGso::ip};
   }
   std::vector<int> send_all() {
     tx_batch_->send_all();

@@ -29,7 +29,8 @@ bool MemoryPacketIo::send(const io::Datagram& datagram) noexcept {
   Bytes bytes(datagram.head.begin(), datagram.head.end());
   bytes.insert(bytes.end(), datagram.tail.begin(), datagram.tail.end());
   sent.push_back({std::move(bytes), datagram.destination, datagram.next_hop,
-                  datagram.interface_index, datagram.offload, datagram.encapsulation_bytes});
+                  datagram.interface_index, datagram.offload, datagram.encapsulation_bytes,
+                  datagram.gso});
   return true;
 }
 

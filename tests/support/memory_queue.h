@@ -21,6 +21,7 @@ struct SentDatagram {
   std::uint32_t interface_index;
   io::Offload offload;
   std::uint16_t encapsulation_bytes;
+  proto::KernelGso gso;
 };
 struct WrittenPacket {
   Bytes bytes;

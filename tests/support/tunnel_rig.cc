@@ -22,7 +22,8 @@ Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu, std::ui
     tunnel.ip_protocol = encapsulation.kIpProtocol;
     tunnel.encapsulation_bytes =
         static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-    tunnel.has_constant_header = encapsulation.has_constant_header(parameters);
+    tunnel.gso =
+        encapsulation.has_constant_header(parameters) ? encapsulation.kGso : proto::KernelGso::none;
   });
   tunnel.device_mtu = device_mtu;
   tunnel.path = std::make_shared<Path>();

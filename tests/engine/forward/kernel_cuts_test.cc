@@ -88,7 +88,8 @@ class KernelCuts : public io::NamespaceTest {
                                                 .destination = each.destination,
                                                 .next_hop = each.next_hop,
                                                 .offload = each.offload,
-                                                .encapsulation_bytes = each.encapsulation_bytes}));
+                                                .encapsulation_bytes = each.encapsulation_bytes,
+                                                .gso = each.gso}));
     }
     departures_->send_all();
     const auto results = departures_->finish().sends;
@@ -223,12 +224,12 @@ TEST_F(KernelCuts, KeepsTheOrderOfSuperPacketsAndOthers) {
 TEST(EncapsulatorSlot, SaysWhichEncapsulationItsHeadersAre) {
   io::EncapsulatorSlot slot;
   const Bytes sit = ipv4("192.0.2.1", "192.0.2.2", {.protocol = 41});
-  io::fill(slot, sit);
+  io::fill(slot, sit, proto::KernelGso::ip);
   EXPECT_EQ(slot.header_bytes, 20u);
   EXPECT_EQ(slot.flags, BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4);
   EXPECT_THAT(std::span{slot.header}.first(20), SameBytes(sit));
   const Bytes with_gre = ipv4("192.0.2.1", "192.0.2.2") / gre({.key = 5});
-  io::fill(slot, with_gre);
+  io::fill(slot, with_gre, proto::KernelGso::gre);
   EXPECT_EQ(slot.header_bytes, 28u);
   EXPECT_EQ(slot.flags,
             BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE);
@@ -265,7 +266,8 @@ TEST_F(KernelCuts, LeavesForwardedPacketsAlone) {
       "nft 'add table ip t; add chain ip t c { type filter hook prerouting priority 0; }; "
       "add rule ip t c ip daddr 203.0.113.1 meta mark set " +
       std::to_string(program_->slots_of(0).first_mark) + "'");
-  io::fill(program_->slots_of(0).slots[0], Bytes(ipv4("192.0.2.1", "192.0.2.2")));
+  io::fill(program_->slots_of(0).slots[0], Bytes(ipv4("192.0.2.1", "192.0.2.2")),
+           proto::KernelGso::ip);
   const Bytes packet =
       ipv4("192.0.2.2", "203.0.113.1", {.identification = 9}) / udp(1, 2) / payload(100);
   {

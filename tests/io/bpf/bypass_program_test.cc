@@ -9,6 +9,8 @@
 #include <optional>
 
 #include "io/packet_socket.h"
+#include "proto/gre.h"
+#include "proto/six_in_four.h"
 #include "tests/io/rig.h"
 
 namespace culvert::io {
@@ -28,7 +30,8 @@ class Take : public NamespaceTest {
   void SetUp() override {
     NamespaceTest::SetUp();
     if (IsSkipped()) return;
-    auto program = BypassProgram::open(4);
+    const std::vector<proto::DemuxRule> rules{proto::SixInFour::kDemux[0], proto::Gre::kDemux[0]};
+    auto program = BypassProgram::open(rules, 4);
     if (!program && program.error().code == EPERM) GTEST_SKIP() << program.error().message();
     ASSERT_TRUE(program) << program.error().message();
     wire_.emplace();
