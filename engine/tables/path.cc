@@ -18,8 +18,7 @@ void store_if_changed(Atomic& atomic, const Value& value) noexcept {
 
 void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& lookup,
                   Time now) noexcept {
-  if (path.learned_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count())
-    store_if_changed(path.learned_mtu, std::uint16_t{0});
+  path.learned_mtu.drop_expired(now);
   if (!config.dev.empty()) {
     const auto index = io::interface_index(config.dev);
     store_if_changed(path.interface_index, index != 0 ? index : kNoInterface);
@@ -32,10 +31,7 @@ void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& looku
 }
 
 void learn_path_mtu(const Tunnel& tunnel, std::uint16_t mtu_bytes, Time now) noexcept {
-  Path& path = *tunnel.path;
-  path.learned_mtu.store(mtu_bytes, std::memory_order_relaxed);
-  path.learned_until.store((now + kLearnedLifetime).time_since_epoch().count(),
-                           std::memory_order_relaxed);
+  tunnel.path->learned_mtu.learn(mtu_bytes, now + kLearnedLifetime);
 }
 
 }  // namespace culvert

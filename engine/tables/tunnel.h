@@ -39,25 +39,51 @@ class AtomicIpv4Address {
   std::atomic<std::uint32_t> value_{0};
 };
 
+/// A path MTU learned from ICMPv4 fragmentation needed (RFC 1191), and its expiry. Both are in one
+/// word, because two threads write it: the worker that receives ICMP errors learns an MTU while the
+/// route refresh drops an expired one. All orders are relaxed: the word stands alone. Any thread.
+class LearnedMtu {
+ public:
+  /// In bytes, outer header included; 0: none learned.
+  [[nodiscard]] std::uint16_t load() const noexcept {
+    return static_cast<std::uint16_t>(word_.load(std::memory_order_relaxed));
+  }
+  /// Replaces the MTU. `expiry` is rounded down to milliseconds.
+  void learn(std::uint16_t mtu_bytes, Time expiry) noexcept {
+    word_.store(milliseconds(expiry) << 16 | mtu_bytes, std::memory_order_relaxed);
+  }
+  /// Drops the MTU if it has expired, but never one that is learned at the same time.
+  void drop_expired(Time now) noexcept {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    if (word != 0 && word >> 16 <= milliseconds(now))
+      word_.compare_exchange_strong(word, 0, std::memory_order_relaxed);
+  }
+
+ private:
+  static std::uint64_t milliseconds(Time time) noexcept {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
+  }
+
+  std::atomic<std::uint64_t> word_{0};  ///< milliseconds of the expiry, then 16 bits of MTU
+};
+
 /// The path to a remote endpoint. All accesses are relaxed: each value stands alone. Every worker
 /// reads them for each packet, so writers store only changed values.
 struct Path {
   /// Source address of outer packets; 0.0.0.0: none, for there is no route.
   AtomicIpv4Address local;
   std::atomic<std::uint16_t> route_mtu{1500};  ///< MTU in bytes of the kernel's route
-  /// Path MTU in bytes from ICMPv4 fragmentation needed (RFC 1191); 0: none learned.
-  std::atomic<std::uint16_t> learned_mtu{0};
   /// Index of the interface `dev` at the last route refresh. Outer packets leave by it, and are
   /// received on it alone. 0: `dev` is not set.
   std::atomic<std::uint32_t> interface_index{0};
-  /// Expiry of learned_mtu, ten minutes after it was learned: RFC 1191 6.3.
-  std::atomic<Time::rep> learned_until{0};
+  LearnedMtu learned_mtu;
   io::AtomicNextHop next_hop;  ///< empty: raw sockets send along the kernel's route
 
   /// The path MTU in bytes, outer header included.
   [[nodiscard]] std::uint16_t mtu() const noexcept {
     const auto route = route_mtu.load(std::memory_order_relaxed);
-    const auto learned = learned_mtu.load(std::memory_order_relaxed);
+    const auto learned = learned_mtu.load();
     return learned != 0 && learned < route ? learned : route;
   }
 };

@@ -131,7 +131,7 @@ TEST(RelayError, LearnsNothingThatCannotBe) {
 TEST(RelayError, NeverRaisesThePathMtu) {
   // RFC 1191 3: the error is about a packet that was sent before the path was better known.
   const Relaying relaying;
-  relaying.path().learned_mtu = 1400;
+  relaying.path().learned_mtu.learn(1400, Time::max());
   const Relayed relayed = relaying.relay(kFragmentationNeeded, 1420, sit(inner()));
   EXPECT_EQ(relayed.learned_path_mtu, 0);
   EXPECT_EQ(relayed.packet, too_big_answer(1380, inner()));
