@@ -41,11 +41,6 @@ DropReason send_reason(int error) noexcept {
   }
 }
 
-DropReason write_reason(int error) noexcept {
-  return error == EAGAIN || error == ENOBUFS || error == ENOMEM ? DropReason::tun_queue_full
-                                                                : DropReason::tun_write_failed;
-}
-
 }  // namespace
 
 class alignas(io::kCacheLineBytes) Worker::Batch final : public OutboundBatch {
@@ -65,12 +60,11 @@ Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
       snapshot_(tables),
       options_(std::move(options)),
       flows_(options_.flows),
+      writer_(*queues_, tunnel_stats_, flows_, options_.sizes.batch_writes,
+              options_.tun_has_virtio_header),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
       gro_(options_.sizes.tunnel_packets, options_.tun_has_uso),
       error_buffers_(kErrorBuffers) {
-  pending_writes_.reserve(options_.sizes.batch_writes);
-  if (!options_.tun_has_virtio_header)
-    segment_headers_.resize(options_.sizes.batch_writes * kMaxInnerHeaderBytes);
   too_big_.reserve(kRouteRefreshBatch);
 }
 
@@ -143,8 +137,8 @@ void Worker::from_tunnel(io::Packet& packet) noexcept {
   if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
   if (verdict.action == Verdict::Action::drop) return counters.drop(verdict.reason, packets);
   const std::uint32_t tunnel = verdict.tunnel->index;
-  if (!segment_headers_.empty()) {
-    return write_segments(
+  if (writer_.needs_segments()) {
+    return writer_.write_segments(
         packet,
         {.tunnel = tunnel, .packets = packets, .bytes = static_cast<std::uint32_t>(packet.size())});
   }
@@ -162,8 +156,8 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
     relay.reason = DropReason::icmp_error_rate_limited;
   }
   if (relay.reason != DropReason::none) return counters.drop(relay.reason, 1);
-  write({.head = relay.packet, .slices = {}, .offload = {}},
-        {.tunnel = relay.tunnel->index, .packets = 1, .is_relayed_error = true});
+  writer_.write({.head = relay.packet, .slices = {}, .offload = {}},
+                {.tunnel = relay.tunnel->index, .packets = 1, .is_relayed_error = true});
 }
 
 /// Sends an ICMP error to the sender of a dropped packet, if its drop reason has one.
@@ -183,71 +177,30 @@ void Worker::send_icmp_error(const io::Packet& packet, const Verdict& verdict, T
   if (error.empty()) return;  // RFC 4443 2.4(e)
   if (!limiter_.allow(now)) return counters.add(suppressed);
   counters.add(is_too_big ? RareCounter::too_big_sent : RareCounter::unreachable_sent);
-  write({.head = error, .slices = {}, .offload = {}}, {});
+  writer_.write({.head = error, .slices = {}, .offload = {}}, {});
 }
 
 void Worker::write_gro_output() noexcept {
   for (const GroOutput& coalesced : gro_.finish()) {
-    write(coalesced.packet,
-          {.tunnel = coalesced.tunnel, .packets = coalesced.packets, .bytes = coalesced.bytes});
-  }
-}
-
-void Worker::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
-  if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
-  pending_writes_.push_back(pending);
-  [[maybe_unused]] const bool has_room = queues_->write(packet);
-  assert(has_room);  // pending_writes_ has the capacity of the queues
-}
-
-/// For a TUN device without virtio-net headers: writes segments and completed checksums.
-void Worker::write_segments(io::Packet& packet, const PendingWrite& pending) noexcept {
-  if (!packet.offload.is_super_packet()) {
-    if (packet.offload.needs_checksum && !complete_checksum(packet)) {
-      return tunnel_stats_.counters(pending.tunnel)
-          .drop(DropReason::tunnel_offload_malformed, pending.packets);
-    }
-    return write({.head = packet.bytes(), .slices = {}, .offload = {}}, pending);
-  }
-  auto gso = Gso::start(packet);
-  if (!gso || gso->segment_count() != pending.packets) {
-    return tunnel_stats_.counters(pending.tunnel)
-        .drop(DropReason::tunnel_offload_malformed, pending.packets);
-  }
-  for (std::size_t i = 0; i < gso->segment_count(); ++i) {
-    if (pending_writes_.size() == options_.sizes.batch_writes) submit({});
-    const auto blocks =
-        std::span{segment_headers_}.subspan(pending_writes_.size() * kMaxInnerHeaderBytes);
-    const auto head = blocks.first(gso->header_bytes());
-    const auto slice = gso->next(head);
-    write({.head = head, .slices = {&slice, 1}, .offload = {}},
-          {.tunnel = pending.tunnel,
-           .packets = 1,
-           .bytes = static_cast<std::uint32_t>(head.size() + slice.size())});
+    writer_.write(
+        coalesced.packet,
+        {.tunnel = coalesced.tunnel, .packets = coalesced.packets, .bytes = coalesced.bytes});
   }
 }
 
 /// Submits all pending datagrams and TUN writes to the kernel.
 void Worker::flush() noexcept {
   const auto datagrams = batch_->datagrams();
-  if (datagrams.empty() && pending_writes_.empty()) return;
+  if (datagrams.empty() && writer_.is_empty()) return;
   std::size_t submitted = 0;
   for (std::size_t i = 0; i < datagrams.size(); ++i) {
     if (queues_->send(datagrams[i].datagram)) continue;
-    submit(datagrams.subspan(submitted, i - submitted));
+    count_sends(datagrams.subspan(submitted, i - submitted), writer_.submit());
     submitted = i;
     [[maybe_unused]] const bool has_room = queues_->send(datagrams[i].datagram);
     assert(has_room);
   }
-  submit(datagrams.subspan(submitted));
-}
-
-void Worker::submit(std::span<const OutboundDatagram> sent) noexcept {
-  flows_.finish();
-  const io::Submitted submitted = queues_->submit();
-  count_sends(sent, submitted.sends);
-  count_writes(submitted.writes);
-  pending_writes_.clear();
+  count_sends(datagrams.subspan(submitted), writer_.submit());
 }
 
 void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
@@ -272,25 +225,6 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
     // is set.
     if (send_reason(results[i]) == DropReason::send_no_route && datagram.datagram.next_hop)
       tables_->tunnel(datagram.tunnel).path->next_hop.clear(datagram.datagram.next_hop);
-  }
-}
-
-void Worker::count_writes(std::span<const int> results) noexcept {
-  assert(pending_writes_.size() == results.size());
-  for (std::size_t i = 0; i < pending_writes_.size(); ++i) {
-    const PendingWrite& pending = pending_writes_[i];
-    if (pending.packets == 0) continue;
-    const CounterSet counters = tunnel_stats_.counters(pending.tunnel);
-    const bool is_written = results[i] == 0;
-    if (pending.is_relayed_error) {
-      is_written ? counters.add(RareCounter::errors_relayed)
-                 : counters.drop(DropReason::icmp_error_write_failed, 1);
-    } else if (is_written) {
-      counters->in_packets.add(pending.packets);
-      counters->in_bytes.add(pending.bytes);
-    } else {
-      counters.drop(write_reason(results[i]), pending.packets);
-    }
   }
 }
 

@@ -14,6 +14,7 @@
 #include "engine/forward/icmp_error.h"
 #include "engine/forward/inbound.h"
 #include "engine/forward/outbound.h"
+#include "engine/forward/tun_writer.h"
 #include "engine/offload/gro.h"
 #include "engine/tables/snapshot.h"
 #include "engine/tables/tables.h"
@@ -84,26 +85,15 @@ class alignas(io::kCacheLineBytes) Worker {
  private:
   /// The batch that sends through this worker's queues.
   class Batch;
-  /// A write to TUN without a result yet, and the numbers to count for it.
-  struct PendingWrite {
-    std::uint32_t tunnel = 0;
-    std::uint32_t packets = 0;  ///< 0: an ICMP error that we originated, which is counted elsewhere
-    std::uint32_t bytes = 0;
-    bool is_relayed_error = false;
-  };
 
   void from_tun(io::Packet& packet, const OutboundPacket& prepared, Time now) noexcept;
   void from_tunnel(io::Packet& packet) noexcept;
   void from_icmp(io::Packet& packet, Time now) noexcept;
   void send_icmp_error(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
   void write_gro_output() noexcept;
-  void write(const io::TunPacket& packet, PendingWrite pending) noexcept;
-  void write_segments(io::Packet& packet, const PendingWrite& pending) noexcept;
   void flush() noexcept;
-  void submit(std::span<const OutboundDatagram> sent) noexcept;
   void count_sends(std::span<const OutboundDatagram> datagrams,
                    std::span<const int> results) noexcept;
-  void count_writes(std::span<const int> results) noexcept;
   void maintain(Time now) noexcept;
   void refresh_routes(Time now) noexcept;
   void refresh_too_big_routes(Time now) noexcept;
@@ -117,14 +107,12 @@ class alignas(io::kCacheLineBytes) Worker {
   TunnelStats tunnel_stats_;
   DeviceCounters device_;
   FlowPinning flows_;
+  TunWriter writer_;
   Counter receive_queue_full_;
   std::unique_ptr<Batch> batch_;
   Gro gro_;
-  io::LineVector<PendingWrite> pending_writes_;
   io::LineVector<ErrorBuffer> error_buffers_;
   std::size_t error_buffers_used_ = 0;
-  /// Header blocks for write_segments(); empty if TUN accepts super-packets.
-  io::LineVector<std::byte> segment_headers_;
   ErrorLimiter limiter_;
   io::RouteLookup route_lookup_;
   Time next_route_refresh_{};
