@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "engine/forward/engine_io.h"
+#include "engine/forward/route_refresher.h"
 #include "engine/forward/worker.h"
-#include "engine/tables/path.h"
 #include "engine/tables/snapshot.h"
 #include "engine/tables/tunnel_plan.h"
 #include "io/bpf/bypass_program.h"
@@ -61,7 +60,8 @@ class EngineImplementation final : public Engine {
         device_mtu_(plan.device_mtu),
         tables_(
             std::make_unique<Tables>(std::move(plan.slots), own_addresses(), config_.icmp_source),
-            opened_.workers.size()),
+            opened_.workers.size() + 1),
+        refresher_(tables_, opened_.workers.size()),
         failure_event_(std::move(failure_event)) {}
   ~EngineImplementation() override { stop(); }
 
@@ -109,8 +109,9 @@ class EngineImplementation final : public Engine {
   std::unique_ptr<FlowTable> flow_table_;   ///< shared by all workers
   std::vector<std::uint32_t> by_position_;  ///< slots, in the order of Config::tunnels
   std::uint16_t device_mtu_;
-  Totals removed_;  ///< counters of removed tunnels
-  Snapshot<Tables> tables_;
+  Totals removed_;           ///< counters of removed tunnels
+  Snapshot<Tables> tables_;  ///< its readers: the workers, and the refresher behind them
+  RouteRefresher refresher_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   /// By slot. Tunnels with the same reason share one string. Null: no reason was set.
@@ -141,7 +142,7 @@ Result<void> EngineImplementation::open_workers() {
                           .tun_has_virtio_header = has_virtio_header,
                           .tun_has_uso = opened_.tun_has_uso,
                           .flows = flow_table_.get(),
-                          .refreshes_routes = i == 0};
+                          .refresher = &refresher_};
     options.on_failure = [this](const Error& error) {
       log(LogLevel::error, error.message());
       const std::uint64_t one = 1;
@@ -173,6 +174,7 @@ void EngineImplementation::run_worker(std::size_t index) {
 
 Result<void> EngineImplementation::start() {
   const std::lock_guard lock(mutex_);
+  if (auto started = refresher_.start(opened_.device); !started) return started;
   for (std::size_t i = threads_.size(); i < workers_.size(); ++i) {
     tables_.activate(i);
     try {
@@ -244,6 +246,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
 void EngineImplementation::publish(std::unique_ptr<const Tables> tables) {
   tables_.publish(std::move(tables), [this] {
     for (auto& worker : workers_) worker->wake();
+    refresher_.wake();
   });
 }
 
@@ -252,11 +255,7 @@ void EngineImplementation::refresh() {
   auto own = own_addresses();
   if (own != tables_.current().own_addresses())
     publish(std::make_unique<Tables>(tables_.current(), std::move(own)));
-  if (!threads_.empty()) return workers_.front()->request_refresh();
-  io::RouteLookup lookup;
-  for (const auto& tunnel : tables_.current().slots())
-    if (tunnel)
-      refresh_path(tunnel->config, *tunnel->path, lookup, std::chrono::steady_clock::now());
+  refresher_.refresh();
 }
 
 void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop,
@@ -321,6 +320,7 @@ void EngineImplementation::stop_workers() {
     tables_.deactivate(i);
   }
   threads_.clear();
+  refresher_.stop();
 }
 
 std::string EngineImplementation::send_reason_of(const Tunnel& tunnel) const {

@@ -66,7 +66,7 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  /// Starts one thread per worker.
+  /// Starts one thread per worker, and the thread that refreshes the routes.
   [[nodiscard]] virtual Result<void> start() = 0;
   /// Adds, changes and removes tunnels while packets flow. A tunnel is identified by its name.
   /// While the name exists the tunnel keeps its counters and sequence numbers; while `remote`,
@@ -81,8 +81,8 @@ class Engine {
   ///  - GRE sequence numbers on a device with more than one worker.
   [[nodiscard]] virtual Result<void> apply(const Config& config) = 0;
   /// Looks up the addresses of this host and the routes to all remote endpoints again. The owner
-  /// calls it when netlink reports a change. The workers also look up routes by themselves: 512 a
-  /// second, or all routes once a second if there are at most 64.
+  /// calls it when netlink reports a change. A thread of the engine also looks up routes by itself:
+  /// 512 a second, or all routes once a second if there are at most 64.
   virtual void refresh() = 0;
   /// Sets the next hop of a tunnel's outer packets. `tunnel` is the tunnel's index in the
   /// Config::tunnels of the last open() or apply(), here and in set_outer_interface(). With a next

@@ -62,7 +62,7 @@ RETIRED = {
     r"\b[Tt]ake_?[Pp]rogram\b|\bTakenEndpoints\b|\bkTakenMark\b": "BypassProgram, BypassEndpoints, kBypassMark",
     r"\b[Ff]low_?[Ll]ife\b|\bFlowPulse\b|\bFlowImage\b|\bgive_back\b": "FlowState, FlowActivity, FlowSnapshot, unlock()",
     r"\bTunnelDraft\b|\bComplaint\b": "TunnelBuilder, ConfigError",
-    r"\bkeeps_house\b|\bkHouseChunk\b|\blook_ups_asked_for_\b": "refreshes_routes, kRouteRefreshBatch, pending_refreshes_",
+    r"\bkeeps_house\b|\bkHouseChunk\b|\blook_ups_asked_for_\b": "RouteRefresher, kBatch, pending_",
     r"\bis_(it|told|nobodys)\b|\bhear_all\b|\bForwardingWish\b|\bKnownOfTunnel\b|\bNdpAsker\b|\bkPatience\b":
         "a noun that says what",
     r"\bcongestion_mark_lost\b|\bcoalesced_beyond_repair\b|\bfrom_tunnel_that_is_down\b":

@@ -12,9 +12,8 @@
 namespace culvert {
 namespace {
 
+/// Interval between two counts of the losses, and the longest sleep.
 constexpr auto kTick = std::chrono::seconds{1};
-/// Interval between refreshes of kRouteRefreshBatch routes, if there are more tunnels than that.
-constexpr auto kRouteRefreshInterval = std::chrono::milliseconds{125};
 constexpr std::size_t kErrorBuffers = 32;  // ICMP errors per round, originated and relayed
 
 DropReason send_reason(int error) noexcept {
@@ -64,9 +63,7 @@ Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
               options_.tun_has_virtio_header),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
       gro_(options_.sizes.tunnel_packets, options_.tun_has_uso),
-      error_buffers_(kErrorBuffers) {
-  too_big_.reserve(kRouteRefreshBatch);
-}
+      error_buffers_(kErrorBuffers) {}
 
 Worker::~Worker() = default;
 
@@ -77,27 +74,21 @@ Result<void> Worker::prepare(std::uint32_t slot) {
 
 void Worker::run() noexcept {
   while (!stop_.load(std::memory_order_relaxed)) {
-    std::chrono::nanoseconds idle = kTick;
-    if (options_.refreshes_routes && tables_ != nullptr &&
-        tables_->slots().size() > kRouteRefreshBatch)
-      idle = kRouteRefreshInterval;
-    if (pending_refreshes_ != 0) idle = {};
-    const auto done = round(idle, std::chrono::steady_clock::now());
+    const auto done = round(kTick, std::chrono::steady_clock::now());
     if (!done) {
       options_.on_failure(done.error());
       break;
     }
   }
-  receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
+  count_losses(std::chrono::steady_clock::now());
   queues_->finish();
 }
 
-// wait > route refresh > TUN to tunnel > tunnel to TUN > ICMP errors > submit to the kernel >
-// release buffers
+// wait > TUN to tunnel > tunnel to TUN > ICMP errors > submit to the kernel > release buffers
 Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept {
   if (auto waited = queues_->wait(timeout); !waited) return waited;
   tables_ = &snapshot_.read(options_.index);
-  maintain(now);
+  if (now >= next_loss_count_) count_losses(now);
   flows_.begin(now);
   const auto tun_packets = queues_->received(io::Source::tun);
   TunnelPrefetcher prefetcher(*tables_, tunnel_stats_);
@@ -215,10 +206,9 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
       continue;
     }
     counters.drop(send_reason(results[i]), datagram.packets);
-    // The route's MTU has changed, so the route is refreshed before the next round. If too_big_ is
-    // full, a later packet is refused again and adds the slot then.
-    if (results[i] == EMSGSIZE && too_big_.size() < kRouteRefreshBatch)
-      too_big_.push_back(datagram.tunnel);
+    // The route's MTU has changed. Until the refresher has seen that, packets are refused.
+    if (results[i] == EMSGSIZE && options_.refresher != nullptr)
+      options_.refresher->report_too_big(datagram.tunnel);
     if (send_reason(results[i]) == DropReason::send_no_route)
       flows_.avoid_interface(datagram.datagram.interface_index);
     // Or the interface is gone: the following packets take the kernel's route until a new next hop
@@ -228,43 +218,9 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
   }
 }
 
-void Worker::maintain(Time now) noexcept {
-  refresh_too_big_routes(now);
-  // Load first: a read-modify-write in every round would cost more.
-  const bool is_requested = refresh_requested_.load(std::memory_order_relaxed) &&
-                            refresh_requested_.exchange(false, std::memory_order_relaxed);
-  const std::size_t slots = tables_->slots().size();
-  if (is_requested) pending_refreshes_ = slots;
-  if (pending_refreshes_ == 0 && now < next_route_refresh_) return;
-  const bool is_due = now >= next_route_refresh_;
-  if (pending_refreshes_ != 0 || options_.refreshes_routes) refresh_routes(now);
-  if (!is_due) return;
-  next_route_refresh_ =
-      now + (slots > kRouteRefreshBatch ? Time::duration{kRouteRefreshInterval} : kTick);
+void Worker::count_losses(Time now) noexcept {
+  next_loss_count_ = now + kTick;
   receive_queue_full_.add(queues_->losses().tunnel_queue_full - receive_queue_full_.value());
-}
-
-/// Refreshes the routes of the next slots, round-robin.
-void Worker::refresh_routes(Time now) noexcept {
-  const auto& slots = tables_->slots();
-  const std::size_t count = std::min(slots.size(), kRouteRefreshBatch);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (next_refresh_slot_ >= slots.size()) next_refresh_slot_ = 0;
-    if (const Tunnel* tunnel = slots[next_refresh_slot_++].get())
-      refresh_path(tunnel->config, *tunnel->path, route_lookup_, now);
-  }
-  pending_refreshes_ -= std::min(pending_refreshes_, count);
-}
-
-void Worker::refresh_too_big_routes(Time now) noexcept {
-  std::uint32_t last = UINT32_MAX;
-  for (const std::uint32_t slot : too_big_) {
-    if (std::exchange(last, slot) == slot) continue;
-    // The tables may have changed since.
-    const Tunnel* tunnel = slot < tables_->slots().size() ? tables_->slots()[slot].get() : nullptr;
-    if (tunnel != nullptr) refresh_path(tunnel->config, *tunnel->path, route_lookup_, now);
-  }
-  too_big_.clear();
 }
 
 CounterSet Worker::counters_of(const Tunnel* tunnel) noexcept {

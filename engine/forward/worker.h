@@ -14,6 +14,7 @@
 #include "engine/forward/icmp_error.h"
 #include "engine/forward/inbound.h"
 #include "engine/forward/outbound.h"
+#include "engine/forward/route_refresher.h"
 #include "engine/forward/tun_writer.h"
 #include "engine/offload/gro.h"
 #include "engine/tables/snapshot.h"
@@ -21,7 +22,6 @@
 #include "engine/tables/tunnel_stats.h"
 #include "io/cache_line.h"
 #include "io/packet_io.h"
-#include "io/route_lookup.h"
 
 namespace culvert {
 
@@ -35,16 +35,15 @@ struct WorkerOptions {
   bool tun_has_virtio_header = true;
   bool tun_has_uso = true;     ///< TUN accepts UDP super-packets (USO), so GRO may join UDP
   FlowTable* flows = nullptr;  ///< Shared by all workers, which it must outlive. Null: no pinning.
-  bool refreshes_routes = false;  ///< this worker refreshes the routes of all tunnels
+  /// Refreshes the routes of packets that the kernel refuses as too big. Shared by all workers,
+  /// which it must outlive. Null: nobody refreshes routes.
+  RouteRefresher* refresher = nullptr;
   /// Called once, on the worker's thread, when the device is gone.
   std::function<void(const Error&)> on_failure = [](const Error&) {};
 };
 
 class alignas(io::kCacheLineBytes) Worker {
  public:
-  /// Upper limit of route look-ups before one round, which bounds the delay of packets.
-  static constexpr std::size_t kRouteRefreshBatch = 64;
-
   /// `tables` must outlive the worker, which reads it as reader number options.index.
   Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables, WorkerOptions options);
   ~Worker();
@@ -61,12 +60,6 @@ class alignas(io::kCacheLineBytes) Worker {
     wake();
   }
   void wake() noexcept { queues_->wake(); }
-  /// Requests a refresh of all routes, kRouteRefreshBatch of them before each of the next rounds.
-  /// Any thread.
-  void request_refresh() noexcept {
-    refresh_requested_.store(true, std::memory_order_relaxed);
-    wake();
-  }
 
   /// Prepares the counters of a slot before tables with that slot are published. The owner's
   /// thread.
@@ -94,9 +87,7 @@ class alignas(io::kCacheLineBytes) Worker {
   void flush() noexcept;
   void count_sends(std::span<const OutboundDatagram> datagrams,
                    std::span<const int> results) noexcept;
-  void maintain(Time now) noexcept;
-  void refresh_routes(Time now) noexcept;
-  void refresh_too_big_routes(Time now) noexcept;
+  void count_losses(Time now) noexcept;
   [[nodiscard]] CounterSet counters_of(const Tunnel* tunnel) noexcept;
   [[nodiscard]] ErrorBuffer* error_buffer() noexcept;
 
@@ -114,14 +105,8 @@ class alignas(io::kCacheLineBytes) Worker {
   io::LineVector<ErrorBuffer> error_buffers_;
   std::size_t error_buffers_used_ = 0;
   ErrorLimiter limiter_;
-  io::RouteLookup route_lookup_;
-  Time next_route_refresh_{};
-  std::uint32_t next_refresh_slot_ = 0;  ///< next slot to refresh
-  std::size_t pending_refreshes_ = 0;  ///< slots of a requested refresh that are not refreshed yet
-  /// Slots whose outer packet the kernel refused with EMSGSIZE.
-  io::LineVector<std::uint32_t> too_big_;
+  Time next_loss_count_{};
   std::atomic<bool> stop_{false};
-  std::atomic<bool> refresh_requested_{false};
 };
 
 }  // namespace culvert

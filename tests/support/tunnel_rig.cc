@@ -48,7 +48,9 @@ TunnelRig::TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own,
   tables_ = std::make_unique<Snapshot<Tables>>(
       std::make_unique<Tables>(std::move(slots), std::move(own),
                                proto::Ipv6Address::from_text("2001:db8:ffff::1")),
-      1);
+      2);
+  refresher_ = std::make_unique<RouteRefresher>(*tables_, 1);
+  options.refresher = refresher_.get();
   auto queues =
       std::make_unique<MemoryPacketIo>(options.sizes.batch_sends, options.sizes.batch_writes);
   queues_ = queues.get();

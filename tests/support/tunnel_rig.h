@@ -35,6 +35,8 @@ class TunnelRig {
 
   [[nodiscard]] MemoryPacketIo& queues() noexcept { return *queues_; }
   [[nodiscard]] Worker& worker() noexcept { return *worker_; }
+  /// Not started: the test runs its rounds.
+  [[nodiscard]] RouteRefresher& refresher() noexcept { return *refresher_; }
   [[nodiscard]] Path& path(std::uint32_t slot = 0) noexcept {
     return *tables_->current().tunnel(slot).path;
   }
@@ -49,6 +51,7 @@ class TunnelRig {
 
  private:
   std::unique_ptr<Snapshot<Tables>> tables_;
+  std::unique_ptr<RouteRefresher> refresher_;
   MemoryPacketIo* queues_ = nullptr;
   std::unique_ptr<Worker> worker_;
 };

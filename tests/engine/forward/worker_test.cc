@@ -428,34 +428,6 @@ TEST(WorkerErrors, LearnThePathMtu) {  // RFC 4213 3.4, RFC 1191
   expect_conserved(rig);
 }
 
-// Tunnels with `local any` to the loopback network: a route look-up gives each its local address.
-TEST(Worker, LooksUpRoutesSomeAtATimeWhilePacketsFlow) {
-  constexpr std::uint32_t kTunnelCount = 3 * Worker::kRouteRefreshBatch + 5;
-  std::vector<TunnelConfig> configs(kTunnelCount, sit_config());
-  for (std::uint32_t i = 0; i < kTunnelCount; ++i) {
-    configs[i].remote = proto::Ipv4Address::from_host(0x7f000100 + i);
-    configs[i].local.reset();
-    if (i != 0) configs[i].prefixes6 = {proto::Ipv6Prefix{{}, 128}};
-  }
-  TunnelRig rig{configs};
-  const auto looked_up = [&] {
-    std::size_t count = 0;
-    for (std::uint32_t i = 0; i < kTunnelCount; ++i)
-      count += rig.path(i).local.load(std::memory_order_relaxed) != kLocal;
-    return count;
-  };
-  rig.round();
-  EXPECT_EQ(looked_up(), 0u);
-  rig.worker().request_refresh();
-  for (std::size_t round = 1; round <= 4; ++round) {
-    rig.queues().put(io::Source::tun, udp_packet(64));
-    rig.round();
-    EXPECT_EQ(looked_up(), std::min<std::size_t>(round * Worker::kRouteRefreshBatch, kTunnelCount));
-    EXPECT_EQ(rig.tunnel().out_packets, round);
-  }
-  expect_conserved(rig);
-}
-
 TEST(Worker, LooksUpTheRouteOfATunnelThatIsRefusedAsTooBig) {
   std::vector<TunnelConfig> configs(200, sit_config());
   for (std::uint32_t i = 0; i < configs.size(); ++i) {
@@ -464,10 +436,12 @@ TEST(Worker, LooksUpTheRouteOfATunnelThatIsRefusedAsTooBig) {
     configs[i].prefixes6 = {proto::Ipv6Prefix{{}, static_cast<std::uint8_t>(i == 150 ? 0 : 128)}};
   }
   TunnelRig rig{configs};
+  rig.refresher().round(rig.now);  // the routes that are due
+  for (std::uint32_t i = 0; i < configs.size(); ++i) rig.path(i).local = kLocal;
   rig.queues().send_error = EMSGSIZE;
   rig.queues().put(io::Source::tun, udp_packet(64));
   rig.round();
-  rig.round();
+  rig.refresher().round(rig.now);
   for (std::uint32_t i = 0; i < configs.size(); ++i)
     EXPECT_EQ(rig.path(i).local.load(std::memory_order_relaxed) != kLocal, i == 150) << i;
 }
