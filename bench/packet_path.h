@@ -216,4 +216,10 @@ inline benchmark::Counter time_of_each(double items) {
   return {items, benchmark::Counter::kIsRate | benchmark::Counter::kInvert};
 }
 
+inline double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 }  // namespace culvert::bench

@@ -4,7 +4,6 @@
 // private_work is the limit of this machine (the CPUs may be two threads of one core).
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -70,12 +69,6 @@ class alignas(io::kCacheLineBytes) Runner {
   std::thread thread_;  // declared last: it uses the other members
 };
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 /// `items`: the items of one call of a work.
 void measure(benchmark::State& state, std::array<std::function<void()>, kWorkers> works,
              std::size_t items) {
@@ -94,9 +87,9 @@ void measure(benchmark::State& state, std::array<std::function<void()>, kWorkers
     together.push_back(1 / both);
     speedups.push_back(2 * both / (first_alone + second_alone));
   }
-  state.counters["ns_1_worker"] = median(alone);
-  state.counters["ns_2_workers"] = median(together);
-  state.counters["speedup"] = median(speedups);
+  state.counters["ns_1_worker"] = bench::median(alone);
+  state.counters["ns_2_workers"] = bench::median(together);
+  state.counters["speedup"] = bench::median(speedups);
 }
 
 void two_workers(benchmark::State& state, io::Source source) {
