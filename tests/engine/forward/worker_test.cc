@@ -15,6 +15,21 @@ namespace {
 Bytes udp_packet(std::size_t bytes) {
   return ipv6(kHost, kServer) / udp(1, 2) / payload(bytes - 48);
 }
+/// An outer packet from the remote endpoint.
+Bytes sit_packet(const Bytes& inner) {
+  return ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner);
+}
+/// The offload of a TCP super-packet. `tcp_offset`: the position in bytes of its TCP header, which
+/// has no options.
+io::Offload tcp_offload(std::uint16_t tcp_offset, std::uint16_t segment_bytes,
+                        io::Segmentation segmentation = io::Segmentation::tcp6) {
+  return {.needs_checksum = true,
+          .checksum_start = tcp_offset,
+          .checksum_offset = 16,
+          .segmentation = segmentation,
+          .segment_bytes = segment_bytes,
+          .header_bytes = static_cast<std::uint16_t>(tcp_offset + 20)};
+}
 std::uint16_t flags_and_offset(const Bytes& outer) { return proto::load_be16(outer, 6); }
 constexpr std::uint16_t kDf = 0x4000, kMf = 0x2000;
 
@@ -144,12 +159,7 @@ TEST(WorkerOutbound, CutsSegmentsThatMayBeFragmented) {
   rig.queues().put(io::Source::tun,
                    ipv4("10.0.0.1", "10.0.0.2", {.dont_fragment = false}) /
                        tcp(1, 2, {.is_partial = true}) / payload(3000),
-                   {.needs_checksum = true,
-                    .checksum_start = 20,
-                    .checksum_offset = 16,
-                    .segmentation = io::Segmentation::tcp4,
-                    .segment_bytes = 1400,
-                    .header_bytes = 40});
+                   tcp_offload(20, 1400, io::Segmentation::tcp4));
   rig.round();
   ASSERT_EQ(rig.queues().sent.size(),
             5u);  // 1,440 bytes in two fragments, twice, and the last whole
@@ -183,13 +193,7 @@ TEST(WorkerOutbound, NumbersGrePackets) {  // RFC 2890 2.2: the first is 0
 TEST(WorkerOutbound, CutsASuperPacketAndCountsItsSegments) {
   TunnelRig rig{sit_config()};
   const Bytes packet = ipv6(kHost, kServer) / tcp(1, 2, {.flags = proto::kTcpAck}) / payload(3000);
-  rig.queues().put(io::Source::tun, packet,
-                   {.needs_checksum = true,
-                    .checksum_start = 40,
-                    .checksum_offset = 16,
-                    .segmentation = io::Segmentation::tcp6,
-                    .segment_bytes = 1400,
-                    .header_bytes = 60});
+  rig.queues().put(io::Source::tun, packet, tcp_offload(40, 1400));
   rig.round();
   ASSERT_EQ(rig.queues().sent.size(), 3u);
   EXPECT_EQ(rig.queues().sent[0].bytes.size(), 20u + 60 + 1400);
@@ -218,12 +222,7 @@ TEST(WorkerOutbound, KeepsSegmentsWholeAcrossAFlush) {
   for (TunnelRig* rig : {&small, &large}) {
     rig->queues().put(io::Source::tun,
                       ipv6(kHost, kServer) / tcp(1, 2, {.flags = proto::kTcpAck}) / payload(9000),
-                      {.needs_checksum = true,
-                       .checksum_start = 40,
-                       .checksum_offset = 16,
-                       .segmentation = io::Segmentation::tcp6,
-                       .segment_bytes = 1000,
-                       .header_bytes = 60});
+                      tcp_offload(40, 1000));
     rig->round();
   }
   ASSERT_EQ(small.queues().sent.size(), 9u);
@@ -234,13 +233,12 @@ TEST(WorkerOutbound, KeepsSegmentsWholeAcrossAFlush) {
 TEST(WorkerInbound, RemovesHeaderAndPadding) {  // RFC 4213 3.6
   TunnelRig rig{sit_config()};
   const Bytes inner = udp_packet(100);
-  Bytes outer = ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner);
+  Bytes outer = sit_packet(inner);
   Bytes padded_inner = inner;
   padded_inner.insert(padded_inner.end(), 6, std::byte{0});
   rig.queues().put(io::Source::tunnel, outer);
-  rig.queues().put(io::Source::tunnel, ipv4(kRemoteText, kLocalText, {.protocol = 41}) /
-                                           payload(padded_inner));  // inside
-  outer.insert(outer.end(), 6, std::byte{0});                       // Ethernet's
+  rig.queues().put(io::Source::tunnel, sit_packet(padded_inner));  // inside
+  outer.insert(outer.end(), 6, std::byte{0});                      // Ethernet's
   rig.queues().put(io::Source::tunnel, outer);
   rig.round();
   Bytes all;
@@ -269,7 +267,7 @@ TEST(WorkerInbound, TakesSourcesOfTransitionPrefixes) {
 TEST(WorkerInbound, SkipsOuterOptions) {
   TunnelRig rig{sit_config()};
   const Bytes inner = udp_packet(100);
-  Bytes outer = ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner);
+  Bytes outer = sit_packet(inner);
   outer.insert(outer.begin() + 20, 4, std::byte{1});  // four NOPs
   outer[0] = std::byte{0x46};
   proto::store_be16(outer, 2, 124);
@@ -284,7 +282,7 @@ TEST(WorkerInbound, MarksCongestion) {  // RFC 6040 4.2
   TunnelRig rig{sit_config()};
   Bytes inner = udp_packet(100);
   proto::set_ipv6_traffic_class(inner, 2);
-  Bytes outer = ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner);
+  Bytes outer = sit_packet(inner);
   proto::set_ipv4_tos(outer, 3);
   rig.queues().put(io::Source::tunnel, outer);
   rig.round();
@@ -294,14 +292,7 @@ TEST(WorkerInbound, MarksCongestion) {  // RFC 6040 4.2
 TEST(WorkerInbound, PassesASuperPacketOnAsItIs) {
   TunnelRig rig{sit_config()};
   const Bytes inner = ipv6(kHost, kServer) / tcp(1, 2, {.flags = proto::kTcpAck}) / payload(14'000);
-  rig.queues().put(io::Source::tunnel,
-                   ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner),
-                   {.needs_checksum = true,
-                    .checksum_start = 60,
-                    .checksum_offset = 16,
-                    .segmentation = io::Segmentation::tcp6,
-                    .segment_bytes = 1400,
-                    .header_bytes = 80});
+  rig.queues().put(io::Source::tunnel, sit_packet(inner), tcp_offload(60, 1400));
   rig.round();
   ASSERT_EQ(rig.queues().written.size(), 1u);
   EXPECT_EQ(rig.queues().written[0].bytes, inner);
@@ -314,14 +305,7 @@ TEST(WorkerInbound, PassesASuperPacketOnAsItIs) {
 TEST(WorkerInbound, CutsASuperPacketForADeviceWithoutOffload) {
   TunnelRig rig{sit_config(), 1500, {.tun_has_virtio_header = false}};
   const Bytes inner = ipv6(kHost, kServer) / tcp(1, 2, {.is_partial = true}) / payload(3000);
-  rig.queues().put(io::Source::tunnel,
-                   ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner),
-                   {.needs_checksum = true,
-                    .checksum_start = 60,
-                    .checksum_offset = 16,
-                    .segmentation = io::Segmentation::tcp6,
-                    .segment_bytes = 1400,
-                    .header_bytes = 80});
+  rig.queues().put(io::Source::tunnel, sit_packet(inner), tcp_offload(60, 1400));
   rig.round();
   ASSERT_EQ(rig.queues().written.size(), 3u);
   for (const auto& written : rig.queues().written) {
@@ -364,10 +348,8 @@ Bytes coalesced_tcp(std::size_t payload_bytes) {
 
 TEST(WorkerInboundRaw, GivesACoalescedPacketItsOffloadBack) {
   TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw}};
-  rig.queues().put(io::Source::tunnel, ipv4(kRemoteText, kLocalText, {.protocol = 41}) /
-                                           payload(coalesced_tcp(14'000)));
-  rig.queues().put(io::Source::tunnel,
-                   ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(coalesced_tcp(600)));
+  rig.queues().put(io::Source::tunnel, sit_packet(coalesced_tcp(14'000)));
+  rig.queues().put(io::Source::tunnel, sit_packet(coalesced_tcp(600)));
   rig.round();
   ASSERT_EQ(rig.queues().written.size(), 2u);
   const auto& large = rig.queues().written[0].offload;
@@ -382,7 +364,7 @@ TEST(WorkerInboundRaw, GivesACoalescedPacketItsOffloadBack) {
 TEST(WorkerInboundRaw, DoesNotMindWhatTheKernelWroteIntoTheOuterHeader) {
   TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw}};
   const Bytes inner = udp_packet(100);
-  Bytes outer = ipv4(kRemoteText, kLocalText, {.protocol = 41}) / payload(inner);
+  Bytes outer = sit_packet(inner);
   outer[10] ^= std::byte{0x55};  // as if the kernel had written into an option on arrival
   rig.queues().put(io::Source::tunnel, outer);
   rig.round();
