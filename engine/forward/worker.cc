@@ -69,7 +69,7 @@ Worker::~Worker() = default;
 
 Result<void> Worker::prepare(std::uint32_t slot) {
   // RFC 6864 does not require a random start, but it keeps observers from detecting a restart.
-  return tunnel_stats_.prepare(slot, static_cast<std::uint16_t>(std::random_device{}()));
+  return prepare(slot, static_cast<std::uint16_t>(std::random_device{}()));
 }
 
 void Worker::run() noexcept {

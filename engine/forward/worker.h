@@ -64,6 +64,10 @@ class alignas(io::kCacheLineBytes) Worker {
   /// Prepares the counters of a slot before tables with that slot are published. The owner's
   /// thread.
   [[nodiscard]] Result<void> prepare(std::uint32_t slot);
+  /// The same with a given number: the first outer identification follows it.
+  [[nodiscard]] Result<void> prepare(std::uint32_t slot, std::uint16_t identification) {
+    return tunnel_stats_.prepare(slot, identification);
+  }
 
   /// Counters of the tunnel in a slot. The owner's thread.
   [[nodiscard]] Totals totals(std::uint32_t slot) const noexcept {
