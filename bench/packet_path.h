@@ -139,21 +139,11 @@ inline std::vector<std::byte> inner_packet(std::size_t bytes) {
 }
 
 inline Tunnel make_tunnel(const Parameters& mode) {
-  Tunnel tunnel;
-  tunnel.config.name = "bench";
-  tunnel.config.mode = mode;
-  tunnel.config.local = proto::Ipv4Address::from_host(0xc0000201);   // 192.0.2.1
-  tunnel.config.remote = proto::Ipv4Address::from_host(0xc6336401);  // 198.51.100.1
-  tunnel.config.ttl = std::uint8_t{64};
-  dispatch(mode, [&](auto encapsulation, const auto& parameters) {
-    tunnel.ip_protocol = encapsulation.kIpProtocol;
-    tunnel.encapsulation_bytes =
-        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-  });
-  tunnel.device_mtu = static_cast<std::uint16_t>(1500 - tunnel.overhead_bytes());
-  tunnel.path = std::make_shared<Path>();
-  tunnel.path->local = *tunnel.config.local;
-  return tunnel;
+  return culvert::make_tunnel({.name = "bench",
+                               .mode = mode,
+                               .local = proto::Ipv4Address::from_host(0xc0000201),   // 192.0.2.1
+                               .remote = proto::Ipv4Address::from_host(0xc6336401),  // 198.51.100.1
+                               .ttl = std::uint8_t{64}});
 }
 
 inline std::vector<std::byte> outer_packet(const Tunnel& tunnel,

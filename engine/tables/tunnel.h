@@ -1,5 +1,5 @@
 // A tunnel as the workers use it: its configuration, values derived from it, and the path to the
-// remote endpoint. Immutable except for the path. Every worker reads the path for every packet; it
+// remote endpoint. make_tunnel() makes it. Immutable in the tables, except for the path. Every worker reads the path for every packet; it
 // is written on changes only, never on the hot path.
 #pragma once
 
@@ -108,6 +108,13 @@ struct Tunnel {
     return static_cast<std::uint16_t>(proto::kIpv4HeaderBytes + encapsulation_bytes);
   }
 };
+
+/// Makes the tunnel of a valid configuration, in slot 0, with all values that follow from it.
+/// `path`: its route MTU limits device_mtu. Null: a new path with an MTU of 1,500 bytes and the
+/// configured local address; for `local any` the caller sets Path::local. device_mtu is the MTU in
+/// bytes that suits this tunnel: 1280 for a static MTU (RFC 4213 3.2.1), else the largest that fits
+/// the route. If the TUN device has another MTU, the caller sets device_mtu.
+[[nodiscard]] Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path = nullptr);
 
 /// The size limits for packets of one IP version at this moment. RFC 4213 3.2.1, 3.2.2; RFC 7676
 /// 3.3.

@@ -10,26 +10,6 @@
 namespace culvert {
 namespace {
 
-std::uint16_t default_mtu(const Tunnel& tunnel) {
-  if (!tunnel.config.pmtudisc) return proto::kIpv6MinimumMtu;
-  const int room = tunnel.path->route_mtu.load() - tunnel.overhead_bytes();
-  return static_cast<std::uint16_t>(
-      std::clamp(room, int{proto::kIpv6MinimumMtu}, 65'535 - tunnel.overhead_bytes()));
-}
-
-Tunnel make_tunnel(TunnelConfig config, std::uint32_t slot, std::shared_ptr<Path> path) {
-  Tunnel tunnel{.config = std::move(config), .index = slot, .path = std::move(path)};
-  dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
-    tunnel.ip_protocol = encapsulation.kIpProtocol;
-    tunnel.encapsulation_bytes =
-        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-    tunnel.gso =
-        encapsulation.has_constant_header(parameters) ? encapsulation.kGso : proto::KernelGso::none;
-  });
-  tunnel.sources = make_source_tables(tunnel.config);
-  return tunnel;
-}
-
 /// The current tunnels by name.
 class TunnelsByName {
  public:
@@ -102,8 +82,9 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
       plan.with_new_path.push_back(slot);
       refresh_path(config, *path, lookup, now);
     }
-    made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), slot, path)));
-    smallest_mtu = std::min(smallest_mtu, default_mtu(*made.back()));
+    made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), path)));
+    made.back()->index = slot;
+    smallest_mtu = std::min(smallest_mtu, made.back()->device_mtu);
   }
   plan.device_mtu = device_mtu.value_or(smallest_mtu);
   for (auto& tunnel : made) {

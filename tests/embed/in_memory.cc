@@ -3,7 +3,6 @@
 // unchanged.
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 #include "engine/forward/inbound.h"
@@ -28,16 +27,13 @@ class Wire final : public OutboundBatch {
   }
 };
 
-Tunnel tunnel_end(proto::Ipv4Address local, proto::Ipv4Address remote) {
-  Tunnel tunnel{
-      .config = {
-          .name = "end", .mode = proto::SixInFour::Parameters{}, .local = local, .remote = remote}};
-  tunnel.config.ttl = std::uint8_t{64};
-  tunnel.ip_protocol = proto::SixInFour::kIpProtocol;
-  tunnel.device_mtu = 1480;
-  tunnel.path = std::make_shared<Path>();
-  tunnel.path->local = local;
-  return tunnel;
+Tables one_tunnel(proto::Ipv4Address local, proto::Ipv4Address remote) {
+  const TunnelConfig config{.name = "tunnel",
+                            .mode = proto::SixInFour::Parameters{},
+                            .local = local,
+                            .remote = remote,
+                            .ttl = std::uint8_t{64}};
+  return Tables({make_tunnel(config)});
 }
 
 }  // namespace
@@ -45,7 +41,7 @@ Tunnel tunnel_end(proto::Ipv4Address local, proto::Ipv4Address remote) {
 int main() {
   const auto a = *proto::Ipv4Address::from_text("192.0.2.1"),
              b = *proto::Ipv4Address::from_text("198.51.100.1");
-  const Tables near(std::vector{tunnel_end(a, b)}), far(std::vector{tunnel_end(b, a)});
+  const Tables near = one_tunnel(a, b), far = one_tunnel(b, a);
   TunnelStats near_records, far_records;
   if (!near_records.prepare(0, 1) || !far_records.prepare(0, 1)) return 1;
 

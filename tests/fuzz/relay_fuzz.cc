@@ -14,24 +14,13 @@ using namespace culvert::fuzz;
 
 std::vector<Tunnel> make_tunnels() {
   std::vector<Tunnel> tunnels;
-  const auto add = [&](const Parameters& mode, std::size_t encapsulation_bytes) {
-    Tunnel tunnel;
-    tunnel.config.mode = mode;
-    tunnel.config.remote = *proto::Ipv4Address::from_text("10.0.0.2");
-    tunnel.index = static_cast<std::uint32_t>(tunnels.size());
-    tunnel.ip_protocol = dispatch(mode, [](auto each, const auto&) { return each.kIpProtocol; });
-    tunnel.encapsulation_bytes = static_cast<std::uint16_t>(encapsulation_bytes);
-    tunnel.device_mtu = 1480;
-    tunnel.path = std::make_shared<Path>();
-    tunnel.path->local = *proto::Ipv4Address::from_text("10.0.0.1");
-    tunnels.push_back(std::move(tunnel));
-  };
-  add(proto::SixInFour::Parameters{}, 0);
-  proto::Gre::Parameters gre;
-  add(gre, proto::Gre::overhead_bytes(gre));
-  gre.okey = 42;
-  gre.ocsum = gre.oseq = true;
-  add(gre, proto::Gre::overhead_bytes(gre));
+  proto::Gre::Parameters gre_with_all{.okey = 42, .ocsum = true, .oseq = true};
+  for (const Parameters& mode : {Parameters{proto::SixInFour::Parameters{}},
+                                 Parameters{proto::Gre::Parameters{}}, Parameters{gre_with_all}}) {
+    tunnels.push_back(make_tunnel({.mode = mode,
+                                   .local = proto::Ipv4Address::from_text("10.0.0.1"),
+                                   .remote = *proto::Ipv4Address::from_text("10.0.0.2")}));
+  }
   return tunnels;
 }
 

@@ -17,19 +17,11 @@ TunnelConfig gre_config(const proto::Gre::Parameters& parameters) {
 }
 
 Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu, std::uint16_t path_mtu) {
-  Tunnel tunnel{.config = config};
-  dispatch(config.mode, [&](auto encapsulation, const auto& parameters) {
-    tunnel.ip_protocol = encapsulation.kIpProtocol;
-    tunnel.encapsulation_bytes =
-        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-    tunnel.gso =
-        encapsulation.has_constant_header(parameters) ? encapsulation.kGso : proto::KernelGso::none;
-  });
+  auto path = std::make_shared<Path>();
+  path->local = config.local.value_or(kLocal);
+  path->route_mtu = path_mtu;
+  Tunnel tunnel = culvert::make_tunnel(config, std::move(path));
   tunnel.device_mtu = device_mtu;
-  tunnel.path = std::make_shared<Path>();
-  tunnel.path->local = config.local.value_or(kLocal);
-  tunnel.path->route_mtu = path_mtu;
-  tunnel.sources = make_source_tables(config);
   return tunnel;
 }
 

@@ -28,18 +28,9 @@ constexpr const char *kLocal = "10.0.0.1", *kRemote = "10.0.0.2", *kStranger = "
 constexpr const char *kHost4 = "192.0.2.1", *kServer4 = "198.51.100.1";
 
 Tunnel tunnel_in(const Parameters& mode) {
-  Tunnel tunnel;
-  tunnel.config.mode = mode;
-  tunnel.config.remote = *proto::Ipv4Address::from_text(kRemote);
-  dispatch(mode, [&](auto encapsulation, const auto& parameters) {
-    tunnel.ip_protocol = encapsulation.kIpProtocol;
-    tunnel.encapsulation_bytes =
-        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-  });
-  tunnel.device_mtu = static_cast<std::uint16_t>(1480 - tunnel.encapsulation_bytes);
-  tunnel.path = std::make_shared<Path>();
-  tunnel.path->local = *proto::Ipv4Address::from_text(kLocal);
-  return tunnel;
+  return make_tunnel({.mode = mode,
+                      .local = proto::Ipv4Address::from_text(kLocal),
+                      .remote = *proto::Ipv4Address::from_text(kRemote)});
 }
 
 struct Kind {

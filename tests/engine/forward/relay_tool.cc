@@ -21,20 +21,13 @@ Parameters mode_of(const std::string& word) {
 }
 
 std::vector<Tunnel> tunnel_of(const std::string& word, unsigned path_mtu) {
-  std::vector<Tunnel> tunnels(1);
-  Tunnel& tunnel = tunnels[0];
-  tunnel.config.mode = mode_of(word);
-  tunnel.config.remote = *proto::Ipv4Address::from_text("10.0.0.2");
-  dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
-    tunnel.ip_protocol = encapsulation.kIpProtocol;
-    tunnel.encapsulation_bytes =
-        static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
-  });
+  auto path = std::make_shared<Path>();
+  path->local = *proto::Ipv4Address::from_text("10.0.0.1");
+  path->route_mtu = static_cast<std::uint16_t>(path_mtu);
+  Tunnel tunnel = make_tunnel(
+      {.mode = mode_of(word), .remote = *proto::Ipv4Address::from_text("10.0.0.2")}, path);
   tunnel.device_mtu = static_cast<std::uint16_t>(path_mtu - tunnel.overhead_bytes());
-  tunnel.path = std::make_shared<Path>();
-  tunnel.path->local = *proto::Ipv4Address::from_text("10.0.0.1");
-  tunnel.path->route_mtu = static_cast<std::uint16_t>(path_mtu);
-  return tunnels;
+  return {tunnel};
 }
 
 std::vector<std::byte> from_hex(const std::string& digits) {
