@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "engine/drop_reason.h"
 #include "io/cache_line.h"
@@ -71,6 +72,43 @@ struct Totals {
   /// Received - forwarded - dropped: the packets that a round is working on. 0 after stop.
   [[nodiscard]] std::uint64_t held(Direction direction) const noexcept;
 };
+
+/// The lists by which counters are read, added, cleared and shown. Both have every counter.
+struct FrequentCounterFacts {
+  Counter FrequentCounters::*counter;
+  std::uint64_t Totals::*total;
+};
+inline constexpr std::array kFrequentCounters{
+    FrequentCounterFacts{&FrequentCounters::out_received, &Totals::out_received},
+    FrequentCounterFacts{&FrequentCounters::out_packets, &Totals::out_packets},
+    FrequentCounterFacts{&FrequentCounters::out_bytes, &Totals::out_bytes},
+    FrequentCounterFacts{&FrequentCounters::in_received, &Totals::in_received},
+    FrequentCounterFacts{&FrequentCounters::in_packets, &Totals::in_packets},
+    FrequentCounterFacts{&FrequentCounters::in_bytes, &Totals::in_bytes}};
+static_assert(sizeof(FrequentCounters) == kFrequentCounters.size() * sizeof(Counter));
+
+struct RareCounterFacts {
+  RareCounter counter;
+  std::uint64_t Totals::*total;
+  std::string_view name;  ///< as in `show --json`
+  std::string_view meaning;
+};
+inline constexpr std::array kRareCounters{
+    RareCounterFacts{RareCounter::errors_received, &Totals::errors_received, "errors_received",
+                     "ICMPv4 errors about outer packets"},
+    RareCounterFacts{RareCounter::errors_relayed, &Totals::errors_relayed, "errors_relayed",
+                     "of these, relayed to the inner sender"},
+    RareCounterFacts{RareCounter::too_big_sent, &Totals::too_big_sent, "too_big_sent",
+                     "ICMP errors sent: Packet Too Big, fragmentation needed"},
+    RareCounterFacts{RareCounter::too_big_suppressed, &Totals::too_big_suppressed,
+                     "too_big_suppressed", "such errors not sent because of the rate limit"},
+    RareCounterFacts{RareCounter::unreachable_sent, &Totals::unreachable_sent, "unreachable_sent",
+                     "ICMP errors sent: destination unreachable"},
+    RareCounterFacts{RareCounter::unreachable_suppressed, &Totals::unreachable_suppressed,
+                     "unreachable_suppressed", "such errors not sent because of the rate limit"},
+    RareCounterFacts{RareCounter::ecn_anomalies, &Totals::ecn_anomalies, "ecn_anomalies",
+                     "packets whose ECN fields contradict each other (RFC 6040 4.2), forwarded"}};
+static_assert(kRareCounters.size() == static_cast<std::size_t>(RareCounter::count_));
 
 /// Reads one set. `rare`: the first of kRareCounterCount counters that lie `stride` apart.
 [[nodiscard]] Totals read_counters(const FrequentCounters& frequent, const Counter* rare,

@@ -30,6 +30,11 @@ Json drops_of(const Totals& totals) {
   return drops;
 }
 
+void add_rare_counters(Json& json, const Totals& totals) {
+  for (const RareCounterFacts& each : kRareCounters)
+    json[std::string{each.name}] = totals.*each.total;
+}
+
 Json prefixes_of(const TunnelConfig& tunnel) {
   Json prefixes = Json::array();
   for (const auto& prefix : tunnel.prefixes6) prefixes.push_back(prefix.to_text());
@@ -57,11 +62,7 @@ Json tunnel_json(const TunnelStatus& tunnel) {
   json["out_received"] = totals.out_received;
   json["in_held"] = totals.held(Direction::inbound);
   json["out_held"] = totals.held(Direction::outbound);
-  json["errors_received"] = totals.errors_received;
-  json["errors_relayed"] = totals.errors_relayed;
-  json["too_big_sent"] = totals.too_big_sent;
-  json["too_big_suppressed"] = totals.too_big_suppressed;
-  json["ecn_anomalies"] = totals.ecn_anomalies;
+  add_rare_counters(json, totals);
   json["up"] = tunnel.config.up;
   json["prefixes"] = prefixes_of(tunnel.config);
   return json;
@@ -80,6 +81,7 @@ Json device_json(const EngineStatus& device) {
   json["out_received"] = device.totals.out_received;
   json["drops"] = drops_of(device.totals);
   json["receive_queue_full"] = device.receive_queue_full;
+  add_rare_counters(json, device.totals);
   if (device.flows.is_pinning) {
     json["flows"] = device.flows.flows;
     json["flows_limit"] = device.flows.limit;
@@ -129,20 +131,12 @@ std::string drop_rows(const Json& drops) {
   return rows;
 }
 
-/// Counters that get a line only if they are not 0.
-std::string event_rows(const Json& tunnel) {
-  constexpr std::pair<const char*, const char*> kEvents[] = {
-      {"errors_received", "ICMPv4 errors about packets of this tunnel"},
-      {"errors_relayed", "of these, relayed to the inner sender"},
-      {"too_big_sent", "ICMP errors sent: Packet Too Big, fragmentation needed"},
-      {"too_big_suppressed", "such errors not sent because of the rate limit"},
-      {"ecn_anomalies", "packets whose ECN fields contradict each other (RFC 6040 4.2), forwarded"},
-  };
+/// The counters of a tunnel, or of no tunnel, that are not 0. Those of a newer process are left out.
+std::string event_rows(const Json& counters) {
   std::string rows;
-  for (const auto& [key, meaning] : kEvents) {
-    const std::uint64_t value = count(tunnel, key);
-    if (value == 0) continue;
-    rows += counted_row("counted", value, key, meaning);
+  for (const RareCounterFacts& each : kRareCounters) {
+    const std::uint64_t value = counters.value(std::string{each.name}, std::uint64_t{0});
+    if (value != 0) rows += counted_row("counted", value, std::string{each.name}, each.meaning);
   }
   return rows;
 }
@@ -190,7 +184,9 @@ std::string device_rows(const Json& device) {
   for (const Json& tunnel : device.at("tunnels")) rows += tunnel_rows(tunnel);
   const std::uint64_t lost = count(device, "receive_queue_full");
   const Json& drops = device.at("drops");
-  if (!drops.empty() || lost != 0) rows += "  of no tunnel\n" + drop_rows(drops);
+  const std::string events = event_rows(device);
+  if (!drops.empty() || !events.empty() || lost != 0)
+    rows += "  of no tunnel\n" + drop_rows(drops) + events;
   if (lost != 0) {
     rows += counted_row("dropped", lost, "receive_queue_full",
                         "dropped by the kernel before culvert received them: it is too slow");

@@ -43,6 +43,8 @@ EngineStatus example() {
   drops(totals, DropReason::packet_too_big) = 5;
   totals.errors_received = 4, totals.errors_relayed = 2, totals.too_big_sent = 5;
   totals.too_big_suppressed = 1, totals.ecn_anomalies = 8;
+  totals.unreachable_sent = 10, totals.unreachable_suppressed = 11;
+  status.totals.unreachable_sent = 12;
   status.tunnels.push_back(tunnel);
   return status;
 }
@@ -78,6 +80,13 @@ TEST(ReportJson, HasEveryCounter) {
   EXPECT_EQ(tunnel["too_big_sent"], 5);
   EXPECT_EQ(tunnel["too_big_suppressed"], 1);
   EXPECT_EQ(tunnel["ecn_anomalies"], 8);
+  EXPECT_EQ(tunnel["unreachable_sent"], 10);
+  EXPECT_EQ(tunnel["unreachable_suppressed"], 11);
+  EXPECT_EQ(device["unreachable_sent"], 12);
+  for (const RareCounterFacts& each : kRareCounters) {
+    EXPECT_TRUE(device.contains(each.name)) << each.name;
+    EXPECT_TRUE(tunnel.contains(each.name)) << each.name;
+  }
 }
 
 TEST(ReportJson, SaysAnyForALocalAddressThatIsNotKnown) {
@@ -146,13 +155,17 @@ TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
           "    dropped             6  inner_source_forbidden      " +
           std::string{facts(DropReason::inner_source_forbidden).meaning} +
           "\n"
-          "    counted             4  errors_received             ICMPv4 errors about packets "
-          "of this tunnel\n"
+          "    counted             4  errors_received             ICMPv4 errors about outer "
+          "packets\n"
           "    counted             2  errors_relayed              of these, relayed to the "
           "inner sender\n"
           "    counted             5  too_big_sent                ICMP errors sent: Packet Too "
           "Big, fragmentation needed\n"
           "    counted             1  too_big_suppressed          such errors not sent because "
+          "of the rate limit\n"
+          "    counted            10  unreachable_sent            ICMP errors sent: destination "
+          "unreachable\n"
+          "    counted            11  unreachable_suppressed      such errors not sent because "
           "of the rate limit\n"
           "    counted             8  ecn_anomalies               packets whose ECN fields "
           "contradict each other (RFC 6040 4.2), forwarded\n"
@@ -160,6 +173,8 @@ TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
           "    dropped             3  tunnel_unknown              " +
           std::string{facts(DropReason::tunnel_unknown).meaning} +
           "\n"
+          "    counted            12  unreachable_sent            ICMP errors sent: destination "
+          "unreachable\n"
           "    dropped             9  receive_queue_full          dropped by the kernel "
           "before culvert received them: it is too slow\n");
 }
