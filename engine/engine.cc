@@ -1,9 +1,6 @@
 #include "engine/engine.h"
 
-#include <sys/eventfd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -15,6 +12,7 @@
 #include "engine/tables/snapshot.h"
 #include "engine/tables/tunnel_plan.h"
 #include "io/bpf/bypass_program.h"
+#include "io/event_fd.h"
 #include "io/interface_features.h"
 #include "io/poller.h"
 #include "io/ring.h"
@@ -49,7 +47,7 @@ class EngineImplementation final : public Engine {
  public:
   /// `config`: without its tunnels, which are in `plan`.
   EngineImplementation(Config config, unsigned requested_workers, OpenedIo opened,
-                       IoSelection selection, TunnelPlan plan, io::Fd failure_event)
+                       IoSelection selection, TunnelPlan plan, io::EventFd failure_event)
       : log_(config.log),
         pins_workers_(config.pin_workers && config.workers > 1),
         requested_workers_(requested_workers),
@@ -79,7 +77,7 @@ class EngineImplementation final : public Engine {
   [[nodiscard]] EngineStatus status() const override;
   [[nodiscard]] FlowTableStatus flow_table() const override;
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const override;
-  [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.get(); }
+  [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.fd(); }
 
  private:
   void log(LogLevel level, std::string_view line) const {
@@ -117,7 +115,7 @@ class EngineImplementation final : public Engine {
   /// By slot. Tunnels with the same reason share one string. Null: no reason was set.
   std::vector<std::shared_ptr<const std::string>> send_reasons_;
   std::shared_ptr<const std::string> last_send_reason_;
-  io::Fd failure_event_;
+  io::EventFd failure_event_;
 };
 
 Result<void> EngineImplementation::open_flow_table() {
@@ -145,8 +143,7 @@ Result<void> EngineImplementation::open_workers() {
                           .refresher = &refresher_};
     options.on_failure = [this](const Error& error) {
       log(LogLevel::error, error.message());
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const auto written = ::write(failure_event_.get(), &one, sizeof one);
+      failure_event_.signal();
     };
     workers_.push_back(std::make_unique<Worker>(std::move(*queues), tables_, std::move(options)));
   }
@@ -397,13 +394,11 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   if (auto done = open_io(config, std::move(injected), opened, selection); !done)
     return Unexpected{done.error()};
   auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}), config.mtu);
-  io::Fd failure_event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (!failure_event)
-    return Unexpected{
-        Error{.code = errno, .operation = "open eventfd", .object = config.device, .advice = ""}};
+  auto failure_event = io::EventFd::open(config.device);
+  if (!failure_event) return Unexpected{failure_event.error()};
   auto engine = std::make_unique<EngineImplementation>(std::move(config), requested_workers,
                                                        std::move(opened), std::move(selection),
-                                                       std::move(plan), std::move(failure_event));
+                                                       std::move(plan), std::move(*failure_event));
   if (auto table = engine->open_flow_table(); !table) return Unexpected{table.error()};
   if (auto workers = engine->open_workers(); !workers) return Unexpected{workers.error()};
   return std::unique_ptr<Engine>{std::move(engine)};

@@ -4,7 +4,6 @@
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -16,6 +15,7 @@
 #include "io/busy_poll.h"
 #include "io/cache_line.h"
 #include "io/control_message.h"
+#include "io/event_fd.h"
 #include "io/rx_buffers.h"
 #include "io/rx_errors.h"
 #include "io/tx_batch.h"
@@ -96,7 +96,7 @@ class alignas(kCacheLineBytes) Poller final : public PacketIo {
   void release() noexcept override {
     for (RxBuffers& rx_buffers : rx_buffers_) rx_buffers.clear();
   }
-  void wake() noexcept override { ::eventfd_write(wake_.get(), 1); }
+  void wake() noexcept override { wake_.signal(); }
   [[nodiscard]] Losses losses() noexcept override { return losses_.read(); }
 
  private:
@@ -108,7 +108,7 @@ class alignas(kCacheLineBytes) Poller final : public PacketIo {
   std::string object_;
   BusyPoll busy_poll_;
   Fd epoll_;
-  Fd wake_;
+  EventFd wake_;
   std::array<RxBuffers, kSources> rx_buffers_;
   ReceiveVector receive_vector_;
   TxBatch tx_batch_;
@@ -132,11 +132,10 @@ Result<void> Poller::open(const QueueSizes& sizes) {
   if (!epoll_)
     return Unexpected{
         Error{.code = errno, .operation = "open epoll for", .object = object_, .advice = ""}};
-  wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake_)
-    return Unexpected{
-        Error{.code = errno, .operation = "open eventfd for", .object = object_, .advice = ""}};
-  if (auto watched = watch(wake_.get(), kWake); !watched) return watched;
+  auto wake = EventFd::open(object_);
+  if (!wake) return Unexpected{wake.error()};
+  wake_ = std::move(*wake);
+  if (auto watched = watch(wake_.fd(), kWake); !watched) return watched;
   if (auto watched = watch(descriptors_.tun.get(), static_cast<std::uint32_t>(Source::tun));
       !watched)
     return watched;
@@ -178,8 +177,7 @@ Result<void> Poller::wait(std::chrono::nanoseconds timeout) noexcept {
     const auto kind = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
     const auto index = static_cast<std::uint32_t>(events[i].data.u64);
     if (kind == kWake) {
-      eventfd_t calls;
-      ::eventfd_read(wake_.get(), &calls);
+      wake_.clear();
       continue;
     }
     const auto source = static_cast<Source>(kind);

@@ -3,7 +3,6 @@
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +15,7 @@
 #include "io/busy_poll.h"
 #include "io/cache_line.h"
 #include "io/control_message.h"
+#include "io/event_fd.h"
 #include "io/rx_buffers.h"
 #include "io/rx_errors.h"
 #include "io/tx_batch.h"
@@ -102,7 +102,7 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
   [[nodiscard]] Submitted submit() noexcept override;
   void release() noexcept override;
   void finish() noexcept override { uring_.finish(); }
-  void wake() noexcept override { ::eventfd_write(wake_.get(), 1); }
+  void wake() noexcept override { wake_.signal(); }
   [[nodiscard]] Losses losses() noexcept override { return losses_.read(); }
 
  private:
@@ -131,8 +131,8 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
   WorkerDescriptors descriptors_;
   std::string object_;
   BusyPoll busy_poll_;
-  Fd wake_;
-  eventfd_t wake_calls_ = 0;
+  EventFd wake_;
+  std::uint64_t wake_calls_ = 0;
   std::array<RxBuffers, kSources> rx_buffers_;
   TxBatch tx_batch_;
   LossMeter losses_;
@@ -151,24 +151,25 @@ class alignas(kCacheLineBytes) Ring final : public PacketIo {
 
 Result<void> Ring::register_files(const RingFeatures& features) {
   std::vector<int> files;
-  const auto add = [&](const Fd& fd) {
-    files.push_back(fd.get());
+  const auto add = [&](int fd) {
+    files.push_back(fd);
     return static_cast<int>(files.size() - 1);
   };
-  tun_file_ = add(descriptors_.tun);
-  wake_file_ = add(wake_);
+  tun_file_ = add(descriptors_.tun.get());
+  wake_file_ = add(wake_.fd());
   const bool reads_multishot = features.multishot_read && uring_.has_multishot_read();
   rx_requests_.push_back({.source = Source::tun,
                           .method = reads_multishot ? RxMethod::read_multishot : RxMethod::poll,
                           .file = tun_file_});
   for (const Fd& socket : descriptors_.receive) {
-    rx_requests_.push_back(
-        {.source = Source::tunnel, .method = RxMethod::message_multishot, .file = add(socket)});
+    rx_requests_.push_back({.source = Source::tunnel,
+                            .method = RxMethod::message_multishot,
+                            .file = add(socket.get())});
   }
   if (descriptors_.icmp) {
     rx_requests_.push_back({.source = Source::icmp,
                             .method = RxMethod::receive_multishot,
-                            .file = add(descriptors_.icmp)});
+                            .file = add(descriptors_.icmp.get())});
   }
   const int error = uring_.register_files(files);
   return error != 0 ? Result<void>{fail(error, "register descriptors of")} : Result<void>{};
@@ -204,8 +205,9 @@ Result<void> Ring::open(const QueueSizes& sizes, const RingFeatures& features) {
   const int error =
       uring_.open(kSubmissionEntries, static_cast<unsigned>(std::bit_ceil(completions)));
   if (error != 0) return fail(error, "open io_uring for");
-  wake_.reset(::eventfd(0, EFD_CLOEXEC));
-  if (!wake_) return fail(errno, "open eventfd for");
+  auto wake = EventFd::open(object_, EventFd::Mode::blocking);
+  if (!wake) return Unexpected{wake.error()};
+  wake_ = std::move(*wake);
   if (auto registered = register_files(features); !registered) return registered;
   return open_buffers(sizes);
 }
