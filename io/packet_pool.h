@@ -4,41 +4,25 @@
 
 #include <cstddef>
 #include <span>
-#include <utility>
 
+#include "io/pages.h"
 #include "io/result.h"
 
 namespace culvert::io {
 
 class PacketPool {
  public:
-  PacketPool() = default;
-  PacketPool(PacketPool&& other) noexcept { swap(other); }
-  PacketPool& operator=(PacketPool&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  PacketPool(const PacketPool&) = delete;
-  PacketPool& operator=(const PacketPool&) = delete;
-  ~PacketPool();
-
   /// Maps `count` slots of `slot_bytes` bytes each and makes them resident. Fails with the errno of
   /// mmap().
   [[nodiscard]] static Result<PacketPool> open(std::size_t count, std::size_t slot_bytes);
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
   [[nodiscard]] std::span<std::byte> slot(std::size_t index) const noexcept {
-    return {region_ + index * slot_bytes_, slot_bytes_};
+    return {memory_.data() + index * slot_bytes_, slot_bytes_};
   }
 
  private:
-  void swap(PacketPool& other) noexcept {
-    std::swap(region_, other.region_);
-    std::swap(count_, other.count_);
-    std::swap(slot_bytes_, other.slot_bytes_);
-  }
-
-  std::byte* region_ = nullptr;
+  Pages memory_;
   std::size_t count_ = 0;
   std::size_t slot_bytes_ = 0;
 };

@@ -1,12 +1,11 @@
 #include "engine/flows/flow_table.h"
 
-#include <sys/mman.h>
-#include <sys/random.h>
-
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <thread>
+#include <utility>
+
+#include "io/random.h"
 
 namespace culvert {
 namespace {
@@ -38,47 +37,29 @@ std::uint8_t tag_at(std::uint64_t tags, std::size_t place) noexcept {
 
 Result<std::unique_ptr<FlowTable>> FlowTable::open(std::size_t flows) {
   SipKey key;
-  if (::getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key)) {
-    return Unexpected{Error{.code = errno,
-                            .operation = "get random bytes",
-                            .object = "for the flow table",
-                            .advice = ""}};
-  }
+  if (auto filled = io::fill_random(std::as_writable_bytes(std::span{&key, 1}), "the flow table");
+      !filled)
+    return Unexpected{filled.error()};
   return open(flows, key, std::chrono::steady_clock::now());
 }
 
 Result<std::unique_ptr<FlowTable>> FlowTable::open(std::size_t flows, SipKey key, Time epoch) {
   const std::size_t groups = (flows + kGroupEntries - 1) / kGroupEntries;
-  const std::size_t entries = groups * kGroupEntries;
-  const std::size_t bytes = entries * sizeof(FlowEntry) + groups * sizeof(std::uint64_t);
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) {
-    return Unexpected{Error{.code = errno,
-                            .operation = "map flow table",
-                            .object = std::to_string(bytes) + " bytes",
-                            .advice = "configure fewer flows"}};
-  }
-  // Huge pages save page-table walks. In a small table one huge page would be half of the memory.
-  constexpr std::size_t kWorthLargePages = std::size_t{16} << 20;
-  if (bytes >= kWorthLargePages) ::madvise(memory, bytes, MADV_HUGEPAGE);
-  // The kernel's zero pages are a valid empty table, so they are not touched here.
-  auto* const first = static_cast<FlowEntry*>(memory);
-  auto* const tags = reinterpret_cast<std::uint64_t*>(first + entries);
-  return std::unique_ptr<FlowTable>{
-      new FlowTable({first, entries}, {tags, groups}, bytes, key, epoch)};
+  constexpr std::size_t kGroupBytes = kGroupEntries * sizeof(FlowEntry) + sizeof(std::uint64_t);
+  auto memory = io::Pages::map(groups * kGroupBytes, io::Pages::Kind::sparse, "flow table",
+                               "configure fewer flows");
+  if (!memory) return Unexpected{memory.error()};
+  return std::unique_ptr<FlowTable>{new FlowTable(std::move(*memory), groups, key, epoch)};
 }
 
-FlowTable::FlowTable(std::span<FlowEntry> entries, std::span<std::uint64_t> tags,
-                     std::size_t mapped_bytes, SipKey key, Time epoch)
-    : entries_(entries.data()),
-      tags_(tags.data()),
-      group_count_(tags.size()),
-      mapped_bytes_(mapped_bytes),
+/// Pages of zeros are a valid empty table, so they are not touched here.
+FlowTable::FlowTable(io::Pages memory, std::size_t groups, SipKey key, Time epoch)
+    : memory_(std::move(memory)),
+      entries_(reinterpret_cast<FlowEntry*>(memory_.data())),
+      tags_(reinterpret_cast<std::uint64_t*>(entries_ + groups * kGroupEntries)),
+      group_count_(groups),
       key_(key),
       epoch_(epoch) {}
-
-FlowTable::~FlowTable() { ::munmap(entries_, mapped_bytes_); }
 
 // ---- look-up ------------------------------------------------------------------------------------
 

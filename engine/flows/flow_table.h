@@ -46,6 +46,7 @@
 #include "engine/flows/flow_state.h"
 #include "engine/flows/sip_hash.h"
 #include "engine/tables/tunnel.h"
+#include "io/pages.h"
 #include "io/result.h"
 
 namespace culvert {
@@ -86,7 +87,6 @@ class FlowTable {
   /// The same with a given key and a given start time.
   [[nodiscard]] static Result<std::unique_ptr<FlowTable>> open(std::size_t flows, SipKey key,
                                                                Time epoch);
-  ~FlowTable();
   FlowTable(const FlowTable&) = delete;
   FlowTable& operator=(const FlowTable&) = delete;
 
@@ -141,8 +141,7 @@ class FlowTable {
     bool is_empty = false;
   };
 
-  FlowTable(std::span<FlowEntry> entries, std::span<std::uint64_t> tags, std::size_t mapped_bytes,
-            SipKey key, Time epoch);
+  FlowTable(io::Pages memory, std::size_t groups, SipKey key, Time epoch);
 
   [[nodiscard]] std::array<std::size_t, 2> groups_of(std::uint64_t hash) const noexcept;
   [[nodiscard]] std::atomic_ref<std::uint64_t> tags(std::size_t group) const noexcept {
@@ -161,10 +160,10 @@ class FlowTable {
                           const FlowSnapshot& snapshot) noexcept;
   void set_tag(std::size_t index, std::uint8_t tag) noexcept;
 
+  io::Pages memory_;  ///< the entries, then the tags
   FlowEntry* entries_;
   std::uint64_t* tags_;  ///< one word per group, one byte per entry; 0: empty
   std::size_t group_count_;
-  std::size_t mapped_bytes_;
   SipKey key_;
   Time epoch_;
   /// Written only when a flow is created, not with each packet.

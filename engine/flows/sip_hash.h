@@ -11,7 +11,7 @@
 
 namespace culvert {
 
-/// The secret key: from getrandom(), a new one for each table.
+/// The secret key: from the kernel (io/random.h), a new one for each table.
 struct SipKey {
   std::uint64_t k0 = 0, k1 = 0;
 };

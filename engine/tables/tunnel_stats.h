@@ -10,11 +10,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "engine/counters.h"
 #include "engine/tables/tunnel.h"
 #include "io/cache_line.h"
+#include "io/pages.h"
 #include "io/result.h"
 
 namespace culvert {
@@ -53,19 +53,15 @@ class TunnelStats {
     std::array<Row, kChunkTunnels> rows;
     std::array<std::array<Counter, kChunkTunnels>, kRareCounterCount> rare;
   };
-  struct Unmap {
-    void operator()(Chunk* chunk) const noexcept;
-  };
 
   [[nodiscard]] Chunk& chunk(std::uint32_t slot) const noexcept {
-    return *chunks_[slot / kChunkTunnels];
+    return *reinterpret_cast<Chunk*>(chunks_[slot / kChunkTunnels].data());
   }
   [[nodiscard]] Row& row(std::uint32_t slot) const noexcept {
     return chunk(slot).rows[slot % kChunkTunnels];
   }
 
-  std::array<std::unique_ptr<Chunk, Unmap>, (kMaxSlots + kChunkTunnels - 1) / kChunkTunnels>
-      chunks_;
+  std::array<io::Pages, (kMaxSlots + kChunkTunnels - 1) / kChunkTunnels> chunks_;
 };
 
 }  // namespace culvert
