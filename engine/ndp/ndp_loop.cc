@@ -1,12 +1,7 @@
 #include "engine/ndp/ndp_loop.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -34,9 +29,9 @@ constexpr auto kLater = [](const auto& a, const auto& b) { return a.due > b.due;
 
 }  // namespace
 
-NdpLoop::NdpLoop(const NdpConfig& config, io::EchoSocket echo, std::uint64_t seed)
+NdpLoop::NdpLoop(const NdpConfig& config, io::NdpIo& io, std::uint64_t seed)
     : responder_(config, seed),
-      echo_(std::move(echo)),
+      io_(io),
       delay_(config.delay),
       random_(static_cast<std::minstd_rand::result_type>(seed)),
       busy_poll_(kBusyPoll) {
@@ -47,12 +42,6 @@ NdpLoop::NdpLoop(const NdpConfig& config, io::EchoSocket echo, std::uint64_t see
 
 Result<void> NdpLoop::start(const std::string& name) {
   if (is_running()) return {};
-  const auto fail = [&](int code, const char* operation) {
-    return Unexpected{
-        Error{.code = code, .operation = operation, .object = "ndp " + name, .advice = {}}};
-  };
-  if (!wake_) wake_.reset(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!wake_) return fail(errno, "create eventfd for");
   stop_ = false;
   try {
     thread_ = std::thread{[this, name] {
@@ -60,7 +49,10 @@ Result<void> NdpLoop::start(const std::string& name) {
       run();
     }};
   } catch (const std::system_error& error) {
-    return fail(error.code().value(), "start thread of");
+    return Unexpected{Error{.code = error.code().value(),
+                            .operation = "start thread of",
+                            .object = "ndp " + name,
+                            .advice = {}}};
   }
   return {};
 }
@@ -68,14 +60,14 @@ Result<void> NdpLoop::start(const std::string& name) {
 void NdpLoop::stop() noexcept {
   if (!is_running()) return;
   stop_ = true;
-  ::eventfd_write(wake_.get(), 1);
+  io_.wake();
   thread_.join();
 }
 
 void NdpLoop::call(const std::function<void()>& work) {
   if (!is_running()) return work();
   call_ = &work;
-  ::eventfd_write(wake_.get(), 1);
+  io_.wake();
   call_.wait(&work);
 }
 
@@ -87,8 +79,7 @@ void NdpLoop::run_call() noexcept {
   call_.notify_one();
 }
 
-void NdpLoop::set_socket(io::NdpSocket& socket) noexcept {
-  std::swap(socket_, socket);
+void NdpLoop::drop_pending() noexcept {
   delayed_.clear();
   announcements_.clear();
 }
@@ -123,7 +114,7 @@ bool NdpLoop::round(Time now) noexcept {
   send_due(now);
   send_announcements(now);
   flush(now);
-  return frames != 0 && idle_frames_ < io::NdpSocket::kFrames;
+  return frames != 0 && idle_frames_ < io::NdpIo::kFrames;
 }
 
 // Receives at most as many frames as the output holds; they are answered before the next frames are
@@ -131,10 +122,10 @@ bool NdpLoop::round(Time now) noexcept {
 std::size_t NdpLoop::receive_frames(Time now) noexcept {
   std::size_t received = 0;
   while (out_.has_room() && received < NdpOutput::kFrames) {
-    const auto frame = socket_.next();
+    const auto frame = io_.next();
     if (frame.empty()) break;
     responder_.receive(frame, now, out_);
-    socket_.release();
+    io_.release();
     ++received;
   }
   const std::size_t answered = out_.frames().size();
@@ -143,8 +134,7 @@ std::size_t NdpLoop::receive_frames(Time now) noexcept {
 }
 
 void NdpLoop::receive_echoes(Time now) noexcept {
-  if (!echo_.is_open()) return;
-  while (const auto reply = echo_.receive()) {
+  while (const auto reply = io_.receive_echo()) {
     if (!out_.has_room()) flush(now);
     responder_.receive_echo(reply->source, reply->interface_index, now, out_);
   }
@@ -154,7 +144,7 @@ void NdpLoop::flush(Time now) noexcept {
   for (const auto& target : out_.probes()) {
     responder_.counters().probes.add(1);
     // If sending fails (no route, no buffer), the try times out like an unanswered one.
-    if (echo_.is_open()) static_cast<void>(echo_.send(target));
+    static_cast<void>(io_.send_echo(target));
   }
   std::array<const NdpFrame*, NdpOutput::kFrames> at_once;
   std::size_t count = 0;
@@ -176,15 +166,11 @@ void NdpLoop::flush(Time now) noexcept {
 
 void NdpLoop::send(std::span<const NdpFrame* const> frames) noexcept {
   if (frames.empty()) return;
-  std::array<std::span<const std::byte>, io::NdpSocket::kSends> bytes;
-  std::array<int, io::NdpSocket::kSends> errors;
-  static_assert(NdpOutput::kFrames <= io::NdpSocket::kSends);
+  std::array<std::span<const std::byte>, io::NdpIo::kSends> bytes;
+  std::array<int, io::NdpIo::kSends> errors;
+  static_assert(NdpOutput::kFrames <= io::NdpIo::kSends);
   for (std::size_t i = 0; i < frames.size(); ++i) bytes[i] = frames[i]->bytes;
-  if (!socket_.is_open()) {
-    errors.fill(ENETDOWN);
-  } else {
-    socket_.send(std::span{bytes}.first(frames.size()), errors);
-  }
+  io_.send(std::span{bytes}.first(frames.size()), errors);
   for (std::size_t i = 0; i < frames.size(); ++i)
     responder_.count(*frames[i], errors[i] == 0 ? NdpIgnored::none : NdpIgnored::send_failed);
 }
@@ -199,7 +185,7 @@ void NdpLoop::send_due(Time now) noexcept {
 }
 
 void NdpLoop::send_announcements(Time now) noexcept {
-  if (announcements_.empty() || now < announce_at_ || !socket_.is_open()) return;
+  if (announcements_.empty() || now < announce_at_ || !io_.is_open()) return;
   announce_at_ = now + kAnnounceInterval;
   const std::size_t count = std::min(announcements_.size(), kAnnouncedAtOnce);
   for (std::size_t i = 0; i < count; ++i) {
@@ -215,7 +201,7 @@ void NdpLoop::send_announcements(Time now) noexcept {
 Time NdpLoop::next_due() const noexcept {
   Time due = responder_.next_due();
   if (!delayed_.empty()) due = std::min(due, delayed_.front().due);
-  if (!announcements_.empty() && socket_.is_open()) due = std::min(due, announce_at_);
+  if (!announcements_.empty() && io_.is_open()) due = std::min(due, announce_at_);
   return due;
 }
 
@@ -225,22 +211,11 @@ void NdpLoop::wait(Time now) noexcept {
   const auto timeout =
       due == Time::max() ? kLong : std::clamp<Time::duration>(due - now, 0ns, kLong);
   busy_poll_.wait(
-      timeout, [this] { return !socket_.next().empty() || call_ != nullptr || stop_; },
-      [this](std::chrono::nanoseconds rest) { sleep(rest); });
-}
-
-void NdpLoop::sleep(std::chrono::nanoseconds timeout) noexcept {
-  idle_frames_ = 0;
-  std::array<pollfd, 3> polled{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
-                                {.fd = socket_.fd(), .events = POLLIN, .revents = 0},
-                                {.fd = echo_.fd(), .events = POLLIN, .revents = 0}}};
-  timeout = std::max<std::chrono::nanoseconds>(timeout, 0ns);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-  const timespec rest{.tv_sec = seconds.count(), .tv_nsec = (timeout - seconds).count()};
-  if (::ppoll(polled.data(), polled.size(), &rest, nullptr) <= 0) return;
-  eventfd_t ignored = 0;
-  if (polled[0].revents != 0) ::eventfd_read(wake_.get(), &ignored);
-  if ((polled[1].revents & (POLLERR | POLLHUP)) != 0) socket_.clear_error();
+      timeout, [this] { return !io_.next().empty() || call_ != nullptr || stop_; },
+      [this](std::chrono::nanoseconds rest) {
+        idle_frames_ = 0;
+        io_.wait(rest);
+      });
 }
 
 }  // namespace culvert

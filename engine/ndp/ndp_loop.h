@@ -1,5 +1,5 @@
-// NdpLoop: the thread of an NDP proxy. It receives from the proxy's sockets, lets the responder
-// decide, and sends. Other threads run code on it with call(). Everything else runs on the loop's
+// NdpLoop: the thread of an NDP proxy. It receives through NdpIo, lets the responder decide, and
+// sends. Other threads run code on it with call(). Everything else runs on the loop's
 // thread.
 #pragma once
 
@@ -15,16 +15,15 @@
 #include "engine/ndp/ndp_responder.h"
 #include "engine/tables/tunnel.h"
 #include "io/busy_poll.h"
-#include "io/fd.h"
-#include "io/ndp/echo_socket.h"
-#include "io/ndp/ndp_socket.h"
+#include "io/ndp/ndp_io.h"
 #include "io/result.h"
 
 namespace culvert {
 
 class NdpLoop {
  public:
-  NdpLoop(const NdpConfig& config, io::EchoSocket echo, std::uint64_t seed);
+  /// `io` must outlive the loop.
+  NdpLoop(const NdpConfig& config, io::NdpIo& io, std::uint64_t seed);
   NdpLoop(const NdpLoop&) = delete;
   NdpLoop& operator=(const NdpLoop&) = delete;
   ~NdpLoop() { stop(); }
@@ -40,17 +39,13 @@ class NdpLoop {
 
   // Only inside call():
   [[nodiscard]] NdpResponder& responder() noexcept { return responder_; }
-  /// Swaps in a new socket; the caller closes the old one. Drops delayed answers and pending
-  /// announcements.
-  void set_socket(io::NdpSocket& socket) noexcept;
-  void set_echo(io::EchoSocket& echo) noexcept { std::swap(echo_, echo); }
+  /// Drops delayed answers and pending announcements: they were for another interface.
+  void drop_pending() noexcept;
   void set_delay(std::chrono::milliseconds delay) noexcept { delay_ = delay; }
   /// Appends targets to the queue of announcements.
   void announce(const std::vector<proto::Ipv6Address>& targets);
   /// Adds the kernel's drop count to receive_queue_full.
-  void count_drops() noexcept {
-    responder_.counters().receive_queue_full.add(socket_.read_drops());
-  }
+  void count_drops() noexcept { responder_.counters().receive_queue_full.add(io_.read_drops()); }
   /// Number of answers that wait for their random delay.
   [[nodiscard]] std::size_t delayed() const noexcept { return delayed_.size(); }
 
@@ -70,12 +65,10 @@ class NdpLoop {
   void send(std::span<const NdpFrame* const> frames) noexcept;
   void wait(Time now) noexcept;
   [[nodiscard]] Time next_due() const noexcept;
-  void sleep(std::chrono::nanoseconds timeout) noexcept;
   void run_call() noexcept;
 
   NdpResponder responder_;
-  io::NdpSocket socket_;
-  io::EchoSocket echo_;
+  io::NdpIo& io_;
   NdpOutput out_;
   std::chrono::milliseconds delay_;
   std::minstd_rand random_;
@@ -85,7 +78,6 @@ class NdpLoop {
   std::size_t idle_frames_ = 0;  ///< frames without an answer since the last pause
   io::BusyPoll busy_poll_;
 
-  io::Fd wake_;
   std::atomic<const std::function<void()>*> call_{nullptr};
   std::atomic<bool> stop_{false};
   std::thread thread_;

@@ -1,27 +1,23 @@
 #include "engine/ndp/ndp_proxy.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <mutex>
-#include <random>
 #include <set>
 #include <utility>
 
 #include "engine/ndp/ndp_loop.h"
 #include "engine/ndp/ndp_rules.h"
-#include "io/ndp/echo_socket.h"
 #include "io/ndp/ndp_groups.h"
-#include "io/ndp/ndp_socket.h"
+#include "io/ndp/ndp_sockets.h"
+#include "io/random.h"
 #include "proto/ndp.h"
 
 namespace culvert {
 namespace {
 
 using proto::Ipv6Address;
-
-std::uint64_t random_seed() {
-  std::random_device device;
-  return std::uint64_t{device()} << 32 | device();
-}
 
 bool has_probe(const NdpConfig& config) {
   return std::any_of(config.rules.begin(), config.rules.end(),
@@ -50,8 +46,8 @@ Result<void> check_unchanged(const NdpConfig& before, const NdpConfig& after) {
 // Only NdpLoop::call() accesses the responder and its sockets. `mutex_` protects everything else.
 class Proxy final : public NdpProxy {
  public:
-  Proxy(NdpConfig config, io::EchoSocket echo)
-      : config_(std::move(config)), loop_(config_, std::move(echo), random_seed()) {
+  Proxy(NdpConfig config, io::NdpSockets sockets, std::uint64_t seed)
+      : config_(std::move(config)), sockets_(std::move(sockets)), loop_(config_, sockets_, seed) {
     renew_rules();
   }
   ~Proxy() override { stop(); }
@@ -74,6 +70,11 @@ class Proxy final : public NdpProxy {
 
  private:
   void lose();
+  /// Swaps in the socket of another interface. Only inside NdpLoop::call().
+  void replace(io::NdpSocket& socket) noexcept {
+    sockets_.set_socket(socket);
+    loop_.drop_pending();
+  }
   void renew_rules();
   void renew_membership();
   void join(const std::vector<Ipv6Address>& targets);
@@ -91,6 +92,7 @@ class Proxy final : public NdpProxy {
   std::string membership_ = "the interface is not there";
   NdpTargets targets_;
   std::set<Ipv6Address> served_;  ///< targets that have been announced
+  io::NdpSockets sockets_;
   mutable NdpLoop loop_;
 };
 
@@ -105,7 +107,7 @@ Result<void> Proxy::apply(const NdpConfig& config) {
   loop_.call([&] {
     loop_.responder().apply(config_);
     loop_.set_delay(config_.delay);
-    if (needs_echo) loop_.set_echo(*echo);
+    if (needs_echo) sockets_.set_echo(*echo);
   });
   renew_rules();
   return {};
@@ -130,7 +132,7 @@ Result<void> Proxy::set_interface(const NdpInterface& interface) {
   NdpInterface replaced = interface;
   loop_.call([&] {
     loop_.responder().set_interface(replaced);
-    if (is_other) loop_.set_socket(socket);
+    if (is_other) replace(socket);
   });
   renew_membership();
   announce_new();
@@ -148,7 +150,7 @@ void Proxy::lose() {
   io::NdpSocket socket;
   loop_.call([&] {
     loop_.responder().set_interface(replaced);
-    loop_.set_socket(socket);
+    replace(socket);
   });
   served_.clear();
   renew_membership();
@@ -256,7 +258,13 @@ Result<std::unique_ptr<NdpProxy>> NdpProxy::open(NdpConfig config) {
   if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
   auto echo = open_echo(config);
   if (!echo) return Unexpected{echo.error()};
-  return std::unique_ptr<NdpProxy>{new Proxy{std::move(config), std::move(*echo)}};
+  const std::string object = "ndp " + config.interface;
+  auto sockets = io::NdpSockets::open(object, std::move(*echo));
+  if (!sockets) return Unexpected{sockets.error()};
+  std::array<std::byte, sizeof(std::uint64_t)> seed;
+  if (auto filled = io::fill_random(seed, object); !filled) return Unexpected{filled.error()};
+  return std::unique_ptr<NdpProxy>{
+      new Proxy{std::move(config), std::move(*sockets), std::bit_cast<std::uint64_t>(seed)}};
 }
 
 }  // namespace culvert

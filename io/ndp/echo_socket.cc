@@ -2,7 +2,6 @@
 
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "io/random.h"
 #include "io/socket_options.h"
 
 namespace culvert::io {
@@ -33,9 +33,8 @@ Result<EchoSocket> EchoSocket::open() {
                                 "set IPV6_RECVPKTINFO of", name);
       !enabled)
     return Unexpected{enabled.error()};
-  if (::getrandom(result.secret_.data(), result.secret_.size(), 0) !=
-      static_cast<ssize_t>(result.secret_.size()))
-    return name.fail(errno, "get random numbers for");
+  if (auto filled = fill_random(result.secret_, "ICMPv6 echo"); !filled)
+    return Unexpected{filled.error()};
   return result;
 }
 
@@ -50,7 +49,7 @@ bool EchoSocket::send(const proto::Ipv6Address& target) noexcept {
                   reinterpret_cast<const sockaddr*>(&address), sizeof address) > 0;
 }
 
-std::optional<EchoSocket::Reply> EchoSocket::receive() noexcept {
+std::optional<EchoReply> EchoSocket::receive() noexcept {
   for (;;) {
     std::array<std::byte, 64> echo;
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control;
@@ -69,7 +68,7 @@ std::optional<EchoSocket::Reply> EchoSocket::receive() noexcept {
     if (static_cast<std::size_t>(size) < kHeaderBytes + secret_.size() ||
         !std::equal(secret_.begin(), secret_.end(), echo.begin() + kHeaderBytes))
       continue;
-    Reply reply;
+    EchoReply reply;
     std::memcpy(reply.source.bytes.data(), &address.sin6_addr, reply.source.bytes.size());
     for (cmsghdr* message = CMSG_FIRSTHDR(&header); message != nullptr;
          message = CMSG_NXTHDR(&header, message)) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "io/fd.h"
+#include "io/ndp/ndp_io.h"
 #include "io/result.h"
 #include "proto/address.h"
 
@@ -25,13 +26,9 @@ class EchoSocket {
   /// Sends one request. Returns false if the kernel has no route or no buffer space now.
   [[nodiscard]] bool send(const proto::Ipv6Address& target) noexcept;
 
-  struct Reply {
-    proto::Ipv6Address source{};
-    unsigned interface_index = 0;  ///< the interface that received the reply
-  };
   /// The next reply to one of our requests; other echo replies are skipped. Empty: no more replies
   /// are queued.
-  [[nodiscard]] std::optional<Reply> receive() noexcept;
+  [[nodiscard]] std::optional<EchoReply> receive() noexcept;
 
  private:
   /// Identifier, sequence number and data of every request. Random, so that a host that did not

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "io/fd.h"
+#include "io/ndp/ndp_io.h"
 #include "io/result.h"
 
 namespace culvert::io {
@@ -20,8 +21,8 @@ class NdpSocket {
  public:
   /// Capacity of the ring in frames, and of one frame in bytes: enough for an Ethernet frame with a
   /// packet of 1,500 bytes.
-  static constexpr std::size_t kFrames = 1'024, kFrameBytes = 2'048;
-  static constexpr std::size_t kSends = 64;  ///< frames of one send() at most
+  static constexpr std::size_t kFrames = NdpIo::kFrames, kFrameBytes = 2'048;
+  static constexpr std::size_t kSends = NdpIo::kSends;  ///< frames of one send() at most
 
   /// Opens a socket that receives packets to this host or to a multicast group, but none that this
   /// host sends: ICMPv6 types 135 and 136, and packets with hop limit 255 and an extension header,

@@ -1,0 +1,40 @@
+#include "io/ndp/ndp_sockets.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace culvert::io {
+
+Result<NdpSockets> NdpSockets::open(const std::string& object, EchoSocket echo) {
+  auto wake = EventFd::open(object);
+  if (!wake) return Unexpected{wake.error()};
+  return NdpSockets{std::move(*wake), std::move(echo)};
+}
+
+void NdpSockets::send(std::span<const std::span<const std::byte>> frames,
+                      std::span<int> errors) noexcept {
+  if (is_open()) return socket_.send(frames, errors);
+  std::fill_n(errors.begin(), frames.size(), ENETDOWN);
+}
+
+std::optional<EchoReply> NdpSockets::receive_echo() noexcept {
+  return echo_.is_open() ? echo_.receive() : std::nullopt;
+}
+
+void NdpSockets::wait(std::chrono::nanoseconds timeout) noexcept {
+  std::array<pollfd, 3> polled{{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
+                                {.fd = socket_.fd(), .events = POLLIN, .revents = 0},
+                                {.fd = echo_.fd(), .events = POLLIN, .revents = 0}}};
+  timeout = std::max<std::chrono::nanoseconds>(timeout, {});
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  const timespec rest{.tv_sec = seconds.count(), .tv_nsec = (timeout - seconds).count()};
+  if (::ppoll(polled.data(), polled.size(), &rest, nullptr) <= 0) return;
+  if (polled[0].revents != 0) wake_.clear();
+  if ((polled[1].revents & (POLLERR | POLLHUP)) != 0) socket_.clear_error();
+}
+
+}  // namespace culvert::io
