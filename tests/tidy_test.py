@@ -5,7 +5,7 @@
                                 engine/tables < engine/ndp                                     < engine
     engine, io/netlink < engine/host < tools/culvert      tests and bench see everything
 
-and that libraries are used where they belong (LIBRARIES). It first checks itself: it must find
+and that libraries and system calls are used where they belong (LIBRARIES, SYSTEM). It first checks itself: it must find
 broken includes of its own. With `format` it asks clang-format about every source instead, with
 `words` it looks for words that the field's own have replaced (RETIRED).
 
@@ -51,6 +51,8 @@ LIBRARIES = {
     ("boost/", "spdlog/", "fmt/", "toml++/", "toml.hpp", "nlohmann/", "CLI/"): ("tools",),
     ("gtest/", "gmock/", "benchmark/"): (),
 }
+# Headers of system calls. The engine, engine/host excepted, reaches the kernel through io/ alone.
+SYSTEM = re.compile(r"(sys|linux|net|netinet|netpacket)/|(unistd|poll|fcntl|sched|pthread|signal|spawn|ifaddrs|termios)\.h$")
 # Names and phrases of our own making, and the words of the field that stand in their place.
 RETIRED = {
     r"\b(find_)?clash(es)?\b|\bamong_equals\b": "config_conflict, find_conflict()",
@@ -87,6 +89,8 @@ def library_complaint(path, room, name):
         if name.startswith(prefixes) and room not in folders and not (
                 "tools" in folders and room.startswith("tools/")):
             return f"this library is for {' and '.join(folders) or 'tests and bench'}"
+    if SYSTEM.match(name) and (room == "engine" or room.startswith("engine/")) and room != "engine/host":
+        return "system calls stay behind io/"
     return None
 
 
@@ -130,12 +134,15 @@ def self_test():
              ("tools/culvert/a.cc", '#include "bench/e2e/b.h"'),
              ("io/netlink/a.cc", "#include <liburing.h>"),
              ("tools/culvert/a.cc", "#include <netlink/socket.h>"),
+             ("engine/a.cc", "#include <sys/eventfd.h>"), ("engine/ndp/a.cc", "#include <poll.h>"),
+             ("engine/flows/a.h", "#include <linux/if_packet.h>"), ("engine/model/a.cc", "#include <unistd.h>"),
              ("engine/a.cc", '#include "tests/support/b.h"'), ("io/a.cc", "#include <gtest/gtest.h>")]
     right = [("io/a.cc", "#include <liburing.h>"), ("io/uring.h", "#include <liburing.h>"),
              ("io/a.cc", '#include "io/bpf/b.h"'), ("io/bpf/a.cc", '#include "io/b.h"'),
              ("io/netlink/a.cc", "#include <netlink/socket.h>"),
              ("engine/tables/a.h", '#include "engine/config.h"'),
-             ("engine/host/a.h", '#include "engine/engine.h"'),
+             ("engine/host/a.h", '#include "engine/engine.h"'), ("engine/host/a.cc", "#include <sys/socket.h>"),
+             ("io/a.cc", "#include <sys/mman.h>"), ("tools/culvert/daemon/a.cc", "#include <unistd.h>"),
              ("tools/culvert/daemon/a.cc", "#include <boost/asio.hpp>"),
              ("engine/a.cc", '#include "proto/b.h"'), ("tests/a.cc", '#include "tools/culvert/b.h"'),
              ("tools/culvert/daemon/a.cc", '#include "engine/host/b.h"'), ("io/a.cc", "#include <span>")]
