@@ -94,9 +94,7 @@ Result<void> check_host_bits(const char* word, const std::vector<Prefix>& prefix
 }
 
 Result<void> check_prefixes(const TunnelConfig& tunnel) {
-  const bool carries_ipv4 = dispatch(tunnel.mode, [](auto encapsulation, const auto&) {
-    return encapsulation.carries(proto::kProtocolTypeIpv4);
-  });
+  const bool carries_ipv4 = carries(tunnel.mode, proto::kProtocolTypeIpv4);
   const auto& accept4 = tunnel.accept4;
   const bool has_prefix4 = !tunnel.prefixes4.empty();
   if (!carries_ipv4 && (has_prefix4 || (accept4 && !accept4->empty()))) {

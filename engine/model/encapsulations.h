@@ -105,6 +105,14 @@ inline constexpr std::size_t kMaxOverheadBytes =
     std::apply([](auto... each) { return std::max({decltype(each)::kMaxOverheadBytes...}); },
                Encapsulations{});
 
+/// Returns whether the encapsulation carries packets of this protocol type (an EtherType).
+[[nodiscard]] inline bool carries(const Parameters& parameters,
+                                  std::uint16_t protocol_type) noexcept {
+  return dispatch(parameters, [&](auto encapsulation, const auto&) {
+    return encapsulation.carries(protocol_type);
+  });
+}
+
 /// The name of the encapsulation, as `mode` takes it.
 [[nodiscard]] inline std::string_view encapsulation_name(const Parameters& parameters) {
   return dispatch(parameters, [](auto encapsulation, const auto&) {
