@@ -1,6 +1,8 @@
 #include "engine/config.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/model/config_conflict.h"
@@ -154,6 +156,27 @@ Result<void> validate(const Config& config) {
     if (auto checked = check_tunnel(config, tunnel); !checked) return checked;
   }
   return check_conflicts(config.tunnels);
+}
+
+bool has_same_path(const TunnelConfig& a, const TunnelConfig& b) noexcept {
+  return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
+}
+
+std::optional<std::string_view> find_fixed_change(const Config& open, unsigned workers,
+                                                  const Config& next) noexcept {
+  const bool has_same_workers = next.workers == open.workers || next.workers == workers;
+  const std::pair<bool, std::string_view> fixed[] = {
+      {next.device == open.device, "device"},
+      {has_same_workers, "workers"},
+      {next.io == open.io, "io"},
+      {next.receive == open.receive, "receive"},
+      {next.send == open.send, "send"},
+      {next.busy_poll == open.busy_poll, "busy_poll"},
+      {next.pinning == open.pinning, "pinning"},
+      {next.flows == open.flows, "flows"}};
+  for (const auto& [is_same, word] : fixed)
+    if (!is_same) return word;
+  return std::nullopt;
 }
 
 }  // namespace culvert

@@ -120,4 +120,16 @@ inline constexpr std::size_t kMinFlows = 1'024, kMaxFlows = 16'777'216;
 /// tunnels.
 [[nodiscard]] Result<void> validate(const Config& config);
 
+/// Returns whether both tunnels use the same path to the remote endpoint: then what was learned
+/// about the path stays valid when one tunnel replaces the other.
+[[nodiscard]] bool has_same_path(const TunnelConfig& a, const TunnelConfig& b) noexcept;
+
+/// Returns the word of an option that differs although it cannot change while a device is open, or
+/// nothing. `open`: the configuration with which the device was opened. `workers`: the number of
+/// its workers, which may be less than `open` states; `next` may state either. Tunnels are not
+/// compared: Engine::apply() has their rules.
+[[nodiscard]] std::optional<std::string_view> find_fixed_change(const Config& open,
+                                                                unsigned workers,
+                                                                const Config& next) noexcept;
+
 }  // namespace culvert

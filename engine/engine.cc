@@ -46,11 +46,10 @@ OwnAddresses own_addresses() {
 class EngineImplementation final : public Engine {
  public:
   /// `config`: without its tunnels, which are in `plan`.
-  EngineImplementation(Config config, unsigned requested_workers, OpenedIo opened,
-                       IoSelection selection, TunnelPlan plan, io::EventFd failure_event)
+  EngineImplementation(Config config, OpenedIo opened, IoSelection selection, TunnelPlan plan,
+                       io::EventFd failure_event)
       : log_(config.log),
-        pins_workers_(config.pin_workers && config.workers > 1),
-        requested_workers_(requested_workers),
+        pins_workers_(config.pin_workers && opened.workers.size() > 1),
         config_(std::move(config)),
         opened_(std::move(opened)),
         selection_(std::move(selection)),
@@ -99,8 +98,7 @@ class EngineImplementation final : public Engine {
 
   const Log log_;            ///< read by the workers' threads, unlike config_, which changes
   const bool pins_workers_;  ///< the same
-  const unsigned requested_workers_;
-  Config config_;  ///< without tunnels: those are in tables_
+  Config config_;            ///< as requested; without tunnels: those are in tables_
   OpenedIo opened_;
   IoSelection selection_;
   mutable std::mutex mutex_;  ///< status() may be called at any time; no worker locks it
@@ -190,21 +188,13 @@ Result<void> EngineImplementation::start() {
 
 /// Refuses changes that apply() cannot make.
 Result<void> EngineImplementation::check_change(const Config& config) const {
-  const auto refuse = [&](std::string word, const char* advice =
-                                                "cannot change while the device "
-                                                "is open") {
+  const auto refuse = [](std::string word, const char* advice) {
     return Unexpected{
         Error{.code = 0, .operation = "apply", .object = std::move(word), .advice = advice}};
   };
-  if (config.device != config_.device) return refuse("device " + config.device);
-  if (config.workers != config_.workers && config.workers != requested_workers_)
-    return refuse("workers");
-  if (config.io != config_.io) return refuse("io");
-  if (config.busy_poll != config_.busy_poll) return refuse("busy_poll");
-  if (config.pinning != config_.pinning) return refuse("pinning");
-  if (config.flows != config_.flows) return refuse("flows");
-  if (config.receive != config_.receive) return refuse("receive");
-  if (config.send != config_.send) return refuse("send");
+  const auto workers = static_cast<unsigned>(workers_.size());
+  if (const auto word = find_fixed_change(config_, workers, config))
+    return refuse(std::string{*word}, "cannot change while the device is open");
   for (const TunnelConfig& tunnel : config.tunnels) {
     const std::string name = tunnel.name + ", ";
     if (!receives(opened_.demux, tunnel))
@@ -393,12 +383,13 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   IoSelection selection;
   if (auto done = open_io(config, std::move(injected), opened, selection); !done)
     return Unexpected{done.error()};
+  config.workers = requested_workers;
   auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}), config.mtu);
   auto failure_event = io::EventFd::open(config.device);
   if (!failure_event) return Unexpected{failure_event.error()};
-  auto engine = std::make_unique<EngineImplementation>(std::move(config), requested_workers,
-                                                       std::move(opened), std::move(selection),
-                                                       std::move(plan), std::move(*failure_event));
+  auto engine = std::make_unique<EngineImplementation>(std::move(config), std::move(opened),
+                                                       std::move(selection), std::move(plan),
+                                                       std::move(*failure_event));
   if (auto table = engine->open_flow_table(); !table) return Unexpected{table.error()};
   if (auto workers = engine->open_workers(); !workers) return Unexpected{workers.error()};
   return std::unique_ptr<Engine>{std::move(engine)};

@@ -42,10 +42,6 @@ class FreeSlots {
   std::uint32_t next_ = 0;
 };
 
-bool is_same_path(const TunnelConfig& a, const TunnelConfig& b) {
-  return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
-}
-
 /// Returns whether the new configuration would build the same tunnel as `before`.
 bool is_unchanged(const Tunnel* before, const TunnelConfig& config,
                   std::optional<std::uint16_t> device_mtu) {
@@ -75,7 +71,7 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
       plan.slots[slot] = current[slot];
       continue;
     }
-    const bool keeps_path = before != nullptr && is_same_path(config, before->config);
+    const bool keeps_path = before != nullptr && has_same_path(config, before->config);
     const auto path = keeps_path ? before->path : std::make_shared<Path>();
     if (before == nullptr) plan.added.push_back(slot);
     if (!keeps_path) {

@@ -171,5 +171,57 @@ TEST(ValidateConfig, CountsTheEncapsulationInTheLargestMtu) {
   EXPECT_FALSE(validate(config));
 }
 
+TEST(FindFixedChange, FindsEachOptionThatCannotChange) {
+  const std::pair<void (*)(Config&), std::string_view> changes[] = {
+      {[](Config& c) { c.device = "other"; }, "device"},
+      {[](Config& c) { c.workers = 3; }, "workers"},
+      {[](Config& c) { c.io = IoChoice::epoll; }, "io"},
+      {[](Config& c) { c.receive = ReceiveChoice::raw; }, "receive"},
+      {[](Config& c) { c.send = SendChoice::raw; }, "send"},
+      {[](Config& c) { c.busy_poll = std::chrono::microseconds{7}; }, "busy_poll"},
+      {[](Config& c) { c.pinning = false; }, "pinning"},
+      {[](Config& c) { c.flows = 2048; }, "flows"}};
+  for (const auto& [change, word] : changes) {
+    Config next = good();
+    change(next);
+    EXPECT_EQ(find_fixed_change(good(), 1, next), word);
+  }
+}
+
+TEST(FindFixedChange, FindsNoneInOptionsThatCanChange) {
+  Config next = good();
+  next.mtu = std::uint16_t{1400};
+  next.icmp_source = prefix("2001:db8::1/128").address;
+  second(next);
+  EXPECT_EQ(find_fixed_change(good(), 1, next), std::nullopt);
+}
+
+TEST(FindFixedChange, AllowsTheNumberOfWorkersThatWasRequestedOrOpened) {
+  Config open = good(), next = good();
+  open.workers = 4;
+  for (const unsigned workers : {1u, 4u}) {
+    next.workers = workers;
+    EXPECT_EQ(find_fixed_change(open, 1, next), std::nullopt);
+  }
+  next.workers = 2;
+  EXPECT_EQ(find_fixed_change(open, 1, next), "workers");
+}
+
+TEST(HasSamePath, DependsOnRemoteLocalAndInterface) {
+  const TunnelConfig tunnel = good().tunnels[0];
+  TunnelConfig other = tunnel;
+  other.name = "other";
+  other.prefixes6 = {prefix("2001:db8:5::/48")};
+  EXPECT_TRUE(has_same_path(tunnel, other));
+  other.remote = address("203.0.113.1");
+  EXPECT_FALSE(has_same_path(tunnel, other));
+  other = tunnel;
+  other.local = address("192.0.2.77");
+  EXPECT_FALSE(has_same_path(tunnel, other));
+  other = tunnel;
+  other.dev = "eth9";
+  EXPECT_FALSE(has_same_path(tunnel, other));
+}
+
 }  // namespace
 }  // namespace culvert

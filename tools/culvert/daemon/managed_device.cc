@@ -25,11 +25,6 @@ void switch_on_ipv6(const std::string& device) {
   [[maybe_unused]] const ssize_t written = ::write(file.get(), "0\n", 2);
 }
 
-/// Whether both tunnels use the same path to the remote endpoint, so that its state can be kept.
-bool has_same_path(const TunnelConfig& a, const TunnelConfig& b) {
-  return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
-}
-
 std::string endpoints(const TunnelStatus& tunnel) {
   const std::string local = tunnel.local.is_unspecified() ? "any" : tunnel.local.to_text();
   const auto& remote = tunnel.config.remote;
