@@ -5,12 +5,11 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 
+#include "io/interface_name.h"
 #include "io/offload.h"
 
 namespace culvert::io {
@@ -53,20 +52,6 @@ std::string advice_to_create(int code) {
   }
 }
 
-/// Checks the rules of the kernel's dev_valid_name(), which reports only EINVAL. The kernel
-/// replaces "%d" by a number.
-std::string advice_on_name(const std::string& name) {
-  if (name.empty()) return "a device needs a name";
-  if (name.size() >= IFNAMSIZ)
-    return "a device name has at most 15 bytes, this one has " + std::to_string(name.size());
-  if (name == "." || name == "..") return "no device can be called that";
-  const bool is_bad = std::any_of(name.begin(), name.end(), [](unsigned char c) {
-    return c == '/' || c == ':' || std::isspace(c) != 0 || c < 0x20;
-  });
-  if (is_bad) return "a device name has no '/', no ':' and no spaces";
-  return {};
-}
-
 Unexpected<Error> fail(int code, const std::string& name, std::size_t queue, std::string advice) {
   return {Error{.code = code,
                 .operation = "open TUN",
@@ -107,7 +92,8 @@ void set_offloads(Tun& tun) {
 }  // namespace
 
 Result<Tun> open_tun(const std::string& name, std::size_t queue_count) {
-  if (auto advice = advice_on_name(name); !advice.empty()) return fail(EINVAL, name, 0, advice);
+  if (!is_interface_name(name))
+    return fail(EINVAL, name, 0, "a device name has 1 to 15 bytes, no space, no '/' and no ':'");
   Tun tun;
   tun.name = name;
   for (std::size_t queue = 0; queue < queue_count; ++queue) {

@@ -1,13 +1,8 @@
 #include "engine/model/device_name.h"
 
-#include <algorithm>
+#include "io/interface_name.h"
 
 namespace culvert {
-namespace {
-
-constexpr std::size_t kMaxNameBytes = 15;  // IFNAMSIZ without the terminating zero
-
-}  // namespace
 
 Result<void> check_interface_name(std::string_view word, const std::string& name) {
   const auto refuse = [&](std::string advice) {
@@ -16,15 +11,11 @@ Result<void> check_interface_name(std::string_view word, const std::string& name
                             .object = std::string{word} + " '" + name + "'",
                             .advice = std::move(advice)}};
   };
-  const auto is_bad = [](unsigned char c) {
-    return c <= ' ' || c == '/' || c == ':' || c == '%' || c == 0x7f;
-  };
-  if (name.empty() || name == "." || name == ".." ||
-      std::any_of(name.begin(), name.end(), is_bad)) {
-    return refuse("a name has 1 to 15 characters, no space, '/', ':' or '%'");
-  }
-  if (name.size() > kMaxNameBytes)
+  if (name.size() > io::kMaxInterfaceNameBytes)
     return refuse("has " + std::to_string(name.size()) + " characters; Linux allows 15");
+  // With '%' the kernel could choose another name.
+  if (!io::is_interface_name(name) || name.find('%') != std::string::npos)
+    return refuse("a name has 1 to 15 characters, no space, '/', ':' or '%'");
   return {};
 }
 

@@ -108,11 +108,8 @@ TEST_F(TunOpen, RefusesNamesThatNoDeviceCanHave) {
     const auto tun = open_tun(name, 1);
     return tun ? std::string{} : tun.error().message();
   };
-  EXPECT_THAT(advice(""), HasSubstr("needs a name"));
-  EXPECT_THAT(advice("sixteen-bytes-xx"), HasSubstr("at most 15 bytes, this one has 16"));
-  EXPECT_THAT(advice("a/b"), HasSubstr("no '/'"));
-  EXPECT_THAT(advice("a b"), HasSubstr("no spaces"));
-  EXPECT_THAT(advice(".."), HasSubstr("no device can be called that"));
+  for (const auto* name : {"", "sixteen-bytes-xx", "a/b", "a b", ".."})
+    EXPECT_THAT(advice(name), HasSubstr("EINVAL (a device name has 1 to 15 bytes, no space, "));
   EXPECT_THAT(advice("fifteen-bytes-x"), IsEmpty());
 }
 
