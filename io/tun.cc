@@ -83,7 +83,6 @@ void set_offloads(Tun& tun) {
   for (const unsigned offloads : kLadder) {
     if (::ioctl(tun.queues.front().get(), TUNSETOFFLOAD, static_cast<unsigned long>(offloads)) != 0)
       continue;
-    tun.has_tso = (offloads & TUN_F_TSO6) != 0;
     tun.has_uso = (offloads & kUdpSegmentation) != 0;
     return;
   }

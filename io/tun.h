@@ -17,7 +17,6 @@ struct Tun {
   std::string name;        ///< the kernel's name: "tun%d" becomes "tun0"
   unsigned index = 0;      ///< interface index
   std::vector<Fd> queues;  ///< non-blocking, close-on-exec, IFF_VNET_HDR
-  bool has_tso = false;    ///< TSO4, TSO6 and checksum offload are on
   bool has_uso = false;    ///< USO4 and USO6 are on (Linux 6.2)
 };
 

@@ -56,14 +56,6 @@ std::optional<Ipv4Address> Ipv4Address::from_text(std::string_view text) {
 
 std::string Ipv4Address::to_text() const { return print_text(AF_INET, *this); }
 
-bool Ipv4Address::is_private() const noexcept {
-  const std::uint32_t value = host();
-  return value >> 24 == 10 ||           // 10.0.0.0/8
-         value >> 20 == 0xac1 ||        // 172.16.0.0/12
-         value >> 16 == 0xc0a8 ||       // 192.168.0.0/16
-         value >> 22 == (0x6440 >> 6);  // 100.64.0.0/10
-}
-
 std::optional<Ipv6Address> Ipv6Address::from_text(std::string_view text) {
   return parse_text<Ipv6Address>(AF_INET6, text);
 }

@@ -35,8 +35,6 @@ struct Ipv4Address {
   [[nodiscard]] constexpr bool is_multicast() const noexcept { return host() >> 28 == 0xe; }
   /// 240.0.0.0/4, which includes the limited broadcast address. RFC 1112 4, RFC 919 7.
   [[nodiscard]] constexpr bool is_reserved() const noexcept { return host() >> 28 == 0xf; }
-  /// An address behind a NAT: RFC 1918 or RFC 6598.
-  [[nodiscard]] bool is_private() const noexcept;
   friend constexpr auto operator<=>(const Ipv4Address&, const Ipv4Address&) = default;
 };
 

@@ -44,10 +44,6 @@ void set_ipv4_total_bytes(std::span<std::byte> packet, std::uint16_t total_bytes
   set_word(packet, kIpv4TotalLengthOffset, total_bytes);
 }
 
-void set_ipv4_identification(std::span<std::byte> packet, std::uint16_t identification) noexcept {
-  set_word(packet, kIpv4IdentificationOffset, identification);
-}
-
 void set_ipv4_fragment(std::span<std::byte> packet, std::uint16_t offset_bytes, bool more_fragments,
                        bool dont_fragment) noexcept {
   set_word(

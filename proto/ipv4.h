@@ -68,7 +68,6 @@ void build_ipv4(std::span<std::byte, kIpv4HeaderBytes> header, const Ipv4Fields&
 /// Values are in host byte order.
 void set_ipv4_tos(std::span<std::byte> packet, std::uint8_t tos) noexcept;
 void set_ipv4_total_bytes(std::span<std::byte> packet, std::uint16_t total_bytes) noexcept;
-void set_ipv4_identification(std::span<std::byte> packet, std::uint16_t identification) noexcept;
 /// Sets the flags and the Fragment Offset. `offset_bytes` is a multiple of 8. RFC 791 3.1.
 void set_ipv4_fragment(std::span<std::byte> packet, std::uint16_t offset_bytes, bool more_fragments,
                        bool dont_fragment) noexcept;

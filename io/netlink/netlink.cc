@@ -116,15 +116,6 @@ Result<void> Netlink::set_up(unsigned device_index) {
   return change_link(socket_.get(), device_index, changes.get(), "bring up");
 }
 
-Result<std::uint16_t> Netlink::mtu(unsigned device_index) {
-  rtnl_link* raw = nullptr;
-  if (rtnl_link_get_kernel(socket_.get(), static_cast<int>(device_index), nullptr, &raw) < 0) {
-    return fail(ENODEV, "read MTU of", interface_name(device_index), "the device is gone");
-  }
-  const Link link{raw};
-  return static_cast<std::uint16_t>(std::min(rtnl_link_get_mtu(raw), 65'535u));
-}
-
 Result<std::optional<RouteFound>> Netlink::route_to(proto::Ipv4Address address,
                                                     unsigned device_index) {
   RouteFound found;

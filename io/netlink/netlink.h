@@ -41,7 +41,6 @@ class Netlink {
   [[nodiscard]] Result<void> disable_address_generation(unsigned device_index);
   [[nodiscard]] Result<void> set_mtu(unsigned device_index, std::uint16_t mtu_bytes);
   [[nodiscard]] Result<void> set_up(unsigned device_index);
-  [[nodiscard]] Result<std::uint16_t> mtu(unsigned device_index);
 
   /// Adds an address to a device. EEXIST: the device has it already. An IPv6 address gets
   /// IFA_F_NODAD: no other host on a tunnel can have it, so duplicate address detection would only

@@ -37,9 +37,8 @@ void check_fragment_headers(const Ipv4Packet& packet) {
 
 void check_setters(std::vector<std::byte> packet) {
   set_ipv4_tos(packet, 0xff);
-  set_ipv4_identification(packet, 0);
   const auto again = parse_ipv4(packet);
-  require(again && again->tos == 0xff && again->identification == 0, "setters keep it valid");
+  require(again && again->tos == 0xff, "setters keep it valid");
 }
 
 void check_packet(std::span<const std::byte> bytes) {

@@ -11,8 +11,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <functional>
+#include <vector>
 
+#include "io/ethtool.h"
 #include "tests/io/rig.h"
 
 namespace culvert::io {
@@ -136,7 +139,13 @@ TEST_F(TunOpen, SaysWhatToDoWhereTheDeviceFileIsMissing) {
 TEST_F(TunOpen, TakesTheOffloadsOfThisKernel) {
   const auto tun = open_tun("tun0", 1);
   ASSERT_TRUE(tun) << tun.error().message();
-  EXPECT_TRUE(tun->has_tso);
+  std::vector<InterfaceFeature> features;
+  ASSERT_EQ(read_features("tun0", features), 0);
+  const auto segments_tcp = [](const InterfaceFeature& feature) {
+    return feature.is_on &&
+           (feature.name == "tx-tcp-segmentation" || feature.name == "tx-tcp6-segmentation");
+  };
+  EXPECT_EQ(std::count_if(features.begin(), features.end(), segments_tcp), 2);
   unsigned offloads = 0x01 | 0x02 | 0x04 | 0x20 | 0x40;  // CSUM, TSO4, TSO6, USO4, USO6
   EXPECT_EQ(tun->has_uso, ::ioctl(tun->queues[0].get(), TUNSETOFFLOAD, offloads) == 0);
 }

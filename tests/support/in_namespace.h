@@ -14,6 +14,7 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <string>
 
 #include "io/fd.h"
 
@@ -56,6 +57,14 @@ inline void in_namespace(const std::function<void()>& body) {
   const ChildResult result = run_in_namespace(body);
   if (result == ChildResult::not_permitted) GTEST_SKIP() << "may not make a network namespace";
   EXPECT_EQ(result, ChildResult::passed) << "see what the child printed above";
+}
+
+/// The MTU of an interface in bytes; 0: there is no such interface.
+inline int mtu_of(const std::string& interface) {
+  const io::Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ifreq request{};
+  interface.copy(request.ifr_name, IFNAMSIZ - 1);
+  return ::ioctl(socket.get(), SIOCGIFMTU, &request) == 0 ? request.ifr_mtu : 0;
 }
 
 }  // namespace culvert::test

@@ -19,6 +19,7 @@ namespace culvert::program {
 namespace {
 
 using test::in_namespace;
+using test::mtu_of;
 
 using proto::Ipv4Address;
 using proto::Ipv4Prefix;
@@ -135,7 +136,7 @@ TEST(ManagedDevice, SetsWhatWasAskedForAndTakesItAway) {
           *host.netlink, [&](const Config& config) { return open_fake(config, log); });
       ASSERT_TRUE(device) << device.error().message();
       EXPECT_EQ(log.started, 1);
-      EXPECT_EQ(*host.netlink->mtu((*device)->status().device_index), 1400);
+      EXPECT_EQ(mtu_of((*device)->status().device), 1400);
       const std::string now = addresses_and_routes();
       EXPECT_THAT(now, HasSubstr("20010db8000100000000000000000002"));
       EXPECT_THAT(now, HasSubstr("20010db8000200000000000000000002"));
