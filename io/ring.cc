@@ -197,11 +197,17 @@ Result<void> Ring::open_buffers(const QueueSizes& sizes) {
 }
 
 Result<void> Ring::open(const QueueSizes& sizes, const RingFeatures& features) {
-  // The completion queue never overflows: it has entries for all writes and buffers at once, and
-  // for the last completions of the rx_requests.
-  const std::size_t receives = sizes.tun_packets + sizes.tunnel_packets + sizes.icmp_packets + 64;
-  const std::size_t completions = sizes.batch_writes + receives;
+  // The most completions that can wait at once, besides those of writes.
+  const std::size_t receives = sizes.tun_packets              // one for each buffer of TUN,
+                               + sizes.tunnel_packets         // of the tunnel sockets
+                               + sizes.icmp_packets           // and of the ICMP socket
+                               + 1                            // the last one of TUN's request,
+                               + descriptors_.receive.size()  // of each tunnel socket's
+                               + 1                            // and of the ICMP socket's
+                               + 1;                           // wake()
   deferred_.reserve(receives);
+  // So the completion queue never overflows.
+  const std::size_t completions = receives + sizes.batch_writes;
   const int error =
       uring_.open(kSubmissionEntries, static_cast<unsigned>(std::bit_ceil(completions)));
   if (error != 0) return fail(error, "open io_uring for");

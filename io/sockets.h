@@ -29,8 +29,11 @@ struct WorkerDescriptors {
   Fd icmp;                  ///< raw ICMP socket, filtered to errors; only on the first worker
 };
 
-/// Capacities, in packets, fixed at the start. One buffer holds the largest packet, so the memory
-/// of a worker is about (tun_packets + tunnel_packets) * 65 KiB.
+/// Capacities, in packets, fixed at the start. All buffers are resident (io/packet_pool.h). Those of
+/// one worker take 12.3 MiB by default, the sum of
+///     tun_packets    * kSlotBytes      65 KiB each, since one buffer holds the largest packet
+///     tunnel_packets * kSlotBytes      the same
+///     icmp_packets   * kIcmpSlotBytes  4 KiB each
 struct QueueSizes {
   std::size_t tun_packets = 64;
   std::size_t tunnel_packets = 128;
