@@ -1,23 +1,22 @@
 #include "io/wake_event.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <utility>
 
 namespace culvert::io {
 
 Result<void> WakeEvent::open(const std::string& object) {
-  if (event_) return {};
-  event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (event_) return {};
-  return Unexpected{
-      Error{.code = errno, .operation = "open eventfd for", .object = object, .advice = ""}};
+  if (event_.fd() >= 0) return {};
+  auto event = EventFd::open(object);
+  if (!event) return Unexpected{event.error()};
+  event_ = std::move(*event);
+  return {};
 }
 
 void WakeEvent::wake() noexcept {
-  if (event_) ::eventfd_write(event_.get(), 1);
+  if (event_.fd() >= 0) event_.signal();
 }
 
 void WakeEvent::sleep(std::chrono::nanoseconds timeout) noexcept {
@@ -25,9 +24,8 @@ void WakeEvent::sleep(std::chrono::nanoseconds timeout) noexcept {
   timeout = std::max(timeout, std::chrono::nanoseconds{0});
   const auto whole = std::chrono::duration_cast<seconds>(timeout);
   const timespec limit{.tv_sec = whole.count(), .tv_nsec = (timeout - whole).count()};
-  pollfd polled{.fd = event_.get(), .events = POLLIN, .revents = 0};
-  eventfd_t wakes = 0;
-  if (::ppoll(&polled, 1, &limit, nullptr) > 0) ::eventfd_read(event_.get(), &wakes);
+  pollfd polled{.fd = event_.fd(), .events = POLLIN, .revents = 0};
+  if (::ppoll(&polled, 1, &limit, nullptr) > 0) event_.clear();
 }
 
 }  // namespace culvert::io

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <string>
 
-#include "io/fd.h"
+#include "io/event_fd.h"
 #include "io/result.h"
 
 namespace culvert::io {
@@ -23,7 +23,7 @@ class WakeEvent {
   void sleep(std::chrono::nanoseconds timeout) noexcept;
 
  private:
-  Fd event_;
+  EventFd event_;
 };
 
 }  // namespace culvert::io
