@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "proto/demux.h"
+#include "proto/parameter_option.h"
 #include "proto/parsed.h"
 
 namespace culvert::proto {
@@ -99,6 +100,12 @@ concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
   { E::has_constant_header(parameters) } -> std::same_as<bool>;
   { E::wants_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_checksum(parameters) } -> std::same_as<bool>;
+
+  // For programs and their users: other names that `mode` accepts (those of iproute2), one line of
+  // help, and the options of the parameters in the order of a help text.
+  { E::kAliases } -> std::convertible_to<std::span<const std::string_view>>;
+  { E::kHelp } -> std::convertible_to<std::string_view>;
+  { E::kOptions } -> std::convertible_to<std::span<const ParameterOption<typename E::Parameters>>>;
 };
 
 }  // namespace culvert::proto

@@ -29,6 +29,26 @@ struct Gre {
     friend bool operator==(const Parameters&, const Parameters&) = default;
   };
 
+  static constexpr std::array<std::string_view, 1> kAliases{"gre/ip"};
+  static constexpr std::string_view kHelp = "IPv6 and IPv4 in GRE (RFC 2784)";
+  using Option = ParameterOption<Parameters>;
+  static constexpr auto kOptions = std::to_array<Option>({
+      {"key", "K", "GRE key of both directions, a number or a dotted quad (RFC 2890)",
+       Option::Key{&Parameters::ikey, &Parameters::okey}},
+      {"ikey", "K", "GRE key of received packets", Option::Key{&Parameters::ikey}},
+      {"okey", "K", "GRE key of sent packets", Option::Key{&Parameters::okey}},
+      {"csum", "", "GRE checksum in both directions; a received one is always verified",
+       Option::Flag{&Parameters::icsum, &Parameters::ocsum}},
+      {"icsum", "", "drop received packets that have no GRE checksum",
+       Option::Flag{&Parameters::icsum}},
+      {"ocsum", "", "send a GRE checksum", Option::Flag{&Parameters::ocsum}},
+      {"seq", "", "GRE sequence numbers in both directions (RFC 2890)",
+       Option::Flag{&Parameters::iseq, &Parameters::oseq}},
+      {"iseq", "", "drop received packets that have no sequence number, or an old one",
+       Option::Flag{&Parameters::iseq}},
+      {"oseq", "", "send a sequence number", Option::Flag{&Parameters::oseq}},
+  });
+
   [[nodiscard]] static constexpr bool carries(std::uint16_t protocol_type) noexcept {
     return protocol_type == kProtocolTypeIpv4 || protocol_type == kProtocolTypeIpv6;
   }

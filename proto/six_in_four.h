@@ -21,6 +21,10 @@ struct SixInFour {
     friend bool operator==(const Parameters&, const Parameters&) = default;
   };
 
+  static constexpr std::array<std::string_view, 1> kAliases{"ipv6/ip"};
+  static constexpr std::string_view kHelp = "IPv6 in IPv4, protocol 41 (RFC 4213)";
+  static constexpr std::array<ParameterOption<Parameters>, 0> kOptions{};
+
   [[nodiscard]] static constexpr bool carries(std::uint16_t protocol_type) noexcept {
     return protocol_type == kProtocolTypeIpv6;
   }
