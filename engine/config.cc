@@ -7,6 +7,8 @@
 
 #include "engine/model/config_conflict.h"
 #include "engine/model/device_name.h"
+#include "engine/model/encapsulation_names.h"
+#include "engine/model/quoted.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 
@@ -95,22 +97,33 @@ Result<void> check_host_bits(const char* word, const std::vector<Prefix>& prefix
   return {};
 }
 
+/// One IP version: its prefixes need a mode that carries its protocol type.
+template <class Prefix>
+Result<void> check_carried(const Parameters& mode, std::uint16_t protocol_type,
+                           const std::vector<Prefix>& prefixes,
+                           const std::optional<std::vector<Prefix>>& accept) {
+  const bool has_prefix = !prefixes.empty(), has_accept = accept && !accept->empty();
+  if (carries(mode, protocol_type) || (!has_prefix && !has_accept)) return {};
+  const Prefix& prefix = has_prefix ? prefixes.front() : accept->front();
+  return refuse((has_prefix ? "prefix " : "accept ") + prefix.to_text(),
+                "is " + std::string{ip_version_name(protocol_type)} + ", which " +
+                    std::string{encapsulation_name(mode)} + " does not carry; " +
+                    alternatives(encapsulations_that_carry(protocol_type)) + " does");
+}
+
 Result<void> check_prefixes(const TunnelConfig& tunnel) {
-  const bool carries_ipv4 = carries(tunnel.mode, proto::kProtocolTypeIpv4);
-  const auto& accept4 = tunnel.accept4;
-  const bool has_prefix4 = !tunnel.prefixes4.empty();
-  if (!carries_ipv4 && (has_prefix4 || (accept4 && !accept4->empty()))) {
-    const auto& prefix = has_prefix4 ? tunnel.prefixes4.front() : accept4->front();
-    return refuse((has_prefix4 ? "prefix " : "accept ") + prefix.to_text(),
-                  "is IPv4, which " + std::string{encapsulation_name(tunnel.mode)} +
-                      " does not carry; gre does");
-  }
+  auto checked =
+      check_carried(tunnel.mode, proto::kProtocolTypeIpv6, tunnel.prefixes6, tunnel.accept6);
+  if (checked)
+    checked =
+        check_carried(tunnel.mode, proto::kProtocolTypeIpv4, tunnel.prefixes4, tunnel.accept4);
+  if (!checked) return checked;
   if (tunnel.weight == std::uint16_t{0})
     return refuse("weight 0", "would take no flow; say 1 to 65535, or up = false");
-  auto checked = check_host_bits("prefix", tunnel.prefixes6);
+  checked = check_host_bits("prefix", tunnel.prefixes6);
   if (checked) checked = check_host_bits("prefix", tunnel.prefixes4);
   if (checked && tunnel.accept6) checked = check_host_bits("accept", *tunnel.accept6);
-  if (checked && accept4) checked = check_host_bits("accept", *accept4);
+  if (checked && tunnel.accept4) checked = check_host_bits("accept", *tunnel.accept4);
   return checked;
 }
 

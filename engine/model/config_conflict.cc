@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/model/encapsulation_names.h"
 #include "engine/model/encapsulations.h"
+#include "engine/model/quoted.h"
 
 namespace culvert {
 namespace {
@@ -80,7 +82,8 @@ Found find_same_outer(Tunnels tunnels) {
                           is_any ? "any" : tunnel.remote.to_text(),
                           "cannot be told apart on the wire from tunnel '" + tunnels[first].name +
                               "': mode, remote, local and key are the same",
-                          "change local or remote of one of them, or in mode gre its key"};
+                          "change local or remote of one of them, or in mode " +
+                              alternatives(encapsulations_with_option("key")) + " its key"};
   });
 }
 

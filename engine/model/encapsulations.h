@@ -18,11 +18,14 @@ namespace culvert {
 /// All encapsulations. A new one is added here and nowhere else in engine/.
 using Encapsulations = std::tuple<proto::SixInFour, proto::Gre>;
 
-/// The parameters of one encapsulation; the alternative held is the encapsulation that a tunnel
-/// uses.
-using Parameters = std::variant<proto::SixInFour::Parameters, proto::Gre::Parameters>;
-
 namespace detail {
+template <class List>
+struct ParametersOf;
+template <class... E>
+struct ParametersOf<std::tuple<E...>> {
+  using OfOne = std::variant<typename E::Parameters...>;
+  using OfEach = std::tuple<typename E::Parameters...>;
+};
 template <class P, class List>
 struct EncapsulationOf;
 template <class P, class... E>
@@ -52,6 +55,13 @@ proto::Parsed<proto::Payload> decapsulate_as(std::type_identity<std::tuple<E, Ot
 }
 
 }  // namespace detail
+
+/// The parameters of one encapsulation; the alternative held is the encapsulation that a tunnel
+/// uses.
+using Parameters = detail::ParametersOf<Encapsulations>::OfOne;
+
+/// The parameters of each encapsulation, for a tunnel whose encapsulation is not known yet.
+using ParametersOfEach = detail::ParametersOf<Encapsulations>::OfEach;
 
 /// Calls `function(Encapsulation{}, parameters)` with the encapsulation to which the parameters
 /// belong.

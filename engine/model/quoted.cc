@@ -16,4 +16,12 @@ std::string quoted(std::string_view text) {
   return result.append(printable(text)).append("'");
 }
 
+std::string alternatives(std::span<const std::string_view> words) {
+  std::string result;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    result += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + std::string{words[i]};
+  }
+  return result;
+}
+
 }  // namespace culvert

@@ -1,7 +1,8 @@
-// Untrusted text inside error messages. Pure functions; any thread.
+// Pieces of error messages: untrusted text, and lists of alternatives. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,5 +13,8 @@ namespace culvert {
 [[nodiscard]] std::string printable(std::string_view text, std::size_t longest_bytes = 80);
 /// The same in single quotes.
 [[nodiscard]] std::string quoted(std::string_view text);
+
+/// The words with commas and "or" between them: "a", "a or b", "a, b or c".
+[[nodiscard]] std::string alternatives(std::span<const std::string_view> words);
 
 }  // namespace culvert

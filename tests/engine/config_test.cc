@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/model/encapsulation_names.h"
+#include "engine/model/quoted.h"
+
 namespace culvert {
 namespace {
 
@@ -161,6 +164,14 @@ const Bad kBad[] = {
 };
 INSTANTIATE_TEST_SUITE_P(All, ValidateConfigRefuses, ::testing::ValuesIn(kBad),
                          [](const auto& test) { return test.param.name; });
+
+TEST(ValidateConfig, NamesTheModesThatCarryAPrefix) {
+  Config config = good();
+  config.tunnels[0].prefixes4.push_back({address("10.0.0.0"), 8});
+  const auto names = encapsulations_that_carry(proto::kProtocolTypeIpv4);
+  EXPECT_EQ(validate(config).error().advice,
+            "is IPv4, which sit does not carry; " + alternatives(names) + " does");
+}
 
 TEST(ValidateConfig, CountsTheEncapsulationInTheLargestMtu) {
   Config config = good();

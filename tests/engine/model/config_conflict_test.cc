@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/model/encapsulation_names.h"
+#include "engine/model/quoted.h"
+
 namespace culvert {
 namespace {
 
@@ -129,6 +132,15 @@ const Pair kPairs[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Pairs, FindConflict, testing::ValuesIn(kPairs),
                          [](const auto& each) { return std::string{each.param.name}; });
+
+TEST(FindConflict, NamesTheModesWithAKey) {
+  Tunnels same = two();
+  same[1].remote = same[0].remote;
+  const auto conflict = find_conflict(same);
+  ASSERT_TRUE(conflict);
+  EXPECT_EQ(conflict->advice, "change local or remote of one of them, or in mode " +
+                                  alternatives(encapsulations_with_option("key")) + " its key");
+}
 
 TEST(FindConflict, AsksNothingOfOneTunnel) {
   Tunnels one{two()[0]};
