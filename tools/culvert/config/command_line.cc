@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/model/encapsulation_names.h"
 #include "tools/culvert/config/config_builder.h"
 #include "tools/culvert/config/parse_value.h"
 
@@ -148,7 +149,8 @@ std::string describe_words() {
     if (!word.argument.empty()) line += " " + std::string{word.argument};
     line.resize(std::max(kColumn, line.size() + 1), ' ');
     text += line;
-    if (!word.only_mode.empty()) text += std::string{word.only_mode} + ": ";
+    const auto modes = encapsulations_with_option(word.name);
+    if (!modes.empty()) text += alternatives(modes) + ": ";
     text += std::string{word.help} + "\n";
   }
   return text;

@@ -1,19 +1,15 @@
 #include "tools/culvert/config/config_builder.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "engine/model/encapsulation_names.h"
+#include "engine/model/quoted.h"
+#include "tools/culvert/config/encapsulation_options.h"
 #include "tools/culvert/config/parse_value.h"
 
 namespace culvert::program {
 namespace {
-
-bool carries_ipv4(const Parameters& mode) {
-  return dispatch(mode, [](auto encapsulation, const auto&) {
-    return encapsulation.carries(proto::kProtocolTypeIpv4);
-  });
-}
 
 /// The value for an error sentence. A flag on the command line has no value.
 std::string value_text(const Option& word, const RawValue& given) {
@@ -67,10 +63,12 @@ void ConfigBuilder::change_tunnel(const TunnelConfig& tunnel) {
   builder = {.config = tunnel,
              .mode = tunnel.mode,
              .has_remote = true,
-             .gre = {},
+             .parameters = {},
              .has_old_prefixes = true,
              .has_old_accept = true};
-  if (const auto* gre = std::get_if<proto::Gre::Parameters>(&tunnel.mode)) builder.gre = *gre;
+  std::visit(
+      [&](const auto& own) { std::get<std::decay_t<decltype(own)>>(builder.parameters) = own; },
+      tunnel.mode);
 }
 
 Expected<void, ConfigError> ConfigBuilder::set(const Option& word, RawValue given) {
@@ -96,7 +94,8 @@ Expected<void, ConfigError> ConfigBuilder::set(const Option& word, RawValue give
 /// Finds words that are missing, exclude each other, or belong to another mode.
 Expected<void, ConfigError> ConfigBuilder::check_words(const Tunnel& tunnel) {
   if (!tunnel.builder.mode) {
-    return Unexpected{tunnel.make_error("mode", "is missing: write sit or gre")};
+    return Unexpected{
+        tunnel.make_error("mode", "is missing: write " + alternatives(encapsulation_names()))};
   }
   if (!tunnel.builder.has_remote) {
     return Unexpected{
@@ -104,34 +103,42 @@ Expected<void, ConfigError> ConfigBuilder::check_words(const Tunnel& tunnel) {
   }
   const std::string_view mode = encapsulation_name(*tunnel.builder.mode);
   for (const auto& [word, given] : tunnel.entries) {
-    if (word->only_mode.empty()) continue;
-    if (word->only_mode != mode) {
-      return Unexpected{tunnel.make_error(
-          word->name, "is a word for mode " + std::string{word->only_mode} + ", and this is mode " +
-                          std::string{mode} + ": leave it out")};
+    const auto modes = encapsulations_with_option(word->name);
+    if (modes.empty()) continue;  // a word of every mode
+    if (std::find(modes.begin(), modes.end(), mode) == modes.end()) {
+      return Unexpected{tunnel.make_error(word->name, "is a word for mode " + alternatives(modes) +
+                                                          ", and this is mode " +
+                                                          std::string{mode} + ": leave it out")};
     }
-    for (const char direction : {'i', 'o'}) {  // `key` is both `ikey` and `okey`
-      const std::string one_way = direction + std::string{word->name};
-      if (tunnel.find(one_way) != nullptr) {
+    for (const std::string_view other : included_words(*tunnel.builder.mode, word->name)) {
+      if (tunnel.find(other) != nullptr) {
         return Unexpected{tunnel.make_error(
-            one_way, "is set by " + quoted(word->name) + " as well: write one of the two")};
+            other, "is set by " + quoted(word->name) + " as well: write one of the two")};
       }
     }
   }
   return {};
 }
 
-/// Finds an IPv4 address, route or prefix in a section whose mode does not carry IPv4.
+/// Finds an address, route or prefix of an IP version that no mode of these tunnels carries.
 Expected<void, ConfigError> ConfigBuilder::check_payload(const Section& section,
-                                                         const Parameters& mode) {
-  if (carries_ipv4(mode)) return {};
+                                                         std::span<const TunnelConfig> tunnels) {
+  const auto is_carried = [&](std::uint16_t protocol_type) {
+    return std::any_of(tunnels.begin(), tunnels.end(), [&](const TunnelConfig& tunnel) {
+      return carries(tunnel.mode, protocol_type);
+    });
+  };
   for (const auto& [word, given] : section.entries) {
-    const bool is_prefix = word->kind == Option::Kind::list;
-    if (is_prefix && given.text.find(':') == std::string::npos) {
-      return Unexpected{ConfigError{std::string{word->name}, given.text, given.line,
-                                    "is IPv4, and mode " + std::string{encapsulation_name(mode)} +
-                                        " carries IPv6 only: leave it out, or use mode gre"}};
-    }
+    if (word->kind != Option::Kind::list) continue;
+    std::uint16_t type = proto::kProtocolTypeIpv6, other_type = proto::kProtocolTypeIpv4;
+    if (given.text.find(':') == std::string::npos) std::swap(type, other_type);
+    if (is_carried(type)) continue;
+    return Unexpected{ConfigError{std::string{word->name}, given.text, given.line,
+                                  "is " + std::string{ip_version_name(type)} + ", and mode " +
+                                      std::string{encapsulation_name(tunnels.front().mode)} +
+                                      " carries " + std::string{ip_version_name(other_type)} +
+                                      " only: leave it out, or use mode " +
+                                      alternatives(encapsulations_that_carry(type))}};
   }
   return {};
 }
@@ -139,10 +146,11 @@ Expected<void, ConfigError> ConfigBuilder::check_payload(const Section& section,
 Expected<void, ConfigError> ConfigBuilder::finish(Tunnel& tunnel) {
   if (auto checked = check_words(tunnel); !checked) return checked;
   TunnelBuilder& builder = tunnel.builder;
-  if (auto checked = check_payload(tunnel, *builder.mode); !checked) return checked;
-  builder.config.mode = *builder.mode;
-  if (auto* gre = std::get_if<proto::Gre::Parameters>(&builder.config.mode)) *gre = builder.gre;
-  return {};
+  dispatch(*builder.mode, [&](auto encapsulation, const auto&) {
+    using Own = typename decltype(encapsulation)::Parameters;
+    builder.config.mode = std::get<Own>(builder.parameters);
+  });
+  return check_payload(tunnel, {&builder.config, 1});
 }
 
 /// The error of a conflict between two tunnels. Its line is the second tunnel's; its text names the
@@ -199,11 +207,7 @@ Expected<host::DeviceSettings, ConfigError> ConfigBuilder::finish() && {
     if (const auto checked = finish(tunnel); !checked) return Unexpected{checked.error()};
     tunnels.push_back(tunnel.builder.config);
   }
-  const auto ipv4_tunnel =
-      std::find_if(tunnels.begin(), tunnels.end(),
-                   [](const TunnelConfig& tunnel) { return carries_ipv4(tunnel.mode); });
-  const TunnelConfig& tunnel = ipv4_tunnel == tunnels.end() ? tunnels.front() : *ipv4_tunnel;
-  if (const auto checked = check_payload(section_, tunnel.mode); !checked) {
+  if (const auto checked = check_payload(section_, tunnels); !checked) {
     return Unexpected{checked.error()};
   }
   if (tunnels.size() == 1 && tunnels[0].name.empty()) tunnels[0].name = device_.config.device;

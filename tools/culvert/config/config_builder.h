@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +60,8 @@ class ConfigBuilder {
     TunnelBuilder builder{};
   };
   static Expected<void, ConfigError> check_words(const Tunnel& tunnel);
-  static Expected<void, ConfigError> check_payload(const Section& section, const Parameters& mode);
+  static Expected<void, ConfigError> check_payload(const Section& section,
+                                                   std::span<const TunnelConfig> tunnels);
   static Expected<void, ConfigError> finish(Tunnel& tunnel);
   [[nodiscard]] ConfigError to_config_error(const ConfigConflict& conflict) const;
   [[nodiscard]] ConfigError to_config_error(const Error& error) const;

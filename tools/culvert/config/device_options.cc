@@ -81,42 +81,41 @@ Check set_forwarding(const Target& target, const RawValue& given) {
 
 constexpr auto kWords = std::to_array<Option>({
     {"mtu", "", Scope::device, Kind::value, "N",
-     "MTU of the device; default: the MTU that fits the route to remote", "", set_mtu},
+     "MTU of the device; default: the MTU that fits the route to remote", set_mtu},
     {"address", "", Scope::device, Kind::list, "A/LENGTH",
-     "IPv6 or IPv4 address of the device; may be repeated", "", set_address},
+     "IPv6 or IPv4 address of the device; may be repeated", set_address},
     {"route", "", Scope::device, Kind::list, "P/LENGTH",
-     "kernel route by the device; may be repeated", "", set_route},
+     "kernel route by the device; may be repeated", set_route},
     {"forwarding", "", Scope::device, Kind::flag, "",
      "let the kernel forward between the device and the interfaces of the default routes and of "
      "[ndp] while culvert runs",
-     "", set_forwarding},
+     set_forwarding},
     {"workers", "", Scope::device, Kind::option, "N",
-     "number of threads that forward packets, 1 (default) to 64; each flow stays with one", "",
+     "number of threads that forward packets, 1 (default) to 64; each flow stays with one",
      set_workers},
     {"io", "", Scope::device, Kind::option, "auto|uring|epoll",
      "how workers wait for packets; auto (default): io_uring, or epoll if the kernel refuses it",
-     "", set_io},
+     set_io},
     {"busy_poll", "", Scope::device, Kind::option, "USEC",
      "microseconds that an idle worker spins at most before it sleeps, 0 (default) to 100000; 0: "
      "up to 50, and only if an answer is probably imminent",
-     "", set_busy_poll},
+     set_busy_poll},
     {"receive", "", Scope::device, Kind::option, "auto|packet|raw",
      "how outer packets are received; auto (default): packet, or raw if the kernel refuses it; "
      "packet: packet sockets, which bypass the firewall's INPUT; raw: raw sockets, behind the "
      "firewall",
-     "", set_receive},
+     set_receive},
     {"send", "", Scope::device, Kind::option, "auto|raw|packet",
      "how outer packets are sent; auto (default): packet, unless that bypasses a firewall, an "
      "IPsec policy or a routing rule; packet: Ethernet frames to the next hop, which bypass the "
      "firewall's OUTPUT; raw: raw sockets and the kernel's route",
-     "", set_send},
+     set_send},
     {"pinning", "", Scope::device, Kind::option, "on|off",
      "on (default): replies leave by the tunnel by which the flow came in; off: prefix, metric and "
      "weight alone select the tunnel",
-     "", set_pinning},
+     set_pinning},
     {"flows", "", Scope::device, Kind::option, "N",
-     "size of the flow table in flows, 1024 to 16777216; default 65536; 65 bytes each", "",
-     set_flows},
+     "size of the flow table in flows, 1024 to 16777216; default 65536; 65 bytes each", set_flows},
 });
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The option table: the words of devices and tunnels, which the command line and the TOML file
 // share. Each entry has the word's name, its argument and its setter. The words are those of `ip
-// tunnel add` and `ip link add type sit|gre`. Immutable; any thread.
+// tunnel add` and `ip link add`. encapsulation_options.h has those that only some modes have.
+// Immutable; any thread.
 #pragma once
 
 #include <optional>
@@ -26,7 +27,7 @@ struct TunnelBuilder {
   TunnelConfig config;
   std::optional<Parameters> mode;
   bool has_remote = false;
-  proto::Gre::Parameters gre;  ///< set by the words for mode gre
+  ParametersOfEach parameters;  ///< set by the words of the encapsulations' options
   /// For an existing tunnel: the first element of a list replaces the whole old list.
   bool has_old_prefixes = false, has_old_accept = false;
 };
@@ -56,7 +57,6 @@ struct Option {
   Kind kind;
   std::string_view argument;  ///< its argument for --help, like "N|inherit"; empty for flags
   std::string_view help;
-  std::string_view only_mode;  ///< the one mode that has this word; empty: every mode
   /// Parses `given` and stores the value. For a flag the text is "true" or "false".
   Check (*set)(const Target& target, const RawValue& given);
 };

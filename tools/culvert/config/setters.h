@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -34,12 +35,12 @@ Check append(List& list, const T& value) {
 template <class T, std::size_t kCount>
 Check choose(const RawValue& given, const std::pair<std::string_view, T> (&choices)[kCount],
              T& member) {
-  std::string names;
+  std::array<std::string_view, kCount> names;
   for (std::size_t i = 0; i < kCount; ++i) {
     if (given.text == choices[i].first) return member = choices[i].second, Check{};
-    names += (i == 0 ? "" : i + 1 == kCount ? " or " : ", ") + std::string{choices[i].first};
+    names[i] = choices[i].first;
   }
-  return Unexpected{"must be " + names};
+  return Unexpected{"must be " + alternatives(names)};
 }
 
 }  // namespace culvert::program

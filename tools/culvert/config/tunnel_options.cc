@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "tools/culvert/config/encapsulation_options.h"
 #include "tools/culvert/config/parse_value.h"
 #include "tools/culvert/config/setters.h"
 
@@ -18,21 +19,6 @@ Unexpected<std::string> refuse(std::string why) { return {std::move(why)}; }
 Check set_name(const Target& target, const RawValue& given) {
   if (given.text.empty()) return refuse("is empty: write a name, or leave out the key");
   target.tunnel.config.name = given.text;
-  return {};
-}
-
-Check set_mode(const Target& target, const RawValue& given) {
-  // `ip tunnel` has these two names as well.
-  const std::string_view name = given.text == "ipv6/ip"  ? "sit"
-                                : given.text == "gre/ip" ? "gre"
-                                                         : std::string_view{given.text};
-  std::string known;
-  for_each_encapsulation([&](auto encapsulation) {
-    using E = decltype(encapsulation);
-    if (name == E::kName) target.tunnel.mode = typename E::Parameters{};
-    known += (known.empty() ? "" : " or ") + std::string{E::kName};
-  });
-  if (!target.tunnel.mode) return refuse("is not a mode of culvert: write " + known);
   return {};
 }
 
@@ -116,101 +102,79 @@ Check set_flag(const Target& target, const RawValue& given) {
   return store(parse_flag(given.text), target.tunnel.config.*kMember);
 }
 
-/// Sets one or both directions of a GRE key or flag.
-template <auto kMember, auto... kMembers>
-Check set_gre(const Target& target, const RawValue& given) {
-  auto& gre = target.tunnel.gre;
-  const auto value = [&] {
-    if constexpr (std::is_same_v<decltype(kMember), bool proto::Gre::Parameters::*>) {
-      return parse_flag(given.text);
-    } else {
-      return parse_key(given.text);
-    }
-  }();
-  if (!value) return refuse(value.error());
-  gre.*kMember = *value;
-  ((gre.*kMembers = *value), ...);
-  return {};
-}
-using Gre = proto::Gre::Parameters;
+constexpr Option kName{
+    "name",
+    "",
+    Scope::tunnel,
+    Kind::key,
+    "NAME",
+    "name of the tunnel for `show` and `tunnel`; default of a device's only tunnel: the device's "
+    "name",
+    set_name};
 
+/// The words between `mode` and those of the encapsulations' options.
 constexpr auto kWords = std::to_array<Option>({
-
-    {"name", "", Scope::tunnel, Kind::key, "NAME",
-     "name of the tunnel for `show` and `tunnel`; default of a device's only tunnel: the device's "
-     "name",
-     "", set_name},
-    {"mode", "type", Scope::tunnel, Kind::value, "sit|gre",
-     "sit: IPv6 in IPv4, protocol 41 (RFC 4213); gre: IPv6 and IPv4 in GRE (RFC 2784)", "",
-     set_mode},
     {"remote", "", Scope::tunnel, Kind::value, "A|any",
-     "IPv4 address of the remote endpoint; any: accept every sender, and send only replies", "",
+     "IPv4 address of the remote endpoint; any: accept every sender, and send only replies",
      set_remote},
     {"local", "", Scope::tunnel, Kind::value, "A|any",
-     "IPv4 address of the local endpoint; any (default): the source of the route to remote", "",
+     "IPv4 address of the local endpoint; any (default): the source of the route to remote",
      set_local},
     {"prefix", "", Scope::tunnel, Kind::list, "P/LENGTH",
      "inner prefix behind the tunnel; may be repeated; default of the only tunnel: every packet",
-     "", set_prefix},
+     set_prefix},
     {"accept", "", Scope::tunnel, Kind::list, "P/LENGTH",
-     "inner source prefix that the tunnel may bring in; may be repeated; default: its prefixes", "",
+     "inner source prefix that the tunnel may bring in; may be repeated; default: its prefixes",
      set_accept},
     {"metric", "", Scope::tunnel, Kind::value, "N",
-     "of tunnels with the same prefix, new flows use the lowest metric that is up; default 0", "",
+     "of tunnels with the same prefix, new flows use the lowest metric that is up; default 0",
      set_metric},
     {"weight", "", Scope::tunnel, Kind::value, "N",
-     "share of new flows among tunnels with the same prefix and metric, 1 (default) to 65535", "",
+     "share of new flows among tunnels with the same prefix and metric, 1 (default) to 65535",
      set_weight},
     {"up", "", Scope::tunnel, Kind::flag, "",
-     "the tunnel carries packets (default); down: it carries none, and its flows move", "",
+     "the tunnel carries packets (default); down: it carries none, and its flows move",
      set_flag<&TunnelConfig::up>},
     {"ttl", "hoplimit", Scope::tunnel, Kind::value, "N|inherit",
-     "TTL of the outer header; inherit (default, or 0): hop limit or TTL of the inner packet", "",
+     "TTL of the outer header; inherit (default, or 0): hop limit or TTL of the inner packet",
      set_ttl},
     {"tos", "dsfield", Scope::tunnel, Kind::value, "N|inherit",
-     "DSCP bits of the outer header, 0 (default) to 0xfc; inherit: those of the inner header", "",
+     "DSCP bits of the outer header, 0 (default) to 0xfc; inherit: those of the inner header",
      set_tos},
     {"ecn", "", Scope::tunnel, Kind::value, "normal|compatibility",
      "ECN bits of the outer header (RFC 6040 4.1); normal (default): those of the inner header; "
      "compatibility: for a remote endpoint that ignores them",
-     "", set_ecn},
-    {"key", "", Scope::tunnel, Kind::value, "K",
-     "GRE key of both directions, a number or a dotted quad (RFC 2890)", "gre",
-     set_gre<&Gre::ikey, &Gre::okey>},
-    {"ikey", "", Scope::tunnel, Kind::value, "K", "GRE key of received packets", "gre",
-     set_gre<&Gre::ikey>},
-    {"okey", "", Scope::tunnel, Kind::value, "K", "GRE key of sent packets", "gre",
-     set_gre<&Gre::okey>},
-    {"csum", "", Scope::tunnel, Kind::flag, "",
-     "GRE checksum in both directions; a received one is always verified", "gre",
-     set_gre<&Gre::icsum, &Gre::ocsum>},
-    {"icsum", "", Scope::tunnel, Kind::flag, "", "drop received packets that have no GRE checksum",
-     "gre", set_gre<&Gre::icsum>},
-    {"ocsum", "", Scope::tunnel, Kind::flag, "", "send a GRE checksum", "gre",
-     set_gre<&Gre::ocsum>},
-    {"seq", "", Scope::tunnel, Kind::flag, "", "GRE sequence numbers in both directions (RFC 2890)",
-     "gre", set_gre<&Gre::iseq, &Gre::oseq>},
-    {"iseq", "", Scope::tunnel, Kind::flag, "",
-     "drop received packets that have no sequence number, or an old one", "gre",
-     set_gre<&Gre::iseq>},
-    {"oseq", "", Scope::tunnel, Kind::flag, "", "send a sequence number", "gre",
-     set_gre<&Gre::oseq>},
+     set_ecn},
+});
+
+/// The words behind those of the encapsulations' options.
+constexpr auto kLastWords = std::to_array<Option>({
     {"pmtudisc", "", Scope::tunnel, Kind::flag, "",
      "the tunnel MTU follows the path MTU, DF is set (default); nopmtudisc: the tunnel MTU is the "
      "device's MTU, DF is never set",
-     "", set_flag<&TunnelConfig::pmtudisc>},
+     set_flag<&TunnelConfig::pmtudisc>},
     {"mssclamp", "", Scope::tunnel, Kind::flag, "",
-     "lower the TCP MSS to what fits the tunnel MTU, in both directions (default)", "",
+     "lower the TCP MSS to what fits the tunnel MTU, in both directions (default)",
      set_flag<&TunnelConfig::mssclamp>},
     {"coalesce", "", Scope::tunnel, Kind::flag, "",
-     "join received segments of one flow to a super-packet (GRO; default)", "",
+     "join received segments of one flow to a super-packet (GRO; default)",
      set_flag<&TunnelConfig::coalesce>},
-    {"dev", "", Scope::tunnel, Kind::value, "IF", "send and receive by this interface only", "",
+    {"dev", "", Scope::tunnel, Kind::value, "IF", "send and receive by this interface only",
      set_dev},
 });
 
 }  // namespace
 
-std::span<const Option> tunnel_words() { return kWords; }
+std::span<const Option> tunnel_words() {
+  static const std::vector<Option> all = [] {
+    std::vector<Option> words{kName, mode_word()};
+    words.insert(words.end(), kWords.begin(), kWords.end());
+    const std::vector<Option> parameters = parameter_words();
+    words.insert(words.end(), parameters.begin(), parameters.end());
+    words.insert(words.end(), kLastWords.begin(), kLastWords.end());
+    return words;
+  }();
+  return all;
+}
 
 }  // namespace culvert::program
