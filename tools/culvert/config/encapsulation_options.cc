@@ -12,13 +12,16 @@ namespace {
 
 // ---- mode ---------------------------------------------------------------------------------------
 Check set_mode(const Target& target, const RawValue& given) {
+  bool is_known = false;
   for_each_encapsulation([&](auto encapsulation) {
     using E = decltype(encapsulation);
     const auto& aliases = E::kAliases;
     const bool is_alias = std::find(aliases.begin(), aliases.end(), given.text) != aliases.end();
-    if (given.text == E::kName || is_alias) target.tunnel.mode = typename E::Parameters{};
+    if (given.text != E::kName && !is_alias) return;
+    target.tunnel.mode = typename E::Parameters{};
+    is_known = true;
   });
-  if (target.tunnel.mode) return {};
+  if (is_known) return {};
   return Unexpected{"is not a mode of culvert: write " + alternatives(encapsulation_names())};
 }
 

@@ -100,6 +100,7 @@ TEST(ApplyCommand, RefusesInTheWordsOfRun) {
        "is a prefix of tunnel 'alice' as well"},
       {{"set", "broker", "alice", {"ttl", "300"}}, "'ttl', value '300'", "must be a number"},
       {{"set", "broker", "alice", {"key", "3"}}, "'key', value '3'", "is a word for mode gre"},
+      {{"set", "broker", "alice", {"mode", "x"}}, "'mode', value 'x'", "is not a mode of culvert"},
       {{"set", "broker", "carol", {"up"}}, "broker carol", "no tunnel of that name"},
       {{"set", "broker", "alice", {}}, "broker alice", "has no words"},
       {{"del", "broker", "alice", {"up"}}, "broker alice", "takes no words, but has 'up'"},
