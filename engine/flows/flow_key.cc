@@ -178,8 +178,8 @@ FlowPacket flow_of_quoted(const UpperLayer& upper, Direction direction) noexcept
   return flow;
 }
 
-/// Fragments are rare, so they are parsed again for the fields that InnerPacket lacks.
-FlowPacket flow_of_fragment(const InnerPacket& inner, std::span<const std::byte> bytes,
+/// Fragments are rare, so they are parsed again for the fields that PacketMeta lacks.
+FlowPacket flow_of_fragment(const PacketMeta& inner, std::span<const std::byte> bytes,
                             Direction direction) noexcept {
   if (inner.is_ipv6()) {
     const auto packet = proto::parse_quoted_ipv6(bytes);
@@ -190,7 +190,7 @@ FlowPacket flow_of_fragment(const InnerPacket& inner, std::span<const std::byte>
 }
 
 /// A packet that is not a fragment.
-FlowPacket flow_of_whole(const InnerPacket& inner, std::span<const std::byte> bytes,
+FlowPacket flow_of_whole(const PacketMeta& inner, std::span<const std::byte> bytes,
                          Direction direction) noexcept {
   FlowPacket flow;
   if (inner.upper_offset == 0) return flow;
@@ -207,7 +207,7 @@ FlowPacket flow_of_whole(const InnerPacket& inner, std::span<const std::byte> by
 
 }  // namespace
 
-FlowPacket flow_of(const InnerPacket& inner, std::span<const std::byte> bytes,
+FlowPacket flow_of(const PacketMeta& inner, std::span<const std::byte> bytes,
                    Direction direction) noexcept {
   if (inner.is_fragment) return flow_of_fragment(inner, bytes, direction);
   return flow_of_whole(inner, bytes, direction);

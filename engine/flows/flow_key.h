@@ -9,7 +9,7 @@
 #include <string>
 
 #include "engine/drop_reason.h"
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 #include "proto/address.h"
 
 namespace culvert {
@@ -76,7 +76,7 @@ struct FlowPacket {
 ///
 /// The role is none if an address is multicast, link-local, unspecified or IPv4 broadcast; if the
 /// packet ends before its ports or identifier; if an error quotes an error, or too little.
-[[nodiscard]] FlowPacket flow_of(const InnerPacket& inner, std::span<const std::byte> bytes,
+[[nodiscard]] FlowPacket flow_of(const PacketMeta& inner, std::span<const std::byte> bytes,
                                  Direction direction) noexcept;
 
 }  // namespace culvert

@@ -12,7 +12,7 @@ void OutboundPacket::parse(const io::Packet& packet) noexcept {
   if (packet.truncated || packet.has_bad_offload) {
     inner = Unexpected{proto::Malformed::truncated};
   } else {
-    proto::make_in_place(inner, [&] { return parse_inner(packet.bytes()); });
+    proto::make_in_place(inner, [&] { return classify(packet.bytes()); });
   }
 }
 
@@ -76,7 +76,7 @@ void FlowPinning::sent(const OutboundPacket& packet, const FlowPin& pin, bool is
 
 // ---- inbound ------------------------------------------------------------------------------------
 
-void FlowPinning::pin_inbound(const InnerPacket& inner, std::span<const std::byte> bytes,
+void FlowPinning::pin_inbound(const PacketMeta& inner, std::span<const std::byte> bytes,
                               std::uint32_t packets, const FlowPin& pin) noexcept {
   if (table_ == nullptr) return;
   Arrival& arrival = next_arrival();

@@ -20,7 +20,7 @@
 
 #include "engine/flows/flow_key.h"
 #include "engine/flows/flow_table.h"
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 #include "io/packet.h"
 #include "proto/parsed.h"
 
@@ -28,7 +28,7 @@ namespace culvert {
 
 /// A packet from TUN that is parsed ahead of its turn.
 struct OutboundPacket {
-  proto::Parsed<InnerPacket> inner = Unexpected{proto::Malformed::truncated};
+  proto::Parsed<PacketMeta> inner = Unexpected{proto::Malformed::truncated};
   FlowPacket flow{};          ///< without a table the role is none
   std::uint64_t hash = 0;     ///< of flow.key
   std::uint32_t packets = 1;  ///< packets that it stands for
@@ -65,8 +65,8 @@ class FlowPinning {
 
   /// Pins the flow of an inbound packet to `pin`. `bytes`: the packet from which `inner` was
   /// parsed.
-  void pin_inbound(const InnerPacket& inner, std::span<const std::byte> bytes,
-                   std::uint32_t packets, const FlowPin& pin) noexcept;
+  void pin_inbound(const PacketMeta& inner, std::span<const std::byte> bytes, std::uint32_t packets,
+                   const FlowPin& pin) noexcept;
   /// Stores all pins of this round in the table. Called before the inbound packets are written to
   /// TUN, so that a reply finds its flow pinned.
   void finish() noexcept;

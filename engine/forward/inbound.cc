@@ -1,6 +1,6 @@
 #include "engine/forward/inbound.h"
 
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 #include "engine/offload/gro_repair.h"
 #include "engine/offload/gso.h"
 #include "proto/ecn.h"
@@ -90,7 +90,7 @@ bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protoc
 
 /// Returns whether the inner packet's destination is the encapsulator, its outer source. RFC 2784
 /// 3.1.
-bool is_for_encapsulator(const InnerPacket& inner, std::span<const std::byte> bytes,
+bool is_for_encapsulator(const PacketMeta& inner, std::span<const std::byte> bytes,
                          const proto::Ipv4Packet& outer) noexcept {
   return !inner.is_ipv6() && proto::ipv4_destination(bytes) == outer.source;
 }
@@ -106,7 +106,7 @@ bool offload_fits(const io::Packet& packet) noexcept {
 Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv4Packet& outer,
                       bool must_be_coalesced, FlowPinning& flows,
                       io::ReceiveKind receive) noexcept {
-  const auto inner = parse_inner(packet.bytes());
+  const auto inner = classify(packet.bytes());
   if (!inner) return drop(Stage::inner_header, inner.error(), &tunnel);
   packet.trim_to(inner->size_bytes);  // RFC 4213 3.6: the length is that of the inner header
   if (!offload_fits(packet)) return drop(DropReason::tunnel_offload_malformed, &tunnel);

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "engine/forward/outbound_route.h"
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 #include "engine/offload/gso.h"
 #include "engine/offload/ipv4_fragment.h"
 #include "proto/ecn.h"
@@ -33,7 +33,7 @@ Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
 
 /// The packet is the tunnel's own outer packet, routed back into the tunnel: RFC 2784 3.1, RFC 2473
 /// 7.
-bool is_routing_loop(const InnerPacket& inner, std::span<const std::byte> bytes,
+bool is_routing_loop(const PacketMeta& inner, std::span<const std::byte> bytes,
                      std::uint8_t ip_protocol, proto::Ipv4Address remote) noexcept {
   return !inner.is_ipv6() && inner.upper_protocol == ip_protocol &&
          proto::ipv4_destination(bytes) == remote;
@@ -46,10 +46,10 @@ bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
 }
 
 /// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2983, RFC 6040 4.1.
-std::uint8_t outer_ttl(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
+std::uint8_t outer_ttl(const Tunnel& tunnel, const PacketMeta& inner) noexcept {
   return tunnel.config.ttl.value_or(inner.hop_limit);
 }
-std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept {
+std::uint8_t outer_tos(const Tunnel& tunnel, const PacketMeta& inner) noexcept {
   return proto::with_ecn(tunnel.config.tos.value_or(inner.ds_field),
                          proto::outer_ecn(proto::ecn_of(inner.ds_field), tunnel.config.ecn));
 }
@@ -58,7 +58,7 @@ std::uint8_t outer_tos(const Tunnel& tunnel, const InnerPacket& inner) noexcept 
 /// the outer header, except for length, identification and the encapsulation's own fields.
 class Encapsulator {
  public:
-  Encapsulator(const Tunnel& tunnel, const OuterEndpoints& endpoints, const InnerPacket& inner,
+  Encapsulator(const Tunnel& tunnel, const OuterEndpoints& endpoints, const PacketMeta& inner,
                const Fit& fit, TunnelState& state, OutboundBatch& batch) noexcept
       : tunnel_(tunnel),
         fit_(fit),
@@ -247,7 +247,7 @@ Verdict to_tunnel(const Tunnel& tunnel) noexcept {
 }
 
 // segments > fit > datagrams, or one datagram that the kernel segments
-Verdict outbound_super_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
+Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& inner, const Tunnel& tunnel,
                               const Fit& fit, Encapsulator& encapsulator) noexcept {
   auto gso = Gso::start(packet);
   if (!gso) return drop(DropReason::tun_offload_malformed, &tunnel);
@@ -266,7 +266,7 @@ Verdict outbound_super_packet(io::Packet& packet, const InnerPacket& inner, cons
 }
 
 // checksum > fit > datagrams
-Verdict outbound_packet(io::Packet& packet, const InnerPacket& inner, const Tunnel& tunnel,
+Verdict outbound_packet(io::Packet& packet, const PacketMeta& inner, const Tunnel& tunnel,
                         const Fit& fit, Encapsulator& encapsulator) noexcept {
   if (packet.offload.needs_checksum && !complete_checksum(packet)) {
     return drop(DropReason::tun_offload_malformed, &tunnel);

@@ -8,7 +8,7 @@
 namespace culvert {
 namespace {
 
-proto::ChecksumSum pseudo_header_sum(const InnerPacket& inner, std::span<const std::byte> bytes,
+proto::ChecksumSum pseudo_header_sum(const PacketMeta& inner, std::span<const std::byte> bytes,
                                      std::size_t segment_bytes) noexcept {
   const auto length = static_cast<std::uint32_t>(segment_bytes);
   if (inner.is_ipv6()) {
@@ -21,7 +21,7 @@ proto::ChecksumSum pseudo_header_sum(const InnerPacket& inner, std::span<const s
 
 }  // namespace
 
-GroRepair repair_gro(io::Packet& packet, const InnerPacket& inner,
+GroRepair repair_gro(io::Packet& packet, const PacketMeta& inner,
                      std::uint16_t mtu_bytes) noexcept {
   const bool is_tcp = inner.upper_protocol == proto::kProtocolTcp;
   const bool is_udp = inner.upper_protocol == proto::kProtocolUdp;

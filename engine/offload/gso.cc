@@ -4,7 +4,7 @@
 #include <cassert>
 #include <cstring>
 
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 #include "proto/byte_order.h"
 #include "proto/tcp.h"
 #include "proto/tcp_fields.h"
@@ -62,7 +62,7 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
   const auto& offload = super_packet.offload;
   const Bytes packet = super_packet.bytes();
   if (!offload.is_super_packet() || offload.segment_bytes == 0) return std::nullopt;
-  const auto inner = parse_inner(packet);
+  const auto inner = classify(packet);
   if (!inner || inner->is_fragment || inner->size_bytes != packet.size()) return std::nullopt;
   const bool is_tcp = offload.segmentation != Segmentation::udp;
   if (is_tcp && inner->is_ipv6() != (offload.segmentation == Segmentation::tcp6)) {

@@ -40,7 +40,7 @@ double distance(std::uint64_t hash, std::uint64_t seed, std::uint32_t weight) no
 
 }  // namespace
 
-std::uint64_t route_hash(const InnerPacket& inner, std::span<const std::byte> bytes) noexcept {
+std::uint64_t route_hash(const PacketMeta& inner, std::span<const std::byte> bytes) noexcept {
   std::uint64_t hash;
   if (inner.is_ipv6()) {
     hash = detail::spread(detail::bits_of(proto::ipv6_source(bytes))) ^
@@ -174,7 +174,7 @@ RouteTable::Route RouteTable::find(const Ipv6Address& destination,
   return choice != nullptr ? resolve(*choice, hash) : Route{};
 }
 
-RouteTable::Route RouteTable::find(const InnerPacket& inner,
+RouteTable::Route RouteTable::find(const PacketMeta& inner,
                                    std::span<const std::byte> bytes) const noexcept {
   const Choice* choice = inner.is_ipv6() ? find_ipv6(proto::ipv6_destination(bytes))
                                          : by_ipv4_.find(proto::ipv4_destination(bytes));

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 #include "engine/tables/index_table.h"
 #include "engine/tables/lpm_table.h"
 #include "engine/tables/tunnel.h"
@@ -21,7 +21,7 @@ namespace culvert {
 /// Hash of a packet's flow, to select a tunnel of a group: addresses, protocol, and ports if every
 /// packet has them. For a fragment only the addresses count, so all fragments of a packet have the
 /// same hash.
-[[nodiscard]] std::uint64_t route_hash(const InnerPacket& inner,
+[[nodiscard]] std::uint64_t route_hash(const PacketMeta& inner,
                                        std::span<const std::byte> bytes) noexcept;
 
 class RouteTable {
@@ -35,7 +35,7 @@ class RouteTable {
     bool is_up = false;
   };
   /// Looks up the destination of a packet. `bytes`: the packet from which `inner` was parsed.
-  [[nodiscard]] Route find(const InnerPacket& inner,
+  [[nodiscard]] Route find(const PacketMeta& inner,
                            std::span<const std::byte> bytes) const noexcept;
   /// Looks up an address. `hash` selects the tunnel if several share the prefix.
   [[nodiscard]] Route find(const proto::Ipv6Address& destination,

@@ -39,7 +39,7 @@ std::shared_ptr<const SourceTables> make_source_tables(const TunnelConfig& confi
   return std::make_shared<const SourceTables>(SourceTables{table_of(ipv6), table_of(ipv4)});
 }
 
-bool accepts_source(const Tunnel& tunnel, const InnerPacket& inner,
+bool accepts_source(const Tunnel& tunnel, const PacketMeta& inner,
                     std::span<const std::byte> bytes) noexcept {
   const TunnelConfig& config = tunnel.config;
   const SourceTables* tables = tunnel.sources.get();

@@ -8,7 +8,7 @@
 #include <span>
 
 #include "engine/config.h"
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 #include "engine/tables/lpm_table.h"
 
 namespace culvert {
@@ -30,7 +30,7 @@ inline constexpr std::size_t kMaxLinearPrefixes = 8;
 /// which `inner` was parsed. A tunnel with neither `accept` nor prefixes accepts every source. A
 /// tunnel without `accept` also accepts link-local sources, and :: of duplicate address detection
 /// (RFC 4862 5.4.2).
-[[nodiscard]] bool accepts_source(const Tunnel& tunnel, const InnerPacket& inner,
+[[nodiscard]] bool accepts_source(const Tunnel& tunnel, const PacketMeta& inner,
                                   std::span<const std::byte> bytes) noexcept;
 
 }  // namespace culvert

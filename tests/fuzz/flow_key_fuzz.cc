@@ -30,7 +30,7 @@ void check(const FlowPacket& in, const FlowPacket& out) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto packet = copy_of(bytes_of(data, size));
-  const auto inner = parse_inner(packet);
+  const auto inner = classify(packet);
   if (!inner) return 0;
   check(flow_of(*inner, packet, Direction::inbound), flow_of(*inner, packet, Direction::outbound));
   return 0;

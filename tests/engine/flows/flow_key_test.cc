@@ -17,7 +17,7 @@ constexpr const char* kNear4 = "198.51.100.2";
 constexpr std::uint8_t kEchoRequest = 128, kEchoReply = 129, kPacketTooBig = 2;
 
 FlowPacket flow_of(const Bytes& packet, Direction direction) {
-  const auto inner = parse_inner(packet);
+  const auto inner = classify(packet);
   EXPECT_TRUE(inner);
   return inner ? culvert::flow_of(*inner, packet, direction) : FlowPacket{};
 }

@@ -1,4 +1,4 @@
-#include "engine/model/inner_packet.h"
+#include "engine/model/packet_meta.h"
 
 #include "proto/tcp.h"
 #include "proto/tcp_fields.h"
@@ -6,16 +6,16 @@
 namespace culvert {
 namespace {
 
-proto::Parsed<InnerPacket> parse_inner_ipv6(std::span<const std::byte> bytes) noexcept {
+proto::Parsed<PacketMeta> classify_ipv6(std::span<const std::byte> bytes) noexcept {
   const auto ipv6 = proto::parse_ipv6(bytes);
   if (!ipv6) return Unexpected{ipv6.error()};
-  InnerPacket inner{.size_bytes = ipv6->bytes.size(),
-                    .ip_header_bytes = proto::kIpv6HeaderBytes,
-                    .upper_offset = proto::kIpv6HeaderBytes,
-                    .protocol_type = proto::kProtocolTypeIpv6,
-                    .ds_field = ipv6->traffic_class,
-                    .hop_limit = ipv6->hop_limit,
-                    .upper_protocol = ipv6->next_header};
+  PacketMeta inner{.size_bytes = ipv6->bytes.size(),
+                   .ip_header_bytes = proto::kIpv6HeaderBytes,
+                   .upper_offset = proto::kIpv6HeaderBytes,
+                   .protocol_type = proto::kProtocolTypeIpv6,
+                   .ds_field = ipv6->traffic_class,
+                   .hop_limit = ipv6->hop_limit,
+                   .upper_protocol = ipv6->next_header};
   if (ipv6->next_header == proto::kProtocolTcp || ipv6->next_header == proto::kProtocolUdp ||
       ipv6->next_header == proto::kProtocolIcmpv6) {
     return inner;
@@ -28,10 +28,10 @@ proto::Parsed<InnerPacket> parse_inner_ipv6(std::span<const std::byte> bytes) no
   return inner;
 }
 
-proto::Parsed<InnerPacket> parse_inner_ipv4(std::span<const std::byte> bytes) noexcept {
+proto::Parsed<PacketMeta> classify_ipv4(std::span<const std::byte> bytes) noexcept {
   const auto ipv4 = proto::parse_ipv4(bytes);
   if (!ipv4) return Unexpected{ipv4.error()};
-  return InnerPacket{
+  return PacketMeta{
       .size_bytes = ipv4->bytes.size(),
       .ip_header_bytes = ipv4->header_bytes,
       .upper_offset = ipv4->fragment_offset_bytes == 0 ? ipv4->header_bytes : std::size_t{0},
@@ -45,19 +45,19 @@ proto::Parsed<InnerPacket> parse_inner_ipv4(std::span<const std::byte> bytes) no
 
 }  // namespace
 
-proto::Parsed<InnerPacket> parse_inner(std::span<const std::byte> bytes) noexcept {
+proto::Parsed<PacketMeta> classify(std::span<const std::byte> bytes) noexcept {
   if (bytes.empty()) return Unexpected{proto::Malformed::truncated};
   switch (proto::ip_version(bytes)) {
     case 6:
-      return parse_inner_ipv6(bytes);
+      return classify_ipv6(bytes);
     case 4:
-      return parse_inner_ipv4(bytes);
+      return classify_ipv4(bytes);
     default:
       return Unexpected{proto::Malformed::bad_version};
   }
 }
 
-bool is_permitted_source(const InnerPacket& inner, std::span<const std::byte> bytes) noexcept {
+bool is_permitted_source(const PacketMeta& inner, std::span<const std::byte> bytes) noexcept {
   if (inner.is_ipv6()) {
     const auto source = proto::ipv6_source(bytes);
     return !source.is_multicast() &&
@@ -69,7 +69,7 @@ bool is_permitted_source(const InnerPacket& inner, std::span<const std::byte> by
          !is_this_network;
 }
 
-void clamp_to_mtu(const InnerPacket& inner, std::span<std::byte> bytes, std::uint16_t mtu_bytes,
+void clamp_to_mtu(const PacketMeta& inner, std::span<std::byte> bytes, std::uint16_t mtu_bytes,
                   bool checksum_is_partial) noexcept {
   if (inner.upper_protocol != proto::kProtocolTcp || inner.upper_offset == 0 || inner.is_fragment)
     return;
@@ -84,7 +84,7 @@ void clamp_to_mtu(const InnerPacket& inner, std::span<std::byte> bytes, std::uin
   proto::clamp_mss(segment, static_cast<std::uint16_t>(mtu_bytes - fixed), checksum_is_partial);
 }
 
-void set_inner_ds_field(const InnerPacket& inner, std::span<std::byte> bytes,
+void set_inner_ds_field(const PacketMeta& inner, std::span<std::byte> bytes,
                         std::uint8_t ds_field) noexcept {
   if (inner.is_ipv6()) {
     proto::set_ipv6_traffic_class(bytes, ds_field);
