@@ -3,33 +3,18 @@
 #include "proto/byte_order.h"
 #include "proto/icmpv4.h"
 #include "proto/icmpv6.h"
-#include "proto/ipv4.h"
-#include "proto/ipv6.h"
-#include "proto/tcp.h"
 #include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
 
+using Bytes = std::span<const std::byte>;
 using proto::Ipv4Address;
 using proto::Ipv6Address;
 
 constexpr std::uint8_t kIcmpv4EchoReply = 0, kIcmpv4Echo = 8;
 constexpr std::uint8_t kIcmpv6EchoRequest = 128, kIcmpv6EchoReply = 129;
 constexpr std::size_t kIcmpHeaderBytes = 8;
-
-bool has_ports(std::uint8_t protocol) noexcept {
-  switch (protocol) {
-    case proto::kProtocolTcp:
-    case proto::kProtocolUdp:
-    case kProtocolUdpLite:
-    case kProtocolSctp:
-    case kProtocolDccp:
-      return true;
-    default:
-      return false;
-  }
-}
 
 Direction opposite(Direction direction) noexcept {
   return direction == Direction::inbound ? Direction::outbound : Direction::inbound;
@@ -55,162 +40,114 @@ bool is_pinnable_address(Ipv4Address address) noexcept {
          !is_link_local;
 }
 
-/// Stores source and destination as far and near. False: the flow must not be pinned. `bytes`: an
-/// IPv6 packet; each address is copied in one step (proto/in_place.h).
-bool set_addresses(FlowKey& key, std::span<const std::byte> bytes, Direction direction) noexcept {
-  const bool is_inbound = direction == Direction::inbound;
-  key.far = proto::load<Ipv6Address>(
-      bytes, is_inbound ? proto::kIpv6SourceOffset : proto::kIpv6DestinationOffset);
-  key.near = proto::load<Ipv6Address>(
-      bytes, is_inbound ? proto::kIpv6DestinationOffset : proto::kIpv6SourceOffset);
-  return is_pinnable_address(key.far) && is_pinnable_address(key.near);
-}
-bool set_addresses(FlowKey& key, Ipv4Address source, Ipv4Address destination,
+/// Stores source and destination as far and near. False: the flow must not be pinned. Each IPv6
+/// address is copied in one step (proto/in_place.h).
+bool set_addresses(FlowKey& key, const PacketMeta& meta, Bytes bytes,
                    Direction direction) noexcept {
   const bool is_inbound = direction == Direction::inbound;
+  const Bytes ip = meta.ip_bytes(bytes);
+  if (meta.is_ipv6()) {
+    key.far = proto::load<Ipv6Address>(
+        ip, is_inbound ? proto::kIpv6SourceOffset : proto::kIpv6DestinationOffset);
+    key.near = proto::load<Ipv6Address>(
+        ip, is_inbound ? proto::kIpv6DestinationOffset : proto::kIpv6SourceOffset);
+    return is_pinnable_address(key.far) && is_pinnable_address(key.near);
+  }
+  const auto source = proto::ipv4_source(ip);
+  const auto destination = proto::ipv4_destination(ip);
   key.far = mapped(is_inbound ? source : destination);
   key.near = mapped(is_inbound ? destination : source);
   return is_pinnable_address(source) && is_pinnable_address(destination);
 }
 
-/// The upper-layer packet behind the IP header and extension headers.
-struct UpperLayer {
-  std::uint8_t protocol = 0;
-  std::span<const std::byte> bytes;  ///< may be truncated
-  bool is_ipv6 = false;
-};
-
-FlowPacket flow_of_quoted(const UpperLayer& upper, Direction direction) noexcept;
-
-/// Sets the role and the rest of `flow.key`; its addresses are set already.
-void set_upper(FlowPacket& flow, const UpperLayer& upper, Direction direction,
-               bool is_quoted) noexcept {
-  flow.role = FlowRole::none;
-  flow.key.protocol = upper.protocol;
-  if (has_ports(upper.protocol)) {
-    if (upper.bytes.size() < proto::kPortsBytes) return;
-    const std::uint32_t source = proto::load_be16(upper.bytes, proto::kSourcePortOffset);
-    const std::uint32_t destination = proto::load_be16(upper.bytes, proto::kDestinationPortOffset);
-    flow.key.word =
-        direction == Direction::inbound ? source << 16 | destination : destination << 16 | source;
-    if (upper.protocol == proto::kProtocolTcp && upper.bytes.size() > proto::kTcpFlagsOffset)
-      flow.tcp_flags = proto::load_u8(upper.bytes, proto::kTcpFlagsOffset);
-  } else if (upper.protocol == (upper.is_ipv6 ? proto::kProtocolIcmpv6 : proto::kProtocolIcmp)) {
-    if (upper.bytes.size() < kIcmpHeaderBytes) return;
-    const std::uint8_t type = proto::load_u8(upper.bytes, 0);
-    const bool is_error = upper.is_ipv6
-                              ? type < kIcmpv6EchoRequest || type == proto::kIcmpv6Redirect
-                              : proto::is_icmpv4_error_type(type);
-    if (is_error) {
-      // RFC 4443 2.4(e.1): an error never answers an error.
-      flow = is_quoted ? FlowPacket{} : flow_of_quoted(upper, direction);
-      return;
-    }
-    const bool is_echo = upper.is_ipv6 ? type == kIcmpv6EchoRequest || type == kIcmpv6EchoReply
-                                       : type == kIcmpv4Echo || type == kIcmpv4EchoReply;
-    flow.key.word = is_echo ? kEchoWord | proto::load_be16(upper.bytes, 4) : 0;
-  } else if (upper.protocol == kFlowFragments) {
-    return;  // in IPv4, where this number has no meaning
-  }
-  flow.role = FlowRole::packet;
+std::uint32_t fragments_word(const PacketMeta& meta) noexcept {
+  if (meta.is_ipv6()) return meta.identification;
+  return std::uint32_t{meta.upper_protocol} << 16 | meta.identification;
 }
 
-std::uint32_t fragments_word(const proto::Ipv4Packet& packet) noexcept {
-  return std::uint32_t{packet.protocol} << 16 | packet.identification;
+enum class IcmpKind : std::uint8_t { error, echo, other };
+
+IcmpKind icmp_kind(const PacketMeta& meta, std::uint8_t type) noexcept {
+  if (meta.is_ipv6()) {
+    if (type < kIcmpv6EchoRequest || type == proto::kIcmpv6Redirect) return IcmpKind::error;
+    const bool is_echo = type == kIcmpv6EchoRequest || type == kIcmpv6EchoReply;
+    return is_echo ? IcmpKind::echo : IcmpKind::other;
+  }
+  if (proto::is_icmpv4_error_type(type)) return IcmpKind::error;
+  const bool is_echo = type == kIcmpv4Echo || type == kIcmpv4EchoReply;
+  return is_echo ? IcmpKind::echo : IcmpKind::other;
 }
 
-void set_later_fragment(FlowPacket& flow, std::uint32_t word) noexcept {
-  flow.key.word = word;
-  flow.key.protocol = kFlowFragments;
-  flow.role = FlowRole::packet;
-}
-
-/// A fragment, or a packet quoted by an error. Extension headers are allowed.
-FlowPacket flow_of_ipv6(const proto::Ipv6Packet& packet, Direction direction,
-                        bool is_quoted) noexcept {
-  FlowPacket flow;
-  if (!set_addresses(flow.key, packet.bytes, direction)) return flow;
-  const auto upper = proto::find_upper_layer(packet);
-  if (!upper) return flow;
-  if (upper->is_fragment && !upper->is_first_fragment) {
-    set_later_fragment(flow, upper->identification);
-    return flow;
-  }
-  set_upper(flow, {upper->protocol, packet.bytes.subspan(upper->offset_bytes), true}, direction,
-            is_quoted);
-  if (flow.role == FlowRole::packet && upper->is_first_fragment) {
-    flow.role = FlowRole::first_fragment;
-    flow.fragments_word = upper->identification;
-  }
-  return flow;
-}
-
-FlowPacket flow_of_ipv4(const proto::Ipv4Packet& packet, Direction direction,
-                        bool is_quoted) noexcept {
-  FlowPacket flow;
-  if (!set_addresses(flow.key, packet.source, packet.destination, direction)) return flow;
-  if (packet.fragment_offset_bytes != 0) {
-    set_later_fragment(flow, fragments_word(packet));
-    return flow;
-  }
-  set_upper(flow, {packet.protocol, packet.payload, false}, direction, is_quoted);
-  if (flow.role == FlowRole::packet && packet.more_fragments) {
-    flow.role = FlowRole::first_fragment;
-    flow.fragments_word = fragments_word(packet);
-  }
-  return flow;
-}
+FlowPacket flow_of(const PacketMeta& meta, Bytes bytes, Direction direction,
+                   bool is_quoted) noexcept;
 
 /// The flow of the packet that an error quotes. That packet went in the direction opposite to
-/// `direction`.
-FlowPacket flow_of_quoted(const UpperLayer& upper, Direction direction) noexcept {
-  const auto quoted = upper.bytes.subspan(kIcmpHeaderBytes);
-  FlowPacket flow;
-  if (upper.is_ipv6) {
-    if (const auto packet = proto::parse_quoted_ipv6(quoted))
-      flow = flow_of_ipv6(*packet, opposite(direction), true);
-  } else if (const auto packet = proto::parse_quoted_ipv4(quoted)) {
-    flow = flow_of_ipv4(*packet, opposite(direction), true);
-  }
+/// `direction`. `quotation`: what follows the ICMP header.
+FlowPacket flow_of_quoted(const PacketMeta& meta, Bytes quotation, Direction direction) noexcept {
+  const PacketMeta quoted = classify_quoted(quotation);
+  if (quoted.protocol_type != meta.protocol_type) return {};
+  FlowPacket flow = flow_of(quoted, quotation, opposite(direction), true);
   if (flow.role != FlowRole::none) flow.role = FlowRole::error;
   flow.tcp_flags = 0;  // the flags of a packet that has been counted already
   flow.fragments_word = 0;
   return flow;
 }
 
-/// Fragments are rare, so they are parsed again for the fields that PacketMeta lacks.
-FlowPacket flow_of_fragment(const PacketMeta& inner, std::span<const std::byte> bytes,
-                            Direction direction) noexcept {
-  if (inner.is_ipv6()) {
-    const auto packet = proto::parse_quoted_ipv6(bytes);
-    return packet ? flow_of_ipv6(*packet, direction, false) : FlowPacket{};
+/// `message`: from the ICMP header on.
+void set_icmp(FlowPacket& flow, const PacketMeta& meta, Bytes message, Direction direction,
+              bool is_quoted) noexcept {
+  if (message.size() < kIcmpHeaderBytes) return;
+  const IcmpKind kind = icmp_kind(meta, proto::load_u8(message, 0));
+  if (kind == IcmpKind::error) {
+    // RFC 4443 2.4(e.1): an error never answers an error.
+    if (!is_quoted) flow = flow_of_quoted(meta, message.subspan(kIcmpHeaderBytes), direction);
+    return;
   }
-  const auto packet = proto::parse_quoted_ipv4(bytes);
-  return packet ? flow_of_ipv4(*packet, direction, false) : FlowPacket{};
+  flow.key.word = kind == IcmpKind::echo ? kEchoWord | proto::load_be16(message, 4) : 0;
+  flow.role = FlowRole::packet;
 }
 
-/// A packet that is not a fragment.
-FlowPacket flow_of_whole(const PacketMeta& inner, std::span<const std::byte> bytes,
-                         Direction direction) noexcept {
+/// Sets the role and the rest of `flow.key`; its addresses are set already.
+void set_upper(FlowPacket& flow, const PacketMeta& meta, Bytes bytes, Direction direction,
+               bool is_quoted) noexcept {
+  flow.key.protocol = meta.upper_protocol;
+  if (meta.has_ports) {
+    flow.key.word =
+        direction == Direction::inbound ? meta.ports : meta.ports << 16 | meta.ports >> 16;
+    flow.tcp_flags = meta.tcp_flags;
+    flow.role = FlowRole::packet;
+  } else if (meta.upper_protocol ==
+             (meta.is_ipv6() ? proto::kProtocolIcmpv6 : proto::kProtocolIcmp)) {
+    const Bytes message = bytes.subspan(meta.upper_offset, meta.end_offset() - meta.upper_offset);
+    set_icmp(flow, meta, message, direction, is_quoted);
+  } else if (!has_ports(meta.upper_protocol) && meta.upper_protocol != kFlowFragments) {
+    flow.role = FlowRole::packet;  // IPv4 gives no meaning to the number kFlowFragments
+  }
+}
+
+FlowPacket flow_of(const PacketMeta& meta, Bytes bytes, Direction direction,
+                   bool is_quoted) noexcept {
   FlowPacket flow;
-  if (inner.upper_offset == 0) return flow;
-  const bool is_pinnable = inner.is_ipv6()
-                               ? set_addresses(flow.key, bytes, direction)
-                               : set_addresses(flow.key, proto::ipv4_source(bytes),
-                                               proto::ipv4_destination(bytes), direction);
-  if (!is_pinnable) return flow;
-  const auto whole = bytes.first(inner.size_bytes);
-  set_upper(flow, {inner.upper_protocol, whole.subspan(inner.upper_offset), inner.is_ipv6()},
-            direction, false);
+  if (!meta.has_ip_header() || !set_addresses(flow.key, meta, bytes, direction)) return flow;
+  if (meta.fragment == FragmentRole::later) {
+    flow.key.word = fragments_word(meta);
+    flow.key.protocol = kFlowFragments;
+    flow.role = FlowRole::packet;
+    return flow;
+  }
+  if (meta.upper_offset == 0) return flow;
+  set_upper(flow, meta, bytes, direction, is_quoted);
+  if (flow.role == FlowRole::packet && meta.fragment == FragmentRole::first) {
+    flow.role = FlowRole::first_fragment;
+    flow.fragments_word = fragments_word(meta);
+  }
   return flow;
 }
 
 }  // namespace
 
-FlowPacket flow_of(const PacketMeta& inner, std::span<const std::byte> bytes,
-                   Direction direction) noexcept {
-  if (inner.is_fragment) return flow_of_fragment(inner, bytes, direction);
-  return flow_of_whole(inner, bytes, direction);
+FlowPacket flow_of(const PacketMeta& meta, Bytes bytes, Direction direction) noexcept {
+  return flow_of(meta, bytes, direction, false);
 }
 
 bool FlowKey::is_ipv4() const noexcept {

@@ -44,7 +44,6 @@ inline constexpr std::uint32_t kEchoWord = 0x1'0000;
 /// FlowKey::protocol for the fragments of one packet: the number of IPv6's Fragment header, which
 /// is never an upper-layer protocol.
 inline constexpr std::uint8_t kFlowFragments = 44;
-inline constexpr std::uint8_t kProtocolDccp = 33, kProtocolSctp = 132, kProtocolUdpLite = 136;
 
 /// The role of a packet in its flow.
 enum class FlowRole : std::uint8_t {
@@ -70,13 +69,14 @@ struct FlowPacket {
 };
 
 /// Returns the flow of a packet that was read from TUN (outbound: its destination is far) or
-/// received from a tunnel (inbound: its source is far). `inner`: as parsed from `bytes`, which
-/// begin with the IP header. An ICMP or ICMPv6 error has the flow of the packet that it quotes, in
-/// the opposite direction: an outbound error about an inbound packet has the flow of that packet.
+/// received from a tunnel (inbound: its source is far). `meta`: as classified from `bytes`. An ICMP
+/// or ICMPv6 error has the flow of the packet that it quotes, in the opposite direction: an outbound
+/// error about an inbound packet has the flow of that packet.
 ///
-/// The role is none if an address is multicast, link-local, unspecified or IPv4 broadcast; if the
-/// packet ends before its ports or identifier; if an error quotes an error, or too little.
-[[nodiscard]] FlowPacket flow_of(const PacketMeta& inner, std::span<const std::byte> bytes,
+/// The role is none if there is no IP header; if an address is multicast, link-local, unspecified
+/// or IPv4 broadcast; if the packet ends before its ports or identifier; if an error quotes an
+/// error, or too little.
+[[nodiscard]] FlowPacket flow_of(const PacketMeta& meta, std::span<const std::byte> bytes,
                                  Direction direction) noexcept;
 
 }  // namespace culvert

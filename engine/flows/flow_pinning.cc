@@ -7,23 +7,23 @@
 
 namespace culvert {
 
-void OutboundPacket::parse(const io::Packet& packet) noexcept {
+void OutboundPacket::classify(const io::Packet& packet) noexcept {
   flow.role = FlowRole::none;
   if (packet.truncated || packet.has_bad_offload) {
-    inner = Unexpected{proto::Malformed::truncated};
+    meta = {};
   } else {
-    proto::make_in_place(inner, [&] { return classify(packet.bytes()); });
+    proto::make_in_place(meta, [&] { return culvert::classify(packet.bytes()); });
   }
+  meta.packet_count = packet_count(packet);
 }
 
 // ---- outbound -----------------------------------------------------------------------------------
 
 void FlowPinning::prepare(const io::Packet& packet, OutboundPacket& prepared) noexcept {
-  prepared.parse(packet);
-  if (table_ == nullptr || !prepared.inner) return;
-  prepared.packets = packet_count(packet);
-  proto::make_in_place(
-      prepared.flow, [&] { return flow_of(*prepared.inner, packet.bytes(), Direction::outbound); });
+  prepared.classify(packet);
+  if (table_ == nullptr) return;
+  proto::make_in_place(prepared.flow,
+                       [&] { return flow_of(prepared.meta, packet.bytes(), Direction::outbound); });
   if (prepared.flow.role == FlowRole::none) return;
   prepared.hash = table_->hash(prepared.flow.key);
   table_->prefetch_index(prepared.hash);
@@ -52,10 +52,10 @@ const OutboundPacket& FlowPinning::outbound(std::span<const io::Packet> packets,
 std::optional<FlowPin> FlowPinning::pinned(const OutboundPacket& packet) noexcept {
   const FlowPacket& flow = packet.flow;
   if (flow.role == FlowRole::none) return std::nullopt;
-  auto pin =
-      flow.role == FlowRole::error
-          ? table_->find(flow.key, packet.hash, now_)
-          : table_->pinned(flow.key, packet.hash, step(Direction::outbound, flow, packet.packets));
+  auto pin = flow.role == FlowRole::error
+                 ? table_->find(flow.key, packet.hash, now_)
+                 : table_->pinned(flow.key, packet.hash,
+                                  step(Direction::outbound, flow, packet.meta.packet_count));
   const bool is_avoided = pin && avoided_ != 0 && pin->interface_index == avoided_ &&
                           now_.since(avoided_at_) <= std::chrono::seconds{1};
   if (is_avoided) pin->interface_index = 0;
@@ -66,7 +66,7 @@ std::optional<FlowPin> FlowPinning::pinned(const OutboundPacket& packet) noexcep
 void FlowPinning::sent(const OutboundPacket& packet, const FlowPin& pin, bool is_placed) noexcept {
   const FlowPacket& flow = packet.flow;
   if (flow.role != FlowRole::packet && flow.role != FlowRole::first_fragment) return;
-  const FlowStep made = step(Direction::outbound, flow, packet.packets);
+  const FlowStep made = step(Direction::outbound, flow, packet.meta.packet_count);
   if (is_placed && flow.key.protocol != kFlowFragments)
     table_->place(flow.key, packet.hash, made, pin);
   if (flow.role != FlowRole::first_fragment) return;
@@ -76,22 +76,22 @@ void FlowPinning::sent(const OutboundPacket& packet, const FlowPin& pin, bool is
 
 // ---- inbound ------------------------------------------------------------------------------------
 
-void FlowPinning::pin_inbound(const PacketMeta& inner, std::span<const std::byte> bytes,
-                              std::uint32_t packets, const FlowPin& pin) noexcept {
+void FlowPinning::pin_inbound(const PacketMeta& meta, std::span<const std::byte> bytes,
+                              const FlowPin& pin) noexcept {
   if (table_ == nullptr) return;
   Arrival& arrival = next_arrival();
-  proto::make_in_place(arrival.flow, [&] { return flow_of(inner, bytes, Direction::inbound); });
+  proto::make_in_place(arrival.flow, [&] { return flow_of(meta, bytes, Direction::inbound); });
   const FlowPacket& flow = arrival.flow;
   const bool belongs_to_flow =
       flow.role == FlowRole::packet || flow.role == FlowRole::first_fragment;
   if (!belongs_to_flow || flow.key.protocol == kFlowFragments) return;
-  arrival.packets = packets;
+  arrival.packets = meta.packet_count;
   arrival.pin = pin;
   add();
   if (flow.role != FlowRole::first_fragment) return;
   const FlowKey fragments = flow.fragments();
   Arrival& fragments_arrival = next_arrival();
-  fragments_arrival = {.flow = {.key = fragments}, .packets = packets, .pin = pin};
+  fragments_arrival = {.flow = {.key = fragments}, .packets = meta.packet_count, .pin = pin};
   add();
 }
 

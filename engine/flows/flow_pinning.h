@@ -22,20 +22,19 @@
 #include "engine/flows/flow_table.h"
 #include "engine/model/packet_meta.h"
 #include "io/packet.h"
-#include "proto/parsed.h"
 
 namespace culvert {
 
-/// A packet from TUN that is parsed ahead of its turn.
+/// A packet from TUN that is classified ahead of its turn.
 struct OutboundPacket {
-  proto::Parsed<PacketMeta> inner = Unexpected{proto::Malformed::truncated};
-  FlowPacket flow{};          ///< without a table the role is none
-  std::uint64_t hash = 0;     ///< of flow.key
-  std::uint32_t packets = 1;  ///< packets that it stands for
+  PacketMeta meta{};       ///< without an IP header if the packet must not be read
+  FlowPacket flow{};       ///< without a table the role is none
+  std::uint64_t hash = 0;  ///< of flow.key
 
-  /// Parses the inner packet and sets no flow. Truncated packets and bad offloads are not parsed.
-  void parse(const io::Packet& packet) noexcept;
+  /// Classifies the packet, and sets no flow.
+  void classify(const io::Packet& packet) noexcept;
 };
+
 class FlowPinning {
  public:
   /// `table` may be null; otherwise it must outlive this object.
@@ -63,9 +62,8 @@ class FlowPinning {
     avoided_at_ = now_;
   }
 
-  /// Pins the flow of an inbound packet to `pin`. `bytes`: the packet from which `inner` was
-  /// parsed.
-  void pin_inbound(const PacketMeta& inner, std::span<const std::byte> bytes, std::uint32_t packets,
+  /// Pins the flow of an inbound packet to `pin`. `meta`: as classified from `bytes`.
+  void pin_inbound(const PacketMeta& meta, std::span<const std::byte> bytes,
                    const FlowPin& pin) noexcept;
   /// Stores all pins of this round in the table. Called before the inbound packets are written to
   /// TUN, so that a reply finds its flow pinned.

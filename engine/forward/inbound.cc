@@ -90,9 +90,9 @@ bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protoc
 
 /// Returns whether the inner packet's destination is the encapsulator, its outer source. RFC 2784
 /// 3.1.
-bool is_for_encapsulator(const PacketMeta& inner, std::span<const std::byte> bytes,
+bool is_for_encapsulator(const PacketMeta& meta, std::span<const std::byte> bytes,
                          const proto::Ipv4Packet& outer) noexcept {
-  return !inner.is_ipv6() && proto::ipv4_destination(bytes) == outer.source;
+  return !meta.is_ipv6() && proto::ipv4_destination(meta.ip_bytes(bytes)) == outer.source;
 }
 
 /// The positions of the offload must lie within the inner packet.
@@ -106,34 +106,35 @@ bool offload_fits(const io::Packet& packet) noexcept {
 Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv4Packet& outer,
                       bool must_be_coalesced, FlowPinning& flows,
                       io::ReceiveKind receive) noexcept {
-  const auto inner = classify(packet.bytes());
-  if (!inner) return drop(Stage::inner_header, inner.error(), &tunnel);
-  packet.trim_to(inner->size_bytes);  // RFC 4213 3.6: the length is that of the inner header
+  PacketMeta meta = classify(packet.bytes());
+  if (!meta.has_ip_header()) return drop(Stage::inner_header, meta.malformed, &tunnel);
+  packet.trim_to(meta.end_offset());  // RFC 4213 3.6: the length is that of the inner header
   if (!offload_fits(packet)) return drop(DropReason::tunnel_offload_malformed, &tunnel);
   if (receive == io::ReceiveKind::raw) {
-    const auto repair = repair_gro(packet, *inner, tunnel.device_mtu);
+    const auto repair = repair_gro(packet, meta, tunnel.device_mtu);
     if (repair == GroRepair::unrepairable)
       return drop(DropReason::gro_segment_size_unknown, &tunnel);
     if (must_be_coalesced && repair == GroRepair::intact)
       return drop(DropReason::tunnel_checksum_bad, &tunnel);
   }
-  if (!is_permitted_source(*inner, packet.bytes()))
+  if (!is_permitted_source(meta, packet.bytes()))
     return drop(DropReason::inner_source_forbidden, &tunnel);
-  if (!accepts_source(tunnel, *inner, packet.bytes()))
+  if (!accepts_source(tunnel, meta, packet.bytes()))
     return drop(DropReason::inner_source_not_accepted, &tunnel);
-  if (is_for_encapsulator(*inner, packet.bytes(), outer)) {
+  if (is_for_encapsulator(meta, packet.bytes(), outer)) {
     return drop(DropReason::inner_destination_is_encapsulator, &tunnel);
   }
-  const auto ecn = proto::combine_ecn(proto::ecn_of(outer.tos), proto::ecn_of(inner->ds_field));
+  const auto ecn = proto::combine_ecn(proto::ecn_of(outer.tos), proto::ecn_of(meta.ds_field));
   if (!ecn) return drop(DropReason::ecn_ce_on_not_ect, &tunnel);
-  if (ecn->inner != proto::ecn_of(inner->ds_field)) {
-    set_inner_ds_field(*inner, packet.bytes(), proto::with_ecn(inner->ds_field, ecn->inner));
+  if (ecn->inner != proto::ecn_of(meta.ds_field)) {
+    set_ds_field(meta, packet.bytes(), proto::with_ecn(meta.ds_field, ecn->inner));
   }
   if (tunnel.config.mssclamp) {
-    const Fit fit = inner->is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel);
-    clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
+    const Fit fit = meta.is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel);
+    clamp_to_mtu(meta, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
   }
-  flows.pin_inbound(*inner, packet.bytes(), packet_count(packet),
+  meta.packet_count = packet_count(packet);
+  flows.pin_inbound(meta, packet.bytes(),
                     {.slot = static_cast<std::uint16_t>(tunnel.index),
                      .local = outer.destination,
                      .remote = outer.source,

@@ -33,10 +33,10 @@ Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
 
 /// The packet is the tunnel's own outer packet, routed back into the tunnel: RFC 2784 3.1, RFC 2473
 /// 7.
-bool is_routing_loop(const PacketMeta& inner, std::span<const std::byte> bytes,
+bool is_routing_loop(const PacketMeta& meta, std::span<const std::byte> bytes,
                      std::uint8_t ip_protocol, proto::Ipv4Address remote) noexcept {
-  return !inner.is_ipv6() && inner.upper_protocol == ip_protocol &&
-         proto::ipv4_destination(bytes) == remote;
+  return !meta.is_ipv6() && meta.upper_protocol == ip_protocol &&
+         proto::ipv4_destination(meta.ip_bytes(bytes)) == remote;
 }
 
 bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
@@ -46,31 +46,31 @@ bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
 }
 
 /// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2983, RFC 6040 4.1.
-std::uint8_t outer_ttl(const Tunnel& tunnel, const PacketMeta& inner) noexcept {
-  return tunnel.config.ttl.value_or(inner.hop_limit);
+std::uint8_t outer_ttl(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
+  return tunnel.config.ttl.value_or(meta.hop_limit);
 }
-std::uint8_t outer_tos(const Tunnel& tunnel, const PacketMeta& inner) noexcept {
-  return proto::with_ecn(tunnel.config.tos.value_or(inner.ds_field),
-                         proto::outer_ecn(proto::ecn_of(inner.ds_field), tunnel.config.ecn));
+std::uint8_t outer_tos(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
+  return proto::with_ecn(tunnel.config.tos.value_or(meta.ds_field),
+                         proto::outer_ecn(proto::ecn_of(meta.ds_field), tunnel.config.ecn));
 }
 
 /// Encapsulates one packet from TUN and appends its outer packets to the batch. All of them share
 /// the outer header, except for length, identification and the encapsulation's own fields.
 class Encapsulator {
  public:
-  Encapsulator(const Tunnel& tunnel, const OuterEndpoints& endpoints, const PacketMeta& inner,
+  Encapsulator(const Tunnel& tunnel, const OuterEndpoints& endpoints, const PacketMeta& meta,
                const Fit& fit, TunnelState& state, OutboundBatch& batch) noexcept
       : tunnel_(tunnel),
         fit_(fit),
         state_(state),
         batch_(batch),
-        protocol_type_(inner.protocol_type),
+        protocol_type_(meta.protocol_type),
         endpoints_(endpoints) {
     outer_.source = endpoints.local;
     outer_.destination = endpoints.remote;
     outer_.protocol = tunnel.ip_protocol;
-    outer_.tos = outer_tos(tunnel, inner);
-    outer_.ttl = outer_ttl(tunnel, inner);
+    outer_.tos = outer_tos(tunnel, meta);
+    outer_.ttl = outer_ttl(tunnel, meta);
     outer_.dont_fragment = fit.dont_fragment;
   }
 
@@ -247,7 +247,7 @@ Verdict to_tunnel(const Tunnel& tunnel) noexcept {
 }
 
 // segments > fit > datagrams, or one datagram that the kernel segments
-Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& inner, const Tunnel& tunnel,
+Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel& tunnel,
                               const Fit& fit, Encapsulator& encapsulator) noexcept {
   auto gso = Gso::start(packet);
   if (!gso) return drop(DropReason::tun_offload_malformed, &tunnel);
@@ -257,8 +257,8 @@ Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& inner, const
     } else {
       encapsulator.send_segments(*gso);
     }
-  } else if (inner.may_be_fragmented) {
-    encapsulator.send_fragmented_segments(*gso, inner.ip_header_bytes);
+  } else if (meta.may_be_fragmented) {
+    encapsulator.send_fragmented_segments(*gso, meta.ip_header_bytes);
   } else {
     return drop_too_big(tunnel, fit.mtu_bytes);
   }
@@ -266,15 +266,15 @@ Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& inner, const
 }
 
 // checksum > fit > datagrams
-Verdict outbound_packet(io::Packet& packet, const PacketMeta& inner, const Tunnel& tunnel,
+Verdict outbound_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel& tunnel,
                         const Fit& fit, Encapsulator& encapsulator) noexcept {
   if (packet.offload.needs_checksum && !complete_checksum(packet)) {
     return drop(DropReason::tun_offload_malformed, &tunnel);
   }
-  if (inner.size_bytes <= fit.mtu_bytes) {
+  if (meta.size_bytes <= fit.mtu_bytes) {
     encapsulator.send_packet(packet);
-  } else if (inner.may_be_fragmented) {
-    encapsulator.send_inner_fragments(packet.bytes(), inner.ip_header_bytes);
+  } else if (meta.may_be_fragmented) {
+    encapsulator.send_inner_fragments(packet.bytes(), meta.ip_header_bytes);
   } else {
     return drop_too_big(tunnel, fit.mtu_bytes);
   }
@@ -289,27 +289,27 @@ Verdict outbound(io::Packet& packet, const OutboundPacket& prepared, const Table
                  TunnelStats& stats, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
-  const auto& inner = prepared.inner;
-  if (!inner) return drop(DropReason::tun_packet_malformed);
-  if (!packet.offload.is_super_packet()) packet.trim_to(inner->size_bytes);
+  const PacketMeta& meta = prepared.meta;
+  if (!meta.has_ip_header()) return drop(DropReason::tun_packet_malformed);
+  if (!packet.offload.is_super_packet()) packet.trim_to(meta.end_offset());
   const OutboundRoute route = select_tunnel(packet, prepared, tables, flows);
   const Tunnel* tunnel = route.tunnel;
   if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
   if (!route.is_up) return drop(DropReason::outbound_tunnel_down, tunnel);
-  if (!carries(*tunnel, inner->protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
+  if (!carries(*tunnel, meta.protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
   const OuterEndpoints endpoints = outer_endpoints(route, tables.own_addresses());
-  if (is_routing_loop(*inner, packet.bytes(), tunnel->ip_protocol, endpoints.remote))
+  if (is_routing_loop(meta, packet.bytes(), tunnel->ip_protocol, endpoints.remote))
     return drop(DropReason::routing_loop, tunnel);
   if (endpoints.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
   if (endpoints.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
   flows.sent(prepared, route.pin, route.is_placed);
-  const Fit fit = inner->is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
+  const Fit fit = meta.is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
   if (tunnel->config.mssclamp)
-    clamp_to_mtu(*inner, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
-  Encapsulator encapsulator(*tunnel, endpoints, *inner, fit, stats.state(tunnel->index), batch);
+    clamp_to_mtu(meta, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
+  Encapsulator encapsulator(*tunnel, endpoints, meta, fit, stats.state(tunnel->index), batch);
   if (packet.offload.is_super_packet())
-    return outbound_super_packet(packet, *inner, *tunnel, fit, encapsulator);
-  return outbound_packet(packet, *inner, *tunnel, fit, encapsulator);
+    return outbound_super_packet(packet, meta, *tunnel, fit, encapsulator);
+  return outbound_packet(packet, meta, *tunnel, fit, encapsulator);
 }
 
 }  // namespace culvert

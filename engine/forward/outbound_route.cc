@@ -12,7 +12,7 @@ OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& prep
     const Tunnel* tunnel = tables.find(pin->slot);
     if (tunnel != nullptr && tunnel->config.up) return {tunnel, true, false, *pin};
   }
-  const auto [tunnel, is_up] = tables.routes().find(*prepared.inner, packet.bytes());
+  const auto [tunnel, is_up] = tables.routes().find(prepared.meta, packet.bytes());
   if (tunnel == nullptr) return {};
   return {tunnel, is_up, true, {.slot = static_cast<std::uint16_t>(tunnel->index)}};
 }

@@ -21,7 +21,7 @@ struct OutboundRoute {
   FlowPin pin{};  ///< pin to this tunnel
 };
 /// Selects the tunnel and counts the packet in its flow. `prepared`: the prepared form of `packet`,
-/// parsed without error.
+/// with an IP header.
 [[nodiscard]] OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& prepared,
                                           const Tables& tables, FlowPinning& flows) noexcept;
 

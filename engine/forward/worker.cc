@@ -111,7 +111,7 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
 }
 
 void Worker::from_tun(io::Packet& packet, const OutboundPacket& prepared, Time now) noexcept {
-  const std::uint32_t packets = packet_count(packet);
+  const std::uint32_t packets = prepared.meta.packet_count;
   const Verdict verdict = outbound(packet, prepared, *tables_, tunnel_stats_, flows_, *batch_);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->out_received.add(packets);

@@ -8,31 +8,31 @@
 namespace culvert {
 namespace {
 
-proto::ChecksumSum pseudo_header_sum(const PacketMeta& inner, std::span<const std::byte> bytes,
+proto::ChecksumSum pseudo_header_sum(const PacketMeta& meta, std::span<const std::byte> bytes,
                                      std::size_t segment_bytes) noexcept {
   const auto length = static_cast<std::uint32_t>(segment_bytes);
-  if (inner.is_ipv6()) {
-    return proto::pseudo_header_sum(proto::ipv6_source(bytes), proto::ipv6_destination(bytes),
-                                    inner.upper_protocol, length);
+  const auto ip = meta.ip_bytes(bytes);
+  if (meta.is_ipv6()) {
+    return proto::pseudo_header_sum(proto::ipv6_source(ip), proto::ipv6_destination(ip),
+                                    meta.upper_protocol, length);
   }
-  return proto::pseudo_header_sum(proto::ipv4_source(bytes), proto::ipv4_destination(bytes),
-                                  inner.upper_protocol, length);
+  return proto::pseudo_header_sum(proto::ipv4_source(ip), proto::ipv4_destination(ip),
+                                  meta.upper_protocol, length);
 }
 
 }  // namespace
 
-GroRepair repair_gro(io::Packet& packet, const PacketMeta& inner,
-                     std::uint16_t mtu_bytes) noexcept {
-  const bool is_tcp = inner.upper_protocol == proto::kProtocolTcp;
-  const bool is_udp = inner.upper_protocol == proto::kProtocolUdp;
-  if ((!is_tcp && !is_udp) || inner.upper_offset == 0 || inner.is_fragment)
+GroRepair repair_gro(io::Packet& packet, const PacketMeta& meta, std::uint16_t mtu_bytes) noexcept {
+  const bool is_tcp = meta.upper_protocol == proto::kProtocolTcp;
+  const bool is_udp = meta.upper_protocol == proto::kProtocolUdp;
+  if ((!is_tcp && !is_udp) || meta.upper_offset == 0 || meta.is_fragment())
     return GroRepair::intact;
-  const auto segment = std::span<const std::byte>{packet.bytes()}.subspan(inner.upper_offset);
+  const auto segment = std::span<const std::byte>{packet.bytes()}.subspan(meta.upper_offset);
   const std::size_t field = is_tcp ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset;
   if (segment.size() < (is_tcp ? proto::kTcpHeaderBytes : proto::kUdpHeaderBytes))
     return GroRepair::intact;
 
-  const auto pseudo = pseudo_header_sum(inner, packet.bytes(), segment.size());
+  const auto pseudo = pseudo_header_sum(meta, packet.bytes(), segment.size());
   const bool is_partial = proto::load<proto::Be16>(segment, field) == proto::fold(pseudo);
   const bool is_large = packet.size() > mtu_bytes;
   if (!is_partial) {
@@ -40,14 +40,13 @@ GroRepair repair_gro(io::Packet& packet, const PacketMeta& inner,
     return is_whole ? GroRepair::intact : GroRepair::unrepairable;
   }
   packet.offload.needs_checksum = true;
-  packet.offload.checksum_start = static_cast<std::uint16_t>(inner.upper_offset);
+  packet.offload.checksum_start = static_cast<std::uint16_t>(meta.upper_offset);
   packet.offload.checksum_offset = static_cast<std::uint16_t>(field);
   if (!is_large) return GroRepair::repaired;
 
-  const auto tcp = proto::parse_tcp(segment);
-  const std::size_t headers = inner.upper_offset + (tcp ? tcp->header_bytes : 0u);
-  if (!is_tcp || !tcp || headers >= mtu_bytes) return GroRepair::unrepairable;
-  packet.offload.segmentation = inner.is_ipv6() ? io::Segmentation::tcp6 : io::Segmentation::tcp4;
+  const std::size_t headers = meta.payload_offset;
+  if (!is_tcp || headers == 0 || headers >= mtu_bytes) return GroRepair::unrepairable;
+  packet.offload.segmentation = meta.is_ipv6() ? io::Segmentation::tcp6 : io::Segmentation::tcp4;
   packet.offload.header_bytes = static_cast<std::uint16_t>(headers);
   packet.offload.segment_bytes = static_cast<std::uint16_t>(mtu_bytes - headers);
   return GroRepair::repaired;

@@ -22,7 +22,7 @@ enum class GroRepair : std::uint8_t {
 /// whose checksum field holds the pseudo-header's sum gets needs_checksum. A TCP packet larger than
 /// `mtu_bytes` becomes a super-packet whose segments fit the MTU; the original segment size is not
 /// known. A packet larger than the MTU with a valid checksum was sent like that and is intact.
-[[nodiscard]] GroRepair repair_gro(io::Packet& packet, const PacketMeta& inner,
+[[nodiscard]] GroRepair repair_gro(io::Packet& packet, const PacketMeta& meta,
                                    std::uint16_t mtu_bytes) noexcept;
 
 }  // namespace culvert

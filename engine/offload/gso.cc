@@ -62,22 +62,23 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
   const auto& offload = super_packet.offload;
   const Bytes packet = super_packet.bytes();
   if (!offload.is_super_packet() || offload.segment_bytes == 0) return std::nullopt;
-  const auto inner = classify(packet);
-  if (!inner || inner->is_fragment || inner->size_bytes != packet.size()) return std::nullopt;
+  const PacketMeta meta = classify(packet);
+  if (!meta.has_ip_header() || meta.is_fragment() || meta.size_bytes != packet.size())
+    return std::nullopt;
   const bool is_tcp = offload.segmentation != Segmentation::udp;
-  if (is_tcp && inner->is_ipv6() != (offload.segmentation == Segmentation::tcp6)) {
+  if (is_tcp && meta.is_ipv6() != (offload.segmentation == Segmentation::tcp6)) {
     return std::nullopt;
   }
-  if (inner->upper_protocol != (is_tcp ? proto::kProtocolTcp : proto::kProtocolUdp)) {
+  if (meta.upper_protocol != (is_tcp ? proto::kProtocolTcp : proto::kProtocolUdp)) {
     return std::nullopt;
   }
   // The checksum field must hold the pseudo-header's sum: only that sum is right if a routing
   // header makes the final destination differ from the IPv6 header's destination (RFC 8200 8.1).
-  if (!offload.needs_checksum || offload.checksum_start != inner->upper_offset ||
+  if (!offload.needs_checksum || offload.checksum_start != meta.upper_offset ||
       offload.checksum_offset != (is_tcp ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset)) {
     return std::nullopt;
   }
-  const auto header_bytes = transport_end(packet, inner->upper_offset, is_tcp);
+  const auto header_bytes = transport_end(packet, meta.upper_offset, is_tcp);
   if (!header_bytes || *header_bytes > kMaxInnerHeaderBytes) return std::nullopt;
 
   Gso gso;
@@ -85,8 +86,8 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
   gso.header_bytes_ = *header_bytes;
   gso.segment_bytes_ = offload.segment_bytes;
   gso.segment_count_ = count_segments(packet.size() - *header_bytes, offload.segment_bytes);
-  gso.transport_offset_ = inner->upper_offset;
-  gso.is_ipv4_ = !inner->is_ipv6();
+  gso.transport_offset_ = meta.upper_offset;
+  gso.is_ipv4_ = !meta.is_ipv6();
   gso.is_tcp_ = is_tcp;
   gso.sum_headers();
   return gso;

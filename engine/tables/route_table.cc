@@ -40,21 +40,21 @@ double distance(std::uint64_t hash, std::uint64_t seed, std::uint32_t weight) no
 
 }  // namespace
 
-std::uint64_t route_hash(const PacketMeta& inner, std::span<const std::byte> bytes) noexcept {
+std::uint64_t route_hash(const PacketMeta& meta, std::span<const std::byte> bytes) noexcept {
+  const auto ip = meta.ip_bytes(bytes);
   std::uint64_t hash;
-  if (inner.is_ipv6()) {
-    hash = detail::spread(detail::bits_of(proto::ipv6_source(bytes))) ^
-           detail::spread(detail::bits_of(proto::ipv6_destination(bytes))) * 3;
+  if (meta.is_ipv6()) {
+    hash = detail::spread(detail::bits_of(proto::ipv6_source(ip))) ^
+           detail::spread(detail::bits_of(proto::ipv6_destination(ip))) * 3;
   } else {
     // Both addresses in one load.
-    hash = detail::spread({proto::load<proto::Be64>(bytes, proto::kIpv4SourceOffset).host(), 0});
+    hash = detail::spread({proto::load<proto::Be64>(ip, proto::kIpv4SourceOffset).host(), 0});
   }
-  if (inner.is_fragment) return hash;
-  const bool has_ports =
-      inner.upper_offset != 0 && bytes.size() >= inner.upper_offset + proto::kPortsBytes &&
-      (inner.upper_protocol == proto::kProtocolTcp || inner.upper_protocol == proto::kProtocolUdp);
-  const std::uint64_t ports = has_ports ? proto::load_be32(bytes, inner.upper_offset) : 0;
-  return detail::spread({hash, ports << 8 | inner.upper_protocol});
+  if (meta.is_fragment()) return hash;
+  const bool is_tcp_or_udp =
+      meta.upper_protocol == proto::kProtocolTcp || meta.upper_protocol == proto::kProtocolUdp;
+  const std::uint64_t ports = is_tcp_or_udp ? meta.ports : 0;
+  return detail::spread({hash, ports << 8 | meta.upper_protocol});
 }
 
 RouteTable::RouteTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
@@ -174,13 +174,14 @@ RouteTable::Route RouteTable::find(const Ipv6Address& destination,
   return choice != nullptr ? resolve(*choice, hash) : Route{};
 }
 
-RouteTable::Route RouteTable::find(const PacketMeta& inner,
+RouteTable::Route RouteTable::find(const PacketMeta& meta,
                                    std::span<const std::byte> bytes) const noexcept {
-  const Choice* choice = inner.is_ipv6() ? find_ipv6(proto::ipv6_destination(bytes))
-                                         : by_ipv4_.find(proto::ipv4_destination(bytes));
+  const auto ip = meta.ip_bytes(bytes);
+  const Choice* choice = meta.is_ipv6() ? find_ipv6(proto::ipv6_destination(ip))
+                                        : by_ipv4_.find(proto::ipv4_destination(ip));
   if (choice == nullptr) return {};
   const bool is_group = (*choice & kIsGroup) != 0;
-  return resolve(*choice, is_group ? route_hash(inner, bytes) : 0);
+  return resolve(*choice, is_group ? route_hash(meta, bytes) : 0);
 }
 
 }  // namespace culvert

@@ -21,7 +21,7 @@ namespace culvert {
 /// Hash of a packet's flow, to select a tunnel of a group: addresses, protocol, and ports if every
 /// packet has them. For a fragment only the addresses count, so all fragments of a packet have the
 /// same hash.
-[[nodiscard]] std::uint64_t route_hash(const PacketMeta& inner,
+[[nodiscard]] std::uint64_t route_hash(const PacketMeta& meta,
                                        std::span<const std::byte> bytes) noexcept;
 
 class RouteTable {
@@ -34,9 +34,8 @@ class RouteTable {
     const Tunnel* tunnel = nullptr;  ///< null: no tunnel's prefix contains the destination
     bool is_up = false;
   };
-  /// Looks up the destination of a packet. `bytes`: the packet from which `inner` was parsed.
-  [[nodiscard]] Route find(const PacketMeta& inner,
-                           std::span<const std::byte> bytes) const noexcept;
+  /// Looks up the destination of a packet. `bytes`: the packet that `meta` describes.
+  [[nodiscard]] Route find(const PacketMeta& meta, std::span<const std::byte> bytes) const noexcept;
   /// Looks up an address. `hash` selects the tunnel if several share the prefix.
   [[nodiscard]] Route find(const proto::Ipv6Address& destination,
                            std::uint64_t hash = 0) const noexcept;

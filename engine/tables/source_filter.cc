@@ -39,12 +39,12 @@ std::shared_ptr<const SourceTables> make_source_tables(const TunnelConfig& confi
   return std::make_shared<const SourceTables>(SourceTables{table_of(ipv6), table_of(ipv4)});
 }
 
-bool accepts_source(const Tunnel& tunnel, const PacketMeta& inner,
+bool accepts_source(const Tunnel& tunnel, const PacketMeta& meta,
                     std::span<const std::byte> bytes) noexcept {
   const TunnelConfig& config = tunnel.config;
   const SourceTables* tables = tunnel.sources.get();
-  if (inner.is_ipv6()) {
-    const auto source = proto::ipv6_source(bytes);
+  if (meta.is_ipv6()) {
+    const auto source = proto::ipv6_source(meta.ip_bytes(bytes));
     if (!config.accept6 &&
         (config.is_catch_all() || source.is_link_local() || source.is_unspecified()))
       return true;
@@ -53,7 +53,8 @@ bool accepts_source(const Tunnel& tunnel, const PacketMeta& inner,
   }
   if (!config.accept4 && config.is_catch_all()) return true;
   return any_contains(config.accept4 ? *config.accept4 : config.prefixes4,
-                      tables != nullptr ? &tables->ipv4 : nullptr, proto::ipv4_source(bytes));
+                      tables != nullptr ? &tables->ipv4 : nullptr,
+                      proto::ipv4_source(meta.ip_bytes(bytes)));
 }
 
 }  // namespace culvert

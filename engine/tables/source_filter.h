@@ -26,11 +26,11 @@ inline constexpr std::size_t kMaxLinearPrefixes = 8;
 /// version.
 [[nodiscard]] std::shared_ptr<const SourceTables> make_source_tables(const TunnelConfig& config);
 
-/// Returns whether the tunnel may deliver a packet with this inner source. `bytes`: the packet from
-/// which `inner` was parsed. A tunnel with neither `accept` nor prefixes accepts every source. A
+/// Returns whether the tunnel may deliver a packet with this inner source. `bytes`: the packet that
+/// `meta` describes. A tunnel with neither `accept` nor prefixes accepts every source. A
 /// tunnel without `accept` also accepts link-local sources, and :: of duplicate address detection
 /// (RFC 4862 5.4.2).
-[[nodiscard]] bool accepts_source(const Tunnel& tunnel, const PacketMeta& inner,
+[[nodiscard]] bool accepts_source(const Tunnel& tunnel, const PacketMeta& meta,
                                   std::span<const std::byte> bytes) noexcept;
 
 }  // namespace culvert

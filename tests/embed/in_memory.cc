@@ -59,7 +59,7 @@ int main() {
   io::Packet packet(buffer, io::kHeadroomBytes, original.size());
   FlowPinning unpinned;
   OutboundPacket ahead;
-  ahead.parse(packet);
+  ahead.classify(packet);
   if (outbound(packet, ahead, near, near_records, unpinned, wire).action !=
       Verdict::Action::to_tunnel)
     return 1;

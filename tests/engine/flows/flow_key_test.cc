@@ -17,9 +17,9 @@ constexpr const char* kNear4 = "198.51.100.2";
 constexpr std::uint8_t kEchoRequest = 128, kEchoReply = 129, kPacketTooBig = 2;
 
 FlowPacket flow_of(const Bytes& packet, Direction direction) {
-  const auto inner = classify(packet);
-  EXPECT_TRUE(inner);
-  return inner ? culvert::flow_of(*inner, packet, direction) : FlowPacket{};
+  const PacketMeta meta = classify(packet);
+  EXPECT_TRUE(meta.has_ip_header());
+  return culvert::flow_of(meta, packet, direction);
 }
 FlowPacket in(const Drawing& packet) { return flow_of(packet, Direction::inbound); }
 FlowPacket out(const Drawing& packet) { return flow_of(packet, Direction::outbound); }

@@ -28,7 +28,7 @@ class Routes {
     return name_of(table_->find(address(destination)));
   }
   [[nodiscard]] std::string to(const Bytes& packet) const {
-    return name_of(table_->find(*classify(packet), packet));
+    return name_of(table_->find(classify(packet), packet));
   }
   [[nodiscard]] const RouteTable& table() const { return *table_; }
 
@@ -149,7 +149,7 @@ TEST(RouteTable, SendsAllFragmentsOfAPacketTheSameWay) {
     Bytes second = first;
     proto::set_ipv4_fragment(first, 0, true, false);
     proto::set_ipv4_fragment(second, 64, false, false);
-    EXPECT_EQ(route_hash(*classify(first), first), route_hash(*classify(second), second));
+    EXPECT_EQ(route_hash(classify(first), first), route_hash(classify(second), second));
   }
 }
 
