@@ -18,48 +18,51 @@ using bench::Transport;
 constexpr std::size_t kMaxHeaderBytes = 128;
 
 /// A batch of packets for repeated use. GRO changes the first packet of each super-packet, so it is
-/// restored.
+/// restored. The packets are classified once, as they are before they reach GRO.
 class Batch {
  public:
   void add(const SuperPacket& super) {
-    auto gso = Gso::start(super.packet());
+    auto gso = Gso::start(super.packet(), classify(super.packet().bytes()));
     for (std::size_t i = 0; i < gso->segment_count(); ++i) {
       std::vector<std::byte> bytes(gso->header_bytes());
       const auto payload = gso->next(bytes);
       bytes.insert(bytes.end(), payload.begin(), payload.end());
-      headers_.emplace_back(bytes.begin(), bytes.begin() + std::min(bytes.size(), kMaxHeaderBytes));
-      buffers_.push_back(std::move(bytes));
+      inputs_.push_back(
+          {.bytes = bytes,
+           .headers = {bytes.begin(), bytes.begin() + std::min(bytes.size(), kMaxHeaderBytes)},
+           .meta = classify(bytes)});
     }
   }
   void interleave(std::size_t flows) {
-    std::vector<std::vector<std::byte>> buffers, headers;
-    const std::size_t per_flow = buffers_.size() / flows;
-    for (std::size_t i = 0; i < buffers_.size(); ++i) {
-      const std::size_t from = i % flows * per_flow + i / flows;
-      buffers.push_back(buffers_[from]);
-      headers.push_back(headers_[from]);
-    }
-    buffers_.swap(buffers);
-    headers_.swap(headers);
+    std::vector<Input> inputs;
+    const std::size_t per_flow = inputs_.size() / flows;
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      inputs.push_back(inputs_[i % flows * per_flow + i / flows]);
+    inputs_.swap(inputs);
   }
 
   std::size_t coalesce(Gro& gro) {
     packets_.clear();
-    for (auto& buffer : buffers_) packets_.emplace_back(buffer, 0, buffer.size());
-    for (auto& packet : packets_) gro.add(packet, 0, 1, true);
+    for (auto& input : inputs_) packets_.emplace_back(input.bytes, 0, input.bytes.size());
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      gro.add(packets_[i], inputs_[i].meta, 0, 1, true);
     const auto out = gro.finish();
-    for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
       if (i != 0 && out.size() == 1) break;
-      std::memcpy(buffers_[i].data(), headers_[i].data(), headers_[i].size());
+      std::memcpy(inputs_[i].bytes.data(), inputs_[i].headers.data(), inputs_[i].headers.size());
     }
     const std::size_t count = out.size();
     gro.clear();
     return count;
   }
-  [[nodiscard]] std::size_t size() const { return buffers_.size(); }
+  [[nodiscard]] std::size_t size() const { return inputs_.size(); }
 
  private:
-  std::vector<std::vector<std::byte>> buffers_, headers_;
+  struct Input {
+    std::vector<std::byte> bytes, headers;
+    PacketMeta meta;
+  };
+  std::vector<Input> inputs_;
   std::vector<io::Packet> packets_;
 };
 

@@ -17,7 +17,7 @@ using bench::Transport;
 
 std::size_t cut(const io::Packet& packet) {
   std::array<std::byte, kMaxInnerHeaderBytes> headers;
-  auto gso = Gso::start(packet);
+  auto gso = Gso::start(packet, classify(packet.bytes()));
   const std::size_t count = gso->segment_count();
   for (std::size_t i = 0; i < count; ++i) {
     benchmark::DoNotOptimize(gso->next(headers).data());

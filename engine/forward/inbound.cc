@@ -4,6 +4,7 @@
 #include "engine/offload/gro_repair.h"
 #include "engine/offload/gso.h"
 #include "proto/ecn.h"
+#include "proto/in_place.h"
 #include "proto/ipv4.h"
 #include "proto/tcp_fields.h"
 
@@ -103,10 +104,10 @@ bool offload_fits(const io::Packet& packet) noexcept {
 }
 
 // inner header > GRO repair > inner source > ECN > MSS > pin the flow > TUN
-Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv4Packet& outer,
-                      bool must_be_coalesced, FlowPinning& flows,
+Verdict inbound_inner(io::Packet& packet, PacketMeta& meta, const Tunnel& tunnel,
+                      const proto::Ipv4Packet& outer, bool must_be_coalesced, FlowPinning& flows,
                       io::ReceiveKind receive) noexcept {
-  PacketMeta meta = classify(packet.bytes());
+  proto::make_in_place(meta, [&] { return classify(packet.bytes()); });
   if (!meta.has_ip_header()) return drop(Stage::inner_header, meta.malformed, &tunnel);
   packet.trim_to(meta.end_offset());  // RFC 4213 3.6: the length is that of the inner header
   if (!offload_fits(packet)) return drop(DropReason::tunnel_offload_malformed, &tunnel);
@@ -146,8 +147,8 @@ Verdict inbound_inner(io::Packet& packet, const Tunnel& tunnel, const proto::Ipv
 }  // namespace
 
 // outer header > encapsulation > tunnel > its optional fields > the inner packet
-Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, FlowPinning& flows,
-                io::ReceiveKind receive) noexcept {
+Verdict inbound(io::Packet& packet, PacketMeta& meta, const Tables& tables, TunnelStats& stats,
+                FlowPinning& flows, io::ReceiveKind receive) noexcept {
   if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tunnel_offload_malformed);
   // Linux has verified packets from raw sockets, and may then have written into a Record Route or
@@ -175,7 +176,7 @@ Verdict inbound(io::Packet& packet, const Tables& tables, TunnelStats& stats, Fl
   if (payload->had_checksum) packet.offload.checksum_verified = false;
   packet.trim_to(outer->bytes.size());
   packet.trim_front(static_cast<std::size_t>(payload->packet.data() - packet.bytes().data()));
-  return inbound_inner(packet, *tunnel, *outer, must_be_coalesced, flows, receive);
+  return inbound_inner(packet, meta, *tunnel, *outer, must_be_coalesced, flows, receive);
 }
 
 }  // namespace culvert

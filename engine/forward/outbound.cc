@@ -249,7 +249,7 @@ Verdict to_tunnel(const Tunnel& tunnel) noexcept {
 // segments > fit > datagrams, or one datagram that the kernel segments
 Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel& tunnel,
                               const Fit& fit, Encapsulator& encapsulator) noexcept {
-  auto gso = Gso::start(packet);
+  auto gso = Gso::start(packet, meta);
   if (!gso) return drop(DropReason::tun_offload_malformed, &tunnel);
   if (gso->largest_packet_bytes() <= fit.mtu_bytes) {
     if (encapsulator.kernel_cuts(packet, *gso)) {

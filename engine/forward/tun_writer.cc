@@ -29,7 +29,8 @@ void TunWriter::write(const io::TunPacket& packet, const PendingWrite& pending) 
   assert(has_room);  // pending_ has the capacity of the queues
 }
 
-void TunWriter::write_segments(io::Packet& packet, const PendingWrite& pending) noexcept {
+void TunWriter::write_segments(io::Packet& packet, const PacketMeta& meta,
+                               const PendingWrite& pending) noexcept {
   if (!packet.offload.is_super_packet()) {
     if (packet.offload.needs_checksum && !complete_checksum(packet)) {
       return stats_.counters(pending.tunnel)
@@ -37,7 +38,7 @@ void TunWriter::write_segments(io::Packet& packet, const PendingWrite& pending) 
     }
     return write({.head = packet.bytes(), .slices = {}, .offload = {}}, pending);
   }
-  auto gso = Gso::start(packet);
+  auto gso = Gso::start(packet, meta);
   if (!gso || gso->segment_count() != pending.packets) {
     return stats_.counters(pending.tunnel)
         .drop(DropReason::tunnel_offload_malformed, pending.packets);

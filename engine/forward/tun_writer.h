@@ -7,6 +7,7 @@
 #include <span>
 
 #include "engine/flows/flow_pinning.h"
+#include "engine/model/packet_meta.h"
 #include "engine/tables/tunnel_stats.h"
 #include "io/cache_line.h"
 #include "io/packet_io.h"
@@ -36,9 +37,10 @@ class TunWriter {
   /// Queues a packet. Its bytes stay valid until submit(). If the batch is full, submits it first;
   /// no send may be queued then.
   void write(const io::TunPacket& packet, const PendingWrite& pending) noexcept;
-  /// Queues the segments of a super-packet, or a packet with its checksum completed. Counts a packet
-  /// that cannot be segmented or completed as dropped.
-  void write_segments(io::Packet& packet, const PendingWrite& pending) noexcept;
+  /// Queues the segments of a super-packet, or a packet with its checksum completed. `meta`
+  /// describes the packet. Counts a packet that cannot be segmented or completed as dropped.
+  void write_segments(io::Packet& packet, const PacketMeta& meta,
+                      const PendingWrite& pending) noexcept;
 
   /// Stores the pins of the round's flows, passes all queued sends and writes to the kernel, and
   /// counts the writes. Returns the results of the sends, valid until the next send or write.

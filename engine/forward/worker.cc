@@ -122,7 +122,8 @@ void Worker::from_tun(io::Packet& packet, const OutboundPacket& prepared, Time n
 
 void Worker::from_tunnel(io::Packet& packet) noexcept {
   const std::uint32_t packets = packet_count(packet);
-  const Verdict verdict = inbound(packet, *tables_, tunnel_stats_, flows_, options_.receive);
+  PacketMeta meta;
+  const Verdict verdict = inbound(packet, meta, *tables_, tunnel_stats_, flows_, options_.receive);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->in_received.add(packets);
   if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
@@ -130,10 +131,10 @@ void Worker::from_tunnel(io::Packet& packet) noexcept {
   const std::uint32_t tunnel = verdict.tunnel->index;
   if (writer_.needs_segments()) {
     return writer_.write_segments(
-        packet,
+        packet, meta,
         {.tunnel = tunnel, .packets = packets, .bytes = static_cast<std::uint32_t>(packet.size())});
   }
-  gro_.add(packet, tunnel, packets, verdict.tunnel->config.coalesce);
+  gro_.add(packet, meta, tunnel, packets, verdict.tunnel->config.coalesce);
 }
 
 void Worker::from_icmp(io::Packet& packet, Time now) noexcept {

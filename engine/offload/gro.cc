@@ -246,13 +246,13 @@ Gro::~Gro() = default;
 Gro::Gro(Gro&&) noexcept = default;
 Gro& Gro::operator=(Gro&&) noexcept = default;
 
-void Gro::add(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets,
-              bool may_coalesce) noexcept {
+void Gro::add(io::Packet& packet, const PacketMeta& meta, std::uint32_t tunnel,
+              std::uint32_t packets, bool may_coalesce) noexcept {
   State& state = *state_;
   const std::uint32_t item = state.item_count;
   Group& group = state.groups[item];
   group = {};
-  const Kind kind = read_segment(group.first, packet, may_coalesce, state.joins_udp);
+  const Kind kind = read_segment(group.first, packet, meta, may_coalesce, state.joins_udp);
   if (kind == Kind::flow && state.join(group.first, tunnel)) return;
   if (kind == Kind::hidden) state.close_between_same_addresses(packet.bytes());
   state.append_item(packet, tunnel, packets);

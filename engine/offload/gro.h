@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 
+#include "engine/model/packet_meta.h"
 #include "io/packet.h"
 #include "io/packet_io.h"
 
@@ -35,7 +36,7 @@ class Gro {
   Gro(Gro&&) noexcept;
   Gro& operator=(Gro&&) noexcept;
 
-  /// Adds an inner packet to this round. Its bytes must stay in place until clear(); the headers of
+  /// Adds an inner packet, which `meta` describes, to this round. Its bytes must stay in place until clear(); the headers of
   /// a super-packet's first packet are changed in place. `packets`: the number of packets it stands
   /// for (a received super-packet is passed on unchanged). `may_coalesce`: false if the packet must
   /// stay alone; the order of its flow is kept all the same. At most capacity_packets calls per
@@ -51,7 +52,7 @@ class Gro {
   ///  - the transport checksum of each packet is valid (verified here unless its offload says that
   ///    the kernel has done so);
   ///  - the result has at most 65,535 bytes and io::kMaxSlices slices.
-  void add(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets,
+  void add(io::Packet& packet, const PacketMeta& meta, std::uint32_t tunnel, std::uint32_t packets,
            bool may_coalesce) noexcept;
 
   /// Completes the headers of the super-packets and returns all items of the round. Valid until

@@ -36,48 +36,31 @@ std::uint32_t hash_of_flow(const Segment& segment) noexcept {
   return static_cast<std::uint32_t>(hash * kOdd >> 32);
 }
 
-/// Finds the transport header and returns whether its ports can be read there.
-Kind find_transport(Segment& segment, Bytes packet) noexcept {
-  if (packet.size() < proto::kIpv4HeaderBytes) return Kind::hidden;
-  std::uint8_t protocol = 0;
-  if (proto::ip_version(packet) == 6) {
-    if (packet.size() < proto::kIpv6HeaderBytes) return Kind::hidden;
-    segment.is_ipv6 = true;
-    segment.ip_bytes = proto::kIpv6HeaderBytes;
-    protocol = load_u8(packet, proto::kIpv6NextHeaderOffset);
-  } else {
-    constexpr std::uint16_t kFragmentMask = 0x3fff;  // MF and the offset: RFC 791 3.1
-    const bool is_plain = load_u8(packet, proto::kIpVersionOffset) == 0x45 &&
-                          (load_be16(packet, proto::kIpv4FragmentOffset) & kFragmentMask) == 0;
-    if (!is_plain) return Kind::hidden;
-    segment.ip_bytes = proto::kIpv4HeaderBytes;
-    protocol = load_u8(packet, proto::kIpv4ProtocolOffset);
-  }
-  if (protocol == (segment.is_ipv6 ? proto::kProtocolIcmpv6 : proto::kProtocolIcmp)) {
-    return Kind::other;
-  }
-  segment.is_tcp = protocol == proto::kProtocolTcp;
-  if (!segment.is_tcp && protocol != proto::kProtocolUdp) return Kind::hidden;
-  return packet.size() < segment.ip_bytes + proto::kPortsBytes ? Kind::hidden : Kind::flow;
+/// The flow is known if the ports are adjacent to the addresses: Segment::flow_key() compares both
+/// at once.
+Kind kind_of(const PacketMeta& meta) noexcept {
+  const std::size_t fixed_bytes =
+      meta.is_ipv6() ? proto::kIpv6HeaderBytes : proto::kIpv4HeaderBytes;
+  if (meta.is_fragment() || meta.upper_offset != meta.ip_offset + fixed_bytes) return Kind::hidden;
+  const auto icmp = meta.is_ipv6() ? proto::kProtocolIcmpv6 : proto::kProtocolIcmp;
+  if (meta.upper_protocol == icmp) return Kind::other;
+  const bool is_tcp_or_udp =
+      meta.upper_protocol == proto::kProtocolTcp || meta.upper_protocol == proto::kProtocolUdp;
+  return is_tcp_or_udp && meta.has_ports ? Kind::flow : Kind::hidden;
 }
 
-/// Returns the size of the TCP header if the segment may be joined: it has data, no flags except
-/// ACK and PSH, and reserved bits 0. Otherwise 0.
-std::size_t joinable_tcp_header_bytes(Bytes segment) noexcept {
-  if (segment.size() <= proto::kTcpHeaderBytes) return 0;
+/// Returns whether a TCP segment may be joined: it has data, no flags except ACK and PSH, and
+/// reserved bits 0.
+bool is_joinable_tcp(const PacketMeta& meta, Bytes segment) noexcept {
   const unsigned offset_and_reserved = load_u8(segment, proto::kTcpHeaderLengthOffset);
-  const std::size_t size = std::size_t{offset_and_reserved >> 4} << 2;
-  const bool has_reserved_bits = (offset_and_reserved & 0xf) != 0;
-  if (size < proto::kTcpHeaderBytes || size >= segment.size() || has_reserved_bits) return 0;
-  const unsigned flags = load_u8(segment, proto::kTcpFlagsOffset);
-  return (flags & ~unsigned{proto::kTcpPsh}) == proto::kTcpAck ? size : 0;
+  return (offset_and_reserved & 0xf) == 0 &&
+         (meta.tcp_flags & ~unsigned{proto::kTcpPsh}) == proto::kTcpAck;
 }
 
 /// The same for UDP: it has data, the length of the IP payload, and a checksum.
-std::size_t joinable_udp_header_bytes(Bytes datagram) noexcept {
-  if (datagram.size() <= proto::kUdpHeaderBytes) return 0;
-  if (load_be16(datagram, proto::kUdpLengthOffset) != datagram.size()) return 0;
-  return load<std::uint16_t>(datagram, proto::kUdpChecksumOffset) == 0 ? 0 : proto::kUdpHeaderBytes;
+bool is_joinable_udp(Bytes datagram) noexcept {
+  return load_be16(datagram, proto::kUdpLengthOffset) == datagram.size() &&
+         load<std::uint16_t>(datagram, proto::kUdpChecksumOffset) != 0;
 }
 
 std::size_t checksum_offset(bool is_tcp) noexcept {
@@ -85,24 +68,20 @@ std::size_t checksum_offset(bool is_tcp) noexcept {
 }
 
 /// Sets header_bytes if the packet may be joined to others of its flow.
-void find_payload(Segment& segment, const io::Packet& packet) noexcept {
+void find_payload(Segment& segment, const io::Packet& packet, const PacketMeta& meta) noexcept {
   const Bytes bytes = packet.bytes();
   const auto& offload = packet.offload;
-  const std::size_t stated_bytes =
-      segment.is_ipv6 ? proto::kIpv6HeaderBytes + load_be16(bytes, proto::kIpv6PayloadLengthOffset)
-                      : load_be16(bytes, proto::kIpv4TotalLengthOffset);
-  if (stated_bytes != bytes.size() || offload.is_super_packet()) return;
+  if (meta.end_offset() != bytes.size() || offload.is_super_packet()) return;
   const bool is_partial = offload.needs_checksum;
   if (is_partial && (offload.checksum_start != segment.ip_bytes ||
                      offload.checksum_offset != checksum_offset(segment.is_tcp))) {
     return;
   }
+  if (meta.payload_offset == 0 || meta.payload_offset == bytes.size()) return;
   const Bytes transport = bytes.subspan(segment.ip_bytes);
-  const std::size_t size =
-      segment.is_tcp ? joinable_tcp_header_bytes(transport) : joinable_udp_header_bytes(transport);
-  if (size == 0) return;
-  segment.header_bytes = static_cast<std::uint16_t>(segment.ip_bytes + size);
-  segment.payload_bytes = static_cast<std::uint32_t>(bytes.size() - segment.header_bytes);
+  if (!(segment.is_tcp ? is_joinable_tcp(meta, transport) : is_joinable_udp(transport))) return;
+  segment.header_bytes = static_cast<std::uint16_t>(meta.payload_offset);
+  segment.payload_bytes = static_cast<std::uint32_t>(bytes.size() - meta.payload_offset);
   segment.has_trusted_checksum = is_partial || offload.checksum_verified;
 }
 
@@ -125,12 +104,16 @@ Bytes options(const Segment& segment) noexcept {
 
 }  // namespace
 
-Kind read_segment(Segment& segment, io::Packet& packet, bool may_join, bool joins_udp) noexcept {
-  segment.packet = packet.bytes().data();
-  const Kind kind = find_transport(segment, packet.bytes());
+Kind read_segment(Segment& segment, io::Packet& packet, const PacketMeta& meta, bool may_join,
+                  bool joins_udp) noexcept {
+  const Kind kind = kind_of(meta);
   if (kind != Kind::flow) return kind;
+  segment.packet = packet.bytes().data();
+  segment.is_ipv6 = meta.is_ipv6();
+  segment.is_tcp = meta.upper_protocol == proto::kProtocolTcp;
+  segment.ip_bytes = static_cast<std::uint16_t>(meta.upper_offset);
   segment.hash = hash_of_flow(segment);
-  if (may_join && (segment.is_tcp || joins_udp)) find_payload(segment, packet);
+  if (may_join && (segment.is_tcp || joins_udp)) find_payload(segment, packet, meta);
   return kind;
 }
 
@@ -176,9 +159,6 @@ std::uint32_t tcp_sequence(const Segment& segment) noexcept {
 }
 
 bool is_intact(const Segment& segment) noexcept {
-  if (!segment.is_ipv6 && !verifies(proto::sum(segment.bytes().first(segment.ip_bytes)))) {
-    return false;
-  }
   if (segment.has_trusted_checksum) return true;
   const Bytes transport = segment.transport();
   return verifies(pseudo_header_sum(segment, transport.size()) + proto::sum(transport));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <span>
 
+#include "engine/model/packet_meta.h"
 #include "io/packet.h"
 #include "proto/checksum.h"
 #include "proto/tcp_fields.h"
@@ -49,10 +50,11 @@ struct Segment {
   }
 };
 
-/// Parses a packet. `may_join`: false if it must stay alone. `joins_udp`: whether UDP is joined at
-/// all. Only a packet of kind `flow` has a hash and a flow_key().
-[[nodiscard]] Kind read_segment(Segment& segment, io::Packet& packet, bool may_join,
-                                bool joins_udp) noexcept;
+/// Fills `segment` for a packet that `meta` describes. `may_join`: false if it must stay alone.
+/// `joins_udp`: whether UDP is joined at all. Only a packet of kind `flow` has a hash and a
+/// flow_key().
+[[nodiscard]] Kind read_segment(Segment& segment, io::Packet& packet, const PacketMeta& meta,
+                                bool may_join, bool joins_udp) noexcept;
 
 [[nodiscard]] inline bool is_equal(std::span<const std::byte> a,
                                    std::span<const std::byte> b) noexcept {
@@ -73,8 +75,8 @@ struct Segment {
 [[nodiscard]] bool has_push(const Segment& segment) noexcept;
 [[nodiscard]] std::uint32_t tcp_sequence(const Segment& segment) noexcept;
 
-/// Verifies the IPv4 header checksum and the transport checksum. GRO and segmentation would rewrite
-/// a bad checksum and hide the damage.
+/// Verifies the transport checksum. GRO and segmentation would rewrite a bad checksum and hide the
+/// damage. classify() has verified the IPv4 header checksum.
 [[nodiscard]] bool is_intact(const Segment& segment) noexcept;
 
 /// Rewrites the first packet's headers as those of a super-packet of `size` bytes, and returns its

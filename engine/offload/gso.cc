@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cstring>
 
-#include "engine/model/packet_meta.h"
 #include "proto/byte_order.h"
 #include "proto/tcp.h"
 #include "proto/tcp_fields.h"
@@ -58,12 +57,11 @@ std::size_t count_segments(std::size_t payload_bytes, std::size_t segment_bytes)
 
 }  // namespace
 
-std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
+std::optional<Gso> Gso::start(const io::Packet& super_packet, const PacketMeta& meta) noexcept {
   const auto& offload = super_packet.offload;
   const Bytes packet = super_packet.bytes();
   if (!offload.is_super_packet() || offload.segment_bytes == 0) return std::nullopt;
-  const PacketMeta meta = classify(packet);
-  if (!meta.has_ip_header() || meta.is_fragment() || meta.size_bytes != packet.size())
+  if (!meta.has_ip_header() || meta.is_fragment() || meta.end_offset() != packet.size())
     return std::nullopt;
   const bool is_tcp = offload.segmentation != Segmentation::udp;
   if (is_tcp && meta.is_ipv6() != (offload.segmentation == Segmentation::tcp6)) {
@@ -78,14 +76,13 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet) noexcept {
       offload.checksum_offset != (is_tcp ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset)) {
     return std::nullopt;
   }
-  const auto header_bytes = transport_end(packet, meta.upper_offset, is_tcp);
-  if (!header_bytes || *header_bytes > kMaxInnerHeaderBytes) return std::nullopt;
+  if (meta.payload_offset == 0 || meta.payload_offset > kMaxInnerHeaderBytes) return std::nullopt;
 
   Gso gso;
   gso.packet_ = packet;
-  gso.header_bytes_ = *header_bytes;
+  gso.header_bytes_ = meta.payload_offset;
   gso.segment_bytes_ = offload.segment_bytes;
-  gso.segment_count_ = count_segments(packet.size() - *header_bytes, offload.segment_bytes);
+  gso.segment_count_ = count_segments(packet.size() - meta.payload_offset, offload.segment_bytes);
   gso.transport_offset_ = meta.upper_offset;
   gso.is_ipv4_ = !meta.is_ipv6();
   gso.is_tcp_ = is_tcp;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 
+#include "engine/model/packet_meta.h"
 #include "io/packet.h"
 #include "proto/checksum.h"
 
@@ -25,12 +26,14 @@ inline constexpr std::size_t kMaxInnerHeaderBytes = 192;
 /// The segments of one super-packet. The super-packet is not changed and must outlive the Gso.
 class Gso {
  public:
-  /// Checks the offload against the packet's own headers; header_bytes is never trusted. IP version
+  /// Checks the offload against the packet's own headers, which `meta` describes; the offload's
+  /// header_bytes is never trusted. IP version
   /// and protocol must match the kind of segmentation; the headers must lie within the packet and
   /// kMaxInnerHeaderBytes; the segment size must not be 0; the packet must not be a fragment; the
   /// checksum must be unfinished and at the transport header; lengths must be as the IP header
   /// says. nullopt: the offload is invalid.
-  [[nodiscard]] static std::optional<Gso> start(const io::Packet& super_packet) noexcept;
+  [[nodiscard]] static std::optional<Gso> start(const io::Packet& super_packet,
+                                                const PacketMeta& meta) noexcept;
 
   [[nodiscard]] std::size_t header_bytes() const noexcept { return header_bytes_; }
   [[nodiscard]] std::size_t segment_count() const noexcept { return segment_count_; }

@@ -66,8 +66,9 @@ int main() {
   wire.flush_and_clear();
   if (wire.packets.size() != 1 || wire.packets[0].size() != 20 + original.size()) return 1;
 
+  PacketMeta meta;
   io::Packet received(wire.packets[0], 0, wire.packets[0].size());
-  if (inbound(received, far, far_records, unpinned, io::ReceiveKind::packet).action !=
+  if (inbound(received, meta, far, far_records, unpinned, io::ReceiveKind::packet).action !=
       Verdict::Action::to_tun)
     return 1;
   if (received.size() != original.size() ||
@@ -76,7 +77,7 @@ int main() {
 
   // The local endpoint does not accept its own packet: its source is not the remote endpoint.
   io::Packet reflected(wire.packets[0], 0, wire.packets[0].size());
-  if (inbound(reflected, near, near_records, unpinned, io::ReceiveKind::packet).reason !=
+  if (inbound(reflected, meta, near, near_records, unpinned, io::ReceiveKind::packet).reason !=
       DropReason::tunnel_unknown)
     return 1;
   std::puts("in memory: ok");

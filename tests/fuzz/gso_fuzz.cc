@@ -29,7 +29,7 @@ void try_segmenter(std::vector<std::byte> bytes, const io::Offload& offload) {
   io::Packet packet(bytes, 0, bytes.size());
   packet.offload = offload;
   require(packet_count(packet) >= 1, "a packet counts");
-  if (!Gso::start(packet)) return;
+  if (!Gso::start(packet, classify(packet.bytes()))) return;
   // The slow reference uses the addresses of the IPv6 header, not those of a routing header.
   test::set_partial_checksum(bytes, offload);
   const auto segments = test::cut(packet);

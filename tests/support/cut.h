@@ -17,7 +17,7 @@ namespace culvert::test {
 /// Empty if the Gso refuses it.
 [[nodiscard]] inline std::vector<Bytes> cut(const io::Packet& packet) {
   std::vector<Bytes> segments;
-  auto gso = Gso::start(packet);
+  auto gso = Gso::start(packet, classify(packet.bytes()));
   for (std::size_t i = 0; gso && i < gso->segment_count(); ++i) {
     Bytes segment(gso->header_bytes());
     const auto payload = gso->next(segment);

@@ -28,7 +28,8 @@ class GroRound {
            bool may_coalesce = true) {
     buffers_.push_back(std::move(bytes));
     packets_.emplace_back(buffers_.back(), 0, buffers_.back().size()).offload = offload;
-    gro_.add(packets_.back(), tunnel, packet_count(packets_.back()), may_coalesce);
+    io::Packet& packet = packets_.back();
+    gro_.add(packet, classify(packet.bytes()), tunnel, packet_count(packet), may_coalesce);
   }
   void add(const TransportPacket& packet) { add(test::draw(packet)); }
 

@@ -24,7 +24,8 @@ class TunWriting : public ::testing::Test {
   void write_segments(const TransportPacket& drawn, const io::Offload& offload,
                       std::uint32_t packets) {
     io::Packet& packet = queues_.put(io::Source::tunnel, draw(drawn, Checksum::partial), offload);
-    writer_.write_segments(packet, {.tunnel = kSlot, .packets = packets, .bytes = 0});
+    writer_.write_segments(packet, classify(packet.bytes()),
+                           {.tunnel = kSlot, .packets = packets, .bytes = 0});
   }
   [[nodiscard]] std::uint64_t drops(DropReason reason) const {
     return stats_.totals(kSlot).drops[static_cast<std::size_t>(reason)];

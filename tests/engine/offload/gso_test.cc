@@ -28,6 +28,10 @@ struct SuperPacket {
   }
 };
 
+std::optional<Gso> start(const io::Packet& packet) {
+  return Gso::start(packet, classify(packet.bytes()));
+}
+
 /// Destination Options with nothing but padding: RFC 8200 4.6, 4.2.
 Bytes destination_options(std::uint8_t next_header, std::size_t units) {
   Bytes header(units * 8);
@@ -142,14 +146,14 @@ TEST(Gso, RefusesOffloadsThatDoNotFitTheHeaders) {
   const TransportPacket tcp4{.is_ipv6 = false, .payload = Bytes(3000)};
   const auto refused = [](const TransportPacket& drawn, auto change) {
     SuperPacket super(drawn, 1000);
-    EXPECT_TRUE(Gso::start(super.packet));
+    EXPECT_TRUE(start(super.packet));
     change(super);
     super.packet = [&] {
       io::Packet packet(super.bytes, 0, super.bytes.size());
       packet.offload = super.packet.offload;
       return packet;
     }();
-    return !Gso::start(super.packet);
+    return !start(super.packet);
   };
   EXPECT_TRUE(refused(tcp6, [](auto& s) { s.packet.offload.segmentation = Segmentation::none; }));
   EXPECT_TRUE(refused(tcp6, [](auto& s) { s.packet.offload.segmentation = Segmentation::tcp4; }));
@@ -175,17 +179,17 @@ TEST(Gso, RefusesFragments) {
   drawn.extensions[0] = std::byte{6};
   SuperPacket super(drawn, 1000);
   super.bytes[6] = std::byte{44};  // Fragment header
-  EXPECT_TRUE(Gso::start(super.packet)) << "offset 0 and no more fragments: RFC 6946";
+  EXPECT_TRUE(start(super.packet)) << "offset 0 and no more fragments: RFC 6946";
   super.bytes[43] = std::byte{1};  // more fragments
-  EXPECT_FALSE(Gso::start(super.packet));
+  EXPECT_FALSE(start(super.packet));
 }
 
 TEST(Gso, RefusesHeadersAboveTheRoomForThem) {
   TransportPacket drawn{.payload = Bytes(3000)};
   drawn.extensions = destination_options(6, 16);  // 40 + 128 + 20 = 188
-  EXPECT_TRUE(Gso::start(SuperPacket(drawn, 1000).packet));
+  EXPECT_TRUE(start(SuperPacket(drawn, 1000).packet));
   drawn.extensions = destination_options(6, 17);
-  EXPECT_FALSE(Gso::start(SuperPacket(drawn, 1000).packet));
+  EXPECT_FALSE(start(SuperPacket(drawn, 1000).packet));
 }
 
 TEST(PacketCount, IsOneForWhatMakesNoSense) {
