@@ -62,7 +62,9 @@ std::optional<Ipv6Address> Ipv6Address::from_text(std::string_view text) {
 
 std::string Ipv6Address::to_text() const { return print_text(AF_INET6, *this); }
 
-bool Ipv6Address::is_unspecified() const noexcept { return *this == Ipv6Address{}; }
+bool Ipv6Address::is_unspecified() const noexcept {
+  return (load<std::uint64_t>(bytes) | load<std::uint64_t>(bytes, 8)) == 0;
+}
 
 bool Ipv6Address::is_loopback() const noexcept {
   Ipv6Address loopback;
