@@ -69,9 +69,9 @@ PacketMeta refer_ipv6(const Bytes& bytes) {
                          .ip_header_bytes = 40,
                          .upper_offset = 40,
                          .protocol_type = 0x86dd,
-                         .ds_field = static_cast<std::uint8_t>(u16(bytes, 0) >> 4),
+                         .upper_protocol = static_cast<std::uint8_t>(u8(bytes, 6)),
                          .hop_limit = static_cast<std::uint8_t>(u8(bytes, 7)),
-                         .upper_protocol = static_cast<std::uint8_t>(u8(bytes, 6))};
+                         .ds_field = static_cast<std::uint8_t>(u16(bytes, 0) >> 4)};
   if (fixed.size_bytes > bytes.size()) return {.malformed = Malformed::truncated};
   PacketMeta meta = fixed;
   const auto is_extension = [&] {
@@ -102,9 +102,9 @@ PacketMeta refer_ipv4(const Bytes& bytes) {
                   .upper_offset = fragment % 0x2000 == 0 ? header_bytes : 0,
                   .identification = u16(bytes, 4),
                   .protocol_type = 0x0800,
-                  .ds_field = static_cast<std::uint8_t>(u8(bytes, 1)),
-                  .hop_limit = static_cast<std::uint8_t>(u8(bytes, 8)),
                   .upper_protocol = static_cast<std::uint8_t>(u8(bytes, 9)),
+                  .hop_limit = static_cast<std::uint8_t>(u8(bytes, 8)),
+                  .ds_field = static_cast<std::uint8_t>(u8(bytes, 1)),
                   .may_be_fragmented = (fragment & 0x4000) == 0};
   if ((fragment & 0x2000) != 0) meta.fragment = FragmentRole::first;
   if (fragment % 0x2000 != 0) meta.fragment = FragmentRole::later;
