@@ -58,7 +58,7 @@ RETIRED = {
     r"\b(find_)?clash(es)?\b|\bamong_equals\b": "config_conflict, find_conflict()",
     r"\bOpened\b|\bopen_all\b": "OpenedIo, open_io()",
     r"(?<![.>])\bjoinable\b|\braw_repair\b|\bCoalescer\b|\bSegmenter\b": "gro_match, gro_repair, Gro, Gso",
-    r"\b[Tt]unnel_?[Aa]head\b|\bkWorthwhile\b": "TunnelPrefetcher, kMinTunnels",
+    r"\b[Tt]unnel_?[Aa]head\b|\bkWorthwhile\b": "Prefetcher, kMinTunnels",
     r"\b[Oo]utbound_?[Ww]ay\b|\bfind_way\b|\bOuterEnds\b": "OutboundRoute, select_tunnel(), OuterEndpoints",
     r"\b[Aa]rrived_?[Bb]y\b|\bIntake\b": "RxMeta, RxRequest",
     r"\b[Tt]ake_?[Pp]rogram\b|\bTakenEndpoints\b|\bkTakenMark\b": "BypassProgram, BypassEndpoints, kBypassMark",

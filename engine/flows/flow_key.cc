@@ -128,6 +128,7 @@ void set_upper(FlowPacket& flow, const PacketMeta& meta, Bytes bytes, Direction 
 FlowPacket flow_of(const PacketMeta& meta, Bytes bytes, Direction direction,
                    bool is_quoted) noexcept {
   FlowPacket flow;
+  flow.packet_count = meta.packet_count;
   if (!meta.has_ip_header() || !set_addresses(flow.key, meta, bytes, direction)) return flow;
   if (meta.fragment == FragmentRole::later) {
     flow.key.word = fragments_word(meta);

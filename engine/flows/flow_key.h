@@ -55,18 +55,23 @@ enum class FlowRole : std::uint8_t {
   error,
 };
 
+/// A packet as its flow sees it. One cache line.
 struct FlowPacket {
   FlowKey key;
   FlowRole role = FlowRole::none;
   std::uint8_t tcp_flags = 0;
   /// FlowKey::word of fragments(); only with role first_fragment
   std::uint32_t fragments_word = 0;
+  std::uint32_t packet_count = 1;  ///< packets that it stands for
+  /// Of `key`, for look-ups: FlowTable::hash(). flow_of() does not set it.
+  std::uint64_t hash = 0;
 
   /// The flow of the fragments that follow a first fragment.
   [[nodiscard]] FlowKey fragments() const noexcept {
     return {key.far, key.near, fragments_word, kFlowFragments};
   }
 };
+static_assert(sizeof(FlowPacket) <= 64);
 
 /// Returns the flow of a packet that was read from TUN (outbound: its destination is far) or
 /// received from a tunnel (inbound: its source is far). `meta`: as classified from `bytes`. An ICMP

@@ -1,6 +1,6 @@
-// FlowPinning: one worker's access to the flow table. It computes the flow of each packet several
-// packets ahead of the packet's turn and prefetches its cache lines. Without a table it does
-// nothing, and every packet follows its route. One worker's thread; no allocation.
+// FlowPinning: one worker's access to the flow table: it finds the pin of an outbound packet and pins
+// the flow of an inbound one. Without a table it does nothing, and every packet follows its route.
+// One worker's thread; no allocation.
 //
 // Rules of return-path pinning:
 //  - An inbound packet pins its flow to its tunnel, outer addresses and interface. Outbound packets
@@ -21,19 +21,8 @@
 #include "engine/flows/flow_key.h"
 #include "engine/flows/flow_table.h"
 #include "engine/model/packet_meta.h"
-#include "io/packet.h"
 
 namespace culvert {
-
-/// A packet from TUN that is classified ahead of its turn.
-struct OutboundPacket {
-  PacketMeta meta{};       ///< without an IP header if the packet must not be read
-  FlowPacket flow{};       ///< without a table the role is none
-  std::uint64_t hash = 0;  ///< of flow.key
-
-  /// Classifies the packet, and sets no flow.
-  void classify(const io::Packet& packet) noexcept;
-};
 
 class FlowPinning {
  public:
@@ -45,14 +34,12 @@ class FlowPinning {
     if (table_ != nullptr) now_ = table_->tick(now);
   }
 
-  /// Returns packet `i` of the round's `packets` with its flow. Called for i = 0, 1, ... in order.
-  [[nodiscard]] const OutboundPacket& outbound(std::span<const io::Packet> packets,
-                                               std::size_t i) noexcept;
-  /// Returns the pin of an outbound packet's flow and counts the packet in the flow.
-  [[nodiscard]] std::optional<FlowPin> pinned(const OutboundPacket& packet) noexcept;
+  /// Returns the pin of an outbound packet's flow and counts the packet in the flow. `flow`: with
+  /// its hash.
+  [[nodiscard]] std::optional<FlowPin> pinned(const FlowPacket& flow) noexcept;
   /// Records that the packet left by `pin`. `is_placed`: its route selected the tunnel, so its flow
   /// is pinned there now.
-  void sent(const OutboundPacket& packet, const FlowPin& pin, bool is_placed) noexcept;
+  void sent(const FlowPacket& flow, const FlowPin& pin, bool is_placed) noexcept;
 
   /// Sending by this interface failed because there is no route. For one second, pins to it are
   /// ignored and packets follow the kernel's route. 0: no effect.
@@ -70,34 +57,30 @@ class FlowPinning {
   void finish() noexcept;
 
  private:
-  /// Prefetch distance in packets: the tags of a flow's groups are prefetched this far ahead, its
-  /// entry half as far.
+  /// An inbound packet's pin is stored this many packets later: the tags of its flow's groups are
+  /// prefetched at once, its entry after half the distance.
   static constexpr std::size_t kPrefetchDistance = 16;
-  struct Arrival {
+  struct PendingPin {
     FlowPacket flow{};
-    std::uint64_t hash = 0;     ///< of flow.key
-    std::uint32_t packets = 0;  ///< packets that it stands for
     FlowPin pin{};
   };
 
-  void prepare(const io::Packet& packet, OutboundPacket& prepared) noexcept;
-  [[nodiscard]] Arrival& next_arrival() noexcept;
+  [[nodiscard]] PendingPin& next_pending() noexcept;
   void add() noexcept;
   void pin_oldest() noexcept;
-  [[nodiscard]] FlowStep step(Direction direction, const FlowPacket& flow,
-                              std::uint32_t packets) const noexcept {
-    return {.direction = direction, .tcp_flags = flow.tcp_flags, .packets = packets, .now = now_};
+  [[nodiscard]] FlowStep step(Direction direction, const FlowPacket& flow) const noexcept {
+    return {.direction = direction,
+            .tcp_flags = flow.tcp_flags,
+            .packets = flow.packet_count,
+            .now = now_};
   }
 
   FlowTable* table_;
   FlowTick now_{};
   std::uint32_t avoided_ = 0;  ///< interface index; 0: none
   FlowTick avoided_at_{};
-  /// Packet i is at index i modulo kPrefetchDistance.
-  std::array<OutboundPacket, kPrefetchDistance> outbound_{};
-  std::size_t prepared_ = 0;  ///< parsed packets of this round
-  /// A ring from first_ to last_, likewise modulo kPrefetchDistance.
-  std::array<Arrival, kPrefetchDistance> arrivals_{};
+  /// A ring from first_ to last_, modulo kPrefetchDistance.
+  std::array<PendingPin, kPrefetchDistance> pending_{};
   std::size_t first_ = 0, last_ = 0;
 };
 

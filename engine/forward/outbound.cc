@@ -5,10 +5,10 @@
 #include <cstring>
 
 #include "engine/forward/outbound_route.h"
-#include "engine/model/packet_meta.h"
 #include "engine/offload/gso.h"
 #include "engine/offload/ipv4_fragment.h"
 #include "proto/ecn.h"
+#include "proto/in_place.h"
 #include "proto/ipv4.h"
 #include "proto/tcp_fields.h"
 
@@ -23,6 +23,16 @@ static_assert(proto::kIpv4HeaderBytes + kMaxOverheadBytes + 60 + kMaxInnerHeader
 OutboundBatch::OutboundBatch(std::size_t capacity)
     : capacity_(capacity), blocks_(capacity * kBlockBytes) {
   datagrams_.reserve(capacity);
+}
+
+void OutboundPacket::classify(const io::Packet& packet) noexcept {
+  if (packet.truncated || packet.has_bad_offload) {
+    meta = {};
+  } else {
+    proto::make_in_place(meta, [&] { return culvert::classify(packet.bytes()); });
+  }
+  meta.packet_count = packet_count(packet);
+  flow.role = FlowRole::none;
 }
 
 namespace {
@@ -285,14 +295,14 @@ Verdict outbound_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel
 
 // inner header > pin, else route > routing loop > endpoints > MSS > segments or checksum > fit >
 // encapsulation > datagrams
-Verdict outbound(io::Packet& packet, const OutboundPacket& prepared, const Tables& tables,
+Verdict outbound(io::Packet& packet, const OutboundPacket& classified, const Tables& tables,
                  TunnelStats& stats, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
-  const PacketMeta& meta = prepared.meta;
+  const auto& [meta, flow] = classified;
   if (!meta.has_ip_header()) return drop(DropReason::tun_packet_malformed);
   if (!packet.offload.is_super_packet()) packet.trim_to(meta.end_offset());
-  const OutboundRoute route = select_tunnel(packet, prepared, tables, flows);
+  const OutboundRoute route = select_tunnel(packet, classified, tables, flows);
   const Tunnel* tunnel = route.tunnel;
   if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
   if (!route.is_up) return drop(DropReason::outbound_tunnel_down, tunnel);
@@ -302,7 +312,7 @@ Verdict outbound(io::Packet& packet, const OutboundPacket& prepared, const Table
     return drop(DropReason::routing_loop, tunnel);
   if (endpoints.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
   if (endpoints.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
-  flows.sent(prepared, route.pin, route.is_placed);
+  flows.sent(flow, route.pin, route.is_placed);
   const Fit fit = meta.is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(meta, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);

@@ -9,6 +9,7 @@
 
 #include "engine/drop_reason.h"
 #include "engine/flows/flow_pinning.h"
+#include "engine/model/packet_meta.h"
 #include "engine/tables/tables.h"
 #include "engine/tables/tunnel_stats.h"
 #include "io/cache_line.h"
@@ -16,6 +17,15 @@
 #include "io/packet_io.h"
 
 namespace culvert {
+
+/// A packet from TUN, classified.
+struct alignas(io::kCacheLineBytes) OutboundPacket {
+  PacketMeta meta{};  ///< without an IP header if the packet must not be read
+  FlowPacket flow{};  ///< without a flow table the role is none
+
+  /// Classifies the packet and counts the packets that it stands for. Sets no flow.
+  void classify(const io::Packet& packet) noexcept;
+};
 
 /// An outer packet and the numbers to count once it is sent.
 struct OutboundDatagram {
@@ -66,9 +76,9 @@ class OutboundBatch {
 
 /// Selects the tunnel of one packet and encapsulates it. `packet`: an inner packet or super-packet
 /// from TUN; untrusted. It is modified (MSS, checksum, an outer header in front) and must stay in
-/// place until the batch is flushed. `prepared`: the same packet as prepared by `flows`. `stats`,
-/// `flows`: this worker's. The stages, in order, are in engine/README.md.
-[[nodiscard]] Verdict outbound(io::Packet& packet, const OutboundPacket& prepared,
+/// place until the batch is flushed. `classified`: the same packet, from the Prefetcher. `stats`,
+/// `flows`: this worker's.
+[[nodiscard]] Verdict outbound(io::Packet& packet, const OutboundPacket& classified,
                                const Tables& tables, TunnelStats& stats, FlowPinning& flows,
                                OutboundBatch& batch) noexcept;
 

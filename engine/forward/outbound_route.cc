@@ -6,13 +6,13 @@ namespace culvert {
 
 static_assert(kMaxSlots < FlowPin::kNoSlot);
 
-OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& prepared,
+OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& classified,
                             const Tables& tables, FlowPinning& flows) noexcept {
-  if (const auto pin = flows.pinned(prepared)) {
+  if (const auto pin = flows.pinned(classified.flow)) {
     const Tunnel* tunnel = tables.find(pin->slot);
     if (tunnel != nullptr && tunnel->config.up) return {tunnel, true, false, *pin};
   }
-  const auto [tunnel, is_up] = tables.routes().find(prepared.meta, packet.bytes());
+  const auto [tunnel, is_up] = tables.routes().find(classified.meta, packet.bytes());
   if (tunnel == nullptr) return {};
   return {tunnel, is_up, true, {.slot = static_cast<std::uint16_t>(tunnel->index)}};
 }

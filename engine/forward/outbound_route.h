@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/flows/flow_pinning.h"
+#include "engine/forward/outbound.h"
 #include "engine/tables/tables.h"
 #include "io/next_hop.h"
 #include "io/packet.h"
@@ -20,10 +21,10 @@ struct OutboundRoute {
   bool is_placed = false;
   FlowPin pin{};  ///< pin to this tunnel
 };
-/// Selects the tunnel and counts the packet in its flow. `prepared`: the prepared form of `packet`,
-/// with an IP header.
-[[nodiscard]] OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& prepared,
-                                          const Tables& tables, FlowPinning& flows) noexcept;
+/// Selects the tunnel and counts the packet in its flow. `classified`: the same packet, with an IP header.
+[[nodiscard]] OutboundRoute select_tunnel(const io::Packet& packet,
+                                          const OutboundPacket& classified, const Tables& tables,
+                                          FlowPinning& flows) noexcept;
 
 /// The endpoints of an outer packet: those of the tunnel, and where its configuration leaves them
 /// open those of the flow's pin.

@@ -5,7 +5,6 @@
 #include <random>
 #include <utility>
 
-#include "engine/forward/tunnel_prefetcher.h"
 #include "engine/offload/gso.h"
 #include "engine/tables/path.h"
 
@@ -59,6 +58,7 @@ Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
       snapshot_(tables),
       options_(std::move(options)),
       flows_(options_.flows),
+      prefetcher_(options_.flows, tunnel_stats_),
       writer_(*queues_, tunnel_stats_, flows_, options_.sizes.batch_writes,
               options_.tun_has_virtio_header),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
@@ -90,15 +90,13 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   tables_ = &snapshot_.read(options_.index);
   if (now >= next_loss_count_) count_losses(now);
   flows_.begin(now);
+  prefetcher_.begin(*tables_);
   const auto tun_packets = queues_->received(io::Source::tun);
-  TunnelPrefetcher prefetcher(*tables_, tunnel_stats_);
-  for (std::size_t i = 0; i < tun_packets.size(); ++i) {
-    prefetcher.outbound(tun_packets, i);
-    from_tun(tun_packets[i], flows_.outbound(tun_packets, i), now);
-  }
+  for (std::size_t i = 0; i < tun_packets.size(); ++i)
+    from_tun(tun_packets[i], prefetcher_.outbound(tun_packets, i), now);
   const auto tunnel_packets = queues_->received(io::Source::tunnel);
   for (std::size_t i = 0; i < tunnel_packets.size(); ++i) {
-    prefetcher.inbound(tunnel_packets, i);
+    prefetcher_.inbound(tunnel_packets, i);
     from_tunnel(tunnel_packets[i]);
   }
   for (auto& packet : queues_->received(io::Source::icmp)) from_icmp(packet, now);
@@ -110,9 +108,9 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   return {};
 }
 
-void Worker::from_tun(io::Packet& packet, const OutboundPacket& prepared, Time now) noexcept {
-  const std::uint32_t packets = prepared.meta.packet_count;
-  const Verdict verdict = outbound(packet, prepared, *tables_, tunnel_stats_, flows_, *batch_);
+void Worker::from_tun(io::Packet& packet, const OutboundPacket& classified, Time now) noexcept {
+  const std::uint32_t packets = classified.meta.packet_count;
+  const Verdict verdict = outbound(packet, classified, *tables_, tunnel_stats_, flows_, *batch_);
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->out_received.add(packets);
   if (verdict.action != Verdict::Action::drop) return;  // counted once it is sent

@@ -14,6 +14,7 @@
 #include "engine/forward/icmp_error.h"
 #include "engine/forward/inbound.h"
 #include "engine/forward/outbound.h"
+#include "engine/forward/prefetcher.h"
 #include "engine/forward/route_refresher.h"
 #include "engine/forward/tun_writer.h"
 #include "engine/offload/gro.h"
@@ -83,7 +84,7 @@ class alignas(io::kCacheLineBytes) Worker {
   /// The batch that sends through this worker's queues.
   class Batch;
 
-  void from_tun(io::Packet& packet, const OutboundPacket& prepared, Time now) noexcept;
+  void from_tun(io::Packet& packet, const OutboundPacket& classified, Time now) noexcept;
   void from_tunnel(io::Packet& packet) noexcept;
   void from_icmp(io::Packet& packet, Time now) noexcept;
   void send_icmp_error(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
@@ -102,6 +103,7 @@ class alignas(io::kCacheLineBytes) Worker {
   TunnelStats tunnel_stats_;
   DeviceCounters device_;
   FlowPinning flows_;
+  Prefetcher prefetcher_;
   TunWriter writer_;
   Counter receive_queue_full_;
   std::unique_ptr<Batch> batch_;

@@ -1,8 +1,10 @@
-#include "engine/forward/tunnel_prefetcher.h"
+#include "engine/forward/prefetcher.h"
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <random>
+#include <vector>
 
 #include "tests/support/packet_builder.h"
 #include "tests/support/tunnel_rig.h"
@@ -10,7 +12,7 @@
 namespace culvert::test {
 namespace {
 
-constexpr std::uint32_t kTunnels = 2 * TunnelPrefetcher::kMinTunnels;
+constexpr std::uint32_t kTunnels = 2 * Prefetcher::kMinTunnels;
 
 /// Every second tunnel is a GRE tunnel with its number as key, and every third has no local
 /// address.
@@ -38,14 +40,20 @@ Bytes inner_to(std::uint32_t tunnel) {
   return ipv6("2001:db8:ffff::1", host_behind(tunnel).to_text().c_str()) / udp(1, 2) / payload(8);
 }
 
-TEST(TunnelPrefetcher, PredictsTheSlotThatIsFound) {
+/// Tables with `count` tunnels of many().
+Tables tables_with(std::size_t count) {
   TunnelSlots slots;
   for (const TunnelConfig& config : many()) {
+    if (slots.size() == count) break;
     Tunnel tunnel = make_tunnel(config, 1480, 1500);
     tunnel.index = static_cast<std::uint32_t>(slots.size());
     slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
   }
-  const Tables tables(std::move(slots), {kLocal});
+  return Tables(std::move(slots), {kLocal});
+}
+
+TEST(Prefetcher, PredictsTheSlotThatIsFound) {
+  const Tables tables = tables_with(kTunnels);
   for (std::uint32_t i = 0; i < kTunnels; ++i) {
     const TunnelConfig& config = tables.tunnel(i).config;
     EXPECT_EQ(tables.routes().predict_slot(host_behind(i)), i);
@@ -60,9 +68,56 @@ TEST(TunnelPrefetcher, PredictsTheSlotThatIsFound) {
   EXPECT_FALSE(tables.predict_slot(proto::kProtocolIpv6, kRemote, kLocal, {}));
 }
 
+/// A round's packets, each of another flow; some must not be read.
+struct OutboundRound {
+  explicit OutboundRound(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      buffers.push_back(inner_to(static_cast<std::uint32_t>(i)));
+      packets.emplace_back(buffers.back(), 0, buffers.back().size());
+      packets.back().truncated = i % 5 == 3;
+    }
+  }
+  std::deque<Bytes> buffers;
+  std::vector<io::Packet> packets;
+};
+
+void expect_classified(const OutboundPacket& classified, const io::Packet& packet,
+                       FlowTable* flows) {
+  const PacketMeta meta = packet.truncated ? PacketMeta{} : classify(packet.bytes());
+  EXPECT_EQ(classified.meta.has_ip_header(), meta.has_ip_header());
+  EXPECT_EQ(classified.meta.size_bytes, meta.size_bytes);
+  EXPECT_EQ(classified.meta.ports, meta.ports);
+  EXPECT_EQ(classified.meta.packet_count, 1u);
+  if (flows == nullptr || packet.truncated) {
+    EXPECT_EQ(classified.flow.role, FlowRole::none);
+    return;
+  }
+  const FlowPacket flow = flow_of(meta, packet.bytes(), Direction::outbound);
+  EXPECT_EQ(classified.flow.key, flow.key);
+  EXPECT_EQ(classified.flow.hash, flows->hash(flow.key));
+}
+
+TEST(Prefetcher, ClassifiesEachPacketByItsTurn) {
+  const auto table = std::move(*FlowTable::open(1'024));
+  TunnelStats stats;
+  for (std::uint32_t slot = 0; slot < kTunnels; ++slot) ASSERT_TRUE(stats.prepare(slot, 1));
+  for (const std::size_t tunnels : {std::size_t{1}, std::size_t{kTunnels}}) {
+    const Tables tables = tables_with(tunnels);
+    for (FlowTable* const flows : {static_cast<FlowTable*>(nullptr), table.get()}) {
+      Prefetcher prefetcher(flows, stats);
+      for (const std::size_t count : {40, 1, 16, 17, 0, 64}) {
+        const OutboundRound round(count);
+        prefetcher.begin(tables);
+        for (std::size_t i = 0; i < count; ++i)
+          expect_classified(prefetcher.outbound(round.packets, i), round.packets[i], flows);
+      }
+    }
+  }
+}
+
 // Packets that must not be parsed are not parsed ahead; the packets behind them are forwarded all
 // the same.
-TEST(TunnelPrefetcher, LeavesPacketsAsTheyAre) {
+TEST(Prefetcher, LeavesPacketsAsTheyAre) {
   TunnelRig rig{many(), {kLocal}};
   std::mt19937 random(1);
   std::uint64_t whole = 0, all = 0;
