@@ -103,7 +103,7 @@ bool offload_fits(const io::Packet& packet) noexcept {
   return std::size_t{offload.checksum_start} + offload.checksum_offset + 2 <= packet.size();
 }
 
-// inner header > GRO repair > inner source > ECN > MSS > pin the flow > TUN
+// Stages 5 to 10 of inbound.h.
 Verdict inbound_inner(io::Packet& packet, PacketMeta& meta, const Tunnel& tunnel,
                       const proto::Ipv4Packet& outer, bool must_be_coalesced, FlowPinning& flows,
                       io::ReceiveKind receive) noexcept {
@@ -146,7 +146,7 @@ Verdict inbound_inner(io::Packet& packet, PacketMeta& meta, const Tunnel& tunnel
 
 }  // namespace
 
-// outer header > encapsulation > tunnel > its optional fields > the inner packet
+// Stages 1 to 4 of inbound.h.
 Verdict inbound(io::Packet& packet, PacketMeta& meta, const Tables& tables, TunnelStats& stats,
                 FlowPinning& flows, io::ReceiveKind receive) noexcept {
   if (packet.truncated) return drop(DropReason::tunnel_packet_truncated);

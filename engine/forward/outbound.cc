@@ -256,7 +256,7 @@ Verdict to_tunnel(const Tunnel& tunnel) noexcept {
   return {.action = Verdict::Action::to_tunnel, .tunnel = &tunnel};
 }
 
-// segments > fit > datagrams, or one datagram that the kernel segments
+// Stages 8 to 10 of outbound.h for a super-packet.
 Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel& tunnel,
                               const Fit& fit, Encapsulator& encapsulator) noexcept {
   auto gso = Gso::start(packet, meta);
@@ -275,7 +275,7 @@ Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& meta, const 
   return to_tunnel(tunnel);
 }
 
-// checksum > fit > datagrams
+// Stages 8 to 10 of outbound.h for any other packet.
 Verdict outbound_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel& tunnel,
                         const Fit& fit, Encapsulator& encapsulator) noexcept {
   if (packet.offload.needs_checksum && !complete_checksum(packet)) {
@@ -293,8 +293,7 @@ Verdict outbound_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel
 
 }  // namespace
 
-// inner header > pin, else route > routing loop > endpoints > MSS > segments or checksum > fit >
-// encapsulation > datagrams
+// Stages 2 to 7 of outbound.h.
 Verdict outbound(io::Packet& packet, const OutboundPacket& classified, const Tables& tables,
                  TunnelStats& stats, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);

@@ -1,6 +1,20 @@
 // The outbound direction, TUN to tunnel: decides about one packet and puts its outer packets into a
 // batch. No system call except when a full batch is flushed; no allocation, no lock, no clock. One
-// worker's thread.
+// worker's thread. The stages of a packet:
+//
+//  1. classify: OutboundPacket::classify(), ahead of the packet's turn (forward/prefetcher.h)
+//  2. trim the padding behind the packet
+//  3. tunnel: the pin of its flow, else the longest prefix: select_tunnel()
+//  4. the tunnel is up and carries this IP version
+//  5. outer endpoints, and no routing loop: outer_endpoints()
+//  6. record the flow: FlowPinning::sent()
+//  7. size limits and MSS: fit_ipv6(), fit_ipv4(), clamp_to_mtu()
+//  8. super-packet: segments (Gso), or unsegmented if the kernel segments it;
+//     other packet: checksum (complete_checksum())
+//  9. outer header and encapsulation; fragments where it does not fit (Ipv4Fragmenter)
+// 10. batch: OutboundBatch, which the worker sends
+//
+// engine/README.md names the drop reasons of each stage.
 #pragma once
 
 #include <cstddef>
