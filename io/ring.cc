@@ -18,6 +18,7 @@
 #include "io/event_fd.h"
 #include "io/rx_buffers.h"
 #include "io/rx_errors.h"
+#include "io/tun.h"
 #include "io/tx_batch.h"
 #include "io/uring.h"
 
@@ -345,6 +346,10 @@ Result<void> Ring::wait(std::chrono::nanoseconds timeout) noexcept {
     busy_poll_.skip();
   } else {
     wait_for_completions(timeout);
+    // Linux wakes the readers of a TUN device just before it detaches them. A request that looks in
+    // between finds the device in order, waits again, and is never ended.
+    if (!uring_.has_completions() && is_deleted(descriptors_.tun))
+      failure_ = Unexpected{tun_rx_error(EBADFD, object_)};
     handle_completions();
   }
   return failure_;

@@ -105,4 +105,9 @@ Result<Tun> open_tun(const std::string& name, std::size_t queue_count) {
   return tun;
 }
 
+bool is_deleted(const Fd& queue) noexcept {
+  ifreq request{};
+  return ::ioctl(queue.get(), TUNGETIFF, &request) != 0 && errno == EBADFD;
+}
+
 }  // namespace culvert::io

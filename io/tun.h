@@ -25,4 +25,7 @@ struct Tun {
 /// OpenVZ and Docker) and without CAP_NET_ADMIN (EPERM).
 [[nodiscard]] Result<Tun> open_tun(const std::string& name, std::size_t queue_count);
 
+/// Returns whether the device of this queue has been deleted. One system call.
+[[nodiscard]] bool is_deleted(const Fd& queue) noexcept;
+
 }  // namespace culvert::io

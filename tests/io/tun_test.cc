@@ -66,6 +66,15 @@ TEST_F(TunOpen, MakesADeviceThatGoesWithItsQueues) {
   EXPECT_FALSE(exists("culvert0"));
 }
 
+TEST_F(TunOpen, SaysWhetherItsDeviceIsDeleted) {
+  const auto tun = open_tun("tun0", 1);
+  ASSERT_TRUE(tun) << tun.error().message();
+  EXPECT_FALSE(is_deleted(tun->queues[0]));
+  ip("link delete tun0");
+  EXPECT_TRUE(is_deleted(tun->queues[0]));
+  EXPECT_FALSE(is_deleted(Fd{})) << "not a queue";
+}
+
 TEST_F(TunOpen, MakesAsManyQueuesAsAskedFor) {
   const auto tun = open_tun("tun0", 4);
   ASSERT_TRUE(tun) << tun.error().message();
