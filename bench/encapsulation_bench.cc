@@ -42,7 +42,7 @@ std::span<const std::byte> encapsulate(std::span<std::byte> buffer,
   build_ipv4(outer.template first<kIpv4HeaderBytes>(),
              {.source = kLocal,
               .destination = kRemote,
-              .protocol = E::kIpProtocol,
+              .protocol = E::kDemux.front().ip_protocol,
               .ttl = 64,
               .dont_fragment = true,
               .total_bytes = static_cast<std::uint16_t>(outer.size())});

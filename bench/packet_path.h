@@ -154,7 +154,7 @@ inline std::vector<std::byte> outer_packet(const Tunnel& tunnel,
   proto::build_ipv4(bytes.first<proto::kIpv4HeaderBytes>(),
                     {.source = tunnel.config.remote,
                      .destination = *tunnel.config.local,
-                     .protocol = tunnel.ip_protocol,
+                     .protocol = tunnel.ipv6_protocol,
                      .ttl = 64,
                      .total_bytes = static_cast<std::uint16_t>(packet.size())});
   dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {

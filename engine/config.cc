@@ -28,9 +28,13 @@ Result<void> check_mtu(const Config& config, const TunnelConfig& tunnel) {
     return proto::kIpv4HeaderBytes + encapsulation.overhead_bytes(parameters);
   });
   const std::size_t largest = 65'535 - overhead;
-  if (*config.mtu >= proto::kIpv6MinimumMtu && *config.mtu <= largest) return {};
+  const bool has_ipv6 = carries(tunnel.mode, proto::kProtocolTypeIpv6);
+  const std::uint16_t smallest = has_ipv6 ? proto::kIpv6MinimumMtu : proto::kIpv4MinimumMtu;
+  if (*config.mtu >= smallest && *config.mtu <= largest) return {};
   return refuse("mtu " + std::to_string(*config.mtu),
-                "must be from 1280 (RFC 8200 5: every IPv6 link carries that) to " +
+                "must be from " + std::to_string(smallest) +
+                    (has_ipv6 ? " (RFC 8200 5: every IPv6 link carries that) to "
+                              : " (RFC 791 3.2: every IPv4 link carries that) to ") +
                     std::to_string(largest) + " (the outer packet has at most 65535 bytes)");
 }
 

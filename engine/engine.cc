@@ -23,15 +23,31 @@ namespace {
 
 constexpr const char* kNoNextHop = "no next hop is known yet";
 
-io::BypassEndpoints endpoints_of(const Tunnel& tunnel) {
+/// Calls `function` with the endpoints for each IP protocol of a tunnel.
+template <class Function>
+void for_each_endpoints(const Tunnel& tunnel, Function function) {
   const auto key = dispatch(tunnel.config.mode, [](auto encapsulation, const auto& parameters) {
     return encapsulation.key_in(parameters);
   });
-  return {.remote = tunnel.config.remote,
-          .local = tunnel.path->local.load(std::memory_order_relaxed),
-          .protocol = tunnel.ip_protocol,
-          .key = key.value_or(0),
-          .has_key = key ? 1u : 0u};
+  for_each_demux_rule(tunnel.config.mode, [&](const proto::DemuxRule& rule) {
+    function(io::BypassEndpoints{.remote = tunnel.config.remote,
+                                 .local = tunnel.path->local.load(std::memory_order_relaxed),
+                                 .protocol = rule.ip_protocol,
+                                 .key = key.value_or(0),
+                                 .has_key = key ? 1u : 0u});
+  });
+}
+
+bool covers(const io::BypassProgram& bypass, const Tunnel& tunnel) {
+  bool covers_all = true;
+  for_each_endpoints(tunnel, [&](const auto& each) { covers_all &= bypass.covers(each); });
+  return covers_all;
+}
+
+/// The tunnel MTU: that of IPv6 packets, or of IPv4 packets if the tunnel carries no others.
+std::uint16_t tunnel_mtu(const Tunnel& tunnel) {
+  const bool has_ipv6 = tunnel.ipv6_protocol != 0;
+  return (has_ipv6 ? fit_ipv6(tunnel) : fit_ipv4(tunnel, tunnel.path->mtu())).mtu_bytes;
 }
 
 /// The sender to a tunnel with `remote any` is not known in advance.
@@ -264,7 +280,7 @@ void EngineImplementation::set_outer_interface(std::size_t tunnel, unsigned inte
   if (!opened_.bypass || tunnel >= by_position_.size() || interface_index == 0) return;
   const Tunnel& target = tables_.current().tunnel(by_position_[tunnel]);
   // Its local address may have changed with the route.
-  if (is_bypassed(target) && !opened_.bypass->covers(endpoints_of(target))) update_bypass();
+  if (is_bypassed(target) && !covers(*opened_.bypass, target)) update_bypass();
   const auto attached = opened_.bypass->attach(interface_index);
   if (!attached)
     log(LogLevel::debug, "no bypass, the kernel's IP stack also processes received packets: " +
@@ -275,7 +291,8 @@ void EngineImplementation::update_bypass() {
   if (!opened_.bypass) return;
   std::vector<io::BypassEndpoints> endpoints;
   for (const auto& tunnel : tables_.current().slots())
-    if (tunnel && is_bypassed(*tunnel)) endpoints.push_back(endpoints_of(*tunnel));
+    if (tunnel && is_bypassed(*tunnel))
+      for_each_endpoints(*tunnel, [&](const auto& each) { endpoints.push_back(each); });
   const auto updated = opened_.bypass->set_endpoints(std::move(endpoints));
   if (!updated)
     log(LogLevel::debug, "no bypass, the kernel's IP stack also processes received packets: " +
@@ -329,7 +346,7 @@ Totals EngineImplementation::totals_of(std::uint32_t slot) const {
 TunnelStatus EngineImplementation::status_of(const Tunnel& tunnel) const {
   return {.config = tunnel.config,
           .local = tunnel.path->local.load(std::memory_order_relaxed),
-          .mtu_bytes = fit_ipv6(tunnel).mtu_bytes,
+          .mtu_bytes = tunnel_mtu(tunnel),
           .send = tunnel.path->next_hop.load() ? "packet" : "raw",
           .send_reason = send_reason_of(tunnel),
           .totals = totals_of(tunnel.index)};

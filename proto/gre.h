@@ -15,7 +15,6 @@ struct Gre {
   static constexpr std::string_view kName = "gre";
   static constexpr std::size_t kMaxOverheadBytes = 16;
 
-  static constexpr std::uint8_t kIpProtocol = kProtocolGre;
   static constexpr KernelGso kGso = KernelGso::gre;
 
   /// The parameters of a tunnel, with the names of `ip link add type gre`.

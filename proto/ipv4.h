@@ -14,9 +14,11 @@
 
 namespace culvert::proto {
 
-inline constexpr std::size_t kIpv4HeaderBytes = 20;  ///< without options
-inline constexpr std::uint8_t kProtocolIcmp = 1, kProtocolTcp = 6, kProtocolUdp = 17,
-                              kProtocolIpv6 = 41, kProtocolGre = 47, kProtocolIcmpv6 = 58;
+inline constexpr std::size_t kIpv4HeaderBytes = 20;   ///< without options
+inline constexpr std::uint16_t kIpv4MinimumMtu = 68;  ///< RFC 791 3.2: every link carries it
+inline constexpr std::uint8_t kProtocolIcmp = 1, kProtocolIpv4 = 4, kProtocolTcp = 6,
+                              kProtocolUdp = 17, kProtocolIpv6 = 41, kProtocolGre = 47,
+                              kProtocolIcmpv6 = 58;
 
 /// A parsed IPv4 packet, in host byte order. The spans are views into the parsed bytes.
 struct Ipv4Packet {

@@ -183,7 +183,7 @@ void steer(const Config& config, const io::Tun& tun) {
 /// If BPF is forbidden, the kernel's IP stack also processes the received packets, which costs CPU
 /// time.
 void open_bypass(const Config& config, OpenedIo& opened) {
-  auto bypass = io::BypassProgram::open(opened.demux, kMaxTunnels);
+  auto bypass = io::BypassProgram::open(opened.demux, kMaxTunnels * kMaxDemuxRules);
   if (bypass) {
     opened.bypass = std::move(*bypass);
   } else if (config.log) {

@@ -14,8 +14,6 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-constexpr std::uint16_t kIpv4MinimumMtu = 68;  // RFC 791 3.2, RFC 1191 3
-
 /// The configured source address: Tables::icmp_source().
 using ConfiguredSource = std::optional<proto::Ipv6Address>;
 
@@ -89,7 +87,7 @@ std::uint16_t reported_path_mtu(const proto::Icmpv4Error& error,
   const std::uint16_t reported = error.next_hop_mtu_bytes != 0
                                      ? error.next_hop_mtu_bytes
                                      : proto::next_lower_plateau(sent_bytes);
-  const std::uint16_t bounded = std::max(reported, kIpv4MinimumMtu);
+  const std::uint16_t bounded = std::max(reported, proto::kIpv4MinimumMtu);
   return bounded < sent_bytes ? bounded : std::uint16_t{0};
 }
 
@@ -160,7 +158,7 @@ std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const ConfiguredS
   if (!ipv4) return {};
   return build(buffer, *ipv4,
                {proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeFragmentationNeeded,
-                std::max(mtu_bytes, kIpv4MinimumMtu)});
+                std::max(mtu_bytes, proto::kIpv4MinimumMtu)});
 }
 
 std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {

@@ -131,7 +131,7 @@ Verdict inbound_inner(io::Packet& packet, PacketMeta& meta, const Tunnel& tunnel
     set_ds_field(meta, packet.bytes(), proto::with_ecn(meta.ds_field, ecn->inner));
   }
   if (tunnel.config.mssclamp) {
-    const Fit fit = meta.is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel);
+    const Fit fit = fit_packet(tunnel, meta);
     clamp_to_mtu(meta, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
   }
   meta.packet_count = packet_count(packet);

@@ -43,16 +43,11 @@ Verdict drop_too_big(const Tunnel& tunnel, std::uint16_t mtu) noexcept {
 
 /// The packet is the tunnel's own outer packet, routed back into the tunnel: RFC 2784 3.1, RFC 2473
 /// 7.
-bool is_routing_loop(const PacketMeta& meta, std::span<const std::byte> bytes,
-                     std::uint8_t ip_protocol, proto::Ipv4Address remote) noexcept {
-  return !meta.is_ipv6() && meta.upper_protocol == ip_protocol &&
-         proto::ipv4_destination(meta.ip_bytes(bytes)) == remote;
-}
-
-bool carries(const Tunnel& tunnel, std::uint16_t protocol_type) noexcept {
-  return dispatch(tunnel.config.mode, [&](auto encapsulation, const auto&) {
-    return encapsulation.carries(protocol_type);
-  });
+bool is_routing_loop(const PacketMeta& meta, std::span<const std::byte> bytes, const Tunnel& tunnel,
+                     proto::Ipv4Address remote) noexcept {
+  if (meta.is_ipv6()) return false;
+  const auto ip = meta.ip_bytes(bytes);
+  return tunnel.has_ip_protocol(meta.upper_protocol) && proto::ipv4_destination(ip) == remote;
 }
 
 /// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2983, RFC 6040 4.1.
@@ -78,7 +73,7 @@ class Encapsulator {
         endpoints_(endpoints) {
     outer_.source = endpoints.local;
     outer_.destination = endpoints.remote;
-    outer_.protocol = tunnel.ip_protocol;
+    outer_.protocol = tunnel.ip_protocol(meta.protocol_type);
     outer_.tos = outer_tos(tunnel, meta);
     outer_.ttl = outer_ttl(tunnel, meta);
     outer_.dont_fragment = fit.dont_fragment;
@@ -305,14 +300,15 @@ Verdict outbound(io::Packet& packet, const OutboundPacket& classified, const Tab
   const Tunnel* tunnel = route.tunnel;
   if (tunnel == nullptr) return drop(DropReason::no_tunnel_for_destination);
   if (!route.is_up) return drop(DropReason::outbound_tunnel_down, tunnel);
-  if (!carries(*tunnel, meta.protocol_type)) return drop(DropReason::payload_unsupported, tunnel);
+  if (tunnel->ip_protocol(meta.protocol_type) == 0)
+    return drop(DropReason::payload_unsupported, tunnel);
   const OuterEndpoints endpoints = outer_endpoints(route, tables.own_addresses());
-  if (is_routing_loop(meta, packet.bytes(), tunnel->ip_protocol, endpoints.remote))
+  if (is_routing_loop(meta, packet.bytes(), *tunnel, endpoints.remote))
     return drop(DropReason::routing_loop, tunnel);
   if (endpoints.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
   if (endpoints.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
   flows.sent(flow, route.pin, route.is_placed);
-  const Fit fit = meta.is_ipv6() ? fit_ipv6(*tunnel) : fit_ipv4(*tunnel);
+  const Fit fit = fit_packet(*tunnel, meta);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(meta, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
   Encapsulator encapsulator(*tunnel, endpoints, meta, fit, stats.state(tunnel->index), batch);

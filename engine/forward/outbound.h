@@ -8,7 +8,7 @@
 //  4. the tunnel is up and carries this IP version
 //  5. outer endpoints, and no routing loop: outer_endpoints()
 //  6. record the flow: FlowPinning::sent()
-//  7. size limits and MSS: fit_ipv6(), fit_ipv4(), clamp_to_mtu()
+//  7. size limits and MSS: fit_packet(), clamp_to_mtu()
 //  8. super-packet: segments (Gso), or unsegmented if the kernel segments it;
 //     other packet: checksum (complete_checksum())
 //  9. outer header and encapsulation; fragments where it does not fit (Ipv4Fragmenter)

@@ -90,12 +90,20 @@ Result<void> synchronize(std::vector<T>& applied, const std::vector<T>& wanted, 
 
 }  // namespace
 
+bool carries_ipv6(const DeviceSettings& settings) {
+  const auto& tunnels = settings.config.tunnels;
+  return std::any_of(tunnels.begin(), tunnels.end(), [](const TunnelConfig& tunnel) {
+    return carries(tunnel.mode, proto::kProtocolTypeIpv6);
+  });
+}
+
 DeviceState desired_state(const DeviceSettings& settings, const std::vector<Ipv4Address>& locals) {
   DeviceState state{.addresses6 = settings.addresses6,
                     .addresses4 = settings.addresses4,
                     .routes6 = {},
                     .routes4 = {}};
-  std::vector<Ipv4Address> distinct = locals;
+  std::vector<Ipv4Address> distinct;
+  if (carries_ipv6(settings)) distinct = locals;
   sort_unique(distinct);
   for (const Ipv4Address& local : distinct) {
     if (local.is_unspecified()) continue;

@@ -19,9 +19,12 @@ struct DeviceState {
   friend bool operator==(const DeviceState&, const DeviceState&) = default;
 };
 
+/// Returns whether a tunnel of the device carries IPv6.
+[[nodiscard]] bool carries_ipv6(const DeviceSettings& settings);
+
 /// Computes the addresses and routes of a device:
 /// - the configured addresses, and a link-local address for each distinct local endpoint
-///   (RFC 4213 3.7), unless it is configured;
+///   (RFC 4213 3.7), unless it is configured or no tunnel carries IPv6;
 /// - the configured routes, and a route to each tunnel prefix that no address, no configured route
 ///   and no other tunnel prefix covers. A tunnel prefix never becomes a default route: that needs
 ///   the word `route`.

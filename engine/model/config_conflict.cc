@@ -15,14 +15,14 @@ namespace {
 using Tunnels = std::span<const TunnelConfig>;
 using Found = std::optional<ConfigConflict>;
 
-/// Sorts the tunnels by `key_of(tunnel)` and calls `report(first, second)` with the indices of the
-/// first pair with equal keys.
-template <class KeyOf, class Report>
-Found find_pair(Tunnels tunnels, KeyOf key_of, Report report) {
-  using Key = decltype(key_of(tunnels.front()));
+/// Sorts the keys of the tunnels and calls `report(first, second)` with the indices of the first
+/// pair of tunnels that have a key in common. `add_keys(tunnel, add)`: calls `add` with each key.
+template <class Key, class AddKeys, class Report>
+Found find_pair(Tunnels tunnels, AddKeys add_keys, Report report) {
   std::vector<std::pair<Key, std::size_t>> order;
   order.reserve(tunnels.size());
-  for (std::size_t i = 0; i < tunnels.size(); ++i) order.emplace_back(key_of(tunnels[i]), i);
+  for (std::size_t i = 0; i < tunnels.size(); ++i)
+    add_keys(tunnels[i], [&](const Key& key) { order.emplace_back(key, i); });
   std::sort(order.begin(), order.end());
   for (std::size_t i = 1; i < order.size(); ++i) {
     if (order[i - 1].first == order[i].first) return report(order[i - 1].second, order[i].second);
@@ -39,8 +39,8 @@ Found find_same_name(Tunnels tunnels) {
     return ConfigConflict{index, index,        "name",
                           "",    "is missing", "each of several tunnels needs a name of its own"};
   }
-  const auto name = [](const TunnelConfig& tunnel) { return std::string_view{tunnel.name}; };
-  return find_pair(tunnels, name, [&](std::size_t first, std::size_t second) {
+  const auto name = [](const TunnelConfig& tunnel, auto add) { add(tunnel.name); };
+  return find_pair<std::string_view>(tunnels, name, [&](std::size_t first, std::size_t second) {
     return ConfigConflict{first,
                           second,
                           "name",
@@ -66,14 +66,17 @@ Found find_missing_prefix(Tunnels tunnels) {
 /// The key of TunnelTable (tunnel_table.h): protocol, key, remote, local. `any` beside an address
 /// is no conflict: the address is the better match.
 Found find_same_outer(Tunnels tunnels) {
-  const auto outer = [](const TunnelConfig& tunnel) {
-    return dispatch(tunnel.mode, [&](auto encapsulation, const auto& parameters) {
-      const std::optional<std::uint32_t> key = encapsulation.key_in(parameters);
-      return std::tuple{encapsulation.kIpProtocol, key, tunnel.remote,
-                        tunnel.local.value_or(proto::Ipv4Address{})};
+  using Outer = std::tuple<std::uint8_t, std::optional<std::uint32_t>, proto::Ipv4Address,
+                           proto::Ipv4Address>;
+  const auto outer = [](const TunnelConfig& tunnel, auto add) {
+    const auto key = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
+      return encapsulation.key_in(parameters);
+    });
+    for_each_demux_rule(tunnel.mode, [&](const proto::DemuxRule& rule) {
+      add(Outer{rule.ip_protocol, key, tunnel.remote, tunnel.local.value_or(proto::Ipv4Address{})});
     });
   };
-  return find_pair(tunnels, outer, [&](std::size_t first, std::size_t second) {
+  return find_pair<Outer>(tunnels, outer, [&](std::size_t first, std::size_t second) {
     const TunnelConfig& tunnel = tunnels[second];
     const bool is_any = tunnel.remote.is_unspecified();
     return ConfigConflict{first,

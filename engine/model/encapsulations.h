@@ -115,6 +115,10 @@ inline constexpr std::size_t kMaxOverheadBytes =
     std::apply([](auto... each) { return std::max({decltype(each)::kMaxOverheadBytes...}); },
                Encapsulations{});
 
+/// The largest number of IP protocols of one tunnel.
+inline constexpr std::size_t kMaxDemuxRules =
+    std::apply([](auto... each) { return std::max({each.kDemux.size()...}); }, Encapsulations{});
+
 /// Returns whether the encapsulation carries packets of this protocol type (an EtherType).
 [[nodiscard]] inline bool carries(const Parameters& parameters,
                                   std::uint16_t protocol_type) noexcept {

@@ -7,10 +7,11 @@ namespace culvert {
 namespace {
 
 std::uint16_t default_mtu(const Tunnel& tunnel) {
-  if (!tunnel.config.pmtudisc) return proto::kIpv6MinimumMtu;
+  const bool has_ipv6 = tunnel.ipv6_protocol != 0;
+  if (!tunnel.config.pmtudisc && has_ipv6) return proto::kIpv6MinimumMtu;
+  const int smallest = has_ipv6 ? proto::kIpv6MinimumMtu : proto::kIpv4MinimumMtu;
   const int room = tunnel.path->route_mtu.load() - tunnel.overhead_bytes();
-  return static_cast<std::uint16_t>(
-      std::clamp(room, int{proto::kIpv6MinimumMtu}, 65'535 - tunnel.overhead_bytes()));
+  return static_cast<std::uint16_t>(std::clamp(room, smallest, 65'535 - tunnel.overhead_bytes()));
 }
 
 }  // namespace
@@ -22,7 +23,13 @@ Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path) {
   }
   Tunnel tunnel{.config = std::move(config), .path = std::move(path)};
   dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
-    tunnel.ip_protocol = encapsulation.kIpProtocol;
+    for (const proto::DemuxRule& rule : encapsulation.kDemux) {
+      const bool is_any = rule.protocol_type == 0;
+      if (is_any || rule.protocol_type == proto::kProtocolTypeIpv6)
+        tunnel.ipv6_protocol = rule.ip_protocol;
+      if (is_any || rule.protocol_type == proto::kProtocolTypeIpv4)
+        tunnel.ipv4_protocol = rule.ip_protocol;
+    }
     tunnel.encapsulation_bytes =
         static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
     tunnel.gso =

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/config.h"
+#include "engine/model/packet_meta.h"
 #include "engine/tables/source_filter.h"
 #include "io/next_hop.h"
 #include "proto/ipv4.h"
@@ -93,7 +94,8 @@ struct Path {
 struct Tunnel {
   TunnelConfig config{};
   std::uint32_t index = 0;
-  std::uint8_t ip_protocol = 0;  ///< of the outer header
+  /// The protocol of the outer header of IPv6 and of IPv4 packets; 0: the tunnel does not carry them.
+  std::uint8_t ipv6_protocol = 0, ipv4_protocol = 0;
   /// Size of the header between outer header and payload packet.
   std::uint16_t encapsulation_bytes = 0;
   std::uint16_t device_mtu = 0;
@@ -103,6 +105,16 @@ struct Tunnel {
   /// LPM tables of accepts_source(); null: few prefixes
   std::shared_ptr<const SourceTables> sources{};
 
+  /// The protocol of the outer header of a payload packet; 0: the tunnel does not carry it.
+  [[nodiscard]] std::uint8_t ip_protocol(std::uint16_t protocol_type) const noexcept {
+    return protocol_type == proto::kProtocolTypeIpv6   ? ipv6_protocol
+           : protocol_type == proto::kProtocolTypeIpv4 ? ipv4_protocol
+                                                       : std::uint8_t{0};
+  }
+  /// Returns whether outer packets of this protocol may belong to the tunnel. `protocol`: not 0.
+  [[nodiscard]] bool has_ip_protocol(std::uint8_t protocol) const noexcept {
+    return ipv6_protocol == protocol || ipv4_protocol == protocol;
+  }
   /// Bytes in front of the payload packet: outer header and encapsulation header.
   [[nodiscard]] std::uint16_t overhead_bytes() const noexcept {
     return static_cast<std::uint16_t>(proto::kIpv4HeaderBytes + encapsulation_bytes);
@@ -135,16 +147,16 @@ struct Fit {
 /// error if DF is set; otherwise they are fragmented before encapsulation, as a router would do.
 [[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel, std::uint16_t path) noexcept {
   if (!tunnel.config.pmtudisc) return {tunnel.device_mtu, false, path};
-  const int room =
-      std::max(path - tunnel.overhead_bytes(), 68);  // RFC 791 3.2: every link carries 68
+  const int room = std::max(path - tunnel.overhead_bytes(), int{proto::kIpv4MinimumMtu});
   return {std::min(static_cast<std::uint16_t>(room), tunnel.device_mtu), true, path};
 }
 
 [[nodiscard]] inline Fit fit_ipv6(const Tunnel& tunnel) noexcept {
   return fit_ipv6(tunnel, tunnel.path->mtu());
 }
-[[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel) noexcept {
-  return fit_ipv4(tunnel, tunnel.path->mtu());
+/// The size limits for one packet.
+[[nodiscard]] inline Fit fit_packet(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
+  return meta.is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel, tunnel.path->mtu());
 }
 
 /// One worker's state of one tunnel; only its thread uses it.

@@ -37,31 +37,37 @@ bool contains(const OwnAddresses& own, proto::Ipv4Address address) noexcept {
   return std::binary_search(own.begin(), own.end(), address);
 }
 
-TunnelTable::TunnelTable(const TunnelSlots& tunnels)
-    : tunnels_(tunnels),
-      by_key_in_(tunnels.size()),
-      by_key_out_(tunnels.size()),
-      by_endpoints_(tunnels.size()) {
+TunnelTable::TunnelTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
+  std::size_t entries = 0;
+  for (const auto& tunnel : tunnels)
+    if (tunnel) for_each_demux_rule(tunnel->config.mode, [&](const auto&) { ++entries; });
+  by_key_in_ = by_key_out_ = by_endpoints_ = IndexTable{entries};
   for (std::uint32_t i = 0; i < tunnels.size(); ++i) {
     if (!tunnels[i]) continue;
     const Tunnel& tunnel = *tunnels[i];
-    Endpoints endpoints{.remote = tunnel.config.remote,
-                        .local = tunnel.config.local.value_or(proto::Ipv4Address{}),
-                        .ip_protocol = tunnel.ip_protocol,
-                        .key = key_in(tunnel)};
-    by_key_in_.insert(hash_of(endpoints), i);
-    endpoints.key = key_out(tunnel);
-    by_key_out_.insert(hash_of(endpoints), i);
-    endpoints.key = 0;
-    endpoints.matches_any_key = true;
-    if (look_up(by_endpoints_, key_out, endpoints) == nullptr)
-      by_endpoints_.insert(hash_of(endpoints), i);
+    for_each_demux_rule(tunnel.config.mode,
+                        [&](const proto::DemuxRule& rule) { insert(i, rule.ip_protocol); });
     const bool has_local = tunnel.config.local.has_value();
     const bool has_remote = !tunnel.config.remote.is_unspecified();
     wildcards_.local_any |= has_remote && !has_local;
     wildcards_.remote_any |= has_local && !has_remote;
     wildcards_.both_any |= !has_local && !has_remote;
   }
+}
+
+void TunnelTable::insert(std::uint32_t slot, std::uint8_t ip_protocol) {
+  const Tunnel& tunnel = *tunnels_[slot];
+  Endpoints endpoints{.remote = tunnel.config.remote,
+                      .local = tunnel.config.local.value_or(proto::Ipv4Address{}),
+                      .ip_protocol = ip_protocol,
+                      .key = key_in(tunnel)};
+  by_key_in_.insert(hash_of(endpoints), slot);
+  endpoints.key = key_out(tunnel);
+  by_key_out_.insert(hash_of(endpoints), slot);
+  endpoints.key = 0;
+  endpoints.matches_any_key = true;
+  if (look_up(by_endpoints_, key_out, endpoints) == nullptr)
+    by_endpoints_.insert(hash_of(endpoints), slot);
 }
 
 std::uint64_t TunnelTable::hash_of(const Endpoints& endpoints) noexcept {
@@ -74,7 +80,7 @@ const Tunnel* TunnelTable::look_up(const IndexTable& table, KeyOf key_of,
   const auto index = table.find(hash_of(endpoints), [&](std::uint32_t i) {
     const Tunnel& tunnel = *tunnels_[i];
     return tunnel.config.remote == endpoints.remote &&
-           tunnel.ip_protocol == endpoints.ip_protocol &&
+           tunnel.has_ip_protocol(endpoints.ip_protocol) &&
            tunnel.config.local.value_or(proto::Ipv4Address{}) == endpoints.local &&
            (endpoints.matches_any_key || key_of(tunnel) == endpoints.key);
   });

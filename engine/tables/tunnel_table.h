@@ -62,6 +62,7 @@ class TunnelTable {
   };
   using KeyOf = std::uint64_t (*)(const Tunnel&) noexcept;
 
+  void insert(std::uint32_t slot, std::uint8_t ip_protocol);
   [[nodiscard]] static std::uint64_t hash_of(const Endpoints& endpoints) noexcept;
   [[nodiscard]] const Tunnel* look_up(const IndexTable& table, KeyOf key_of,
                                       const Endpoints& endpoints) const noexcept;

@@ -76,16 +76,18 @@ std::string encapsulate(const Request& request, const typename E::Parameters& pa
   const Bytes inner = request.bytes("inner");
   const std::size_t overhead = E::overhead_bytes(parameters);
   Bytes outer(kIpv4HeaderBytes + overhead);
-  const bool is_ipv6 = load_u8(inner, 0) >> 4 == 6;
+  const auto type = load_u8(inner, 0) >> 4 == 6 ? kProtocolTypeIpv6 : kProtocolTypeIpv4;
   E::encapsulate(std::span{outer}.subspan(kIpv4HeaderBytes), parameters,
                  request.number<std::uint32_t>("sequence"),
-                 {.head = inner,
-                  .tail = {},
-                  .protocol_type = is_ipv6 ? kProtocolTypeIpv6 : kProtocolTypeIpv4});
+                 {.head = inner, .tail = {}, .protocol_type = type});
+  std::uint8_t protocol = 0;
+  for (const DemuxRule& rule : E::kDemux) {
+    if (rule.protocol_type == 0 || rule.protocol_type == type) protocol = rule.ip_protocol;
+  }
   build_ipv4(std::span{outer}.first<kIpv4HeaderBytes>(),
              {.source = request.ipv4("source"),
               .destination = request.ipv4("destination"),
-              .protocol = E::kIpProtocol,
+              .protocol = protocol,
               .tos = request.number<std::uint8_t>("tos"),
               .ttl = request.number<std::uint8_t>("ttl"),
               .identification = request.number<std::uint16_t>("id"),

@@ -16,7 +16,7 @@ TEST(SixInFourDecapsulate, TakesAllThatFollowsTheOuterHeader) {
   const Bytes outer = ipv4("192.0.2.1", "192.0.2.2") / kInner;
   const auto parsed = parse_ipv4(outer);
   ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->protocol, SixInFour::kIpProtocol);
+  EXPECT_EQ(parsed->protocol, 41);
   const auto found = SixInFour::decapsulate(parsed->payload);
   ASSERT_TRUE(found);
   EXPECT_THAT(found->packet, SameBytes(kInner.bytes()));

@@ -94,7 +94,7 @@ int rank(const Tunnel& tunnel, std::uint8_t protocol, Ipv4Address source, Ipv4Ad
          std::optional<std::uint32_t> key, const OwnAddresses& own) {
   const TunnelConfig& each = tunnel.config;
   const auto* gre = std::get_if<proto::Gre::Parameters>(&each.mode);
-  if (tunnel.ip_protocol != protocol || (gre != nullptr ? gre->ikey : std::nullopt) != key)
+  if (!tunnel.has_ip_protocol(protocol) || (gre != nullptr ? gre->ikey : std::nullopt) != key)
     return 0;
   const bool is_remote_any = each.remote == Ipv4Address{};
   if (!is_remote_any && each.remote != source) return 0;

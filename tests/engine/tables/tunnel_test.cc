@@ -10,11 +10,11 @@ namespace {
 
 TEST(MakeTunnel, ComputesTheEncapsulation) {
   const Tunnel sit = culvert::make_tunnel(sit_config());
-  EXPECT_EQ(sit.ip_protocol, 41);  // RFC 4213 3.5
+  EXPECT_EQ(sit.ip_protocol(proto::kProtocolTypeIpv6), 41);  // RFC 4213 3.5
   EXPECT_EQ(sit.overhead_bytes(), 20);
   EXPECT_EQ(sit.gso, proto::KernelGso::ip);
   const Tunnel gre = culvert::make_tunnel(gre_config({.okey = 7}));
-  EXPECT_EQ(gre.ip_protocol, 47);  // RFC 2784 3
+  EXPECT_EQ(gre.ip_protocol(proto::kProtocolTypeIpv4), 47);  // RFC 2784 3
   EXPECT_EQ(gre.overhead_bytes(), 20 + 8);
   EXPECT_EQ(gre.gso, proto::KernelGso::gre);
   const Tunnel all = culvert::make_tunnel(gre_config({.okey = 7, .ocsum = true, .oseq = true}));

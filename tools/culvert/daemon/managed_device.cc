@@ -16,13 +16,15 @@
 namespace culvert::program {
 namespace {
 
-/// Containers often disable IPv6 on new devices. This device is ours and carries IPv6, so it is
-/// enabled. If the sysctl cannot be written, adding an address fails with advice.
-void switch_on_ipv6(const std::string& device) {
+/// Containers often disable IPv6 on new devices. If a tunnel of the device carries IPv6, it is
+/// enabled. Otherwise it is disabled, so that the kernel does not send IPv6 packets that no tunnel
+/// carries, as on an ipip device of Linux. If the sysctl cannot be written, adding an IPv6 address
+/// fails with advice.
+void switch_ipv6(const std::string& device, bool is_on) {
   const std::string path = "/proc/sys/net/ipv6/conf/" + device + "/disable_ipv6";
   const io::Fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
   if (!file) return;
-  [[maybe_unused]] const ssize_t written = ::write(file.get(), "0\n", 2);
+  [[maybe_unused]] const ssize_t written = ::write(file.get(), is_on ? "0\n" : "1\n", 2);
 }
 
 std::string endpoints(const TunnelStatus& tunnel) {
@@ -73,7 +75,7 @@ Result<std::unique_ptr<ManagedDevice>> ManagedDevice::bring_up(host::DeviceSetti
 Result<void> ManagedDevice::configure() {
   const EngineStatus status = engine_->status();
   const unsigned index = status.device_index;
-  switch_on_ipv6(status.device);
+  switch_ipv6(status.device, host::carries_ipv6(settings_));
   if (auto done = netlink_.disable_address_generation(index); !done) return done;
   if (auto done = netlink_.set_mtu(index, status.mtu_bytes); !done) return done;
   mtu_bytes_ = status.mtu_bytes;
@@ -137,6 +139,7 @@ Result<void> ManagedDevice::apply_to_engine(host::DeviceSettings next) {
 /// Applies MTU, addresses, routes and next hops to the kernel and the engine.
 Result<void> ManagedDevice::apply_to_kernel() {
   const EngineStatus status = engine_->status();
+  if (host::carries_ipv6(settings_)) switch_ipv6(status.device, true);
   if (status.mtu_bytes != mtu_bytes_) {
     if (auto done = netlink_.set_mtu(status.device_index, status.mtu_bytes); !done) return done;
     mtu_bytes_ = status.mtu_bytes;
