@@ -15,7 +15,7 @@ const std::array<DropReasonFacts, kDropReasonCount> kDropReasons{{
     {tun_offload_malformed, outbound, "tun_offload_malformed",
      "the TUN device's offload header does not fit its packet"},
     {payload_unsupported, outbound, "payload_unsupported",
-     "the encapsulation cannot carry this IP version (IPv4 in sit)"},
+     "the encapsulation cannot carry this IP version (IPv4 in sit, IPv6 in ipip)"},
     {no_tunnel_for_destination, outbound, "no_tunnel_for_destination",
      "no tunnel's prefix contains the destination; unless it is multicast, the sender gets an ICMP "
      "error"},
@@ -25,7 +25,8 @@ const std::array<DropReasonFacts, kDropReasonCount> kDropReasons{{
      "remote any, and no packet of this flow has arrived through the tunnel; the sender gets an "
      "ICMP error"},
     {routing_loop, outbound, "routing_loop",
-     "the tunnel's own outer packet was routed into the tunnel: check the routes"},
+     "the tunnel's own outer packet, or IPv4 in IPv4 a packet from the remote endpoint, was routed "
+     "into the tunnel: check the routes"},
     {packet_too_big, outbound, "packet_too_big",
      "larger than the tunnel MTU; the sender gets an ICMP error"},
     {local_address_unknown, outbound, "local_address_unknown",
@@ -82,6 +83,8 @@ const std::array<DropReasonFacts, kDropReasonCount> kDropReasons{{
      "this tunnel may not deliver this inner source: see accept, and its prefixes"},
     {inner_destination_is_encapsulator, inbound, "inner_destination_is_encapsulator",
      "the inner destination is the outer source, the encapsulator (RFC 2784 3.1)"},
+    {inner_ttl_zero, inbound, "inner_ttl_zero",
+     "IPv4 in IPv4, and the TTL of the inner header is 0 (RFC 2003 3.1)"},
     {ecn_ce_on_not_ect, inbound, "ecn_ce_on_not_ect",
      "outer CE on an inner packet that is not ECN-capable (RFC 6040 4.2)"},
     {gro_segment_size_unknown, inbound, "gro_segment_size_unknown",

@@ -62,6 +62,7 @@ enum class DropReason : std::uint8_t {
   inner_source_forbidden,
   inner_source_not_accepted,
   inner_destination_is_encapsulator,
+  inner_ttl_zero,
   ecn_ce_on_not_ect,
   gro_segment_size_unknown,
   tun_queue_full,

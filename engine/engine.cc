@@ -47,7 +47,7 @@ bool covers(const io::BypassProgram& bypass, const Tunnel& tunnel) {
 /// The tunnel MTU: that of IPv6 packets, or of IPv4 packets if the tunnel carries no others.
 std::uint16_t tunnel_mtu(const Tunnel& tunnel) {
   const bool has_ipv6 = tunnel.ipv6_protocol != 0;
-  return (has_ipv6 ? fit_ipv6(tunnel) : fit_ipv4(tunnel, tunnel.path->mtu())).mtu_bytes;
+  return (has_ipv6 ? fit_ipv6(tunnel) : fit_ipv4(tunnel, tunnel.path->mtu(), true)).mtu_bytes;
 }
 
 /// The sender to a tunnel with `remote any` is not known in advance.

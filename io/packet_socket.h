@@ -2,7 +2,7 @@
 // by inner flow, with one member per worker. Frames have virtio-net headers, so a packet that the
 // NIC or the kernel has coalesced (GRO) comes with its segment size. Set-up only; any thread.
 //
-// The sockets receive before netfilter INPUT: firewall rules for protocols 41 and 47 do not apply
+// The sockets receive before netfilter INPUT: firewall rules for their protocols do not apply
 // to the packets that they receive.
 #pragma once
 

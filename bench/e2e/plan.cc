@@ -6,6 +6,8 @@
 
 #include "bench/e2e/error.h"
 #include "bench/e2e/rig.h"
+#include "engine/model/encapsulation_names.h"
+#include "proto/encapsulation.h"
 #include "tools/culvert/config/option_table.h"
 
 namespace culvert::bench {
@@ -106,7 +108,9 @@ Result<void> add_tunnels(const std::string& word, const Arguments& arguments, Pl
     const auto modes =
         found->mode.empty() ? arguments.modes : std::vector<std::string>{std::string{found->mode}};
     for (const std::string& mode : modes) {
-      if (mode != "sit" && mode != "gre") return refuse("--mode", mode, {"sit", "gre"});
+      const auto known = encapsulations_that_carry(proto::kProtocolTypeIpv6);
+      if (std::find(known.begin(), known.end(), mode) == known.end())
+        return refuse("--mode", mode, known);
       if (auto added = add_culvert(mode, arguments, plan); !added) return added;
     }
   }

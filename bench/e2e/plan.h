@@ -28,7 +28,7 @@ struct TunnelPlan {
   enum class Kind : std::uint8_t { culvert, single, bare, socat, vxlan, kernel_sit, kernel_gre };
   Kind kind;
   std::string name;                          ///< "culvert-sit", "culvert-sit/receive=raw"
-  std::string mode;                          ///< of culvert: sit or gre
+  std::string mode;                          ///< of culvert; it carries IPv6
   std::vector<program::OptionText> options;  ///< for `culvert run`
 };
 

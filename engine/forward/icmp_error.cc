@@ -129,7 +129,7 @@ Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
   const std::size_t size = proto::load_be16(inner->bytes, proto::kIpv4TotalLengthOffset);
   Message message{proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeHost, 0};
   if (is_too_big) {
-    const auto mtu_bytes = fit_ipv4(tunnel, path_mtu).mtu_bytes;
+    const auto mtu_bytes = fit_ipv4(tunnel, path_mtu, inner->dont_fragment).mtu_bytes;
     // With DF clear we fragment from now on, and the sender could change nothing.
     if (size <= mtu_bytes || !inner->dont_fragment) return {DropReason::icmp_error_not_relayed, {}};
     message = {proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeFragmentationNeeded,

@@ -125,6 +125,8 @@ Verdict inbound_inner(io::Packet& packet, PacketMeta& meta, const Tunnel& tunnel
   if (is_for_encapsulator(meta, packet.bytes(), outer)) {
     return drop(DropReason::inner_destination_is_encapsulator, &tunnel);
   }
+  if (tunnel.has_ipv4_in_ipv4 && !meta.is_ipv6() && meta.hop_limit == 0)
+    return drop(DropReason::inner_ttl_zero, &tunnel);
   const auto ecn = proto::combine_ecn(proto::ecn_of(outer.tos), proto::ecn_of(meta.ds_field));
   if (!ecn) return drop(DropReason::ecn_ce_on_not_ect, &tunnel);
   if (ecn->inner != proto::ecn_of(meta.ds_field)) {

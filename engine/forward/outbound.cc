@@ -47,6 +47,8 @@ bool is_routing_loop(const PacketMeta& meta, std::span<const std::byte> bytes, c
                      proto::Ipv4Address remote) noexcept {
   if (meta.is_ipv6()) return false;
   const auto ip = meta.ip_bytes(bytes);
+  // A packet from the remote endpoint would return to it: RFC 2003 3.2.
+  if (tunnel.has_ipv4_in_ipv4 && proto::ipv4_source(ip) == remote) return true;
   return tunnel.has_ip_protocol(meta.upper_protocol) && proto::ipv4_destination(ip) == remote;
 }
 

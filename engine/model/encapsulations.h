@@ -10,13 +10,15 @@
 #include <type_traits>
 #include <variant>
 
+#include "proto/any_ip.h"
 #include "proto/gre.h"
+#include "proto/ipip.h"
 #include "proto/six_in_four.h"
 
 namespace culvert {
 
 /// All encapsulations. A new one is added here and nowhere else in engine/.
-using Encapsulations = std::tuple<proto::SixInFour, proto::Gre>;
+using Encapsulations = std::tuple<proto::SixInFour, proto::Ipip, proto::AnyIp, proto::Gre>;
 
 namespace detail {
 template <class List>

@@ -29,6 +29,7 @@ Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path) {
         tunnel.ipv6_protocol = rule.ip_protocol;
       if (is_any || rule.protocol_type == proto::kProtocolTypeIpv4)
         tunnel.ipv4_protocol = rule.ip_protocol;
+      tunnel.has_ipv4_in_ipv4 |= rule.protocol_type == proto::kProtocolTypeIpv4;
     }
     tunnel.encapsulation_bytes =
         static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));

@@ -96,6 +96,8 @@ struct Tunnel {
   std::uint32_t index = 0;
   /// The protocol of the outer header of IPv6 and of IPv4 packets; 0: the tunnel does not carry them.
   std::uint8_t ipv6_protocol = 0, ipv4_protocol = 0;
+  /// IPv4 packets follow the outer header directly, so RFC 2003 applies to them.
+  bool has_ipv4_in_ipv4 = false;
   /// Size of the header between outer header and payload packet.
   std::uint16_t encapsulation_bytes = 0;
   std::uint16_t device_mtu = 0;
@@ -145,8 +147,12 @@ struct Fit {
 }
 /// IPv4 has no minimum of 1,280 bytes. Inner packets that do not fit are answered with an ICMP
 /// error if DF is set; otherwise they are fragmented before encapsulation, as a router would do.
-[[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel, std::uint16_t path) noexcept {
-  if (!tunnel.config.pmtudisc) return {tunnel.device_mtu, false, path};
+/// `dont_fragment`: DF of the inner packet. RFC 2003 3.1 has the outer header repeat it, so a static
+/// MTU does not apply to it.
+[[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel, std::uint16_t path,
+                                  bool dont_fragment) noexcept {
+  const bool repeats_df = dont_fragment && tunnel.has_ipv4_in_ipv4;
+  if (!tunnel.config.pmtudisc && !repeats_df) return {tunnel.device_mtu, false, path};
   const int room = std::max(path - tunnel.overhead_bytes(), int{proto::kIpv4MinimumMtu});
   return {std::min(static_cast<std::uint16_t>(room), tunnel.device_mtu), true, path};
 }
@@ -156,7 +162,8 @@ struct Fit {
 }
 /// The size limits for one packet.
 [[nodiscard]] inline Fit fit_packet(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
-  return meta.is_ipv6() ? fit_ipv6(tunnel) : fit_ipv4(tunnel, tunnel.path->mtu());
+  return meta.is_ipv6() ? fit_ipv6(tunnel)
+                        : fit_ipv4(tunnel, tunnel.path->mtu(), !meta.may_be_fragmented);
 }
 
 /// One worker's state of one tunnel; only its thread uses it.

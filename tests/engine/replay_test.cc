@@ -193,6 +193,11 @@ void record_lines(const std::vector<std::string>& lines) {
 
 TEST(Replay, GivesTheRecordedBytesAndCounters) {
   Scenarios scenarios{scenario("sit", sit_config())};
+  scenarios.push_back(scenario("ipip", ipip_config()));
+  scenarios.push_back(scenario("ipip_static_mtu", ipip_config()));
+  scenarios.back().tunnels[0].pmtudisc = false;
+  scenarios.push_back(scenario("any", ipip_config()));
+  scenarios.back().tunnels[0].mode = proto::AnyIp::Parameters{};
   add_gre_fields(scenarios);
   add_options(scenarios, "sit", sit_config());
   add_options(scenarios, "gre", gre_config({.ikey = 7, .okey = 7}));

@@ -34,7 +34,7 @@ BAD_WORDS = [
     ("missing value", f"{GOOD} ttl", ["ttl", "value"]),
     ("no mode", "remote 192.0.2.2", ["mode"]),
     ("no remote", "mode sit", ["remote"]),
-    ("unknown mode", "mode ipip remote 192.0.2.2", ["mode", "ipip", "sit", "gre"]),
+    ("unknown mode", "mode ip6gre remote 192.0.2.2", ["mode", "ip6gre", "sit", "ipip", "any", "gre"]),
     ("bad remote", "mode sit remote 192.0.2.256", ["remote", "192.0.2.256"]),
     ("remote with junk", "mode sit remote 192.0.2.2x", ["remote", "192.0.2.2x"]),
     ("remote is a name", "mode sit remote example.net", ["remote", "example.net"]),

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-r"""culvert against a real Linux kernel's sit and gre: Debian's user-mode-linux is the remote endpoint.
+r"""culvert against a real Linux kernel's sit, ipip and gre: Debian's user-mode-linux is the remote endpoint.
 
     namespace near                       user-mode Linux 6.1
-      culvert  198.51.100.1 --- tap ---  198.51.100.2  sit or ip_gre
+      culvert  198.51.100.1 --- tap ---  198.51.100.2  sit, ipip or ip_gre
       TUN tun  fd00::1/64  ............  fd00::2/64    device tun
-               10.9.0.1/30               10.9.0.2/30   (GRE only)
+               10.9.0.1/30               10.9.0.2/30   (gre, ipip, any)
 
     with a router that marks, for ECN:
 
@@ -14,7 +14,7 @@ r"""culvert against a real Linux kernel's sit and gre: Debian's user-mode-linux 
 from support import traffic
 from support.culvert import IO, SEND, Culvert
 from support.net import Namespace, veth
-from support.rig import ENCAPSULATIONS, mirrored
+from support.rig import ENCAPSULATIONS, families, mirrored
 from support.uml import Uml
 from support.world import Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
@@ -24,15 +24,17 @@ BYTES = 4 << 20
 
 def far_device(far, words, mtu, near=NEAR, extra=""):
     """The kernel's own tunnel, with the words that culvert gets."""
-    far.ip(f"tunnel add tun {mirrored(words)} remote {near} local {FAR} ttl 64 {extra}")
+    if words == "mode any":  # `ip tunnel` does not know it; it is a mode of sit
+        far.ip(f"link add tun type sit mode any remote {near} local {FAR} ttl 64 {extra}")
+    else:
+        far.ip(f"tunnel add tun {mirrored(words)} remote {near} local {FAR} ttl 64 {extra}")
     far.ip(f"link set dev tun mtu {mtu} up")
-    far.ip("addr add fd00::2/64 dev tun")
-    if "gre" in words:
-        far.ip("addr add 10.9.0.2/30 dev tun")
+    for address in families(words, "fd00::2/64", "10.9.0.2/30"):
+        far.ip(f"addr add {address} dev tun")
 
 
 def inner_addresses(words):
-    return "address fd00::1/64" + (" address 10.9.0.1/30" if "gre" in words else "")
+    return " ".join(families(words, "address fd00::1/64", "address 10.9.0.1/30"))
 
 
 def link_local(place):
@@ -67,17 +69,15 @@ def pings_and_tcp_through(near, far, words, overhead):
     edge = f"56-64,127-129,575-577,1279-1281,{mtu - 17}-{mtu}"
     beyond = f"{mtu + 1}-{mtu + 9},2000,2 * MTU,4000,8192,16000"
     beyond = beyond.replace("2 * MTU", str(2 * mtu))
-    for place, other, other4 in ((near, "fd00::2", "10.9.0.2"), (far, "fd00::1", "10.9.0.1")):
-        traffic.ping(place, other, edge)
-        traffic.ping(place, other, beyond, window=4)
-        if "gre" in words:
-            traffic.ping(place, other4, edge)
-            traffic.ping(place, other4, beyond, window=4)
-    traffic.ping(near, link_local(far), "56-64,1280", interface="tun")
-    traffic.ping(far, link_local(near), "56-64,1280", interface="tun")
+    for here, there in families(words, ("fd00::1", "fd00::2"), ("10.9.0.1", "10.9.0.2")):
+        for place, other in ((near, there), (far, here)):
+            traffic.ping(place, other, edge)
+            traffic.ping(place, other, beyond, window=4)
+    if families(words, 6, 4)[0] == 6:
+        traffic.ping(near, link_local(far), "56-64,1280", interface="tun")
+        traffic.ping(far, link_local(near), "56-64,1280", interface="tun")
 
-    families = [("fd00::1", "fd00::2"), ("10.9.0.1", "10.9.0.2")] if "gre" in words else [("fd00::1", "fd00::2")]
-    for here, there in families:
+    for here, there in families(words, ("fd00::1", "fd00::2"), ("10.9.0.1", "10.9.0.2")):
         traffic.tcp(near, far, there, BYTES)
         traffic.tcp(far, near, here, BYTES)
     expect_equal(culvert.drops(), {}, "drops")

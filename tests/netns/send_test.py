@@ -16,14 +16,14 @@ from scapy.packet import Raw
 from support import traffic
 from support.culvert import IO, Culvert
 from support.net import Namespace, veth
-from support.rig import A, B, Pair, wire_rig
+from support.rig import A, B, Pair, families, wire_rig
 from support.wire import Capture, Injector, dissect
 from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 TCP_BYTES = 8 << 20
 FORMS = [("sit", "mode sit", "fd00::2", "fd00::1"), ("gre", "mode gre", "fd00::2", "fd00::1"),
          ("gre key", "mode gre key 42", "fd00::2", "fd00::1"),
-         ("IPv4 in gre key", "mode gre key 42", "10.9.0.2", "10.9.0.1"),
+         ("IPv4 in gre key", "mode gre key 42", "10.9.0.2", "10.9.0.1"), ("ipip", "mode ipip", "10.9.0.2", "10.9.0.1"),
          ("gre csum", "mode gre csum", "fd00::2", "fd00::1")]
 
 
@@ -115,20 +115,20 @@ def inner_packets(words):
     """(what, packet): of several kinds and lengths."""
     six, four = dict(src="fd00::1", dst="fd00::2"), dict(src="10.9.0.1", dst="10.9.0.2", id=7)
     data = Raw(bytes(i * 7 & 0xFF for i in range(1000)))
-    packets = [("UDP", IPv6(**six) / UDP(sport=1, dport=2) / Raw(b"x")),
-               ("TCP", IPv6(**six, tc=0x2E) / TCP(sport=1, dport=2, flags="PA") / data)]
-    if "gre" in words:
-        packets += [("IPv4 UDP", IP(**four) / UDP(sport=1, dport=2) / data),
-                    ("IPv4 ICMP", IP(**four, flags="DF") / ICMP(id=1, seq=2) / data)]
-    return [(what, bytes(packet)) for what, packet in packets]
+    ipv6 = [("UDP", IPv6(**six) / UDP(sport=1, dport=2) / Raw(b"x")),
+            ("TCP", IPv6(**six, tc=0x2E) / TCP(sport=1, dport=2, flags="PA") / data)]
+    ipv4 = [("IPv4 UDP", IP(**four) / UDP(sport=1, dport=2) / data),
+            ("IPv4 ICMP", IP(**four, flags="DF") / ICMP(id=1, seq=2) / data)]
+    return [(what, bytes(packet)) for packets in families(words, ipv6, ipv4) for what, packet in packets]
 
 
 @parametrize([(label, words) for label, words, *_ in FORMS])
 def same_bytes_by_raw_and_packet_sockets(words):
     wire = wire_rig()
     frames = {}
+    own = " ".join(families(words, "address fd00::1/64", "address 10.9.0.1/30"))
     for send in ("raw", "packet"):
-        culvert = Culvert(wire.near, f"tun {words} remote {B} local {A} ttl 9 address fd00::1/64", send=send)
+        culvert = Culvert(wire.near, f"tun {words} remote {B} local {A} ttl 9 {own}", send=send)
         wait_for_send(culvert, send)
         tun = Injector(wire.near, "tun")
         inner = inner_packets(words)

@@ -12,7 +12,7 @@ from scapy.layers.l2 import GRE
 from scapy.packet import Raw
 
 from support.culvert import Culvert
-from support.rig import ENCAPSULATIONS, mirrored, wire_rig
+from support.rig import ENCAPSULATIONS, families, mirrored, wire_rig
 from support.wire import Capture, Injector, dissect
 from support.world import expect, expect_equal, parametrize, run_all, scenario
 
@@ -21,17 +21,17 @@ HERE, THERE, HERE4, THERE4 = "2001:db8::1", "2001:db8::2", "10.9.0.1", "10.9.0.2
 
 
 def addresses(words):
-    return f"address {HERE}/64" + (f" address {HERE4}/30" if "gre" in words else "")
+    return " ".join(families(words, f"address {HERE}/64", f"address {HERE4}/30"))
 
 
 def payload(count):
     return Raw(bytes(i * 7 & 0xFF for i in range(count)))
 
 
-def inner_packets(mtu, with_ipv4):
+def inner_packets(mtu, words):
     """(what, packet): lengths even and odd, up to the tunnel MTU; several next headers."""
     six = dict(src=HERE, dst=THERE, hlim=61)
-    packets = [
+    ipv6 = [
         ("no payload", IPv6(**six, nh=59)),
         ("UDP, 1 byte", IPv6(**six) / UDP(sport=1000, dport=2000) / payload(1)),
         ("UDP, odd length", IPv6(**six, fl=0x12345) / UDP(sport=1000, dport=2000) / payload(511)),
@@ -41,14 +41,13 @@ def inner_packets(mtu, with_ipv4):
         ("tunnel MTU", IPv6(**six) / UDP(sport=1, dport=2) / payload(mtu - 48)),
         ("tunnel MTU less 1", IPv6(**six) / UDP(sport=1, dport=2) / payload(mtu - 49)),
     ]
-    if with_ipv4:
-        four = dict(src=HERE4, dst=THERE4, ttl=61, id=0x1234)
-        packets += [
-            ("IPv4 UDP", IP(**four) / UDP(sport=1000, dport=2000) / payload(3)),
-            ("IPv4 ICMP", IP(**four) / ICMP(id=1, seq=2) / payload(56)),
-            ("IPv4 tunnel MTU", IP(**four, flags="DF") / UDP(sport=1, dport=2) / payload(mtu - 28)),
-        ]
-    return [(what, bytes(packet)) for what, packet in packets]
+    four = dict(src=HERE4, dst=THERE4, ttl=61, id=0x1234)
+    ipv4 = [
+        ("IPv4 UDP", IP(**four) / UDP(sport=1000, dport=2000) / payload(3)),
+        ("IPv4 ICMP", IP(**four) / ICMP(id=1, seq=2) / payload(56)),
+        ("IPv4 tunnel MTU", IP(**four, flags="DF") / UDP(sport=1, dport=2) / payload(mtu - 28)),
+    ]
+    return [(what, bytes(packet)) for packets in families(words, ipv6, ipv4) for what, packet in packets]
 
 
 def gre_fields(words, sequence):
@@ -65,11 +64,16 @@ def gre_fields(words, sequence):
     return fields
 
 
+def protocol(words, inner):
+    """The protocol of the outer header."""
+    return 47 if words.split()[1] == "gre" else 41 if inner[0] >> 4 == 6 else 4
+
+
 def outer(words, inner, sequence=0, **fields):
     """The datagram as scapy builds it around `inner`, with the outer header's `fields`."""
     fields = {"src": NEAR, "dst": FAR, "ttl": 64, **fields}
-    if words == "mode sit":
-        return IP(**fields, proto=41) / Raw(inner)
+    if words.split()[1] != "gre":
+        return IP(**fields, proto=protocol(words, inner)) / Raw(inner)
     gre = gre_fields(words, sequence) | {"proto": 0x86DD if inner[0] >> 4 == 6 else 0x0800}
     return IP(**fields) / GRE(**gre) / Raw(inner)
 
@@ -78,7 +82,7 @@ def outer(words, inner, sequence=0, **fields):
 def what_is_sent(words, overhead):
     wire = wire_rig()
     culvert = Culvert(wire.near, f"tun {words} remote {FAR} local {NEAR} ttl 64 tos 0 {addresses(words)}")
-    inner = inner_packets(1500 - overhead, "gre" in words)
+    inner = inner_packets(1500 - overhead, words)
     tun = Injector(wire.near, "tun")
     first = None
     with wire.capture() as capture:
@@ -96,9 +100,9 @@ def what_is_sent(words, overhead):
             expect_equal(frame.ip.hex(" ", 4), wanted.hex(" ", 4), f"outer packet of {what}")
         # RFC 4213 3.5: outer length = inner length + outer headers, no byte behind it.
         read = dissect([frame.ip for frame in capture.frames], ["ip.len", "frame.len", "ip.proto"])
-    for total, length, protocol in read:
+    for (total, length, protocols), (what, packet) in zip(read, inner, strict=True):
         expect_equal(total.split(",")[0], length, "outer total length and frame length")
-        expect_equal(protocol.split(",")[0], "41" if words == "mode sit" else "47", "outer protocol")
+        expect_equal(protocols.split(",")[0], str(protocol(words, packet)), f"outer protocol of {what}")
     expect_equal(culvert.drops(), {}, "drops")
     culvert.stop()
 
@@ -107,7 +111,7 @@ def what_is_sent(words, overhead):
 def what_is_received(words, overhead):
     wire = wire_rig()
     culvert = Culvert(wire.near, f"tun {mirrored(words)} remote {FAR} local {NEAR} {addresses(words)}")
-    packets = inner_packets(1500 - overhead, "gre" in words)
+    packets = inner_packets(1500 - overhead, words)
     with Capture(wire.near, "tun") as inside:
         for index, (what, packet) in enumerate(packets):
             packet = turned(packet)

@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "proto/any_ip.h"
 #include "proto/checksum.h"
 #include "proto/gre.h"
 #include "proto/icmpv4.h"
 #include "proto/icmpv6.h"
+#include "proto/ipip.h"
 #include "proto/ipv6.h"
 #include "proto/ndp.h"
 #include "proto/six_in_four.h"
@@ -103,8 +105,9 @@ std::string decapsulate(const Request& request) {
   const Bytes bytes = request.bytes("bytes");
   const auto outer = parse_ipv4(bytes);
   if (!outer) return error(outer.error());
-  const auto payload = outer->protocol == kProtocolGre ? Gre::decapsulate(outer->payload)
-                                                       : SixInFour::decapsulate(outer->payload);
+  const auto payload = outer->protocol == kProtocolGre    ? Gre::decapsulate(outer->payload)
+                       : outer->protocol == kProtocolIpv4 ? Ipip::decapsulate(outer->payload)
+                                                          : SixInFour::decapsulate(outer->payload);
   if (!payload) return error(payload.error());
   std::span<const std::byte> inner;
   if (payload->protocol_type == kProtocolTypeIpv6) {
@@ -200,6 +203,8 @@ std::string answer(const std::string& line) {
   words >> command;
   const Request request{words};
   if (command == "sit") return encapsulate<SixInFour>(request, {});
+  if (command == "ipip") return encapsulate<Ipip>(request, {});
+  if (command == "any") return encapsulate<AnyIp>(request, {});
   if (command == "gre") {
     return encapsulate<Gre>(request, {.okey = request.key("key"),
                                       .ocsum = request.number<int>("csum") != 0,

@@ -144,6 +144,12 @@ def add_encapsulations(comparison):
         inner, outer = ipv6_packet(), outer_header()
         comparison.add(f"sit {outer_words(outer)} inner={bytes(inner).hex()}",
                        bytes(outer / inner).hex(), is_packet=True)
+        inner, outer = ipv4_packet(), outer_header()
+        comparison.add(f"ipip {outer_words(outer)} inner={bytes(inner).hex()}",
+                       bytes(outer / inner).hex(), is_packet=True)
+        inner, outer = RNG.choice([ipv6_packet, ipv4_packet])(), outer_header()
+        comparison.add(f"any {outer_words(outer)} inner={bytes(inner).hex()}",
+                       bytes(outer / inner).hex(), is_packet=True)
         inner, outer = RNG.choice([ipv6_packet, ipv4_packet])(), outer_header()
         header, words = gre_header()
         comparison.add(f"gre {outer_words(outer)}{words} inner={bytes(inner).hex()}",
@@ -154,7 +160,7 @@ def add_decapsulations(comparison):
     for _ in range(PACKETS):
         options = RNG.choice([[], [IPOption(bytes.fromhex("94040000"))]])
         padding = bytes(RNG.choice([0, 0, 4, 26]))
-        inner = ipv6_packet()
+        inner = RNG.choice([ipv6_packet, ipv4_packet])()
         packet = bytes(outer_header(options=options) / inner) + padding
         comparison.add(f"decapsulate bytes={packet.hex()}", f"- - {bytes(inner).hex()}")
 

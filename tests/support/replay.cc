@@ -69,6 +69,27 @@ struct RemoteGre {
   std::uint32_t sequence = 0;  ///< of the next packet
 };
 
+/// The protocol of the outer header around an inner packet. That of the encapsulation's first rule,
+/// if the encapsulation does not carry the packet.
+std::uint8_t outer_protocol(const Parameters& mode, const Bytes& inner) {
+  const bool is_ipv4 = !inner.empty() && std::to_integer<unsigned>(inner[0]) >> 4 == 4;
+  const auto type = is_ipv4 ? proto::kProtocolTypeIpv4 : proto::kProtocolTypeIpv6;
+  std::optional<std::uint8_t> first, matching;
+  for_each_demux_rule(mode, [&](const proto::DemuxRule& rule) {
+    if (!first) first = rule.ip_protocol;
+    if (rule.protocol_type == type) matching = rule.ip_protocol;
+  });
+  return matching ? *matching : *first;
+}
+
+/// An IPv4 packet whose TTL is 0. Any other packet is returned as it is.
+Bytes without_ttl(Bytes packet) {
+  if (packet.size() < proto::kIpv4HeaderBytes || proto::ip_version(packet) != 4) return packet;
+  packet[proto::kIpv4TtlOffset] = std::byte{0};
+  finish_ipv4_header(packet);
+  return packet;
+}
+
 class Replay {
  public:
   Replay(const ReplayScenario& scenario, const ReplayCorpus& corpus, const std::string& dump)
@@ -190,9 +211,12 @@ class Replay {
     if (random_.one_in(80)) extra.fragment_offset_bytes = 1'480;
     if (random_.one_in(60)) extra.options = hex("94 04 00 00");
     if (random_.one_in(100)) extra.checksum = std::uint16_t{0x1234};
-    extra.protocol = remotes_[tunnel].is_gre ? std::uint8_t{47} : std::uint8_t{41};
+    const std::uint8_t own_protocol = outer_protocol(config.mode, inner);
+    extra.protocol = own_protocol;
     if (random_.one_in(60)) extra.protocol = random_.one_of<std::uint8_t>({4, 17, 41, 47});
     const Drawing outer = ipv4(source, destination, extra);
+    if (own_protocol == proto::kProtocolIpv4 && random_.one_in(60))
+      return outer / payload(without_ttl(inner));
     if (!remotes_[tunnel].is_gre) return outer / payload(inner);
     const Drawing header = gre(gre_header(remotes_[tunnel], inner));
     return outer / header / payload(inner);

@@ -10,6 +10,12 @@ TunnelConfig sit_config() {
           .ttl = std::uint8_t{64}};
 }
 
+TunnelConfig ipip_config() {
+  TunnelConfig config = sit_config();
+  config.mode = proto::Ipip::Parameters{};
+  return config;
+}
+
 TunnelConfig gre_config(const proto::Gre::Parameters& parameters) {
   TunnelConfig config = sit_config();
   config.mode = parameters;

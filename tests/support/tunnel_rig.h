@@ -20,6 +20,7 @@ inline const auto kRemote = proto::Ipv4Address::from_text(kRemoteText).value();
 [[nodiscard]] Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu,
                                  std::uint16_t path_mtu);
 [[nodiscard]] TunnelConfig sit_config();
+[[nodiscard]] TunnelConfig ipip_config();
 [[nodiscard]] TunnelConfig gre_config(const proto::Gre::Parameters& parameters = {});
 
 class TunnelRig {

@@ -14,6 +14,7 @@ namespace {
 using proto::Gre;
 
 Drawing inner() { return ipv6(kHost, kServer) / udp(1, 2) / payload(64); }
+Drawing inner4() { return ipv4("10.0.0.1", "10.0.0.2") / udp(1, 2) / payload(64); }
 Drawing inner_of(std::string_view source) { return ipv6(source, kServer) / udp(1, 2) / payload(8); }
 Bytes sit(const Drawing& packet) { return ipv4(kRemoteText, kLocalText) / packet; }
 
@@ -143,6 +144,28 @@ TEST(OutboundGre, ItsOwnOuterPacket) {  // RFC 2784 3.1
   expect_only_drop(rig, DropReason::routing_loop);
 }
 
+TEST(OutboundIpip, ItsOwnOuterPacket) {
+  TunnelRig rig{ipip_config()};
+  rig.queues().put(io::Source::tun, (ipv4(kLocalText, kRemoteText) / inner4()).bytes());
+  rig.round();
+  expect_only_drop(rig, DropReason::routing_loop);
+}
+
+TEST(OutboundIpip, APacketOfTheRemoteEndpoint) {  // RFC 2003 3.2
+  TunnelRig rig{ipip_config()};
+  rig.queues().put(io::Source::tun,
+                   (ipv4(kRemoteText, "10.0.0.2") / udp(1, 2) / payload(8)).bytes());
+  rig.round();
+  expect_only_drop(rig, DropReason::routing_loop);
+}
+
+TEST(OutboundIpip, Ipv6) {
+  TunnelRig rig{ipip_config()};
+  rig.queues().put(io::Source::tun, inner());
+  rig.round();
+  expect_only_drop(rig, DropReason::payload_unsupported);
+}
+
 struct SendError {
   int error;
   DropReason reason;
@@ -252,6 +275,11 @@ std::vector<Arrival> arrivals() {
        gre_packet({0, 0, 0x08, 0x00}, ipv4("127.0.0.1", "10.0.0.2") / udp(1, 2) / payload(8))},
       {"BackToTheEncapsulator", inner_destination_is_encapsulator, gre_tunnel,
        gre_packet({0, 0, 0x08, 0x00}, ipv4("10.0.0.1", kRemoteText) / udp(1, 2) / payload(8))},
+      {"InnerTtlOfZero", inner_ttl_zero, ipip_config(),  // RFC 2003 3.1
+       (ipv4(kRemoteText, kLocalText) / ipv4("10.0.0.1", "10.0.0.2", {.ttl = 0}) / udp(1, 2) /
+        payload(8))
+           .bytes()},
+      {"Ipv6InIpip", inner_header_malformed, ipip_config(), with_outer(sit(inner()), 9, {4})},
       {"CongestionMark", ecn_ce_on_not_ect, sit_tunnel, with_outer(sit(inner()), 1, {3})},
   };
 }

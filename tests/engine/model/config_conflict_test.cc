@@ -69,6 +69,18 @@ const Pair kPairs[] = {
        t[1].prefixes4 = {{address("10.0.0.0"), 8}};
      },
      "", "", ""},
+    {"SameRemoteInAnAny",
+     [](Tunnels& t) {
+       t[0].mode = proto::AnyIp::Parameters{};
+       t[1].remote = t[0].remote;
+     },
+     "remote", "198.51.100.1", "cannot be told apart"},
+    {"SameRemoteInAnIpip",
+     [](Tunnels& t) {
+       t[0].mode = proto::Ipip::Parameters{};
+       t[1].remote = t[0].remote;
+     },
+     "", "", ""},
     {"SamePrefix", [](Tunnels& t) { t[1].prefixes6[1] = t[0].prefixes6[0]; }, "prefix",
      "2001:db8:1::/48", "is a prefix of tunnel 'alice' as well"},
     {"SameIpv4Prefix",

@@ -54,6 +54,26 @@ TEST(TunnelTable, AsksForTheMostSpecificFirst) {
   EXPECT_EQ(found("198.51.100.1", "203.0.113.2"), "") << "forwarded through this host";
 }
 
+TEST(TunnelTable, FindsATunnelByEachOfItsProtocols) {
+  const Tables tables =
+      tables_of({config("any", "192.0.2.1", "198.51.100.1", proto::AnyIp::Parameters{}),
+                 config("ipip", "192.0.2.1", "198.51.100.2", proto::Ipip::Parameters{})});
+  const auto found = [&](std::uint8_t protocol, const char* source) {
+    return name_of(tables.find(protocol, ipv4_address(source), kLocal, std::nullopt));
+  };
+  EXPECT_EQ(found(41, "198.51.100.1"), "any");
+  EXPECT_EQ(found(4, "198.51.100.1"), "any");
+  EXPECT_EQ(found(47, "198.51.100.1"), "");
+  EXPECT_EQ(found(4, "198.51.100.2"), "ipip");
+  EXPECT_EQ(found(41, "198.51.100.2"), "");
+  const auto sender = [&](std::uint8_t protocol) {
+    return name_of(tables.find_sender(protocol, kLocal, kRemote, std::nullopt));
+  };
+  EXPECT_EQ(sender(41), "any");
+  EXPECT_EQ(sender(4), "any");
+  EXPECT_EQ(sender(47), "");
+}
+
 TEST(TunnelTable, LocalAnyIsWhatItSendsFromWithoutAListOfAddresses) {
   const Tables tables = tables_of({config("a", nullptr, "198.51.100.1")});  // sends from 192.0.2.1
   EXPECT_NE(tables.find(kSit, kRemote, kLocal, std::nullopt), nullptr);

@@ -22,6 +22,35 @@ TEST(MakeTunnel, ComputesTheEncapsulation) {
   EXPECT_EQ(all.gso, proto::KernelGso::none);
 }
 
+TEST(MakeTunnel, ComputesTheProtocolOfEachPayload) {
+  constexpr auto kIpv6 = proto::kProtocolTypeIpv6, kIpv4 = proto::kProtocolTypeIpv4;
+  const Tunnel ipip = culvert::make_tunnel(ipip_config());
+  EXPECT_EQ(ipip.ip_protocol(kIpv4), 4);  // RFC 2003 3.1
+  EXPECT_EQ(ipip.ip_protocol(kIpv6), 0);
+  TunnelConfig config = ipip_config();
+  config.mode = proto::AnyIp::Parameters{};
+  const Tunnel any = culvert::make_tunnel(config);
+  EXPECT_EQ(any.ip_protocol(kIpv4), 4);
+  EXPECT_EQ(any.ip_protocol(kIpv6), 41);
+  EXPECT_EQ(any.ip_protocol(0x8847), 0);  // MPLS
+  EXPECT_EQ(culvert::make_tunnel(sit_config()).ip_protocol(kIpv4), 0);
+}
+
+TEST(MakeTunnel, RepeatsDfOfIpv4InIpv4) {  // RFC 2003 3.1
+  TunnelConfig config = ipip_config();
+  config.pmtudisc = false;
+  auto path = std::make_shared<Path>();
+  path->route_mtu = 1400;
+  const auto fit = [&](const TunnelConfig& of, bool dont_fragment) {
+    return fit_ipv4(culvert::make_tunnel(of, path), 1400, dont_fragment);
+  };
+  EXPECT_TRUE(fit(config, true).dont_fragment);
+  EXPECT_EQ(fit(config, true).mtu_bytes, 1380);
+  EXPECT_FALSE(fit(config, false).dont_fragment);
+  config.mode = proto::Gre::Parameters{};
+  EXPECT_FALSE(fit(config, true).dont_fragment);
+}
+
 TEST(MakeTunnel, ComputesTheMtuThatSuitsTheTunnel) {
   const auto mtu_of = [](const TunnelConfig& config, std::uint16_t route_mtu) {
     auto path = std::make_shared<Path>();
@@ -35,6 +64,9 @@ TEST(MakeTunnel, ComputesTheMtuThatSuitsTheTunnel) {
   TunnelConfig static_mtu = sit_config();
   static_mtu.pmtudisc = false;
   EXPECT_EQ(mtu_of(static_mtu, 1500), 1280);  // RFC 4213 3.2.1
+  static_mtu.mode = proto::Ipip::Parameters{};
+  EXPECT_EQ(mtu_of(static_mtu, 1500), 1480);  // it carries no IPv6
+  EXPECT_EQ(mtu_of(ipip_config(), 576), 556);
 }
 
 TEST(MakeTunnel, MakesAPathUnlessItIsGiven) {

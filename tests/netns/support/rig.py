@@ -15,8 +15,18 @@ ENCAPSULATIONS = [
     ("gre seq", "mode gre seq", 28),
     ("gre key csum seq", "mode gre key 3232235777 csum seq", 36),
     ("gre ikey okey", "mode gre ikey 7 okey 8", 28),
+    ("ipip", "mode ipip", 20),
+    ("any", "mode any", 20),
 ]
 CORE = [entry for entry in ENCAPSULATIONS if entry[0] in ("sit", "gre key csum seq")]
+
+
+def families(words, ipv6, ipv4):
+    """Of the two, a list of what the encapsulation of `words` carries."""
+    words = words.split()
+    mode = words[words.index("mode") + 1]
+    carried = {"sit": [ipv6], "ipip": [ipv4], "any": [ipv6, ipv4], "gre": [ipv6, ipv4]}
+    return carried[mode]
 
 
 def mirrored(words):
@@ -43,9 +53,10 @@ class Pair:
     def __init__(self, words, more_a="", more_b="", options="", mtu=1500, start=True, **how):
         self.a, self.b = Namespace("a"), Namespace("b")
         veth(self.a, self.b, f"{A}/24", f"{B}/24", mtu=mtu)
-        four = [" address 10.9.0.1/30", " address 10.9.0.2/30"] if "gre" in words else ["", ""]
-        self.words_a = f"tun {words} remote {B} local {A} ttl 64 address fd00::1/64{four[0]} {more_a}"
-        self.words_b = f"tun {mirrored(words)} remote {A} local {B} ttl 64 address fd00::2/64{four[1]} {more_b}"
+        own_a = " ".join(families(words, "address fd00::1/64", "address 10.9.0.1/30"))
+        own_b = " ".join(families(words, "address fd00::2/64", "address 10.9.0.2/30"))
+        self.words_a = f"tun {words} remote {B} local {A} ttl 64 {own_a} {more_a}"
+        self.words_b = f"tun {mirrored(words)} remote {A} local {B} ttl 64 {own_b} {more_b}"
         self.options, self.how = options, how  # how: as Culvert takes it (io, workers, receive)
         if start:
             self.start()

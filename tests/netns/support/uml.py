@@ -1,4 +1,4 @@
-"""A real Linux kernel as the remote endpoint: user-mode Linux with its sit and ip_gre modules, one a scenario."""
+"""A real Linux kernel as the remote endpoint: user-mode Linux with its sit, ipip and ip_gre modules, one a scenario."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The first process of the user-mode Linux: loads sit and ip_gre, sets the outer address up and then runs
+"""The first process of the user-mode Linux: loads sit, ipip and ip_gre, sets the outer address up and then runs
 what the test asks for over TCP: one command a connection, a JSON line in, its output and a status out."""
 
 import ctypes
@@ -91,7 +91,7 @@ def main():
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     mount("proc", "/proc")
     mount("sysfs", "/sys")
-    load(["ipv6", "sit", "ip_gre"])
+    load(["ipv6", "sit", "ipip", "ip_gre"])
     for knob in ("all", "default"):
         with open(f"/proc/sys/net/ipv6/conf/{knob}/accept_dad", "w") as file:
             file.write("0")

@@ -165,7 +165,7 @@ class Wire:
     def send(self, packet):
         self.injector.send(packet)
 
-    def capture(self, protocols=(41, 47)):
+    def capture(self, protocols=(4, 41, 47)):
         """What comes out of near, of these protocols."""
         return Capture(self.wire, self.interface, lambda f: f.ip[0] >> 4 == 4 and f.protocol in protocols)
 

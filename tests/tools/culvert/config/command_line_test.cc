@@ -174,7 +174,7 @@ TEST_P(CommandLineRefuses, WithWordValueAndAdvice) {
 
 const RefusedWords kRefusedWords[] = {
     // Words that are missing, unknown or given twice.
-    {"", "mode", "", "is missing: write sit or gre"},
+    {"", "mode", "", "is missing: write sit, ipip, any or gre"},
     {"remote 192.0.2.2", "mode", "", "is missing"},
     {"mode sit", "remote", "", "is missing: write the IPv4 address of the remote endpoint"},
     {kSitWords + "ttl", "ttl", "", "has no value: write ttl N|inherit"},
@@ -193,7 +193,7 @@ const RefusedWords kRefusedWords[] = {
     {kGreWords + "key 1 ikey 2", "ikey", "2", "set by 'key' as well"},
     {kGreWords + "ocsum csum", "ocsum", "", "set by 'csum' as well"},
     // Modes.
-    {"mode ipip remote 192.0.2.2", "mode", "ipip", "write sit or gre"},
+    {"mode ip6gre remote 192.0.2.2", "mode", "ip6gre", "write sit, ipip, any or gre"},
     {kSitWords + "key 5", "key", "5", "is a word for mode gre, and this is mode sit"},
     {kSitWords + "seq", "seq", "", "is a word for mode gre"},
     {"icsum " + kSitWords, "icsum", "", "is a word for mode gre"},

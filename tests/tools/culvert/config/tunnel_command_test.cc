@@ -86,7 +86,7 @@ struct RefusedCommand {
 TEST(ApplyCommand, RefusesInTheWordsOfRun) {
   const RefusedCommand kRefused[] = {
       {{"add", "broker", "bob", {}}, "broker bob", "of that name already"},
-      {{"add", "broker", "carol", {}}, "'mode'", "is missing: write sit or gre"},
+      {{"add", "broker", "carol", {}}, "'mode'", "is missing: write sit, ipip, any or gre"},
       {{"add", "broker", "carol", {"mode", "sit", "remote", "203.0.113.7", "prefix", "::/1"}},
        "carol, remote 203.0.113.7",
        "cannot be told apart on the wire from tunnel 'alice'"},
