@@ -106,24 +106,14 @@ Changes find_changes(const Settings& before, const Settings& after) {
 }
 
 Result<void> check_change(const host::DeviceSettings& before, const host::DeviceSettings& after) {
-  const Config &was = before.config, &is = after.config;
-  const std::pair<bool, std::string_view> kFixed[] = {{was.workers == is.workers, "workers"},
-                                                      {was.io == is.io, "io"},
-                                                      {was.receive == is.receive, "receive"},
-                                                      {was.send == is.send, "send"},
-                                                      {was.busy_poll == is.busy_poll, "busy_poll"},
-                                                      {was.pinning == is.pinning, "pinning"},
-                                                      {was.flows == is.flows, "flows"}};
-  for (const auto& [is_same, word] : kFixed) {
-    if (is_same) continue;
-    return Unexpected{Error{.code = 0,
-                            .operation = "change device",
-                            .object = was.device + ", word '" + std::string{word} + "'",
-                            .advice =
-                                "cannot change while the device runs: stop and start culvert; "
-                                "nothing was changed"}};
-  }
-  return {};
+  const auto word = find_fixed_change(before.config, before.config.workers, after.config);
+  if (!word) return {};
+  return Unexpected{
+      Error{.code = 0,
+            .operation = "change device",
+            .object = before.config.device + ", word '" + std::string{*word} + "'",
+            .advice = "cannot change while the device runs: stop and start culvert; nothing was "
+                      "changed"}};
 }
 
 }  // namespace culvert::program

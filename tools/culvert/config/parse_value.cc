@@ -1,7 +1,9 @@
 #include "tools/culvert/config/parse_value.h"
 
-#include <algorithm>
+#include <array>
 #include <charconv>
+
+#include "io/interface_name.h"
 
 namespace culvert::program {
 namespace {
@@ -106,10 +108,8 @@ Value<std::uint8_t> parse_tos(std::string_view text, bool is_decimal) {
 }
 
 Value<std::string> parse_interface(std::string_view text) {
-  const bool has_forbidden = std::any_of(text.begin(), text.end(),
-                                         [](char c) { return c == '/' || c <= ' ' || c == 127; });
-  if (text.empty() || text.size() > 15 || has_forbidden || text == "." || text == "..") {
-    return refuse("is not an interface name: write 1 to 15 bytes without '/' and white space");
+  if (!io::is_interface_name(text)) {
+    return refuse("is not an interface name: write 1 to 15 bytes without '/', ':' and white space");
   }
   return std::string{text};
 }
