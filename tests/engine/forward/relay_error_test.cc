@@ -119,6 +119,19 @@ TEST(RelayError, LearnsNothingThatCannotBe) {
       << "RFC 1191 3";
 }
 
+TEST(RelayError, DoesNotTellASenderTheSizeThatItUses) {
+  // RFC 4213 3.2.2: below 1,280 the tunnel MTU stays 1,280, and outer packets are fragmented.
+  const Relaying relaying;
+  const Drawing smallest = inner(1280 - 60);
+  const Relayed relayed = relaying.relay(kFragmentationNeeded, 1290, sit(smallest));
+  EXPECT_EQ(relayed.reason, icmp_error_not_relayed);
+  EXPECT_EQ(relayed.learned_path_mtu, 1290);
+  EXPECT_TRUE(relayed.packet.empty());
+  const Drawing larger = inner(1281 - 60);
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1290, sit(larger)).packet,
+            too_big_answer(1280, larger));
+}
+
 TEST(RelayError, NeverRaisesThePathMtu) {
   // RFC 1191 3: the error is about a packet that was sent before the path was better known.
   const Relaying relaying;
