@@ -1,9 +1,8 @@
 #include "io/wake_event.h"
 
-#include <poll.h>
-
-#include <algorithm>
 #include <utility>
+
+#include "io/timed_poll.h"
 
 namespace culvert::io {
 
@@ -20,12 +19,8 @@ void WakeEvent::wake() noexcept {
 }
 
 void WakeEvent::sleep(std::chrono::nanoseconds timeout) noexcept {
-  using std::chrono::seconds;
-  timeout = std::max(timeout, std::chrono::nanoseconds{0});
-  const auto whole = std::chrono::duration_cast<seconds>(timeout);
-  const timespec limit{.tv_sec = whole.count(), .tv_nsec = (timeout - whole).count()};
   pollfd polled{.fd = event_.fd(), .events = POLLIN, .revents = 0};
-  if (::ppoll(&polled, 1, &limit, nullptr) > 0) event_.clear();
+  if (poll_for({&polled, 1}, timeout)) event_.clear();
 }
 
 }  // namespace culvert::io

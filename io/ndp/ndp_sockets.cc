@@ -1,11 +1,11 @@
 #include "io/ndp/ndp_sockets.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
+
+#include "io/timed_poll.h"
 
 namespace culvert::io {
 
@@ -29,10 +29,7 @@ void NdpSockets::wait(std::chrono::nanoseconds timeout) noexcept {
   std::array<pollfd, 3> polled{{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
                                 {.fd = socket_.fd(), .events = POLLIN, .revents = 0},
                                 {.fd = echo_.fd(), .events = POLLIN, .revents = 0}}};
-  timeout = std::max<std::chrono::nanoseconds>(timeout, {});
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-  const timespec rest{.tv_sec = seconds.count(), .tv_nsec = (timeout - seconds).count()};
-  if (::ppoll(polled.data(), polled.size(), &rest, nullptr) <= 0) return;
+  if (!poll_for(polled, timeout)) return;
   if (polled[0].revents != 0) wake_.clear();
   if ((polled[1].revents & (POLLERR | POLLHUP)) != 0) socket_.clear_error();
 }
