@@ -10,6 +10,7 @@
 
 #include "proto/address.h"
 #include "proto/byte_order.h"
+#include "proto/checksum.h"
 
 namespace culvert::proto {
 
@@ -87,6 +88,19 @@ inline constexpr std::size_t kUdpChecksumOffset = 6;  ///< 16 bits; 0: no checks
 /// 60. `segment`: at least kTcpHeaderBytes, from the TCP header on.
 [[nodiscard]] inline std::size_t tcp_header_bytes(std::span<const std::byte> segment) noexcept {
   return std::size_t{load_u8(segment, kTcpHeaderLengthOffset)} >> 4 << 2;
+}
+
+// ---- the pseudo-header --------------------------------------------------------------------------
+
+/// The sum of the pseudo-header of a packet, with the addresses in its IP header. `packet`: from the
+/// IP header on. `length_bytes`: transport header and payload. RFC 9293 3.1, RFC 8200 8.1.
+[[nodiscard]] inline ChecksumSum pseudo_header_sum(std::span<const std::byte> packet, bool is_ipv6,
+                                                   std::uint8_t protocol,
+                                                   std::size_t length_bytes) noexcept {
+  const auto length = static_cast<std::uint32_t>(length_bytes);
+  return is_ipv6
+             ? pseudo_header_sum(ipv6_source(packet), ipv6_destination(packet), protocol, length)
+             : pseudo_header_sum(ipv4_source(packet), ipv4_destination(packet), protocol, length);
 }
 
 }  // namespace culvert::proto

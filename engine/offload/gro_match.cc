@@ -86,15 +86,8 @@ void find_payload(Segment& segment, const io::Packet& packet, const PacketMeta& 
 }
 
 proto::ChecksumSum pseudo_header_sum(const Segment& segment, std::size_t transport_bytes) noexcept {
-  const Bytes packet = segment.bytes();
-  const auto size = static_cast<std::uint32_t>(transport_bytes);
   const auto protocol = segment.is_tcp ? proto::kProtocolTcp : proto::kProtocolUdp;
-  if (segment.is_ipv6) {
-    return proto::pseudo_header_sum(proto::ipv6_source(packet), proto::ipv6_destination(packet),
-                                    protocol, size);
-  }
-  return proto::pseudo_header_sum(proto::ipv4_source(packet), proto::ipv4_destination(packet),
-                                  protocol, size);
+  return proto::pseudo_header_sum(segment.bytes(), segment.is_ipv6, protocol, transport_bytes);
 }
 
 Bytes options(const Segment& segment) noexcept {

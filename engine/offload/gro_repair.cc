@@ -6,33 +6,20 @@
 #include "proto/udp.h"
 
 namespace culvert {
-namespace {
-
-proto::ChecksumSum pseudo_header_sum(const PacketMeta& meta, std::span<const std::byte> bytes,
-                                     std::size_t segment_bytes) noexcept {
-  const auto length = static_cast<std::uint32_t>(segment_bytes);
-  const auto ip = meta.ip_bytes(bytes);
-  if (meta.is_ipv6()) {
-    return proto::pseudo_header_sum(proto::ipv6_source(ip), proto::ipv6_destination(ip),
-                                    meta.upper_protocol, length);
-  }
-  return proto::pseudo_header_sum(proto::ipv4_source(ip), proto::ipv4_destination(ip),
-                                  meta.upper_protocol, length);
-}
-
-}  // namespace
 
 GroRepair repair_gro(io::Packet& packet, const PacketMeta& meta, std::uint16_t mtu_bytes) noexcept {
   const bool is_tcp = meta.upper_protocol == proto::kProtocolTcp;
   const bool is_udp = meta.upper_protocol == proto::kProtocolUdp;
   if ((!is_tcp && !is_udp) || meta.upper_offset == 0 || meta.is_fragment())
     return GroRepair::intact;
-  const auto segment = std::span<const std::byte>{packet.bytes()}.subspan(meta.upper_offset);
+  const std::span<const std::byte> bytes = packet.bytes();
+  const auto segment = bytes.subspan(meta.upper_offset);
   const std::size_t field = is_tcp ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset;
   if (segment.size() < (is_tcp ? proto::kTcpHeaderBytes : proto::kUdpHeaderBytes))
     return GroRepair::intact;
 
-  const auto pseudo = pseudo_header_sum(meta, packet.bytes(), segment.size());
+  const auto pseudo = proto::pseudo_header_sum(meta.ip_bytes(bytes), meta.is_ipv6(),
+                                               meta.upper_protocol, segment.size());
   const bool is_partial = proto::load<proto::Be16>(segment, field) == proto::fold(pseudo);
   const bool is_large = packet.size() > mtu_bytes;
   if (!is_partial) {
