@@ -61,7 +61,7 @@ def forwards_for_hosts(words, overhead):
         traffic.ping(pair.h1, there, f"56-80,{mtu - 10}-{mtu}")
         for sender, receiver, to in ((pair.h1, pair.h2, there), (pair.h2, pair.h1, here)):
             traffic.expect_exactly_once(
-                traffic.udp(sender, receiver, to, count=1000, flows=4, bytes=512, rate=10000))
+                traffic.udp(sender, receiver, to, count=1000, flows=4, bytes=512, rate=10000, window=512))
     pair.expect_nothing_lost(before, at_least=4000)
     for here, there in hosts:
         traffic.tcp(pair.h1, pair.h2, there, TCP_BYTES)

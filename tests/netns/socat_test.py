@@ -29,7 +29,7 @@ def pings_tcp_and_udp():
         traffic.ping(place, to, f"{MTU + 1},4000,16000", window=2)
     traffic.tcp(near, far, "fd00::2", 8 << 20)
     traffic.tcp(far, near, "fd00::1", 8 << 20)
-    traffic.expect_exactly_once(traffic.udp(near, far, "fd00::2", count=2000, flows=2, bytes=100, rate=1000))
+    traffic.expect_exactly_once(traffic.udp(near, far, "fd00::2", count=2000, flows=2, bytes=100, rate=1000, window=64))
     expect_equal(culvert.drops(), {}, "drops")
     culvert.expect_conserved()
     culvert.stop()

@@ -10,7 +10,7 @@ from support.world import expect, expect_equal, parametrize, run_all
 
 # With sequence numbers one worker does it all: they are in order only if one counts.
 CORE = [("sit", "mode sit"), ("gre key csum", "mode gre key 42 csum")]
-COUNT, FLOWS, RATE = 1000, 16, 20000
+COUNT, FLOWS, RATE, WINDOW = 1000, 16, 20000, 512
 
 
 @parametrize([(f"{label}, {workers}", words, workers) for label, words in CORE for workers in (1, 2)])
@@ -22,7 +22,8 @@ def each_packet_once_and_in_order(words, workers):
     before = pair.counts()
     for length in (64, 1200):
         for sender, receiver, to in ((pair.h1, pair.h2, "2001:db8:2::2"), (pair.h2, pair.h1, "2001:db8:1::2")):
-            counted = traffic.udp(sender, receiver, to, count=COUNT, flows=FLOWS, bytes=length, rate=RATE)
+            counted = traffic.udp(sender, receiver, to, count=COUNT, flows=FLOWS, bytes=length, rate=RATE,
+                                  window=WINDOW)
             traffic.expect_exactly_once(counted)
     pair.expect_nothing_lost(before, at_least=2 * COUNT * FLOWS)
     pair.stop()

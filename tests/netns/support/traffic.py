@@ -1,9 +1,10 @@
 """Traffic between two places: a place is a Namespace, or a user-mode Linux (both have start and run)."""
 
 import json
+import tempfile
 
 from . import traffic_tool
-from .world import expect, expect_equal, wait_until
+from .world import WORK, expect, expect_equal, wait_until
 
 TOOL = ["/usr/bin/python3", traffic_tool.__file__]
 
@@ -50,13 +51,19 @@ def tcp(sender, receiver, to, count, timeout=90, **options):
 def udp(sender, receiver, to, bind=None, timeout=60, idle=5, **options):
     """Sends numbered datagrams; returns what the receiver counted and `sent`.
 
-    The receiver ends when all came, or none for `idle` seconds.
+    The receiver ends when all came, or none for `idle` seconds. With `window`, both are in namespaces and at most so
+    many datagrams are under way: then no queue overflows while its reader waits for a processor.
     """
     shared = {key: options[key] for key in ("flows", "count", "bytes", "port") if key in options}
-    server = start(receiver, "udp-receive", bind=bind or to, idle=idle, **shared)
-    wait_until(lambda: "listening" in server.stdout(), "the UDP receiver")
-    sent = finish(start(sender, "udp-send", to=to, **options), timeout)
-    counted = finish(server, timeout)
+    with tempfile.NamedTemporaryFile(prefix="progress-", dir=WORK) as progress:
+        if "window" in options:
+            progress.write(bytes(traffic_tool.Progress.FORMAT.size))
+            progress.flush()
+            shared["progress"] = options["progress"] = progress.name
+        server = start(receiver, "udp-receive", bind=bind or to, idle=idle, **shared)
+        wait_until(lambda: "listening" in server.stdout(), "the UDP receiver")
+        sent = finish(start(sender, "udp-send", to=to, **options), timeout)
+        counted = finish(server, timeout)
     counted["sent"], counted["seconds"] = sent["sent"], sent["seconds"]
     return counted
 

@@ -8,6 +8,7 @@ file also runs on the other kernel.
 import argparse
 import hashlib
 import json
+import mmap
 import os
 import random
 import select
@@ -177,11 +178,46 @@ def tcp_send(a):
 # ---- UDP ----------------------------------------------------------------------------------------
 
 
+class Progress:
+    """The number of datagrams received, in a file of 8 bytes that the sender reads too; without a path, nowhere."""
+
+    FORMAT = struct.Struct("=Q")
+
+    def __init__(self, path):
+        self.memory = None
+        if path:
+            with open(path, "r+b") as file:
+                self.memory = mmap.mmap(file.fileno(), self.FORMAT.size)
+
+    def write(self, received):
+        if self.memory:
+            self.FORMAT.pack_into(self.memory, 0, received)
+
+    def read(self):
+        return self.FORMAT.unpack_from(self.memory, 0)[0]
+
+    def wait(self, received, seconds):
+        """Until `received` datagrams came; False if `seconds` passed without one."""
+        if not self.memory:
+            return True
+        last, end = self.read(), time.monotonic() + seconds
+        while last < received:
+            time.sleep(0.0005)
+            if (now := self.read()) != last:
+                last, end = now, time.monotonic() + seconds
+            elif time.monotonic() > end:
+                return False
+        return True
+
+
 def udp_send(a):
     """`flows` sockets send `count` datagrams each, in turn: flow, sequence number, padding.
 
     The first is bound to `from_port`, the next to the one after it; 0: to any. Numbers begin at `first`.
+    With a file `progress` at most `window` are under way, however long a queue's reader does not run; it ends
+    early where none came for `timeout` seconds.
     """
+    progress = Progress(a.progress)
     socks = []
     for flow in range(a.flows):
         sock = socket.socket(family_of(a.to), socket.SOCK_DGRAM)
@@ -196,6 +232,8 @@ def udp_send(a):
     for sequence in range(a.count):
         if sequence == 1:
             a.say("begun")
+        if not progress.wait(sent + a.flows - a.window, a.timeout):
+            break
         for flow, sock in enumerate(socks):
             try:
                 sock.send(struct.pack("!II", flow, a.first + sequence) + padding)
@@ -244,6 +282,7 @@ def udp_receive(a):
         sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
     sock.bind(destination(a.bind, a.port, a.interface))
     a.say("listening")
+    progress = Progress(a.progress)
     last = [-1] * a.flows
     seen = [bytearray(a.count) for _ in range(a.flows)]
     received = duplicates = reordered = short = 0
@@ -274,6 +313,7 @@ def udp_receive(a):
             continue
         seen[flow][sequence] = 1
         received += 1
+        progress.write(received)
         reordered += sequence < last[flow]
         last[flow] = max(last[flow], sequence)
     return {"received": received, "duplicates": duplicates, "reordered": reordered, "wrong_length": short,
@@ -300,9 +340,9 @@ def main(words=None, say=print_line):
     command(tcp_receive, "tcp-receive", bind="::", port=5001)
     command(tcp_send, "tcp-send", to="", port=5001, bytes=1 << 20, seed=1, until="")
     command(udp_receive, "udp-receive", bind="::", port=5002, flows=1, count=100, bytes=64, idle=5.0,
-            answer=0)
+            answer=0, progress="")
     command(udp_send, "udp-send", to="", port=5002, flows=1, count=100, bytes=64, rate=20000.0, from_port=0,
-            first=0)
+            first=0, progress="", window=512)
     command(udp_ask, "udp-ask", to="", port=5002, count=100, from_port=0)
     arguments = parser.parse_args(words)
     arguments.say = say
