@@ -65,7 +65,8 @@ def sleeps_only_when_idle(limit):
 def forwards_as_ever(workers):
     pair = Pair("mode gre key 42", options="--busy-poll 200", workers=workers)
     before = pair.counts()
-    traffic.expect_exactly_once(traffic.udp(pair.a, pair.b, "fd00::2", count=1000, flows=4, bytes=200))
+    traffic.expect_exactly_once(traffic.udp(pair.a, pair.b, "fd00::2", count=1000, flows=4, bytes=200,
+                                           window=512))
     traffic.tcp(pair.a, pair.b, "fd00::2", 8 << 20)
     pair.expect_nothing_lost(before, at_least=1)
     pair.stop()

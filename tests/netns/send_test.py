@@ -91,8 +91,8 @@ def expect_finished(capture, mtu=1500):
 @parametrize(FORMS)
 def tcp_is_whole(words, to_b, to_a):
     pair = packet_pair(words)
-    before = pair.counts()
     at_egress = count_chain(pair.a, "netdev", "egress device to_b")
+    before = pair.counts()
     with Capture(pair.b, "to_a") as at_b, Capture(pair.a, "to_b") as at_a:
         tcp_both_ways(pair, to_b, to_a)
     expect_finished(at_b)
