@@ -152,7 +152,7 @@ inline std::vector<std::byte> outer_packet(const Tunnel& tunnel,
   packet.insert(packet.end(), inner.begin(), inner.end());
   const std::span bytes{packet};
   proto::build_ipv4(bytes.first<proto::kIpv4HeaderBytes>(),
-                    {.source = tunnel.config.remote,
+                    {.source = tunnel.config.remote.address(),
                      .destination = *tunnel.config.local,
                      .protocol = tunnel.ipv6_protocol,
                      .ttl = 64,

@@ -39,18 +39,21 @@ Result<void> check_mtu(const Config& config, const TunnelConfig& tunnel) {
 }
 
 Result<void> check_endpoints(const TunnelConfig& tunnel) {
-  const auto& remote = tunnel.remote;
-  const std::string word = "remote " + remote.to_text();
-  if (remote.is_multicast())
-    return refuse(word, "is a multicast address: write the unicast address of the remote endpoint");
-  if (remote.is_reserved()) return refuse(word, "is a reserved or broadcast address");
+  if (tunnel.remote.is_fixed()) {
+    const auto& remote = tunnel.remote.address();
+    const std::string word = "remote " + remote.to_text();
+    if (remote.is_multicast())
+      return refuse(word,
+                    "is a multicast address: write the unicast address of the remote endpoint");
+    if (remote.is_reserved()) return refuse(word, "is a reserved or broadcast address");
+  }
   if (!tunnel.local) return {};
   const auto& local = *tunnel.local;
   if (local.is_unspecified() || local.is_multicast() || local.is_reserved()) {
     return refuse("local " + local.to_text(),
                   "is no address that this host can have; give one of its own, or 'any'");
   }
-  if (local == remote)
+  if (tunnel.remote == local)
     return refuse("local " + local.to_text(),
                   "is the same as remote: the tunnel would end in itself");
   return {};
@@ -69,7 +72,7 @@ Result<void> check_outer_fields(const TunnelConfig& tunnel) {
 
 /// `remote any`: the outer source does not identify the tunnel, so the local address or a key must.
 Result<void> check_remote_any(const Config& config, const TunnelConfig& tunnel) {
-  if (!tunnel.remote.is_unspecified()) return {};
+  if (!tunnel.remote.is_any()) return {};
   const auto has_key = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
     return encapsulation.key_in(parameters).has_value();
   });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/model/encapsulations.h"
+#include "engine/model/remote_rule.h"
 #include "io/result.h"
 #include "io/sockets.h"
 #include "proto/address.h"
@@ -49,10 +50,10 @@ struct TunnelConfig {
   Parameters mode{};
   /// nullopt is `any`: the source address of the route to `remote`.
   std::optional<proto::Ipv4Address> local{};
-  /// 0.0.0.0 is `any`: the tunnel accepts every outer source that sends with the right local
-  /// address and key. It sends only to outer sources from which a pinned flow arrived, because no
-  /// other remote endpoint is known.
-  proto::Ipv4Address remote{};
+  /// With `any` the tunnel accepts every outer source that sends with the right local address and
+  /// key. It sends only to outer sources from which a pinned flow arrived, because no other remote
+  /// endpoint is known.
+  RemoteRule remote{};
   /// False: declared down. The tunnel carries nothing, and its flows move to another tunnel with
   /// their prefix.
   bool up = true;

@@ -30,7 +30,7 @@ void for_each_endpoints(const Tunnel& tunnel, Function function) {
     return encapsulation.key_in(parameters);
   });
   for_each_demux_rule(tunnel.config.mode, [&](const proto::DemuxRule& rule) {
-    function(io::BypassEndpoints{.remote = tunnel.config.remote,
+    function(io::BypassEndpoints{.remote = tunnel.config.remote.address(),
                                  .local = tunnel.path->local.load(std::memory_order_relaxed),
                                  .protocol = rule.ip_protocol,
                                  .key = key.value_or(0),
@@ -51,7 +51,7 @@ std::uint16_t tunnel_mtu(const Tunnel& tunnel) {
 }
 
 /// The sender to a tunnel with `remote any` is not known in advance.
-bool is_bypassed(const Tunnel& tunnel) { return !tunnel.config.remote.is_unspecified(); }
+bool is_bypassed(const Tunnel& tunnel) { return tunnel.config.remote.is_fixed(); }
 
 /// Empty if they cannot be read: then only the address that a tunnel sends from counts as its own.
 OwnAddresses own_addresses() {

@@ -216,7 +216,7 @@ Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noex
     // packet.
     if (reported < path_mtu) {
       path_mtu = reported;
-      if (!tunnel->config.remote.is_unspecified()) relay.learned_path_mtu = reported;
+      if (tunnel->config.remote.is_fixed()) relay.learned_path_mtu = reported;
     }
   }
   const auto relayed =

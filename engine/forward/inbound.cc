@@ -22,7 +22,7 @@ Verdict drop(Stage stage, Malformed malformed, const Tunnel* tunnel = nullptr) n
 DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
                        const OwnAddresses& own) noexcept {
   if (!tunnel.config.up) return DropReason::inbound_tunnel_down;
-  if (!tunnel.config.remote.is_unspecified()) return DropReason::none;
+  if (tunnel.config.remote.is_fixed()) return DropReason::none;
   const auto source = outer.source;
   const bool is_special_source = source.is_multicast() || source.is_reserved() ||
                                  source.is_loopback() || source.host() >> 24 == 0 ||

@@ -21,10 +21,9 @@ OuterEndpoints outer_endpoints(const OutboundRoute& route, const OwnAddresses& o
   const Path& path = *route.tunnel->path;
   const TunnelConfig& config = route.tunnel->config;
   OuterEndpoints endpoints{.local = path.local.load(std::memory_order_relaxed),
-                           .remote = config.remote,
+                           .remote = config.remote.address_or(route.pin.remote),
                            .next_hop = path.next_hop.load(),
                            .interface_index = path.interface_index.load(std::memory_order_relaxed)};
-  if (config.remote.is_unspecified()) endpoints.remote = route.pin.remote;
   if (!config.local && route.pin.local != endpoints.local && contains(own, route.pin.local))
     endpoints.local = route.pin.local;
   if (config.dev.empty() && route.pin.interface_index != 0) {

@@ -76,9 +76,12 @@ Result<void> HostChecker::check_local(const DeviceSettings& settings, const Tunn
   const Route& own = route_to(*tunnel.local);
   if (!own) return Unexpected{own.error()};
   if (*own && (*own)->is_local) return {};
-  const Route& route = route_to(tunnel.remote, outer_index);
-  if (!route) return Unexpected{route.error()};
   std::string advice = "is on no interface of this host; ";
+  if (!tunnel.remote.is_fixed())
+    return refuse(EADDRNOTAVAIL, settings, "local", tunnel.local->to_text(),
+                  advice + "write an address of this host (behind a NAT its private address)");
+  const Route& route = route_to(tunnel.remote.address(), outer_index);
+  if (!route) return Unexpected{route.error()};
   if (*route && !(*route)->source.is_unspecified()) {
     const std::string source = (*route)->source.to_text();
     advice += "the route to remote " + tunnel.remote.to_text() + " uses " + source +
@@ -97,7 +100,7 @@ Result<void> HostChecker::check_route(const DeviceSettings& settings, const Tunn
                                       const proto::Ipv4Prefix& route, std::string_view word) {
   // A socket that is bound to an interface uses routes by that interface only.
   if (!tunnel.dev.empty()) return {};
-  const Route& found = route_to(tunnel.remote);
+  const Route& found = route_to(tunnel.remote.address());
   if (!found) return Unexpected{found.error()};
   if (*found && (*found)->length_bits > route.length_bits) return {};
   const std::string remote = tunnel.remote.to_text();
@@ -122,8 +125,8 @@ Result<void> HostChecker::check(const DeviceSettings& settings) {
     const auto outer_index = find_outer_interface(settings, tunnel);
     if (!outer_index) return Unexpected{outer_index.error()};
     if (auto local = check_local(settings, tunnel, *outer_index); !local) return local;
-    if (tunnel.remote.is_unspecified()) continue;
-    const RouteOfWord* covering = routes.find(tunnel.remote);
+    if (!tunnel.remote.is_fixed()) continue;
+    const RouteOfWord* covering = routes.find(tunnel.remote.address());
     if (covering == nullptr) continue;
     if (auto checked = check_route(settings, tunnel, covering->first, covering->second); !checked)
       return checked;

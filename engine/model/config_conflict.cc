@@ -66,8 +66,8 @@ Found find_missing_prefix(Tunnels tunnels) {
 /// The key of TunnelTable (tunnel_table.h): protocol, key, remote, local. `any` beside an address
 /// is no conflict: the address is the better match.
 Found find_same_outer(Tunnels tunnels) {
-  using Outer = std::tuple<std::uint8_t, std::optional<std::uint32_t>, proto::Ipv4Address,
-                           proto::Ipv4Address>;
+  using Outer =
+      std::tuple<std::uint8_t, std::optional<std::uint32_t>, RemoteRule, proto::Ipv4Address>;
   const auto outer = [](const TunnelConfig& tunnel, auto add) {
     const auto key = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
       return encapsulation.key_in(parameters);
@@ -78,11 +78,10 @@ Found find_same_outer(Tunnels tunnels) {
   };
   return find_pair<Outer>(tunnels, outer, [&](std::size_t first, std::size_t second) {
     const TunnelConfig& tunnel = tunnels[second];
-    const bool is_any = tunnel.remote.is_unspecified();
     return ConfigConflict{first,
                           second,
                           "remote",
-                          is_any ? "any" : tunnel.remote.to_text(),
+                          tunnel.remote.to_text(),
                           "cannot be told apart on the wire from tunnel '" + tunnels[first].name +
                               "': mode, remote, local and key are the same",
                           "change local or remote of one of them, or in mode " +

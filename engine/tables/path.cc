@@ -23,9 +23,9 @@ void refresh_path(const TunnelConfig& config, Path& path, io::RouteLookup& looku
     const auto index = io::interface_index(config.dev);
     store_if_changed(path.interface_index, index != 0 ? index : kNoInterface);
   }
-  const auto route = config.remote.is_unspecified()
-                         ? std::nullopt
-                         : lookup.look_up(config.dev, config.remote, config.local);
+  const auto route = config.remote.is_fixed()
+                         ? lookup.look_up(config.dev, config.remote.address(), config.local)
+                         : std::nullopt;
   if (route) store_if_changed(path.route_mtu, route->mtu_bytes);
   store_if_changed(path.local, config.local.value_or(route ? route->source : proto::Ipv4Address{}));
 }

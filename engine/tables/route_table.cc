@@ -96,8 +96,8 @@ LpmTable<RouteTable::Choice, Address> RouteTable::build(
 void RouteTable::build_link_local() {
   std::vector<std::pair<Ipv4Address, std::uint32_t>> remotes;
   for (std::uint32_t i = 0; i < tunnels_.size(); ++i) {
-    if (!tunnels_[i] || tunnels_[i]->config.remote.is_unspecified()) continue;
-    remotes.emplace_back(tunnels_[i]->config.remote, i);
+    if (!tunnels_[i] || !tunnels_[i]->config.remote.is_fixed()) continue;
+    remotes.emplace_back(tunnels_[i]->config.remote.address(), i);
   }
   std::sort(remotes.begin(), remotes.end());
   std::vector<std::uint32_t> tunnels;
@@ -111,7 +111,7 @@ void RouteTable::build_link_local() {
   link_local_.shrink_to_fit();
   by_remote_ = IndexTable(link_local_.size());
   for (std::uint32_t i = 0; i < link_local_.size(); ++i)
-    by_remote_.insert(hash_of(tunnels_[any_member(link_local_[i])]->config.remote), i);
+    by_remote_.insert(hash_of(tunnels_[any_member(link_local_[i])]->config.remote.address()), i);
 }
 
 /// Makes a group only if at least two tunnels can carry packets.

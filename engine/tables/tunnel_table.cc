@@ -48,7 +48,7 @@ TunnelTable::TunnelTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
     for_each_demux_rule(tunnel.config.mode,
                         [&](const proto::DemuxRule& rule) { insert(i, rule.ip_protocol); });
     const bool has_local = tunnel.config.local.has_value();
-    const bool has_remote = !tunnel.config.remote.is_unspecified();
+    const bool has_remote = tunnel.config.remote.is_fixed();
     wildcards_.local_any |= has_remote && !has_local;
     wildcards_.remote_any |= has_local && !has_remote;
     wildcards_.both_any |= !has_local && !has_remote;
@@ -57,7 +57,7 @@ TunnelTable::TunnelTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
 
 void TunnelTable::insert(std::uint32_t slot, std::uint8_t ip_protocol) {
   const Tunnel& tunnel = *tunnels_[slot];
-  Endpoints endpoints{.remote = tunnel.config.remote,
+  Endpoints endpoints{.remote = tunnel.config.remote.address_or({}),
                       .local = tunnel.config.local.value_or(proto::Ipv4Address{}),
                       .ip_protocol = ip_protocol,
                       .key = key_in(tunnel)};
@@ -79,7 +79,7 @@ const Tunnel* TunnelTable::look_up(const IndexTable& table, KeyOf key_of,
                                    const Endpoints& endpoints) const noexcept {
   const auto index = table.find(hash_of(endpoints), [&](std::uint32_t i) {
     const Tunnel& tunnel = *tunnels_[i];
-    return tunnel.config.remote == endpoints.remote &&
+    return tunnel.config.remote.address_or({}) == endpoints.remote &&
            tunnel.has_ip_protocol(endpoints.ip_protocol) &&
            tunnel.config.local.value_or(proto::Ipv4Address{}) == endpoints.local &&
            (endpoints.matches_any_key || key_of(tunnel) == endpoints.key);

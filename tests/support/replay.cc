@@ -197,7 +197,7 @@ class Replay {
   Bytes encapsulate(std::size_t tunnel, const Bytes& inner) {
     const TunnelConfig& config = scenario_.tunnels[tunnel];
     std::string source = config.remote.to_text();
-    if (config.remote.is_unspecified())
+    if (config.remote.is_any())
       source = random_.one_of({"198.51.100.7", "198.51.100.8", "198.51.100.9"});
     if (random_.one_in(60))
       source = random_.one_of(

@@ -10,6 +10,12 @@ TunnelConfig sit_config() {
           .ttl = std::uint8_t{64}};
 }
 
+proto::Ipv4Address remote_numbered(int number) {
+  proto::Ipv4Address remote = kRemote;
+  remote.bytes[3] = std::byte(number);
+  return remote;
+}
+
 TunnelConfig ipip_config() {
   TunnelConfig config = sit_config();
   config.mode = proto::Ipip::Parameters{};

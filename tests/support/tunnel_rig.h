@@ -20,6 +20,8 @@ inline const auto kRemote = proto::Ipv4Address::from_text(kRemoteText).value();
 [[nodiscard]] Tunnel make_tunnel(const TunnelConfig& config, std::uint16_t device_mtu,
                                  std::uint16_t path_mtu);
 [[nodiscard]] TunnelConfig sit_config();
+/// 198.51.100.`number`: kRemote and its neighbors.
+[[nodiscard]] proto::Ipv4Address remote_numbered(int number);
 [[nodiscard]] TunnelConfig ipip_config();
 [[nodiscard]] TunnelConfig gre_config(const proto::Gre::Parameters& parameters = {});
 

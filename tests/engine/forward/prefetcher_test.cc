@@ -61,7 +61,9 @@ TEST(Prefetcher, PredictsTheSlotThatIsFound) {
       EXPECT_EQ(tables.routes().predict_slot(prefix.address), i);
     proto::OptionalWord key;
     if (i % 2 != 0) key = i;
-    EXPECT_EQ(tables.predict_slot(tables.tunnel(i).ipv6_protocol, config.remote, kLocal, key), i);
+    EXPECT_EQ(
+        tables.predict_slot(tables.tunnel(i).ipv6_protocol, config.remote.address(), kLocal, key),
+        i);
   }
   EXPECT_FALSE(tables.routes().predict_slot(host_behind(kTunnels)));
   EXPECT_FALSE(tables.routes().predict_slot(*proto::Ipv4Address::from_text("12.0.0.1")));

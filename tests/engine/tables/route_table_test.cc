@@ -44,7 +44,7 @@ class Routes {
 TunnelConfig config(const std::string& name, std::vector<const char*> prefixes, int number = 1) {
   TunnelConfig made = sit_config();
   made.name = name;
-  made.remote.bytes[3] = std::byte(number);
+  made.remote = remote_numbered(number);
   for (const char* prefix : prefixes)
     made.prefixes6.push_back(proto::Ipv6Prefix::from_text(prefix).value());
   return made;

@@ -15,7 +15,7 @@ using testing::IsEmpty;
 TunnelConfig named(const std::string& name, int remote) {
   TunnelConfig config = sit_config();
   config.name = name;
-  config.remote.bytes[3] = std::byte(remote);
+  config.remote = remote_numbered(remote);
   return config;
 }
 constexpr std::uint16_t kMtu = 1480;

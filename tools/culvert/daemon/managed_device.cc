@@ -29,9 +29,8 @@ void switch_ipv6(const std::string& device, bool is_on) {
 
 std::string endpoints(const TunnelStatus& tunnel) {
   const std::string local = tunnel.local.is_unspecified() ? "any" : tunnel.local.to_text();
-  const auto& remote = tunnel.config.remote;
   return std::string{encapsulation_name(tunnel.config.mode)} + " " + local + " -> " +
-         (remote.is_unspecified() ? "any" : remote.to_text());
+         tunnel.config.remote.to_text();
 }
 
 std::string with_reason(std::string_view choice, std::string_view reason, bool is_fallback) {
@@ -170,11 +169,11 @@ void ManagedDevice::choose_next_hop(std::size_t tunnel, host::NextHopFinder& fin
   known.neighbor.reset();
   known.is_chosen = true;
   const TunnelConfig& config = settings_.config.tunnels[tunnel];
-  if (config.remote.is_unspecified()) return engine_->set_next_hop(tunnel, {}, "remote any");
+  if (!config.remote.is_fixed()) return engine_->set_next_hop(tunnel, {}, "remote any");
   const unsigned device = config.dev.empty() ? 0 : ::if_nametoindex(config.dev.c_str());
   if (!config.dev.empty() && device == 0)
     return engine_->set_next_hop(tunnel, {}, config.dev + " is gone");
-  auto found = finder.find(config.remote, config.local, device);
+  auto found = finder.find(config.remote.address(), config.local, device);
   if (!found) return engine_->set_next_hop(tunnel, {}, found.error().message());
   known.neighbor = found->neighbor;
   if (found->neighbor) neighbors_[*found->neighbor] = finder.find_neighbor(*found->neighbor);

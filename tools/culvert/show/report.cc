@@ -48,8 +48,7 @@ Json tunnel_json(const TunnelStatus& tunnel) {
   json["name"] = tunnel.config.name;
   json["mode"] = encapsulation_name(tunnel.config.mode);
   json["local"] = tunnel.local.is_unspecified() ? "any" : tunnel.local.to_text();
-  const auto& remote = tunnel.config.remote;
-  json["remote"] = remote.is_unspecified() ? "any" : remote.to_text();
+  json["remote"] = tunnel.config.remote.to_text();
   json["mtu"] = tunnel.mtu_bytes;
   json["in_packets"] = totals.in_packets;
   json["in_bytes"] = totals.in_bytes;

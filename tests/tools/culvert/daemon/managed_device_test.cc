@@ -73,6 +73,18 @@ TEST(CheckAgainstHost, SaysWhichLocalAddressWorksBehindANat) {
   });
 }
 
+TEST(CheckAgainstHost, NamesNoRouteWhereTheRemoteEndpointIsNotKnown) {
+  in_namespace([] {
+    Host host;
+    const auto checked =
+        host::HostChecker{*host.netlink}.check(settings("mode sit remote any local 203.0.113.9"));
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().object, "tun1, word 'local', value '203.0.113.9'");
+    EXPECT_THAT(checked.error().advice, HasSubstr("write an address of this host"));
+    EXPECT_THAT(checked.error().advice, Not(HasSubstr("0.0.0.0")));
+  });
+}
+
 TEST(CheckAgainstHost, SaysThatThereIsNoRouteEither) {
   in_namespace([] {
     auto netlink = netlink::Netlink::open();
