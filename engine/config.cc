@@ -178,8 +178,8 @@ Result<void> validate(const Config& config) {
   return check_conflicts(config.tunnels);
 }
 
-bool has_same_path(const TunnelConfig& a, const TunnelConfig& b) noexcept {
-  return a.remote == b.remote && a.local == b.local && a.dev == b.dev;
+PathKey path_key(const TunnelConfig& tunnel) {
+  return {.remote = tunnel.remote, .local = tunnel.local, .dev = tunnel.dev};
 }
 
 std::optional<std::string_view> find_fixed_change(const Config& open, unsigned workers,

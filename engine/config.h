@@ -121,9 +121,16 @@ inline constexpr std::size_t kMinFlows = 1'024, kMaxFlows = 16'777'216;
 /// tunnels.
 [[nodiscard]] Result<void> validate(const Config& config);
 
-/// Returns whether both tunnels use the same path to the remote endpoint: then what was learned
-/// about the path stays valid when one tunnel replaces the other.
-[[nodiscard]] bool has_same_path(const TunnelConfig& a, const TunnelConfig& b) noexcept;
+/// What decides the path of a tunnel's outer packets. Tunnels with equal keys share one path, and what
+/// was learned about it stays valid when one replaces another.
+struct PathKey {
+  RemoteRule remote;
+  std::optional<proto::Ipv4Address> local;
+  std::string dev;
+
+  friend auto operator<=>(const PathKey&, const PathKey&) = default;
+};
+[[nodiscard]] PathKey path_key(const TunnelConfig& tunnel);
 
 /// Returns the word of an option that differs although it cannot change while a device is open, or
 /// nothing. `open`: the configuration with which the device was opened. `workers`: the number of

@@ -89,8 +89,8 @@ class Engine {
   /// hop, packet sockets send the outer packets to it, and the kernel segments TCP super-packets
   /// where it can. Without one (the initial state, or an empty `next_hop`) raw sockets send along
   /// the kernel's route. `reason` appears in status(). The owner follows the changes of route,
-  /// neighbor and link that netlink reports. No effect with SendChoice::raw, or where packet
-  /// sockets are refused.
+  /// neighbor and link that netlink reports. Tunnels with the same PathKey share the next hop. No
+  /// effect with SendChoice::raw, or where packet sockets are refused.
   virtual void set_next_hop(std::size_t tunnel, io::NextHop next_hop, std::string reason) = 0;
   /// Names the interface on which a tunnel's outer packets most likely arrive. Where possible, a
   /// BPF program there spares the kernel the work on packets that packet sockets have already

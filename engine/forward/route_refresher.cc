@@ -55,8 +55,8 @@ void RouteRefresher::refresh() noexcept {
     is_requested_.store(true, std::memory_order_relaxed);
     return wake();
   }
-  for (const auto& tunnel : snapshot_.current().slots())
-    refresh_tunnel(tunnel.get(), Time::clock::now());
+  for (const Tunnel* tunnel : snapshot_.current().one_per_path())
+    refresh_tunnel(tunnel, Time::clock::now());
 }
 
 void RouteRefresher::report_too_big(std::uint32_t slot) noexcept {
@@ -81,11 +81,11 @@ Time RouteRefresher::round(Time now) noexcept {
     refresh_too_big(tables, now);
     next_too_big_ = now + kRefusalInterval;
   }
-  const std::size_t slots = tables.slots().size();
-  if (is_requested_.exchange(false, std::memory_order_relaxed)) pending_ = slots;
+  const std::size_t paths = tables.one_per_path().size();
+  if (is_requested_.exchange(false, std::memory_order_relaxed)) pending_ = paths;
   const bool is_due = now >= next_batch_;
   if (is_due || pending_ != 0) refresh_batch(tables, now);
-  if (is_due) next_batch_ = now + (slots > kBatch ? Time::duration{kBatchInterval} : kInterval);
+  if (is_due) next_batch_ = now + (paths > kBatch ? Time::duration{kBatchInterval} : kInterval);
   if (pending_ != 0) return now;
   // A report that comes after this load wakes the thread.
   return has_too_big_.load(std::memory_order_relaxed) ? std::min(next_batch_, next_too_big_)
@@ -100,13 +100,13 @@ void RouteRefresher::refresh_too_big(const Tables& tables, Time now) noexcept {
   }
 }
 
-/// Refreshes the routes of the next slots, round-robin.
+/// Refreshes the next paths, round-robin.
 void RouteRefresher::refresh_batch(const Tables& tables, Time now) noexcept {
-  const auto& slots = tables.slots();
-  const std::size_t count = std::min(slots.size(), kBatch);
+  const auto& paths = tables.one_per_path();
+  const std::size_t count = std::min(paths.size(), kBatch);
   for (std::size_t i = 0; i < count; ++i) {
-    if (next_slot_ >= slots.size()) next_slot_ = 0;
-    refresh_tunnel(slots[next_slot_++].get(), now);
+    if (next_path_ >= paths.size()) next_path_ = 0;
+    refresh_tunnel(paths[next_path_++], now);
   }
   pending_ -= std::min(pending_, count);
 }

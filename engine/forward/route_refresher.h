@@ -73,8 +73,8 @@ class RouteRefresher {
   io::RouteLookup lookup_;
   Time next_batch_{};
   Time next_too_big_{};
-  std::uint32_t next_slot_ = 0;
-  std::size_t pending_ = 0;  ///< slots of a requested refresh that are not refreshed yet
+  std::size_t next_path_ = 0;
+  std::size_t pending_ = 0;  ///< paths of a requested refresh that are not refreshed yet
 
   /// Workers write these when a packet is refused, and at no other time. Slot n is at index n modulo
   /// kBatch.

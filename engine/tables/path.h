@@ -1,4 +1,4 @@
-// Updates of a tunnel's Path: the kernel's route to the remote endpoint, and the path MTU learned
+// Updates of a Path: the kernel's route to the remote endpoint, and the path MTU learned
 // from ICMP errors. Route refresh and error handling call these functions; never the hot path.
 #pragma once
 

@@ -1,5 +1,6 @@
 #include "engine/tables/tables.h"
 
+#include <unordered_set>
 #include <utility>
 
 namespace culvert {
@@ -15,9 +16,21 @@ TunnelSlots slots_of(std::vector<Tunnel> tunnels) {
   return slots;
 }
 
+std::vector<const Tunnel*> one_per_path(const TunnelSlots& slots) {
+  std::vector<const Tunnel*> tunnels;
+  std::unordered_set<const Path*> seen;
+  for (const auto& tunnel : slots)
+    if (tunnel && seen.insert(tunnel->path.get()).second) tunnels.push_back(tunnel.get());
+  return tunnels;
+}
+
 }  // namespace
 
-Tables::Tunnels::Tunnels(TunnelSlots all) : slots(std::move(all)), by_outer(slots), routes(slots) {}
+Tables::Tunnels::Tunnels(TunnelSlots all)
+    : slots(std::move(all)),
+      by_outer(slots),
+      routes(slots),
+      one_per_path(culvert::one_per_path(slots)) {}
 
 Tables::Tables(TunnelSlots slots, OwnAddresses own, std::optional<proto::Ipv6Address> icmp_source)
     : tunnels_(std::make_shared<const Tunnels>(std::move(slots))),

@@ -36,6 +36,10 @@ class Tables {
   [[nodiscard]] const Tunnel* find(std::uint32_t slot) const noexcept {
     return slot < slots().size() ? slots()[slot].get() : nullptr;
   }
+  /// One tunnel of each path: tunnels may share a path (PathTable).
+  [[nodiscard]] const std::vector<const Tunnel*>& one_per_path() const noexcept {
+    return tunnels_->one_per_path;
+  }
   [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return own_; }
   [[nodiscard]] const RouteTable& routes() const noexcept { return tunnels_->routes; }
   [[nodiscard]] const std::optional<proto::Ipv6Address>& icmp_source() const noexcept {
@@ -67,6 +71,7 @@ class Tables {
     TunnelSlots slots;
     TunnelTable by_outer;
     RouteTable routes;
+    std::vector<const Tunnel*> one_per_path;
   };
 
   std::shared_ptr<const Tunnels> tunnels_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/tables/path.h"
+#include "engine/tables/path_table.h"
 
 namespace culvert {
 namespace {
@@ -54,6 +55,7 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
                         std::optional<std::uint16_t> device_mtu) {
   const TunnelsByName by_name(current);
   FreeSlots free(current);
+  PathTable paths(current);
   io::RouteLookup lookup;
   const auto now = std::chrono::steady_clock::now();
   TunnelPlan plan;
@@ -71,14 +73,11 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
       plan.slots[slot] = current[slot];
       continue;
     }
-    const bool keeps_path = before != nullptr && has_same_path(config, before->config);
-    const auto path = keeps_path ? before->path : std::make_shared<Path>();
+    auto [path, is_new_path] = paths.find_or_make(config);
+    if (is_new_path) refresh_path(config, *path, lookup, now);
     if (before == nullptr) plan.added.push_back(slot);
-    if (!keeps_path) {
-      plan.with_new_path.push_back(slot);
-      refresh_path(config, *path, lookup, now);
-    }
-    made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), path)));
+    if (before == nullptr || before->path != path) plan.with_new_path.push_back(slot);
+    made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), std::move(path))));
     made.back()->index = slot;
     smallest_mtu = std::min(smallest_mtu, made.back()->device_mtu);
   }

@@ -218,20 +218,20 @@ TEST(FindFixedChange, AllowsTheNumberOfWorkersThatWasRequestedOrOpened) {
   EXPECT_EQ(find_fixed_change(open, 1, next), "workers");
 }
 
-TEST(HasSamePath, DependsOnRemoteLocalAndInterface) {
+TEST(PathKey, DependsOnRemoteLocalAndInterface) {
   const TunnelConfig tunnel = good().tunnels[0];
   TunnelConfig other = tunnel;
   other.name = "other";
   other.prefixes6 = {prefix("2001:db8:5::/48")};
-  EXPECT_TRUE(has_same_path(tunnel, other));
+  EXPECT_EQ(path_key(tunnel), path_key(other));
   other.remote = address("203.0.113.1");
-  EXPECT_FALSE(has_same_path(tunnel, other));
+  EXPECT_NE(path_key(tunnel), path_key(other));
   other = tunnel;
   other.local = address("192.0.2.77");
-  EXPECT_FALSE(has_same_path(tunnel, other));
+  EXPECT_NE(path_key(tunnel), path_key(other));
   other = tunnel;
   other.dev = "eth9";
-  EXPECT_FALSE(has_same_path(tunnel, other));
+  EXPECT_NE(path_key(tunnel), path_key(other));
 }
 
 }  // namespace

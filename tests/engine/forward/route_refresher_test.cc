@@ -103,6 +103,19 @@ TEST(RouteRefresher, LooksUpOneBatchAtATimeIfThereAreMore) {
   }
 }
 
+TEST(RouteRefresher, LooksUpASharedPathOnce) {
+  TunnelSlots slots = tunnels_of(2 * kBatch);
+  for (std::uint32_t slot = kBatch; slot < slots.size(); ++slot) {
+    Tunnel sharing = *slots[slot];
+    sharing.path = slots[slot - kBatch]->path;
+    slots[slot] = std::make_shared<const Tunnel>(std::move(sharing));
+  }
+  Refreshing rig{1};
+  rig.publish(std::move(slots));
+  EXPECT_EQ(rig.round(rig.now), rig.now + 1s);  // one batch is all
+  EXPECT_EQ(rig.refreshed(), 2 * kBatch);
+}
+
 TEST(RouteRefresher, SkipsFreeSlots) {
   Refreshing rig{3};
   rig.publish({nullptr, tunnel_of(1), nullptr});

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/tables/path.h"
+#include "engine/tables/tables.h"
 #include "engine/tables/tunnel_stats.h"
 #include "tests/support/tunnel_rig.h"
 
@@ -55,6 +57,31 @@ TEST(TunnelPlan, MakesANewPathForNewEnds) {
   EXPECT_NE(after.slots[1]->path, before.slots[1]->path);
   EXPECT_THAT(after.with_new_path, ElementsAre(1));
   EXPECT_THAT(after.added, IsEmpty());
+}
+
+TunnelConfig with_key(const std::string& name, int remote, std::uint32_t key) {
+  TunnelConfig config = named(name, remote);
+  config.mode = proto::Gre::Parameters{.ikey = key, .okey = key};
+  return config;
+}
+
+TEST(TunnelPlan, GivesOnePathToTunnelsWithTheSameEnds) {
+  const auto before =
+      plan_tunnels({}, {with_key("a", 1, 1), with_key("b", 1, 2), named("c", 2)}, kMtu);
+  EXPECT_EQ(before.slots[0]->path, before.slots[1]->path);
+  EXPECT_NE(before.slots[0]->path, before.slots[2]->path);
+  const Tables tables{before.slots};
+  EXPECT_THAT(tables.one_per_path(), ElementsAre(before.slots[0].get(), before.slots[2].get()));
+
+  const auto after = plan_tunnels(before.slots, {with_key("b", 1, 2), with_key("d", 1, 4)}, kMtu);
+  EXPECT_EQ(after.slots[3]->path, before.slots[0]->path);  // as `b` still has it
+  EXPECT_THAT(after.with_new_path, ElementsAre(3));
+}
+
+TEST(TunnelPlan, TeachesAPathMtuToAllTunnelsOfThePath) {
+  const auto plan = plan_tunnels({}, {with_key("a", 1, 1), with_key("b", 1, 2)}, kMtu);
+  learn_path_mtu(*plan.slots[0], 1400, Time{std::chrono::hours{1}});
+  EXPECT_EQ(plan.slots[1]->path->mtu(), 1400);
 }
 
 // A worker may be counting in the slot of a removed tunnel until the plan's tables are published.

@@ -127,7 +127,7 @@ Result<void> ManagedDevice::apply_to_engine(host::DeviceSettings next) {
   for (std::size_t i = 0; i < tunnels.size(); ++i) {
     const TunnelConfig& tunnel = next.config.tunnels[i];
     const auto found = before.find(tunnel.name);
-    if (found != before.end() && has_same_path(old[found->second], tunnel))
+    if (found != before.end() && path_key(old[found->second]) == path_key(tunnel))
       tunnels[i] = tunnels_[found->second];
   }
   tunnels_ = std::move(tunnels);
