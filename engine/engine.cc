@@ -181,6 +181,7 @@ void EngineImplementation::run_worker(std::size_t index) {
       log(LogLevel::warning, pinned.error().message());
   }
   workers_[index]->run();
+  tables_.deactivate(index);  // publish() does not wait for a worker that has failed
 }
 
 Result<void> EngineImplementation::start() {

@@ -2,8 +2,8 @@
 // reader takes the current value at the start of its round and uses it until the round ends. The
 // writer frees the previous value after every active reader has switched to the new one.
 //
-// Threads: publish, activate and deactivate: the engine's owner, one thread at a time. read: the
-// thread of reader n.
+// Threads: publish and activate: the engine's owner, one thread at a time. read: the thread of reader
+// n. deactivate: that thread, after its last read, or the owner after it has ended.
 #pragma once
 
 #include <atomic>
@@ -33,7 +33,7 @@ class Snapshot {
     return *newest;
   }
 
-  /// activate(n) is called before reader n's thread starts and deactivate(n) after it has ended. In
+  /// activate(n) is called before reader n's thread starts and deactivate(n) after its last read. In
   /// between publish() waits for the reader.
   void activate(std::size_t n) noexcept {
     in_use_[n].value.store(current_.load(), std::memory_order_release);

@@ -229,11 +229,16 @@ TEST_P(Engines, LeaveNoDeviceBehind) {
 }
 
 TEST_P(Engines, SayWhenTheirDeviceIsTakenAway) {
-  near_ = open_end(end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{}));
+  Config config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
+  config.workers = GetParam().workers;
+  config.io = GetParam().io;
+  near_ = open_end(config);
   ASSERT_TRUE(near_);
   io::ip("link delete near");
   pollfd failure{.fd = near_->failure_fd(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&failure, 1, 5000), 1);
+  config.tunnels[0].ttl = std::uint8_t{9};
+  EXPECT_TRUE(near_->apply(config));  // waits for no worker that has ended
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, Engines,
