@@ -1,11 +1,11 @@
 #include "io/uring.h"
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace culvert::io {
 
@@ -64,23 +64,19 @@ void Uring::submit_and_wait(std::chrono::nanoseconds timeout) noexcept {
   check(::io_uring_submit_and_wait_timeout(&ring_, &first, 1, &limit, nullptr));
 }
 
-int BufferRing::open(Uring& uring, std::uint16_t group, std::size_t count) noexcept {
+int BufferRing::open(Uring& uring, std::uint16_t group, std::size_t count) {
   const auto entries = static_cast<unsigned>(std::bit_ceil(count));
-  bytes_ = entries * sizeof(io_uring_buf);
-  void* memory =
-      ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return errno;
-  ring_ = static_cast<io_uring_buf_ring*>(memory);
+  auto pages =
+      Pages::map(entries * sizeof(io_uring_buf), Pages::Kind::on_demand, "ring of buffers");
+  if (!pages) return pages.error().code;
+  memory_ = std::move(*pages);
+  ring_ = reinterpret_cast<io_uring_buf_ring*>(memory_.data());
   mask_ = ::io_uring_buf_ring_mask(entries);
   io_uring_buf_reg registration{};
-  registration.ring_addr = reinterpret_cast<std::uintptr_t>(memory);
+  registration.ring_addr = reinterpret_cast<std::uintptr_t>(ring_);
   registration.ring_entries = entries;
   registration.bgid = group;
   return -::io_uring_register_buf_ring(&uring.ring_, &registration, 0);
-}
-
-BufferRing::~BufferRing() {
-  if (ring_ != nullptr) ::munmap(ring_, bytes_);
 }
 
 }  // namespace culvert::io

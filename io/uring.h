@@ -13,6 +13,8 @@
 #include <cstring>
 #include <span>
 
+#include "io/pages.h"
+
 namespace culvert::io {
 
 inline constexpr std::uint8_t kReadMultishot = 49;  // IORING_OP_READ_MULTISHOT, not in liburing 2.3
@@ -112,10 +114,9 @@ class BufferRing {
   BufferRing() = default;
   BufferRing(const BufferRing&) = delete;
   BufferRing& operator=(const BufferRing&) = delete;
-  ~BufferRing();
 
   /// Registers an empty ring for `count` buffers as buffer group `group`. Returns 0 or an errno.
-  [[nodiscard]] int open(Uring& uring, std::uint16_t group, std::size_t count) noexcept;
+  [[nodiscard]] int open(Uring& uring, std::uint16_t group, std::size_t count);
 
   /// Adds a buffer. The kernel sees all added buffers after publish(). `slot`: the buffer id.
   void add(std::span<std::byte> room, std::uint16_t slot) noexcept {
@@ -128,8 +129,8 @@ class BufferRing {
   }
 
  private:
-  io_uring_buf_ring* ring_ = nullptr;
-  std::size_t bytes_ = 0;
+  Pages memory_;
+  io_uring_buf_ring* ring_ = nullptr;  ///< in memory_
   int mask_ = 0;
   int added_ = 0;
 };
