@@ -21,7 +21,10 @@ inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 /// A link-layer address, in network byte order.
 struct EthernetAddress {
   std::array<std::uint8_t, 6> bytes{};
-  friend bool operator==(const EthernetAddress&, const EthernetAddress&) = default;
+
+  /// A multicast address, or the broadcast address.
+  [[nodiscard]] constexpr bool is_group() const noexcept { return (bytes[0] & 1) != 0; }
+  friend auto operator<=>(const EthernetAddress&, const EthernetAddress&) = default;
 };
 
 /// The Ethernet address of an IPv6 multicast group: 33:33 and the last four bytes of the group.

@@ -1,57 +1,40 @@
 #include "engine/host/ndp_link.h"
 
+#include <arpa/inet.h>
+#include <linux/filter.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "engine/host/kernel_routes.h"
 #include "io/netlink/netlink_request.h"
 
 namespace culvert::host {
 namespace {
 
+using netlink::attribute;
+using netlink::copy;
 using proto::Ipv6Address;
 
 /// States in which the kernel knows the link-layer address, even if it is stale. NUD_NOARP is left
 /// out: those entries are multicast groups and the like.
 constexpr unsigned kKnownStates = NUD_PERMANENT | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 
-template <class Header>
-nlattr* attribute(nlmsghdr* message, int type) {
-  return nlmsg_find_attr(message, sizeof(Header), type);
-}
-
-/// Copies the value of an attribute. False: there is none, or its size is not that of `to`.
-template <class Bytes>
-bool copy(nlattr* from, Bytes& to) {
-  if (from == nullptr || nla_len(from) != static_cast<int>(sizeof to)) return false;
-  std::memcpy(&to, nla_data(from), sizeof to);
-  return true;
-}
-
-/// Sends a request for one object or, with NLM_F_DUMP, for all objects of one family, and calls
-/// `each` for each message of the answer. Returns 0 or an errno.
-template <class Header>
-int send_request(netlink::Netlink& netlink, int type, int flags, const Header& header,
-                 const std::function<void(nlmsghdr*)>& each) {
-  const netlink::Message message{nlmsg_alloc_simple(type, flags)};
-  if (!message) return ENOMEM;
-  nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
-  return netlink::request(netlink.socket(), message.get(), each);
-}
-
 /// Reads the link into `found`, with the reason if it is unusable. Returns 0 or an errno.
 int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(index);
-  return send_request(netlink, RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
+  return netlink::request_objects(netlink.socket(), RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
     const auto* link = static_cast<const ifinfomsg*>(nlmsg_data(part));
     std::uint32_t mtu_bytes = 0;
     const bool has_address =
@@ -73,23 +56,27 @@ int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
 int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
   ifaddrmsg header{};
   header.ifa_family = AF_INET6;
-  return send_request(netlink, RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
-    const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
-    Ipv6Address address;
-    if (facts->ifa_family != AF_INET6 || facts->ifa_index != interface.index) return;
-    // On a point-to-point interface IFA_ADDRESS is the address of the peer.
-    if (!copy(attribute<ifaddrmsg>(part, IFA_LOCAL), address.bytes) &&
-        !copy(attribute<ifaddrmsg>(part, IFA_ADDRESS), address.bytes)) {
-      return;
-    }
-    std::uint32_t flags = facts->ifa_flags;
-    copy(attribute<ifaddrmsg>(part, IFA_FLAGS), flags);
-    const bool is_usable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0;
-    if (is_usable && address.is_link_local() && interface.link_local.is_unspecified()) {
-      interface.link_local = address;
-    }
-    interface.own.push_back(address);
-  });
+  return netlink::request_objects(
+      netlink.socket(), RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+        const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
+        Ipv6Address address;
+        if (facts->ifa_family != AF_INET6 || facts->ifa_index != interface.index) return;
+        // On a point-to-point interface IFA_ADDRESS is the address of the peer.
+        if (!copy(attribute<ifaddrmsg>(part, IFA_LOCAL), address.bytes) &&
+            !copy(attribute<ifaddrmsg>(part, IFA_ADDRESS), address.bytes)) {
+          return;
+        }
+        std::uint32_t flags = facts->ifa_flags;
+        copy(attribute<ifaddrmsg>(part, IFA_FLAGS), flags);
+        const bool is_usable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0;
+        if (is_usable && address.is_link_local() && interface.link_local.is_unspecified()) {
+          interface.link_local = address;
+        }
+        interface.own.push_back(address);
+        const proto::Ipv6Prefix prefix{address, facts->ifa_prefixlen};
+        if (prefix.length_bits < 128 && !address.is_link_local())
+          interface.on_link.push_back(prefix.network());
+      });
 }
 
 }  // namespace
@@ -108,25 +95,33 @@ Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string&
     return netlink::fail(code, "read addresses of", name);
   }
   std::sort(found.interface.own.begin(), found.interface.own.end());
+  auto& on_link = found.interface.on_link;
+  std::sort(on_link.begin(), on_link.end());
+  on_link.erase(std::unique(on_link.begin(), on_link.end()), on_link.end());
   if (found.interface.link_local.is_unspecified()) {
     found.unusable_reason = "it has no usable link-local address yet";
   }
   return found;
 }
 
-Result<std::vector<Ipv6Address>> find_neighbors(netlink::Netlink& netlink,
+Result<std::vector<NdpNeighbor>> find_neighbors(netlink::Netlink& netlink,
                                                 unsigned interface_index) {
+  const netlink::Message message{nlmsg_alloc_simple(RTM_GETNEIGH, NLM_F_DUMP)};
+  if (!message) return netlink::fail(ENOMEM, "read", "neighbors");
   ndmsg header{};
   header.ndm_family = AF_INET6;
-  std::vector<Ipv6Address> neighbors;
-  const int code = send_request(netlink, RTM_GETNEIGH, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  nla_put_u32(message.get(), NDA_IFINDEX, interface_index);
+  std::vector<NdpNeighbor> neighbors;
+  const int code = netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
     const auto* facts = static_cast<const ndmsg*>(nlmsg_data(part));
-    Ipv6Address address;
+    NdpNeighbor neighbor;
     const bool is_known =
         facts->ndm_family == AF_INET6 && facts->ndm_ifindex == static_cast<int>(interface_index) &&
         (facts->ndm_state & kKnownStates) != 0 && (facts->ndm_flags & NTF_PROXY) == 0;
-    if (is_known && copy(attribute<ndmsg>(part, NDA_DST), address.bytes))
-      neighbors.push_back(address);
+    if (is_known && copy(attribute<ndmsg>(part, NDA_DST), neighbor.address.bytes) &&
+        copy(attribute<ndmsg>(part, NDA_LLADDR), neighbor.link_layer.bytes))
+      neighbors.push_back(neighbor);
   });
   if (code != 0)
     return netlink::fail(code, "read neighbors of", netlink::interface_name(interface_index));
@@ -134,21 +129,65 @@ Result<std::vector<Ipv6Address>> find_neighbors(netlink::Netlink& netlink,
   return neighbors;
 }
 
+// ---- changes ------------------------------------------------------------------------------------
+
 Result<NdpWatch> NdpWatch::open(Kind kind) {
   auto socket = netlink::connect_netlink(NETLINK_ROUTE);
   if (!socket) return Unexpected{socket.error()};
   nl_sock* raw = socket->get();
-  const int joined = kind == Kind::links
-                         ? nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, 0)
-                         : nl_socket_add_membership(raw, RTNLGRP_NEIGH);
-  if (joined < 0 || nl_socket_set_nonblocking(raw) < 0)
-    return netlink::fail(EIO, "watch",
-                         kind == Kind::links ? "links and IPv6 addresses" : "neighbors");
-  return NdpWatch{std::move(*socket)};
+  const auto join = [&] {
+    switch (kind) {
+      case Kind::links:
+        return nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, 0);
+      case Kind::neighbors:
+        return nl_socket_add_membership(raw, RTNLGRP_NEIGH);
+      case Kind::routes:
+        return nl_socket_add_memberships(raw, RTNLGRP_IPV6_ROUTE, 0);
+    }
+    return -NLE_INVAL;
+  };
+  NdpWatch watch{kind, std::move(*socket)};
+  watch.set_interests({});
+  if (join() < 0 || nl_socket_set_nonblocking(raw) < 0)
+    return netlink::fail(EIO, "watch", "links, IPv6 addresses, neighbors and routes");
+  return watch;
+}
+
+void NdpWatch::set_interests(std::vector<NdpInterest> interests) {
+  interests_ = std::move(interests);
+  if (kind_ != Kind::neighbors) return;
+  // The interface is the second word of the ndmsg behind the header of a message.
+  std::vector<sock_filter> filter{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NLMSG_HDRLEN + 4)};
+  for (const NdpInterest& each : interests_) {
+    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(each.interface_index), 0, 1));
+    filter.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff));
+  }
+  filter.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
+                           .filter = filter.data()};
+  // Without it only more events come.
+  ::setsockopt(fd(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 int NdpWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }
 
-void NdpWatch::drain() noexcept { netlink::drain(socket_.get()); }
+bool NdpWatch::drain() {
+  if (kind_ != Kind::routes) {
+    netlink::drain(socket_.get());
+    return true;
+  }
+  bool is_concerned = false;
+  netlink::read_events(socket_.get(), [&](nlmsghdr* message) {
+    is_concerned = is_concerned || message == nullptr || concerns(message);
+  });
+  return is_concerned;
+}
+
+bool NdpWatch::concerns(nlmsghdr* message) const {
+  return std::any_of(interests_.begin(), interests_.end(), [&](const NdpInterest& each) {
+    const auto routes = read_kernel_route(message, each.interface_index, {}, each.rules);
+    return !routes.prefixes.empty() || !routes.gateways.empty();
+  });
+}
 
 }  // namespace culvert::host

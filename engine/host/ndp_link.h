@@ -9,6 +9,8 @@
 #include "engine/ndp/ndp_proxy.h"
 #include "io/netlink/netlink.h"
 
+struct nlmsghdr;
+
 namespace culvert::host {
 
 /// The present state of an interface.
@@ -23,26 +25,44 @@ struct NdpLinkFound {
                                                  const std::string& name);
 
 /// Reads the IPv6 neighbors on a link whose link-layer address the kernel knows. Incomplete, failed
-/// and proxy entries are left out. Sorted.
-[[nodiscard]] Result<std::vector<proto::Ipv6Address>> find_neighbors(netlink::Netlink& netlink,
-                                                                     unsigned interface_index);
+/// and proxy entries are left out. Sorted. The kernel sends those of this link alone.
+[[nodiscard]] Result<std::vector<NdpNeighbor>> find_neighbors(netlink::Netlink& netlink,
+                                                              unsigned interface_index);
 
-/// Reports that links and IPv6 addresses, or neighbors, have changed. It does not report the change
-/// itself: the caller reads the present state again.
+/// What an NDP proxy wants to know of.
+struct NdpInterest {
+  unsigned interface_index = 0;
+  std::vector<NdpRule> rules;
+};
+
+/// Reports that links and IPv6 addresses, neighbors, or routes have changed. It does not report the
+/// change itself: the caller reads the present state again.
 class NdpWatch {
  public:
-  enum class Kind : std::uint8_t { links, neighbors };
-  /// `kind`: `links` for links and their IPv6 addresses, `neighbors` for neighbors.
+  enum class Kind : std::uint8_t {
+    links,      ///< links and their IPv6 addresses
+    neighbors,  ///< IPv6 neighbors
+    routes,     ///< IPv6 routes
+  };
   [[nodiscard]] static Result<NdpWatch> open(Kind kind);
+
+  /// The kernel queues no event of neighbors on other interfaces. Without it: of none.
+  void set_interests(std::vector<NdpInterest> interests);
 
   /// The descriptor is readable after a change.
   [[nodiscard]] int fd() const noexcept;
-  /// Discards the events received so far. Does not block.
-  void drain() noexcept;
+  /// Discards the events received so far. Returns whether one may concern an interest: a route with
+  /// a gateway on its interface, or one that overlaps with a rule; lost events always do. Does not
+  /// block.
+  [[nodiscard]] bool drain();
 
  private:
-  explicit NdpWatch(netlink::NlSocket socket) : socket_(std::move(socket)) {}
+  NdpWatch(Kind kind, netlink::NlSocket socket) : kind_(kind), socket_(std::move(socket)) {}
+  [[nodiscard]] bool concerns(nlmsghdr* message) const;
+
+  Kind kind_;
   netlink::NlSocket socket_;
+  std::vector<NdpInterest> interests_;
 };
 
 }  // namespace culvert::host

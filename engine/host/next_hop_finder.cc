@@ -36,11 +36,6 @@ bool copy_link_layer(const void* bytes, std::size_t count, io::EthernetAddress& 
   return true;
 }
 
-template <class Header>
-nlattr* attribute(nlmsghdr* message, int type) {
-  return nlmsg_find_attr(message, sizeof(Header), type);
-}
-
 // ---- the route ----------------------------------------------------------------------------------
 struct Route {
   bool is_plain = false;  ///< unicast, no_hop encapsulation and no_hop an IPv6 gateway
@@ -64,11 +59,11 @@ Result<std::optional<Route>> find_route(netlink::Netlink& netlink, Ipv4Address r
   Route route;
   const int code = netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
     const auto* found = static_cast<const rtmsg*>(nlmsg_data(part));
-    nlattr* const device = attribute<rtmsg>(part, RTA_OIF);
-    nlattr* const gateway = attribute<rtmsg>(part, RTA_GATEWAY);
+    nlattr* const device = netlink::attribute<rtmsg>(part, RTA_OIF);
+    nlattr* const gateway = netlink::attribute<rtmsg>(part, RTA_GATEWAY);
     route.is_plain = found->rtm_type == RTN_UNICAST && device != nullptr &&
-                     attribute<rtmsg>(part, RTA_ENCAP_TYPE) == nullptr &&
-                     attribute<rtmsg>(part, RTA_VIA) == nullptr;
+                     netlink::attribute<rtmsg>(part, RTA_ENCAP_TYPE) == nullptr &&
+                     netlink::attribute<rtmsg>(part, RTA_VIA) == nullptr;
     if (device != nullptr) route.device_index = nla_get_u32(device);
     route.neighbor = gateway != nullptr ? ipv4_of(gateway) : remote;
   });
@@ -128,7 +123,7 @@ Neighbor read_neighbor(netlink::Netlink& netlink, const NeighborKey& key) {
   const auto message = neighbor_message(RTM_GETNEIGH, key, 0);
   netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
     neighbor.state = static_cast<const ndmsg*>(nlmsg_data(part))->ndm_state;
-    nlattr* const address = attribute<ndmsg>(part, NDA_LLADDR);
+    nlattr* const address = netlink::attribute<ndmsg>(part, NDA_LLADDR);
     const bool is_known =
         address != nullptr &&
         copy_link_layer(nla_data(address), static_cast<std::size_t>(nla_len(address)),
@@ -215,7 +210,7 @@ std::optional<std::vector<NeighborKey>> NeighborWatch::changed() {
       socket_.get(), NL_CB_VALID, NL_CB_CUSTOM,
       [](nl_msg* part, void* to) noexcept -> int {
         const auto* header = static_cast<const ndmsg*>(nlmsg_data(nlmsg_hdr(part)));
-        nlattr* const address = attribute<ndmsg>(nlmsg_hdr(part), NDA_DST);
+        nlattr* const address = netlink::attribute<ndmsg>(nlmsg_hdr(part), NDA_DST);
         if (header->ndm_family == AF_INET && address != nullptr)
           static_cast<std::vector<NeighborKey>*>(to)->push_back(
               {static_cast<unsigned>(header->ndm_ifindex), ipv4_of(address)});

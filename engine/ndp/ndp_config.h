@@ -17,8 +17,8 @@ namespace culvert {
 /// When a rule answers a solicitation for a target in its prefix.
 enum class NdpAnswer : std::uint8_t {
   always,  ///< word `static`: always, whether or not the target exists
-  /// Word `auto`: if the longest tunnel prefix that contains the target belongs to a tunnel that is
-  /// up.
+  /// Word `auto`: if the kernel's route to the target, default routes excepted, leads to another
+  /// interface, or to a tunnel that is up.
   automatic,
   probe,  ///< once the target has answered an ICMPv6 echo request, sent along the kernel's route
 };

@@ -31,12 +31,19 @@ enum class NdpIgnored : std::uint8_t {
   checksum_bad,
   // we must not answer
   interface_unready,
+  ethernet_source_group,
   source_multicast,
+  source_loopback,
+  target_not_forwarded,
   no_rule,
   excepted,
   own_address,
   source_is_target,
+  gateway,
+  on_link_prefix,
   on_link,
+  route_on_link,
+  no_route,
   no_tunnel,
   tunnel_down,
   // we do not answer now
@@ -78,6 +85,7 @@ struct NdpTotals {
   std::uint64_t answers = 0;            ///< advertisements sent as answers
   std::uint64_t duplicate_answers = 0;  ///< those of them that answer duplicate address detection
   std::uint64_t announcements = 0;      ///< unsolicited advertisements sent
+  std::uint64_t questions = 0;          ///< solicitations sent, to confirm neighbors on the link
   std::uint64_t probes = 0;             ///< echo requests sent, retries included
   std::uint64_t probes_answered = 0, probes_unanswered = 0;  ///< targets found alive; dead
   /// Messages that the kernel dropped before we could receive them.
@@ -87,7 +95,7 @@ struct NdpTotals {
 
 /// The counters themselves, written by one thread.
 struct NdpCounters {
-  Counter received, advertisements, answers, duplicate_answers, announcements;
+  Counter received, advertisements, answers, duplicate_answers, announcements, questions;
   Counter probes, probes_answered, probes_unanswered, receive_queue_full;
   std::array<Counter, kNdpIgnoredCount> ignored;
 

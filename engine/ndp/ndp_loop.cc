@@ -29,8 +29,8 @@ constexpr auto kLater = [](const auto& a, const auto& b) { return a.due > b.due;
 
 }  // namespace
 
-NdpLoop::NdpLoop(const NdpConfig& config, io::NdpIo& io, std::uint64_t seed)
-    : responder_(config, seed),
+NdpLoop::NdpLoop(const NdpConfig& config, io::NdpIo& io, std::uint64_t seed, NdpRoutes* routes)
+    : responder_(config, seed, routes),
       io_(io),
       delay_(config.delay),
       random_(static_cast<std::minstd_rand::result_type>(seed)),

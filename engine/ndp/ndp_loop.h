@@ -22,8 +22,8 @@ namespace culvert {
 
 class NdpLoop {
  public:
-  /// `io` must outlive the loop.
-  NdpLoop(const NdpConfig& config, io::NdpIo& io, std::uint64_t seed);
+  /// `io` and `routes` must outlive the loop.
+  NdpLoop(const NdpConfig& config, io::NdpIo& io, std::uint64_t seed, NdpRoutes* routes = nullptr);
   NdpLoop(const NdpLoop&) = delete;
   NdpLoop& operator=(const NdpLoop&) = delete;
   ~NdpLoop() { stop(); }

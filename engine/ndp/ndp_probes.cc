@@ -69,6 +69,11 @@ NdpProbes::Outcome NdpProbes::settle(const proto::Ipv6Address& address, bool is_
   return {.target = address, .solicitors = solicitors, .was_probing = true};
 }
 
+void NdpProbes::revive(const proto::Ipv6Address& address) noexcept {
+  Target* target = targets_.find(address);
+  if (target != nullptr && target->state == State::dead) target->until = {};
+}
+
 NdpProbes::Overdue NdpProbes::overdue(Time now) noexcept {
   while (count_ != 0 && tries_[first_].due <= now) {
     const Try late = tries_[first_];
@@ -88,13 +93,24 @@ NdpProbes::Overdue NdpProbes::overdue(Time now) noexcept {
 
 Time NdpProbes::next_due() const noexcept { return count_ == 0 ? Time::max() : tries_[first_].due; }
 
+bool NdpProbes::is_alive(const Target& target, Time now) noexcept {
+  return target.state == State::alive && (target.is_probing || now < target.until);
+}
+
+std::vector<proto::Ipv6Address> NdpProbes::alive(Time now) const {
+  std::vector<proto::Ipv6Address> all;
+  for (const auto& entry : targets_.entries())
+    if (entry.is_used && is_alive(entry.value, now)) all.push_back(entry.address);
+  return all;
+}
+
 NdpProbes::Sizes NdpProbes::sizes(Time now) const noexcept {
   Sizes sizes;
   for (const auto& entry : targets_.entries()) {
     if (!entry.is_used) continue;
     const Target& target = entry.value;
     if (target.is_probing) ++sizes.probing;
-    if (target.state == State::alive && (target.is_probing || now < target.until)) ++sizes.alive;
+    if (is_alive(target, now)) ++sizes.alive;
     if (target.state == State::dead && now < target.until) ++sizes.dead;
     sizes.waiting += target.solicitor_count;
   }

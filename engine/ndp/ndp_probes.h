@@ -62,6 +62,9 @@ class NdpProbes {
   /// although an answer may have arrived on a link to which no tunnel leads.
   Outcome settle(const proto::Ipv6Address& target, bool is_alive, Time now) noexcept;
 
+  /// Forgets that a target is dead: there is new evidence of it.
+  void revive(const proto::Ipv6Address& target) noexcept;
+
   /// One try that has timed out by `now`: either it is sent again, or the target is dead.
   struct Overdue {
     bool is_any = false;
@@ -72,6 +75,8 @@ class NdpProbes {
   /// The time of the next time-out; Time::max(): no probe is running.
   [[nodiscard]] Time next_due() const noexcept;
 
+  /// The targets that are alive. Allocates.
+  [[nodiscard]] std::vector<proto::Ipv6Address> alive(Time now) const;
   struct Sizes {
     std::size_t alive = 0, dead = 0, probing = 0, waiting = 0;
   };
@@ -93,6 +98,7 @@ class NdpProbes {
     Time due{};
   };
 
+  [[nodiscard]] static bool is_alive(const Target& target, Time now) noexcept;
   [[nodiscard]] bool begin(Target& target, const proto::Ipv6Address& address, Time now) noexcept;
   void push(const Try& a_try) noexcept;
   void pop() noexcept;

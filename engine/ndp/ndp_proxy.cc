@@ -46,8 +46,12 @@ Result<void> check_unchanged(const NdpConfig& before, const NdpConfig& after) {
 // Only NdpLoop::call() accesses the responder and its sockets. `mutex_` protects everything else.
 class Proxy final : public NdpProxy {
  public:
-  Proxy(NdpConfig config, io::NdpSockets sockets, std::uint64_t seed)
-      : config_(std::move(config)), sockets_(std::move(sockets)), loop_(config_, sockets_, seed) {
+  Proxy(NdpConfig config, io::NdpSockets sockets, std::uint64_t seed,
+        std::unique_ptr<NdpRoutes> routes)
+      : config_(std::move(config)),
+        sockets_(std::move(sockets)),
+        routes_(std::move(routes)),
+        loop_(config_, sockets_, seed, routes_.get()) {
     renew_rules();
   }
   ~Proxy() override { stop(); }
@@ -65,7 +69,8 @@ class Proxy final : public NdpProxy {
   Result<void> set_interface(const NdpInterface& interface) override;
   void lose_interface() override;
   void set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) override;
-  void set_on_link(std::vector<Ipv6Address> neighbors) override;
+  void set_on_link(std::vector<NdpNeighbor> neighbors) override;
+  void set_kernel_routes(NdpKernelRoutes routes) override;
   NdpStatus status() const override;
 
  private:
@@ -88,11 +93,13 @@ class Proxy final : public NdpProxy {
   NdpConfig config_;
   NdpInterface interface_;
   std::vector<NdpTunnelPrefix> prefixes_;
+  NdpKernelRoutes kernel_;
   io::NdpGroups groups_;
   std::string membership_ = "the interface is not there";
   NdpTargets targets_;
   std::set<Ipv6Address> served_;  ///< targets that have been announced
   io::NdpSockets sockets_;
+  std::unique_ptr<NdpRoutes> routes_;
   mutable NdpLoop loop_;
 };
 
@@ -162,7 +169,17 @@ void Proxy::set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) {
   renew_rules();
 }
 
-void Proxy::set_on_link(std::vector<Ipv6Address> neighbors) {
+void Proxy::set_kernel_routes(NdpKernelRoutes routes) {
+  const std::lock_guard lock{mutex_};
+  if (routes == kernel_) return;
+  const bool has_other_prefixes = routes.prefixes != kernel_.prefixes;
+  kernel_ = std::move(routes);
+  auto gateways = kernel_.gateways;
+  loop_.call([&] { loop_.responder().set_gateways(gateways); });
+  if (has_other_prefixes) renew_rules();
+}
+
+void Proxy::set_on_link(std::vector<NdpNeighbor> neighbors) {
   const std::lock_guard lock{mutex_};
   std::sort(neighbors.begin(), neighbors.end());
   neighbors.erase(std::unique(neighbors.begin(), neighbors.end()), neighbors.end());
@@ -171,8 +188,10 @@ void Proxy::set_on_link(std::vector<Ipv6Address> neighbors) {
 }
 
 void Proxy::renew_rules() {
-  NdpRules rules{config_, prefixes_};
-  targets_ = ndp_targets(config_, prefixes_, std::max(kMaxNdpAnnounced, kMaxNdpGroups));
+  NdpRules rules{config_, prefixes_, kernel_.prefixes};
+  std::vector<proto::Ipv6Prefix> leading = kernel_.prefixes;
+  for (const NdpTunnelPrefix& tunnel : prefixes_) leading.push_back(tunnel.prefix);
+  targets_ = ndp_targets(config_, leading, std::max(kMaxNdpAnnounced, kMaxNdpGroups));
   loop_.call([&] { loop_.responder().set_rules(rules); });
   renew_membership();
   announce_new();
@@ -215,12 +234,11 @@ void Proxy::join_all_multicast(const std::string& reason) {
 
 void Proxy::announce_new() {
   if (interface_.index == 0 || interface_.link_local.is_unspecified()) return;
-  const NdpRules rules{config_, prefixes_};
+  const NdpRules rules{config_, prefixes_, kernel_.prefixes};
   std::set<Ipv6Address> served;
   std::vector<Ipv6Address> added;
   for (const Ipv6Address& target : targets_.addresses) {
-    const auto decision = rules.decide(target);
-    if (decision.ignored != NdpIgnored::none || decision.needs_probe) continue;
+    if (!rules.may_answer(target)) continue;
     served.insert(target);
     if (served_.count(target) == 0) added.push_back(target);
   }
@@ -236,6 +254,7 @@ NdpStatus Proxy::status() const {
                    .groups = groups_.count(),
                    .all_multicast = groups_.has_all_multicast(),
                    .membership = membership_,
+                   .confirmed = {},
                    .totals = {}};
   loop_.call([&] {
     const Time now = Time::clock::now();
@@ -243,10 +262,11 @@ NdpStatus Proxy::status() const {
     loop_.count_drops();
     const auto probes = responder.probes(now);
     status.on_link = responder.on_link(now);
+    status.confirmed = responder.confirmed(now);
     status.alive = probes.alive;
     status.dead = probes.dead;
     status.probing = probes.probing;
-    status.waiting = probes.waiting + loop_.delayed();
+    status.waiting = probes.waiting + responder.confirmations(now).waiting + loop_.delayed();
     status.totals = responder.counters().totals();
   });
   return status;
@@ -254,7 +274,8 @@ NdpStatus Proxy::status() const {
 
 }  // namespace
 
-Result<std::unique_ptr<NdpProxy>> NdpProxy::open(NdpConfig config) {
+Result<std::unique_ptr<NdpProxy>> NdpProxy::open(NdpConfig config,
+                                                 std::unique_ptr<NdpRoutes> routes) {
   if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
   auto echo = open_echo(config);
   if (!echo) return Unexpected{echo.error()};
@@ -263,8 +284,9 @@ Result<std::unique_ptr<NdpProxy>> NdpProxy::open(NdpConfig config) {
   if (!sockets) return Unexpected{sockets.error()};
   std::array<std::byte, sizeof(std::uint64_t)> seed;
   if (auto filled = io::fill_random(seed, object); !filled) return Unexpected{filled.error()};
-  return std::unique_ptr<NdpProxy>{
-      new Proxy{std::move(config), std::move(*sockets), std::bit_cast<std::uint64_t>(seed)}};
+  return std::unique_ptr<NdpProxy>{new Proxy{std::move(config), std::move(*sockets),
+                                             std::bit_cast<std::uint64_t>(seed),
+                                             std::move(routes)}};
 }
 
 }  // namespace culvert

@@ -25,6 +25,7 @@
 
 #include "engine/ndp/ndp_config.h"
 #include "engine/ndp/ndp_counters.h"
+#include "engine/ndp/ndp_routes.h"
 #include "io/result.h"
 #include "proto/address.h"
 #include "proto/ethernet.h"
@@ -40,15 +41,26 @@ struct NdpInterface {
   proto::Ipv6Address link_local{};
   /// All IPv6 addresses of the interface; the kernel answers for them.
   std::vector<proto::Ipv6Address> own;
+  /// The prefixes of these addresses, without those of 128 bits and fe80::/10: the link's own.
+  std::vector<proto::Ipv6Prefix> on_link;
   std::uint16_t mtu_bytes = 1500;
 
   friend bool operator==(const NdpInterface&, const NdpInterface&) = default;
+};
+
+/// A neighbor on the interface's own link, as the kernel knows it.
+struct NdpNeighbor {
+  proto::Ipv6Address address{};
+  proto::EthernetAddress link_layer{};
+
+  friend auto operator<=>(const NdpNeighbor&, const NdpNeighbor&) = default;
 };
 
 /// One prefix behind a tunnel. A prefix of several tunnels is up if one of them is up.
 struct NdpTunnelPrefix {
   proto::Ipv6Prefix prefix{};
   bool is_up = true;
+  unsigned device_index = 0;  ///< the tunnel's device
 
   friend bool operator==(const NdpTunnelPrefix&, const NdpTunnelPrefix&) = default;
 };
@@ -60,7 +72,12 @@ struct NdpStatus {
   std::size_t groups = 0;      ///< solicited-node groups joined; 0 with all-multicast
   bool all_multicast = false;  ///< the interface receives all multicast, for this socket
   std::string membership;      ///< the reason for groups or all-multicast, as a sentence
-  std::size_t on_link = 0;     ///< known neighbors, reported by the owner or learned
+  /// Neighbors that may be on the link, reported by the owner or learned; a target that one of them
+  /// claims is answered for until the neighbor has answered a solicitation.
+  std::size_t on_link = 0;
+  /// Neighbors that have answered one lately: nothing is answered for these targets. At most
+  /// NdpResponder::kConfirmation.cache.
+  std::vector<NdpNeighbor> confirmed;
   std::size_t alive = 0, dead = 0, probing = 0;  ///< targets in the probe cache
   std::size_t waiting = 0;  ///< solicitations that wait for a probe or a delayed answer
   NdpTotals totals;
@@ -70,7 +87,10 @@ class NdpProxy {
  public:
   /// Validates `config`, and opens the echo socket if a rule has `probe`. The error names the
   /// option or the socket and says what to do.
-  [[nodiscard]] static Result<std::unique_ptr<NdpProxy>> open(NdpConfig config);
+  /// `routes`: the kernel's routes, which `auto` and `probe` follow then; null: `auto` goes by the
+  /// tunnels' prefixes alone.
+  [[nodiscard]] static Result<std::unique_ptr<NdpProxy>> open(
+      NdpConfig config, std::unique_ptr<NdpRoutes> routes = nullptr);
 
   virtual ~NdpProxy() = default;
 
@@ -90,8 +110,10 @@ class NdpProxy {
   /// Sets the neighbors on the interface's own link that the kernel knows (reachable, stale, delay,
   /// probe, permanent; not failed or incomplete, and no proxy entries), at most kMaxNdpOnLink.
   /// Replaces the previous ones, which stay valid until then. Learned neighbors are kept
-  /// separately.
-  virtual void set_on_link(std::vector<proto::Ipv6Address> neighbors) = 0;
+  /// separately. None of them is believed before it has answered a solicitation: see NdpNeighbors.
+  virtual void set_on_link(std::vector<NdpNeighbor> neighbors) = 0;
+  /// Sets what the kernel's routing tables say; replaces the previous.
+  virtual void set_kernel_routes(NdpKernelRoutes routes) = 0;
   /// Stops and joins the thread. Counters stay readable. The destructor calls it too.
   virtual void stop() = 0;
 

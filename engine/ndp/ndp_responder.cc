@@ -6,8 +6,10 @@ namespace culvert {
 
 using proto::Ipv6Address;
 
-NdpResponder::NdpResponder(const NdpConfig& config, std::uint64_t seed)
-    : neighbors_(config.on_link, config.on_link_ttl, seed),
+NdpResponder::NdpResponder(const NdpConfig& config, std::uint64_t seed, NdpRoutes* routes)
+    : routes_(routes),
+      neighbors_(config.on_link, config.on_link_ttl, seed),
+      confirmations_(kConfirmation, seed),
       probes_(config.probe, seed),
       is_router_(config.router),
       rate_(config.answers_per_second, config.answers_per_second),
@@ -35,51 +37,136 @@ void NdpResponder::receive(std::span<const std::byte> frame, Time now, NdpOutput
   if (!message) return counters_.ignore(ndp_ignored(message.error()));
   const auto sender = proto::load<proto::EthernetAddress>(frame, proto::kEthernetSourceOffset);
   if (message->type == proto::NeighborMessageType::advertisement)
-    return receive_advertisement(*message, sender, now);
+    return receive_advertisement(*message, sender, now, out);
   receive_solicitation(*message, sender, now, out);
 }
 
-// The target of an advertisement lives on the link. An advertisement with our own link-layer
-// address is an echo of ours.
+// The target of an advertisement lives on the link, unless O is clear: that is another proxy
+// (RFC 4861 7.2.8) or an anycast address. One with our own link-layer address is an echo of ours.
 void NdpResponder::receive_advertisement(const proto::NeighborMessage& message,
-                                         const proto::EthernetAddress& sender, Time now) noexcept {
+                                         const proto::EthernetAddress& sender, Time now,
+                                         NdpOutput& out) noexcept {
   counters_.advertisements.add(1);
   if (sender == interface_.address) return;
   if (message.has_address && message.address == interface_.address) return;
-  note_on_link(message.target, now);
+  if (!message.override) return;
+  note_on_link(message.target, message.has_address ? message.address : sender, now);
+  if (!message.solicited) return;
+  const auto outcome = confirmations_.settle(message.target, true, now);
+  if (outcome.was_probing) finish_confirmation(outcome, true, now, out);
 }
 
 void NdpResponder::receive_solicitation(const proto::NeighborMessage& message,
                                         const proto::EthernetAddress& sender, Time now,
                                         NdpOutput& out) noexcept {
   const Ipv6Address& target = message.target;
-  if (const auto reason = check_solicitor(message); reason != NdpIgnored::none)
+  if (const auto reason = check_solicitor(message, sender); reason != NdpIgnored::none)
     return counters_.ignore(reason);
-  if (sender != interface_.address) note_on_link(message.source, now);
+  if (sender != interface_.address) note_on_link(message.source, sender, now);
   const auto decision = rules_.decide(target);
-  const bool is_unclaimed =
-      decision.ignored == NdpIgnored::no_tunnel || decision.ignored == NdpIgnored::tunnel_down;
-  // Duplicate address detection: a host on the link is about to use an address behind no tunnel, so
-  // it owns the address from now on.
-  if (is_unclaimed && message.source.is_unspecified()) note_on_link(target, now);
   if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
-  if (neighbors_.has(target, now)) return counters_.ignore(NdpIgnored::on_link);
+  if (const auto reason = check_target(message, decision); reason != NdpIgnored::none)
+    return counters_.ignore(reason);
+  if (const auto reason = check_route(target, decision.answer); reason != NdpIgnored::none) {
+    // Duplicate address detection: a host on the link is about to use an address that is not behind
+    // us.
+    if (message.source.is_unspecified()) note_on_link(target, sender, now);
+    return counters_.ignore(reason);
+  }
   // A multicast address in the option cannot be the destination of an answer.
-  const bool is_usable = message.has_address && (message.address.bytes[0] & 1) == 0;
+  const bool is_usable = message.has_address && !message.address.is_group();
   const NdpSolicitor solicitor{.source = message.source,
                                .address = is_usable ? message.address : sender,
                                .was_multicast = message.destination.is_multicast(),
                                .solicited_at = now};
-  if (decision.needs_probe) return answer_if_alive(target, solicitor, now, out);
-  answer(target, solicitor, now, out);
+  if (waits_for_confirmation(target, solicitor, now, out)) return;
+  answer_by_rule(target, solicitor, now, out);
 }
 
-NdpIgnored NdpResponder::check_solicitor(const proto::NeighborMessage& message) const noexcept {
+NdpIgnored NdpResponder::check_solicitor(const proto::NeighborMessage& message,
+                                         const proto::EthernetAddress& sender) const noexcept {
   if (interface_.link_local.is_unspecified()) return NdpIgnored::interface_unready;
+  if (sender.is_group()) return NdpIgnored::ethernet_source_group;
   if (message.source.is_multicast()) return NdpIgnored::source_multicast;
+  if (message.source.is_loopback()) return NdpIgnored::source_loopback;
   if (is_own(message.target)) return NdpIgnored::own_address;
   if (message.source == message.target) return NdpIgnored::source_is_target;
   return NdpIgnored::none;
+}
+
+// What no rule answers for. A rule that is shorter than the prefix of the link does not know the
+// hosts there, so it leaves duplicate address detection to them; `auto` knows by the route.
+NdpIgnored NdpResponder::check_target(const proto::NeighborMessage& message,
+                                      const NdpRules::Decision& decision) const noexcept {
+  const Ipv6Address& target = message.target;
+  if (target.is_link_local() || target.is_loopback() || target.is_ipv4_compatible_or_mapped())
+    return NdpIgnored::target_not_forwarded;
+  if (std::binary_search(gateways_.begin(), gateways_.end(), target)) return NdpIgnored::gateway;
+  if (!message.source.is_unspecified() || decision.answer == NdpAnswer::automatic)
+    return NdpIgnored::none;
+  const bool is_foreign = std::any_of(
+      interface_.on_link.begin(), interface_.on_link.end(), [&](const proto::Ipv6Prefix& prefix) {
+        return prefix.length_bits > decision.length_bits && prefix.contains(target);
+      });
+  return is_foreign ? NdpIgnored::on_link_prefix : NdpIgnored::none;
+}
+
+NdpIgnored NdpResponder::check_route(const Ipv6Address& target, NdpAnswer answer) noexcept {
+  if (answer == NdpAnswer::always) return NdpIgnored::none;
+  if (routes_ != nullptr)
+    return rules_.check_route(target, routes_->find(target, interface_.index), interface_.index);
+  return answer == NdpAnswer::automatic ? rules_.check_tunnel(target) : NdpIgnored::none;
+}
+
+// ---- is the target on the link? -----------------------------------------------------------------
+
+// Nothing is left to a neighbor on the link that does not answer a solicitation of ours with O set:
+// RFC 4861 7.3 knows no other confirmation. True: the solicitor waits, or the neighbor has answered.
+bool NdpResponder::waits_for_confirmation(const Ipv6Address& target, const NdpSolicitor& solicitor,
+                                          Time now, NdpOutput& out) noexcept {
+  if (!neighbors_.find(target, now)) return false;
+  const auto verdict = confirmations_.check(target, solicitor, now);
+  if (verdict.send_probe) ask(target, now, out);
+  if (verdict.is_alive) counters_.ignore(NdpIgnored::on_link);
+  if (verdict.ignored == NdpIgnored::probe_waiting) counters_.ignore(verdict.ignored);
+  // Otherwise nobody answered, or there is no room to ask: then the rule stands.
+  return verdict.is_alive || verdict.ignored == NdpIgnored::none ||
+         verdict.ignored == NdpIgnored::probe_waiting;
+}
+
+void NdpResponder::ask(const Ipv6Address& target, Time now, NdpOutput& out) noexcept {
+  const auto link_layer = neighbors_.find(target, now);
+  if (link_layer) write_question(out.add_frame(), target, *link_layer);
+}
+
+void NdpResponder::finish_confirmation(const NdpProbes::Outcome& outcome, bool is_on_link, Time now,
+                                       NdpOutput& out) noexcept {
+  for (const NdpSolicitor& solicitor : outcome.solicitors) {
+    if (is_on_link) {
+      counters_.ignore(NdpIgnored::on_link);
+    } else {
+      answer_by_rule(outcome.target, solicitor, now, out);
+    }
+  }
+}
+
+std::vector<NdpNeighbor> NdpResponder::confirmed(Time now) {
+  std::vector<NdpNeighbor> all;
+  for (const Ipv6Address& address : confirmations_.alive(now)) {
+    if (const auto link_layer = neighbors_.find(address, now))
+      all.push_back({address, *link_layer});
+  }
+  return all;
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+void NdpResponder::answer_by_rule(const Ipv6Address& target, const NdpSolicitor& solicitor,
+                                  Time now, NdpOutput& out) noexcept {
+  const auto decision = rules_.decide(target);
+  if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
+  if (decision.answer == NdpAnswer::probe) return answer_if_alive(target, solicitor, now, out);
+  answer(target, solicitor, now, out);
 }
 
 void NdpResponder::answer_if_alive(const Ipv6Address& target, const NdpSolicitor& solicitor,
@@ -94,7 +181,6 @@ void NdpResponder::receive_echo(const Ipv6Address& target, unsigned interface_in
                                 NdpOutput& out) noexcept {
   // The kernel's route leads to the soliciting link: the target lives there and answers for itself.
   const bool is_on_link = interface_index == interface_.index;
-  if (is_on_link) note_on_link(target, now);
   const auto outcome = probes_.settle(target, !is_on_link, now);
   if (!outcome.was_probing) return;
   (is_on_link ? counters_.probes_unanswered : counters_.probes_answered).add(1);
@@ -102,6 +188,23 @@ void NdpResponder::receive_echo(const Ipv6Address& target, unsigned interface_in
 }
 
 bool NdpResponder::expire(Time now, NdpOutput& out) noexcept {
+  return expire_confirmations(now, out) || expire_probes(now, out);
+}
+
+bool NdpResponder::expire_confirmations(Time now, NdpOutput& out) noexcept {
+  while (out.has_room()) {
+    const auto overdue = confirmations_.overdue(now);
+    if (!overdue.is_any) return false;
+    if (overdue.send_probe) {
+      ask(overdue.outcome.target, now, out);
+    } else {
+      finish_confirmation(overdue.outcome, false, now, out);
+    }
+  }
+  return true;
+}
+
+bool NdpResponder::expire_probes(Time now, NdpOutput& out) noexcept {
   while (out.has_room()) {
     const auto overdue = probes_.overdue(now);
     if (!overdue.is_any) return false;
@@ -127,7 +230,7 @@ void NdpResponder::finish_probe(const NdpProbes::Outcome& outcome, NdpIgnored re
     counters_.ignore(reason == NdpIgnored::none ? NdpIgnored::probe_unanswered : reason);
     // No host behind us uses the address, so the host that performed duplicate address detection
     // owns it now.
-    if (solicitor.source.is_unspecified()) note_on_link(outcome.target, now);
+    if (solicitor.source.is_unspecified()) note_on_link(outcome.target, solicitor.address, now);
   }
 }
 
@@ -139,10 +242,14 @@ void NdpResponder::answer(const Ipv6Address& target, const NdpSolicitor& solicit
 }
 
 void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out) noexcept {
-  if (interface_.link_local.is_unspecified() || is_own(target) || neighbors_.has(target, now))
+  if (interface_.link_local.is_unspecified() || is_own(target) || neighbors_.find(target, now))
     return;
   const auto decision = rules_.decide(target);
-  if (decision.ignored != NdpIgnored::none || decision.needs_probe) return;
+  if (decision.ignored != NdpIgnored::none || decision.answer == NdpAnswer::probe) return;
+  if (check_target({.source = interface_.link_local, .target = target}, decision) !=
+          NdpIgnored::none ||
+      check_route(target, decision.answer) != NdpIgnored::none)
+    return;
   write(out.add_frame(), target, nullptr);
 }
 
@@ -171,7 +278,27 @@ void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
        .address = interface_.address});
 }
 
+// To the group of the target, so that the answer has the link-layer address and O set if an owner
+// sends it (RFC 4861 7.2.4): a unicast solicitation is answered alike by owner and proxy. In a frame
+// to that neighbor alone (RFC 6085).
+void NdpResponder::write_question(NdpFrame& frame, const Ipv6Address& target,
+                                  const proto::EthernetAddress& link_layer) const noexcept {
+  frame.may_wait = false;
+  frame.kind = NdpFrame::Kind::question;
+  const std::span bytes{frame.bytes};
+  proto::build_ethernet(bytes.first<proto::kEthernetHeaderBytes>(), link_layer, interface_.address);
+  static_assert(proto::kNeighborSolicitationMaxBytes == proto::kNeighborAdvertisementBytes);
+  static_cast<void>(
+      proto::build_neighbor_solicitation(bytes.subspan<proto::kEthernetHeaderBytes>(),
+                                         {.source = interface_.link_local,
+                                          .destination = proto::solicited_node_group(target),
+                                          .target = target,
+                                          .address = interface_.address}));
+}
+
 void NdpResponder::count(const NdpFrame& frame, NdpIgnored ignored) noexcept {
+  if (frame.kind == NdpFrame::Kind::question)
+    return counters_.questions.add(ignored == NdpIgnored::none);
   const bool is_answer = frame.kind != NdpFrame::Kind::announcement;
   if (ignored != NdpIgnored::none) {
     if (is_answer) counters_.ignore(ignored);
@@ -195,12 +322,22 @@ NdpIgnored NdpResponder::spend(const NdpSolicitor& solicitor, Time now) noexcept
 }
 
 // Only addresses that could be solicited targets are stored; others would only use up entries.
-void NdpResponder::note_on_link(const Ipv6Address& address, Time now) noexcept {
-  if (rules_.covers(address) && !is_own(address)) neighbors_.add(address, now);
+void NdpResponder::note_on_link(const Ipv6Address& address,
+                                const proto::EthernetAddress& link_layer, Time now) noexcept {
+  if (!rules_.covers(address) || is_own(address)) return;
+  neighbors_.add({.address = address, .link_layer = link_layer}, now);
+  confirmations_.revive(address);
 }
 
+// Also the subnet-router anycast address of each prefix of the link: the kernel of a router answers
+// for it, and on a host nobody does (RFC 4291 2.6.1).
 bool NdpResponder::is_own(const Ipv6Address& address) const noexcept {
-  return std::find(interface_.own.begin(), interface_.own.end(), address) != interface_.own.end();
+  if (std::find(interface_.own.begin(), interface_.own.end(), address) != interface_.own.end())
+    return true;
+  return std::any_of(interface_.on_link.begin(), interface_.on_link.end(),
+                     [&](const proto::Ipv6Prefix& prefix) {
+                       return prefix.length_bits < 127 && prefix.network().address == address;
+                     });
 }
 
 }  // namespace culvert

@@ -26,9 +26,14 @@ namespace culvert {
 inline constexpr std::size_t kNdpFrameBytes =
     proto::kEthernetHeaderBytes + proto::kNeighborAdvertisementBytes;
 
-/// A neighbor advertisement with its Ethernet header, ready to send.
+/// A message of ours with its Ethernet header, ready to send.
 struct NdpFrame {
-  enum class Kind : std::uint8_t { answer, duplicate_answer, announcement };
+  enum class Kind : std::uint8_t {
+    answer,
+    duplicate_answer,
+    announcement,
+    question,  ///< a solicitation of ours: is the target really there?
+  };
   std::array<std::byte, kNdpFrameBytes> bytes;
   Kind kind = Kind::answer;
   bool may_wait = false;  ///< answers a multicast solicitation: `delay` applies (RFC 4861 7.2.8)
@@ -39,7 +44,7 @@ class NdpOutput {
  public:
   static constexpr std::size_t kFrames = 64, kProbes = 64;
   /// Free elements that one call of the responder may need.
-  static constexpr std::size_t kFramesNeeded = NdpProbes::kSolicitors, kProbesNeeded = 1;
+  static constexpr std::size_t kFramesNeeded = NdpProbes::kSolicitors + 1, kProbesNeeded = 1;
 
   [[nodiscard]] bool has_room() const noexcept {
     return frame_count_ + kFramesNeeded <= kFrames && probe_count_ + kProbesNeeded <= kProbes;
@@ -63,8 +68,19 @@ class NdpOutput {
 
 class NdpResponder {
  public:
-  /// `seed`: random and secret, for the hashes. There are no rules until set_rules().
-  NdpResponder(const NdpConfig& config, std::uint64_t seed);
+  /// Parameters of the solicitations by which a neighbor on the link is confirmed. A neighbor that
+  /// answers is believed for the ReachableTime of RFC 4861 10. Who does not is not asked again
+  /// until a message comes from there.
+  static constexpr NdpProbe kConfirmation{.timeout = std::chrono::milliseconds{300},
+                                          .tries = 3,
+                                          .alive_ttl = std::chrono::seconds{30},
+                                          .dead_ttl = std::chrono::seconds{600},
+                                          .per_second = 500,
+                                          .cache = 256};
+
+  /// `seed`: random and secret, for the hashes. `routes`: see NdpProxy::open(); outlives this. There
+  /// are no rules until set_rules().
+  NdpResponder(const NdpConfig& config, std::uint64_t seed, NdpRoutes* routes = nullptr);
 
   /// Applies the limits of `config`, not its rules and sizes.
   void apply(const NdpConfig& config) noexcept;
@@ -73,9 +89,9 @@ class NdpResponder {
   /// Swaps in a new interface. Drops the learned neighbors if its index has changed.
   void set_interface(NdpInterface& interface) noexcept;
   /// Swaps in new neighbors that the owner reports; `sorted` becomes the previous ones.
-  void set_on_link(std::vector<proto::Ipv6Address>& sorted) noexcept {
-    neighbors_.set_reported(sorted);
-  }
+  void set_on_link(std::vector<NdpNeighbor>& sorted) noexcept { neighbors_.set_reported(sorted); }
+  /// Swaps in NdpKernelRoutes::gateways.
+  void set_gateways(std::vector<proto::Ipv6Address>& sorted) noexcept { gateways_.swap(sorted); }
 
   /// Processes one received frame, which begins with its Ethernet header; untrusted. Requires
   /// `out.has_room()`.
@@ -87,7 +103,9 @@ class NdpResponder {
   /// Processes probes that have timed out; called at next_due(). True: `out` is full, and there may
   /// be more.
   [[nodiscard]] bool expire(Time now, NdpOutput& out) noexcept;
-  [[nodiscard]] Time next_due() const noexcept { return probes_.next_due(); }
+  [[nodiscard]] Time next_due() const noexcept {
+    return std::min(probes_.next_due(), confirmations_.next_due());
+  }
 
   /// Announces a target by an unsolicited advertisement (RFC 4861 7.2.6, 7.2.8), if a solicitation
   /// for it would be answered without a probe.
@@ -101,32 +119,59 @@ class NdpResponder {
   [[nodiscard]] const NdpInterface& interface() const noexcept { return interface_; }
   [[nodiscard]] std::size_t on_link(Time now) const noexcept { return neighbors_.count(now); }
   [[nodiscard]] NdpProbes::Sizes probes(Time now) const noexcept { return probes_.sizes(now); }
+  /// The neighbors that are believed to be on the link. Allocates.
+  [[nodiscard]] std::vector<NdpNeighbor> confirmed(Time now);
+  /// `alive`: the number of these.
+  [[nodiscard]] NdpProbes::Sizes confirmations(Time now) const noexcept {
+    return confirmations_.sizes(now);
+  }
 
  private:
   /// Number of token buckets that sources share, by a hash with a secret.
   static constexpr std::size_t kSourceBuckets = 1'024;
 
   void receive_advertisement(const proto::NeighborMessage& message,
-                             const proto::EthernetAddress& sender, Time now) noexcept;
+                             const proto::EthernetAddress& sender, Time now,
+                             NdpOutput& out) noexcept;
   void receive_solicitation(const proto::NeighborMessage& message,
                             const proto::EthernetAddress& sender, Time now,
                             NdpOutput& out) noexcept;
-  [[nodiscard]] NdpIgnored check_solicitor(const proto::NeighborMessage& message) const noexcept;
+  [[nodiscard]] NdpIgnored check_solicitor(const proto::NeighborMessage& message,
+                                           const proto::EthernetAddress& sender) const noexcept;
+  [[nodiscard]] NdpIgnored check_target(const proto::NeighborMessage& message,
+                                        const NdpRules::Decision& decision) const noexcept;
+  [[nodiscard]] NdpIgnored check_route(const proto::Ipv6Address& target, NdpAnswer answer) noexcept;
+  [[nodiscard]] bool waits_for_confirmation(const proto::Ipv6Address& target,
+                                            const NdpSolicitor& solicitor, Time now,
+                                            NdpOutput& out) noexcept;
+  void ask(const proto::Ipv6Address& target, Time now, NdpOutput& out) noexcept;
+  void finish_confirmation(const NdpProbes::Outcome& outcome, bool is_on_link, Time now,
+                           NdpOutput& out) noexcept;
+  [[nodiscard]] bool expire_confirmations(Time now, NdpOutput& out) noexcept;
+  [[nodiscard]] bool expire_probes(Time now, NdpOutput& out) noexcept;
+  void answer_by_rule(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
+                      NdpOutput& out) noexcept;
   void answer_if_alive(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
                        NdpOutput& out) noexcept;
   void answer(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
               NdpOutput& out) noexcept;
   void write(NdpFrame& frame, const proto::Ipv6Address& target,
              const NdpSolicitor* solicitor) const noexcept;
+  void write_question(NdpFrame& frame, const proto::Ipv6Address& target,
+                      const proto::EthernetAddress& link_layer) const noexcept;
   void finish_probe(const NdpProbes::Outcome& outcome, NdpIgnored reason, Time now,
                     NdpOutput& out) noexcept;
-  void note_on_link(const proto::Ipv6Address& address, Time now) noexcept;
+  void note_on_link(const proto::Ipv6Address& address, const proto::EthernetAddress& link_layer,
+                    Time now) noexcept;
   [[nodiscard]] bool is_own(const proto::Ipv6Address& address) const noexcept;
   [[nodiscard]] NdpIgnored spend(const NdpSolicitor& solicitor, Time now) noexcept;
 
   NdpInterface interface_{};
   NdpRules rules_;
+  NdpRoutes* routes_;
+  std::vector<proto::Ipv6Address> gateways_;
   NdpNeighbors neighbors_;
+  NdpProbes confirmations_;  ///< of neighbors on the link
   NdpProbes probes_;
   bool is_router_;
   TokenBucket::Rate rate_, source_rate_;

@@ -38,54 +38,81 @@ bool add_targets(std::vector<Ipv6Address>& targets, const Ipv6Prefix& prefix, st
 
 std::string too_many(const NdpRule& rule, const Ipv6Prefix& prefix, std::size_t most) {
   std::string text = "rule " + rule.prefix.to_text();
-  if (prefix != rule.prefix) text += ", with the tunnels' prefix " + prefix.to_text() + ",";
+  if (prefix != rule.prefix) text += ", with the prefix " + prefix.to_text() + ",";
   return text + " brings the targets to more than " + std::to_string(most);
 }
 
 }  // namespace
 
-NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes) {
-  const auto action_of = [](NdpAnswer answer) {
-    switch (answer) {
-      case NdpAnswer::always:
-        return Action::always;
-      case NdpAnswer::probe:
-        return Action::probe;
-      default:
-        return Action::automatic;
-    }
-  };
-  std::vector<LpmTable<Action>::Entry> rules;
+NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes,
+                   std::span<const Ipv6Prefix> kernel) {
+  std::vector<LpmTable<Decision>::Entry> rules;
   for (const NdpRule& rule : config.rules)
-    for (const Ipv6Prefix& except : rule.except) rules.emplace_back(except, Action::excepted);
+    for (const Ipv6Prefix& except : rule.except)
+      rules.emplace_back(except, Decision{.ignored = NdpIgnored::excepted});
   // After the exceptions: a rule for exactly the excepted prefix takes precedence.
-  for (const NdpRule& rule : config.rules) rules.emplace_back(rule.prefix, action_of(rule.answer));
-  rules_ = LpmTable<Action>{rules};
+  for (const NdpRule& rule : config.rules) {
+    rules.emplace_back(rule.prefix,
+                       Decision{.answer = rule.answer, .length_bits = rule.prefix.length_bits});
+  }
+  rules_ = LpmTable<Decision>{rules};
 
-  std::vector<LpmTable<bool>::Entry> excepted;
+  std::vector<LpmTable<bool>::Entry> excepted, leading;
   for (const Ipv6Prefix& except : config.except) excepted.emplace_back(except, true);
   excepted_ = LpmTable<bool>{excepted};
+  for (const Ipv6Prefix& prefix : kernel) leading.emplace_back(prefix, true);
+  kernel_ = LpmTable<bool>{leading};
 
-  std::vector<LpmTable<bool>::Entry> tunnels;
-  for (const NdpTunnelPrefix& prefix : prefixes) tunnels.emplace_back(prefix.prefix, prefix.is_up);
+  std::vector<LpmTable<Tunnel>::Entry> tunnels;
+  for (const NdpTunnelPrefix& prefix : prefixes) {
+    tunnels.emplace_back(prefix.prefix, Tunnel{prefix.is_up, prefix.prefix.length_bits});
+    devices_.push_back(prefix.device_index);
+  }
   // LpmTable keeps the last entry of a prefix: one that is up, if there is any.
   std::stable_sort(tunnels.begin(), tunnels.end(),
-                   [](const auto& a, const auto& b) { return a.second < b.second; });
-  tunnels_ = LpmTable<bool>{tunnels};
+                   [](const auto& a, const auto& b) { return a.second.is_up < b.second.is_up; });
+  tunnels_ = LpmTable<Tunnel>{tunnels};
+  std::sort(devices_.begin(), devices_.end());
 }
 
 NdpRules::Decision NdpRules::decide(const Ipv6Address& target) const noexcept {
-  const Action* action = rules_.find(target);
-  if (action == nullptr) return {.ignored = NdpIgnored::no_rule};
-  if (*action == Action::excepted || excepted_.find(target) != nullptr)
-    return {.ignored = NdpIgnored::excepted};
-  if (*action != Action::automatic) return {.needs_probe = *action == Action::probe};
-  const bool* is_up = tunnels_.find(target);
-  if (is_up == nullptr) return {.ignored = NdpIgnored::no_tunnel};
-  return {.ignored = *is_up ? NdpIgnored::none : NdpIgnored::tunnel_down};
+  const Decision* decision = rules_.find(target);
+  if (decision == nullptr) return {.ignored = NdpIgnored::no_rule};
+  if (excepted_.find(target) != nullptr) return {.ignored = NdpIgnored::excepted};
+  return *decision;
 }
 
-NdpTargets ndp_targets(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes,
+NdpIgnored NdpRules::check_tunnel(const Ipv6Address& target) const noexcept {
+  const Tunnel* tunnel = tunnels_.find(target);
+  if (tunnel == nullptr) return NdpIgnored::no_tunnel;
+  return tunnel->is_up ? NdpIgnored::none : NdpIgnored::tunnel_down;
+}
+
+NdpIgnored NdpRules::check_route(const Ipv6Address& target, const NdpRoute& route,
+                                 unsigned asking_index) const noexcept {
+  if (route.kind == NdpRoute::Kind::local) return NdpIgnored::none;
+  const Tunnel* tunnel = tunnels_.find(target);
+  const bool is_down = tunnel != nullptr && !tunnel->is_up;
+  const NdpIgnored no_route = is_down ? NdpIgnored::tunnel_down : NdpIgnored::no_route;
+  if (route.kind == NdpRoute::Kind::none) return no_route;
+  const bool is_default = route.length_bits == 0;
+  if (std::binary_search(devices_.begin(), devices_.end(), route.interface_index)) {
+    // The prefixes of tunnels need no route of their own where a route of the device covers them.
+    const bool is_catch_all = tunnel != nullptr && tunnel->length_bits == 0;
+    return is_default && is_catch_all ? no_route : check_tunnel(target);
+  }
+  if (is_default) return no_route;
+  return route.interface_index == asking_index ? NdpIgnored::route_on_link : NdpIgnored::none;
+}
+
+bool NdpRules::may_answer(const Ipv6Address& target) const noexcept {
+  const Decision decision = decide(target);
+  if (decision.ignored != NdpIgnored::none || decision.answer == NdpAnswer::probe) return false;
+  return decision.answer == NdpAnswer::always || check_tunnel(target) == NdpIgnored::none ||
+         kernel_.find(target) != nullptr;
+}
+
+NdpTargets ndp_targets(const NdpConfig& config, std::span<const Ipv6Prefix> prefixes,
                        std::size_t most) {
   NdpTargets targets;
   const auto add = [&](const NdpRule& rule, const Ipv6Prefix& prefix) {
@@ -98,8 +125,8 @@ NdpTargets ndp_targets(const NdpConfig& config, std::span<const NdpTunnelPrefix>
       if (!add(rule, rule.prefix)) return targets;
       continue;
     }
-    for (const NdpTunnelPrefix& tunnel : prefixes) {
-      const Ipv6Prefix* both = intersection(rule.prefix, tunnel.prefix);
+    for (const Ipv6Prefix& prefix : prefixes) {
+      const Ipv6Prefix* both = intersection(rule.prefix, prefix);
       if (both != nullptr && !add(rule, *both)) return targets;
     }
   }

@@ -17,15 +17,28 @@ namespace culvert {
 class NdpRules {
  public:
   NdpRules() = default;  ///< no rule
-  NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes);
+  /// `kernel`: NdpKernelRoutes::prefixes.
+  NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes,
+           std::span<const proto::Ipv6Prefix> kernel = {});
 
+  /// What the rules say of a target.
   struct Decision {
-    NdpIgnored ignored = NdpIgnored::none;
-    bool needs_probe = false;  ///< answered only if the target is alive
+    NdpIgnored ignored = NdpIgnored::none;  ///< none, no_rule or excepted
+    NdpAnswer answer = NdpAnswer::always;   ///< if ignored is none
+    std::uint8_t length_bits = 0;           ///< of the rule's prefix
   };
-  /// Decides about a target. ignored: none (answered), no_rule, excepted, no_tunnel or tunnel_down.
-  /// At most three look-ups.
+  /// At most two look-ups.
   [[nodiscard]] Decision decide(const proto::Ipv6Address& target) const noexcept;
+
+  /// What the tunnels say of a target: none (answered), no_tunnel or tunnel_down.
+  [[nodiscard]] NdpIgnored check_tunnel(const proto::Ipv6Address& target) const noexcept;
+  /// What the kernel's route to a target says: none (this host forwards to it), route_on_link,
+  /// no_route, or as check_tunnel() if it leads to a tunnel's device. `asking_index`: the interface
+  /// of the solicitation.
+  [[nodiscard]] NdpIgnored check_route(const proto::Ipv6Address& target, const NdpRoute& route,
+                                       unsigned asking_index) const noexcept;
+  /// Returns whether the target may be answered for without a probe, as far as the owner knows.
+  [[nodiscard]] bool may_answer(const proto::Ipv6Address& target) const noexcept;
 
   /// Returns whether a rule's prefix contains the address, excepted or not.
   [[nodiscard]] bool covers(const proto::Ipv6Address& address) const noexcept {
@@ -33,11 +46,16 @@ class NdpRules {
   }
 
  private:
-  enum class Action : std::uint8_t { excepted, always, automatic, probe };
+  struct Tunnel {
+    bool is_up = false;
+    std::uint8_t length_bits = 0;
+  };
 
-  LpmTable<Action> rules_;  ///< rules and their exceptions
+  LpmTable<Decision> rules_;  ///< rules and their exceptions
   LpmTable<bool> excepted_;
-  LpmTable<bool> tunnels_;  ///< tunnel prefixes; true: up
+  LpmTable<Tunnel> tunnels_;
+  LpmTable<bool> kernel_;
+  std::vector<unsigned> devices_;  ///< interfaces of tunnels, sorted
 };
 
 /// The addresses that the rules may answer for.
@@ -47,8 +65,8 @@ struct NdpTargets {
   std::string too_many{};
 };
 /// Lists the targets of all rules if there are at most `most`, whether their tunnels are up or
-/// down.
+/// down. `prefixes`: of the tunnels and of NdpKernelRoutes.
 [[nodiscard]] NdpTargets ndp_targets(const NdpConfig& config,
-                                     std::span<const NdpTunnelPrefix> prefixes, std::size_t most);
+                                     std::span<const proto::Ipv6Prefix> prefixes, std::size_t most);
 
 }  // namespace culvert

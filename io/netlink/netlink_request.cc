@@ -94,6 +94,21 @@ Result<NlSocket> connect_netlink(int protocol) {
   return socket;
 }
 
+void read_events(nl_sock* socket, const std::function<void(nlmsghdr*)>& each) {
+  alignas(nlmsghdr) std::array<char, 32'768> buffer;
+  for (int count = 0; count < 1'024; ++count) {
+    const auto bytes = ::recv(nl_socket_get_fd(socket), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (bytes < 0 && errno == ENOBUFS) {
+      each(nullptr);
+      continue;
+    }
+    if (bytes <= 0) return;
+    int rest = static_cast<int>(bytes);
+    auto* message = reinterpret_cast<nlmsghdr*>(buffer.data());
+    for (; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest)) each(message);
+  }
+}
+
 void drain(nl_sock* socket) noexcept {
   std::array<char, 8192> message;
   for (int count = 0; count < 64; ++count) {

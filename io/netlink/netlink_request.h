@@ -5,6 +5,8 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
+#include <cerrno>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,6 +45,35 @@ using Message = std::unique_ptr<nl_msg, Free<nlmsg_free>>;
 /// for every message of the answer; `each` must not throw. Returns 0 or the kernel's errno; EIO if
 /// sending or receiving fails.
 int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*)>& each = {});
+
+/// The attribute of a message that follows its `Header` (rtmsg, ndmsg, ...); null: there is none.
+template <class Header>
+[[nodiscard]] nlattr* attribute(nlmsghdr* message, int type) {
+  return nlmsg_find_attr(message, sizeof(Header), type);
+}
+
+/// Copies the value of an attribute. False: there is none, or its size is not that of `to`.
+template <class Value>
+bool copy(nlattr* from, Value& to) {
+  if (from == nullptr || nla_len(from) != static_cast<int>(sizeof to)) return false;
+  std::memcpy(&to, nla_data(from), sizeof to);
+  return true;
+}
+
+/// Sends a request for one object or, with NLM_F_DUMP, for all objects of one family. `each` and the
+/// result are as in request().
+template <class Header>
+int request_objects(nl_sock* socket, int type, int flags, const Header& header,
+                    const std::function<void(nlmsghdr*)>& each) {
+  const Message message{nlmsg_alloc_simple(type, flags)};
+  if (!message) return ENOMEM;
+  nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
+  return request(socket, message.get(), each);
+}
+
+/// Calls `each` for every message that a socket has received, and with null after messages were lost
+/// (ENOBUFS). Does not block. Reads at most 1,024 messages.
+void read_events(nl_sock* socket, const std::function<void(nlmsghdr*)>& each);
 
 /// Discards the messages that a socket has received, and the report of lost messages (ENOBUFS).
 /// Does not block. Reads at most 64 messages, so that a storm of changes does not keep the thread

@@ -35,15 +35,20 @@ inline NdpConfig config_with(NdpAnswer answer) {
 
 class NdpRig {
  public:
-  explicit NdpRig(NdpConfig config, std::vector<NdpTunnelPrefix> prefixes = {})
-      : config_(std::move(config)), responder_(config_, 4861) {
+  explicit NdpRig(NdpConfig config, std::vector<NdpTunnelPrefix> prefixes = {},
+                  NdpRoutes* routes = nullptr)
+      : config_(std::move(config)), responder_(config_, 4861, routes) {
     set_prefixes(prefixes);
-    NdpInterface interface {
-      .index = kIndex, .address = {{2, 0, 0, 0, 0, 1}}, .link_local = address6(kUs), .own = {
-        address6(kUs),
-        address6("2001:db8:0:1::1")
-      }
-    };
+    NdpInterface interface;
+    interface.index = kIndex;
+    interface.address = {{2, 0, 0, 0, 0, 1}};
+    interface.link_local = address6(kUs);
+    interface.own = {address6(kUs), address6("2001:db8:0:1::1")};
+    responder_.set_interface(interface);
+  }
+  void set_on_link_prefixes(std::vector<proto::Ipv6Prefix> prefixes) {
+    NdpInterface interface = responder_.interface();
+    interface.on_link = std::move(prefixes);
     responder_.set_interface(interface);
   }
   void set_prefixes(const std::vector<NdpTunnelPrefix>& prefixes) {
@@ -86,7 +91,8 @@ class NdpRig {
   }
   void expect_balance() {
     const auto totals = responder_.counters().totals();
-    std::uint64_t sum = totals.advertisements + totals.answers + responder_.probes(now).waiting;
+    std::uint64_t sum = totals.advertisements + totals.answers + responder_.probes(now).waiting +
+                        responder_.confirmations(now).waiting;
     for (const auto ignored : totals.ignored) sum += ignored;
     EXPECT_EQ(totals.received, sum);
   }

@@ -80,7 +80,8 @@ class NdpProxyTest : public io::NamespaceTest {
     return {.index = ::if_nametoindex("ours"),
             .address = {{2, 0, 0, 0, 0, 1}},
             .link_local = address6("fe80::1"),
-            .own = {address6("fe80::1")}};
+            .own = {address6("fe80::1")},
+            .on_link = {}};
   }
   /// A proxy that serves the interface; kBehind is behind a tunnel that is up.
   static std::unique_ptr<NdpProxy> serve(const NdpConfig& config) {

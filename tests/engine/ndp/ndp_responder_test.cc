@@ -167,61 +167,181 @@ TEST(NdpNever, GroupsAsAskers) {
   rig.expect_ignored(NdpIgnored::source_multicast);
 }
 
-TEST(NdpNever, NeighborsThatAdvertiseThemselves) {
-  NdpConfig config = config_with(NdpAnswer::always);
-  NdpRig rig{config};
-  EXPECT_THAT(rig.receive(advertisement(kTarget, "ff02::1", kTarget, kOverrideFlag, kAllNodesMac,
-                                        kHostMac)),
-              IsEmpty());
-  EXPECT_EQ(rig.responder().on_link(rig.now), 1u);
-  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
-  rig.expect_ignored(NdpIgnored::on_link);
-  rig.now += config.on_link_ttl;
-  EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
-  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u) << "long not seen";
+TEST(NdpNever, SubnetRouterAnycastAddresses) {
+  // RFC 4291 2.6.1: the kernel of a router answers for it.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.set_on_link_prefixes({prefix6("2001:db8:0:1::/64")});
+  EXPECT_THAT(rig.receive(routers_solicitation("2001:db8:0:1::")), IsEmpty());
+  rig.expect_ignored(NdpIgnored::own_address);
 }
 
-TEST(NdpNever, NeighborsThatAskThemselves) {
+TEST(NdpNever, WhatNoRouterForwardsTo) {
+  NdpRig rig{config_with({{.prefix = prefix6("::/0"), .answer = NdpAnswer::always}})};
+  for (const auto* target : {"fe80::dead", "::1", "::", "::ffff:192.0.2.1", "::192.0.2.1"})
+    EXPECT_THAT(rig.receive(routers_solicitation(target)), IsEmpty()) << target;
+  EXPECT_THAT(rig.receive(detection("fe80::beef")), IsEmpty());
+  rig.expect_ignored(NdpIgnored::target_not_forwarded, 6);
+}
+
+TEST(NdpNever, RoutersByWhichThisHostSends) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  std::vector gateways{address6("2001:db8:0:1::2")};
+  rig.responder().set_gateways(gateways);
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(detection()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::gateway, 2);
+}
+
+TEST(NdpNever, SolicitationsFromLoopbackAndGroups) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(rig.receive(solicitation("::1", kTarget, kHostMac)), IsEmpty());
+  rig.expect_ignored(NdpIgnored::source_loopback);
+  EXPECT_THAT(rig.receive(solicitation(kRouter, kTarget, "33 33 00 00 00 01")), IsEmpty());
+  EXPECT_THAT(rig.receive(solicitation(kRouter, kTarget, "ff ff ff ff ff ff")), IsEmpty());
+  const auto totals = rig.responder().counters().totals();
+  EXPECT_EQ(totals.ignored[std::size_t(NdpIgnored::ethernet_source_group)], 2u);
+}
+
+// ---- neighbors on the link ----------------------------------------------------------------------
+
+/// What the proxy asks a host of which it has heard: the group of the target, in a frame to the host.
+Bytes question_to_host(std::string_view target = kTarget) {
+  return solicitation(kUs, target, kOurMac, {.option = kOurMac, .ethernet_destination = kHostMac});
+}
+/// A host's advertisement of itself.
+Bytes host_advertisement(std::uint8_t flags, std::string_view destination = kUs) {
+  return advertisement(kTarget, destination, kTarget, flags, kOurMac, kHostMac);
+}
+constexpr std::uint8_t kOwner = kSolicitedFlag | kOverrideFlag;
+
+TEST(NdpOnLink, IsAskedAndLeftAloneIfItAnswers) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.receive(host_advertisement(kOverrideFlag, "ff02::1"));
+  EXPECT_EQ(rig.responder().on_link(rig.now), 1u);
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(question_to_host())));
+  rig.expect_balance();
+  EXPECT_THAT(rig.receive(host_advertisement(kOwner)), IsEmpty());
+  rig.expect_ignored(NdpIgnored::on_link);
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());  // without a question
+  rig.expect_ignored(NdpIgnored::on_link, 2);
+  const NdpNeighbor host{address6(kTarget), {{2, 0, 0, 0, 0, 5}}};
+  EXPECT_THAT(rig.responder().confirmed(rig.now), ElementsAre(host));
+  EXPECT_EQ(rig.responder().counters().totals().questions, 1u);
+}
+
+TEST(NdpOnLink, IsAskedThreeTimesAndThenForgotten) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.receive(host_advertisement(kOverrideFlag, "ff02::1"));
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(question_to_host())));
+  for (int again = 0; again < 2; ++again) {
+    rig.now += NdpResponder::kConfirmation.timeout;
+    EXPECT_THAT(rig.expire(), ElementsAre(SameBytes(question_to_host())));
+  }
+  rig.now += NdpResponder::kConfirmation.timeout;
+  EXPECT_THAT(rig.expire(), ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+  EXPECT_THAT(rig.responder().confirmed(rig.now), IsEmpty());
+  rig.expect_balance();
+  // A new message of the host is new evidence.
+  rig.receive(host_advertisement(kOverrideFlag, "ff02::1"));
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(question_to_host())));
+}
+
+TEST(NdpOnLink, IsAskedAgainAfterAWhile) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.receive(host_advertisement(kOverrideFlag, "ff02::1"));
+  rig.receive(routers_solicitation());
+  rig.receive(host_advertisement(kOwner));
+  rig.now += NdpResponder::kConfirmation.alive_ttl / 2;
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(question_to_host())));
+  rig.expect_ignored(NdpIgnored::on_link, 2);  // it still counts as there
+  for (int tries = 0; tries < 3; ++tries) {
+    rig.now += NdpResponder::kConfirmation.timeout;
+    rig.expire();
+  }
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+}
+
+TEST(NdpOnLink, IsNotAnotherProxy) {
+  // A proxy never sets O (RFC 4861 7.2.8), neither unasked nor asked.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.receive(host_advertisement(0, "ff02::1"));
+  rig.receive(host_advertisement(kSolicitedFlag));
+  EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
+  rig.expect_ignored(NdpIgnored::none, 0);
+}
+
+TEST(NdpOnLink, IsWhoAsksByAnAddress) {
   NdpRig rig{config_with(NdpAnswer::always)};
   EXPECT_EQ(rig.receive(solicitation("2001:db8:0:1::5", kTarget, kHostMac)).size(), 1u);
-  EXPECT_THAT(rig.receive(routers_solicitation("2001:db8:0:1::5")), IsEmpty());
-  rig.expect_ignored(NdpIgnored::on_link);
+  EXPECT_THAT(rig.receive(routers_solicitation("2001:db8:0:1::5")),
+              ElementsAre(SameBytes(question_to_host("2001:db8:0:1::5"))));
 }
 
-TEST(NdpNever, NeighborsThatTheOwnerKnows) {
+TEST(NdpOnLink, IsWhomTheKernelKnows) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  std::vector<proto::Ipv6Address> told{address6(kTarget)};
+  std::vector<NdpNeighbor> told{{address6(kTarget), {{2, 0, 0, 0, 0, 5}}}};
   rig.responder().set_on_link(told);
   rig.now += 24h;
-  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
-  rig.expect_ignored(NdpIgnored::on_link);
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(question_to_host())));
   told.clear();
   rig.responder().set_on_link(told);
-  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
+  EXPECT_EQ(rig.receive(routers_solicitation("2001:db8:0:1::7")).size(), 1u);
+}
+
+TEST(NdpOnLink, IsForgottenAfterItsTime) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  NdpRig rig{config};
+  rig.receive(host_advertisement(kOverrideFlag, "ff02::1"));
+  rig.now += config.on_link_ttl;
+  EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
+}
+
+TEST(NdpOnLink, IsNotConfirmedByAnUnsolicitedAdvertisement) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  rig.receive(host_advertisement(kOverrideFlag, "ff02::1"));
+  rig.receive(routers_solicitation());
+  rig.receive(host_advertisement(kOverrideFlag, "ff02::1"));
+  EXPECT_THAT(rig.responder().confirmed(rig.now), IsEmpty());
 }
 
 TEST(NdpNever, ItsOwnEchoMakesNoNeighbor) {
   // A switch or access point may send our multicast frames back.
   NdpRig rig{config_with(NdpAnswer::always)};
-  EXPECT_THAT(rig.receive(duplicate_answer()), IsEmpty());
-  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u);
+  EXPECT_THAT(
+      rig.receive(advertisement(kUs, "ff02::1", kTarget, kOverrideFlag, kAllNodesMac, kOurMac)),
+      IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(answer_to_router())));
 }
 
 TEST(NdpNever, NeighborsElsewhereTakeNoPlace) {
   NdpRig rig{config_with(NdpAnswer::always)};
-  rig.receive(advertisement("2001:db8::9", "ff02::1", "2001:db8::9", 0, kAllNodesMac, kHostMac));
+  rig.receive(advertisement("2001:db8::9", "ff02::1", "2001:db8::9", kOverrideFlag, kAllNodesMac,
+                            kHostMac));
   EXPECT_EQ(rig.responder().on_link(rig.now), 0u);
 }
 
 TEST(NdpDuplicateDetection, LeavesWhatNoTunnelHas) {
-  // RFC 4862 5.4: a host on the link starts to use a free address; it owns the address from then
-  // on, even if a tunnel gets its prefix later.
+  // RFC 4862 5.4: a host on the link starts to use a free address. If a tunnel gets its prefix
+  // later, the host is asked whether it still has it.
   NdpRig rig{config_with(NdpAnswer::automatic)};
   EXPECT_THAT(rig.receive(detection()), IsEmpty());
   rig.expect_ignored(NdpIgnored::no_tunnel);
   rig.set_prefixes({{prefix6("2001:db8:0:1::2/128"), true}});
-  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig.receive(routers_solicitation()), ElementsAre(SameBytes(question_to_host())));
+  rig.receive(host_advertisement(kOwner));
   EXPECT_EQ(rig.responder().counters().totals().ignored[std::size_t(NdpIgnored::on_link)], 1u);
+}
+
+TEST(NdpDuplicateDetection, IsLeftToTheHostsOfALinkWithALongerPrefix) {
+  NdpRig rig{config_with({{.prefix = prefix6("2001:db8::/48"), .answer = NdpAnswer::always}})};
+  rig.set_on_link_prefixes({prefix6("2001:db8:0:1::/64")});
+  EXPECT_THAT(rig.receive(detection()), IsEmpty());
+  rig.expect_ignored(NdpIgnored::on_link_prefix);
+  EXPECT_EQ(rig.receive(detection("2001:db8:0:2::2")).size(), 1u) << "not of this link";
+  EXPECT_EQ(rig.receive(routers_solicitation()).size(), 1u) << "not duplicate address detection";
 }
 
 TEST(NdpDuplicateDetection, DefendsWhatATunnelHas) {

@@ -63,7 +63,8 @@ def ignored(culvert, reasons):
     return sum(one["ignored"].get(reason, 0) for one in shown for reason in reasons)
 
 
-def expect_nobody(host, culvert, address, reasons=("no_rule", "excepted", "no_tunnel", "tunnel_down")):
+def expect_nobody(host, culvert, address, reasons=("no_rule", "excepted", "no_route", "route_on_link", "no_tunnel",
+                                                   "tunnel_down")):
     """A ping of the address by a neighbor is lost: the proxy sees who is asked for, and decides not to answer."""
     before = ignored(culvert, reasons)
     lost = traffic.ping_lost(host, address, "56", timeout=0.3)

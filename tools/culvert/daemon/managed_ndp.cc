@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/host/kernel_routes.h"
 #include "tools/culvert/config/ndp_options.h"
 
 namespace culvert::program {
@@ -31,6 +32,7 @@ void ManagedNdp::link_changed() {
 void ManagedNdp::apply_link(const host::NdpLinkFound& found) {
   const bool is_other_link = found.interface.index != link_.interface.index;
   const std::string previous_reason = std::exchange(waits_because_, found.unusable_reason);
+  const auto on_link_before = link_.interface.on_link;
   link_ = found;
   if (found.interface.index == 0) {
     proxy_->lose_interface();
@@ -40,7 +42,11 @@ void ManagedNdp::apply_link(const host::NdpLinkFound& found) {
     link_.unusable_reason =
         waits_because_;  // differs from the next reading, so that it is tried again
   }
-  if (is_other_link && found.interface.index != 0) neighbors_changed();
+  if (is_other_link && found.interface.index != 0) {
+    neighbors_changed();
+    routes_changed();
+  }
+  if (found.interface.index != 0 && on_link_before != found.interface.on_link) warn_of_wide_rules();
   if (waits_because_ != previous_reason) print_state();
 }
 
@@ -53,15 +59,45 @@ void ManagedNdp::neighbors_changed() {
   proxy_->set_on_link(on_link_);
 }
 
+void ManagedNdp::routes_changed() {
+  if (link_.interface.index == 0) return;
+  auto routes = host::find_kernel_routes(netlink_, link_.interface.index, devices_, config_.rules);
+  if (!routes) return warn(routes.error());
+  proxy_->set_kernel_routes(std::move(*routes));
+}
+
 void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {
+  std::set<unsigned> devices;
+  for (const NdpTunnelPrefix& each : prefixes) devices.insert(each.device_index);
   proxy_->set_tunnel_prefixes(prefixes);
+  if (std::exchange(devices_, std::move(devices)) != devices_) routes_changed();
 }
 
 Result<void> ManagedNdp::apply(const NdpConfig& config) {
   if (auto applied = proxy_->apply(config); !applied) return applied;
   config_ = config;
+  routes_changed();
+  warn_of_wide_rules();
   print_state();
   return {};
+}
+
+/// Such a rule answers for hosts that answer for themselves.
+void ManagedNdp::warn_of_wide_rules() const {
+  if (!config_.log) return;
+  for (const NdpRule& rule : config_.rules) {
+    const auto& on_link = link_.interface.on_link;
+    const auto held = std::find_if(on_link.begin(), on_link.end(), [&](const auto& prefix) {
+      return prefix.length_bits >= rule.prefix.length_bits && rule.prefix.contains(prefix.address);
+    });
+    if (rule.answer == NdpAnswer::automatic || held == on_link.end()) continue;
+    config_.log(LogLevel::warning,
+                "ndp " + config_.interface + ": rule " + rule.prefix.to_text() + " (" +
+                    std::string{answer_word(rule.answer)} +
+                    ") holds the prefix of the link itself, " + held->to_text() +
+                    ": write the prefixes that are behind this host, or answer = \"auto\", which "
+                    "goes by the kernel's routes");
+  }
 }
 
 void ManagedNdp::print_state() const { print_(ndp_line(report()) + "\n"); }
@@ -112,8 +148,9 @@ std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devic
     for (const TunnelStatus& tunnel : device.tunnels) {
       const bool is_up = device.running && tunnel.config.up;
       const bool has_all = tunnel.config.prefixes6.empty() && tunnel.config.prefixes4.empty();
-      if (has_all) all.push_back({.prefix = {}, .is_up = is_up});
-      for (const auto& prefix : tunnel.config.prefixes6) all.push_back({prefix, is_up});
+      const unsigned index = device.device_index;
+      if (has_all) all.push_back({.prefix = {}, .is_up = is_up, .device_index = index});
+      for (const auto& prefix : tunnel.config.prefixes6) all.push_back({prefix, is_up, index});
     }
   }
   return all;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,8 @@ class ManagedNdp {
   void link_changed();
   /// Call after neighbors have changed.
   void neighbors_changed();
+  /// Call after routes have changed.
+  void routes_changed();
   /// Call after tunnels have changed, with the prefixes of all tunnels.
   void tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes);
   /// Logs idle_rules() if they have changed since the last call. It is not an error: tunnels may be
@@ -46,6 +49,9 @@ class ManagedNdp {
   void stop() { proxy_->stop(); }
 
   [[nodiscard]] const NdpConfig& config() const noexcept { return config_; }
+  [[nodiscard]] host::NdpInterest interest() const {
+    return {link_.interface.index, config_.rules};
+  }
   [[nodiscard]] const std::string& interface() const noexcept { return config_.interface; }
   [[nodiscard]] NdpReport report() const { return {proxy_->status(), waits_because_}; }
 
@@ -57,6 +63,7 @@ class ManagedNdp {
         proxy_(std::move(proxy)),
         print_(std::move(print)) {}
   void apply_link(const host::NdpLinkFound& found);
+  void warn_of_wide_rules() const;
   void print_state() const;
   void warn(const Error& error) const;
 
@@ -66,7 +73,8 @@ class ManagedNdp {
   PrintLine print_;
   host::NdpLinkFound link_{.interface = {}, .unusable_reason = "the interface is not read yet"};
   std::string waits_because_ = link_.unusable_reason;
-  std::vector<proto::Ipv6Address> on_link_;
+  std::vector<NdpNeighbor> on_link_;
+  std::set<unsigned> devices_;     ///< interfaces of the tunnels
   std::string logged_idle_rules_;  ///< the last that were logged
 };
 

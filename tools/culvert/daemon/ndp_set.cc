@@ -13,11 +13,17 @@ namespace {
 
 using boost::asio::posix::stream_descriptor;
 using ErrorCode = boost::system::error_code;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLinkSettleTime{50};
 /// Reading all neighbors of a large link is expensive, and the proxy itself sees their
 /// advertisements. So the neighbors are read less often.
 constexpr std::chrono::milliseconds kNeighborSettleTime{1000};
+constexpr std::chrono::milliseconds kRouteSettleTime{50};
+
+/// The pause before an update is at least this many times the duration of the last one: so updates
+/// take at most 3 % of the time, however many routes there are.
+constexpr int kUpdatePauseFactor = 30;
 
 }  // namespace
 
@@ -110,6 +116,7 @@ std::vector<NdpConfig> NdpSet::sections() const {
 
 /// Starts watching the network as soon as there is a proxy.
 Result<void> NdpSet::watch_network() {
+  set_interests();
   if (proxies_.empty() || !watched_.empty()) return {};
   if (auto done = watch(host::NdpWatch::Kind::links, kLinkSettleTime, &ManagedNdp::link_changed);
       !done)
@@ -118,8 +125,22 @@ Result<void> NdpSet::watch_network() {
                         &ManagedNdp::neighbors_changed);
       !done)
     return done;
-  for (const auto& proxy : proxies_) proxy->link_changed();  // for changes before the watch
+  if (auto done =
+          watch(host::NdpWatch::Kind::routes, kRouteSettleTime, &ManagedNdp::routes_changed);
+      !done)
+    return done;
+  for (const auto& proxy : proxies_) {  // for changes before the watch
+    proxy->link_changed();
+    proxy->routes_changed();
+  }
+  set_interests();
   return {};
+}
+
+void NdpSet::set_interests() {
+  std::vector<host::NdpInterest> interests;
+  for (const auto& proxy : proxies_) interests.push_back(proxy->interest());
+  for (Watched& each : watched_) each.watch.set_interests(interests);
 }
 
 /// Waits on a copy of the descriptor, because both owners close theirs.
@@ -137,16 +158,24 @@ Result<void> NdpSet::watch(host::NdpWatch::Kind kind, std::chrono::milliseconds 
   return {};
 }
 
+void NdpSet::update_after(Watched& watched, void (ManagedNdp::*update)()) {
+  if (!watched.watch.drain()) return;  // later changes start the next update
+  const auto start = Clock::now();
+  for (const auto& proxy : proxies_) (*proxy.*update)();
+  watched.last_update = Clock::now() - start;
+  set_interests();
+}
+
 void NdpSet::await(Watched& watched, std::chrono::milliseconds settle_time,
                    void (ManagedNdp::*update)()) {
   watched.descriptor.async_wait(
       stream_descriptor::wait_read, [this, &watched, settle_time, update](ErrorCode error) {
         if (error) return;
-        watched.settle.expires_after(settle_time);
+        watched.settle.expires_after(
+            std::max<Clock::duration>(settle_time, kUpdatePauseFactor * watched.last_update));
         watched.settle.async_wait([this, &watched, settle_time, update](ErrorCode stopped) {
           if (stopped) return;
-          watched.watch.drain();  // later changes start the next update
-          for (const auto& proxy : proxies_) (*proxy.*update)();
+          update_after(watched, update);
           await(watched, settle_time, update);
         });
       });

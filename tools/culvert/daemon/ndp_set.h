@@ -43,6 +43,7 @@ class NdpSet {
     host::NdpWatch watch;
     boost::asio::posix::stream_descriptor descriptor;
     boost::asio::steady_timer settle;
+    std::chrono::steady_clock::duration last_update{};
   };
   Result<void> start_one(const NdpConfig& section);
   Result<void> apply_all(const std::vector<NdpConfig>& sections);
@@ -51,6 +52,8 @@ class NdpSet {
   Result<void> watch_network();
   Result<void> watch(host::NdpWatch::Kind kind, std::chrono::milliseconds settle_time,
                      void (ManagedNdp::*update)());
+  void update_after(Watched& watched, void (ManagedNdp::*update)());
+  void set_interests();
   void await(Watched& watched, std::chrono::milliseconds settle_time, void (ManagedNdp::*update)());
 
   boost::asio::io_context& context_;

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "engine/host/bypass_check.h"
+#include "engine/host/kernel_routes.h"
 #include "engine/host/next_hop_finder.h"
 #include "tools/culvert/daemon/control_socket.h"
 #include "tools/culvert/daemon/device_set.h"
@@ -307,11 +308,21 @@ Result<void> Supervisor::watch_for_failure(const ManagedDevice& device) {
 
 }  // namespace
 
+namespace {
+
+Result<std::unique_ptr<NdpProxy>> open_ndp(NdpConfig config) {
+  auto routes = host::KernelRoutes::open();
+  if (!routes) return Unexpected{routes.error()};
+  return NdpProxy::open(std::move(config), std::move(*routes));
+}
+
+}  // namespace
+
 Result<void> run_devices(RunOptions options) {
   if (!options.open_engine) {
     options.open_engine = [](const Config& config) { return Engine::open(config); };
   }
-  if (!options.open_ndp) options.open_ndp = NdpProxy::open;
+  if (!options.open_ndp) options.open_ndp = open_ndp;
   try {
     Supervisor supervisor{std::move(options)};
     return supervisor.run();

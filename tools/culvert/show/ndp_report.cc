@@ -15,6 +15,16 @@ std::string_view meaning_of(std::string_view name) {
   return found == kNdpIgnored.end() ? std::string_view{} : found->meaning;
 }
 
+std::string link_layer_text(const proto::EthernetAddress& address) {
+  std::string text;
+  for (const std::uint8_t byte : address.bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    if (!text.empty()) text += ':';
+    text += {kDigits[byte >> 4], kDigits[byte & 0xf]};
+  }
+  return text;
+}
+
 Json rules_json(const NdpConfig& config) {
   Json rules = Json::array();
   for (const NdpRule& rule : config.rules) {
@@ -31,6 +41,7 @@ constexpr std::pair<const char*, const char*> kCounted[] = {
     {"duplicate_answers", "answers to duplicate address detection of the target (RFC 4862 5.4)"},
     {"announcements", "unsolicited advertisements sent"},
     {"advertisements", "advertisements of other hosts, which are on the link"},
+    {"questions", "solicitations sent, to confirm neighbors on the link"},
     {"probes", "echo requests sent to targets"},
     {"probes_answered", "targets found alive"},
     {"probes_unanswered", "targets found dead"},
@@ -56,6 +67,7 @@ Json ndp_json(const NdpReport& report) {
   json["duplicate_answers"] = totals.duplicate_answers;
   json["announcements"] = totals.announcements;
   json["advertisements"] = totals.advertisements;
+  json["questions"] = totals.questions;
   json["probes"] = totals.probes;
   json["probes_answered"] = totals.probes_answered;
   json["probes_unanswered"] = totals.probes_unanswered;
@@ -63,6 +75,10 @@ Json ndp_json(const NdpReport& report) {
   json["waiting"] = status.waiting;
   json["cache"] = {{"alive", status.alive}, {"dead", status.dead}, {"probing", status.probing}};
   json["on_link"] = status.on_link;
+  json["confirmed"] = Json::array();
+  for (const NdpNeighbor& each : status.confirmed)
+    json["confirmed"].push_back(
+        {{"address", each.address.to_text()}, {"lladdr", link_layer_text(each.link_layer)}});
   json["ignored"] = Json::object();
   for (const NdpIgnoredFacts& each : kNdpIgnored) {
     const std::uint64_t times = totals.ignored[static_cast<std::size_t>(each.reason)];
@@ -84,6 +100,9 @@ std::string ndp_rows(const Json& ndp) {
           " on the link; probed: " + std::to_string(count(cache, "alive")) + " alive, " +
           std::to_string(count(cache, "dead")) + " dead, " +
           std::to_string(count(cache, "probing")) + " being probed\n";
+  for (const Json& each : ndp.at("confirmed"))
+    rows += "  left to " + text(each, "address") + " at " + text(each, "lladdr") +
+            ", which answers on the link\n";
   rows += counted_row("counted", count(ndp, "received"), "received",
                       "solicitations and advertisements");
   rows +=

@@ -13,7 +13,8 @@ namespace culvert::program {
 struct FakeNdpLog {
   int opened = 0, alive = 0, lost = 0, applied = 0;
   std::vector<NdpInterface> interfaces;  ///< each that was set
-  std::vector<proto::Ipv6Address> on_link;
+  std::vector<NdpNeighbor> on_link;
+  NdpKernelRoutes kernel_routes;
   std::vector<NdpTunnelPrefix> prefixes;
   bool refuses_interface = false;
 };
@@ -55,8 +56,11 @@ class FakeNdp final : public NdpProxy {
   void set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) override {
     log_.prefixes = std::move(prefixes);
   }
-  void set_on_link(std::vector<proto::Ipv6Address> neighbors) override {
+  void set_on_link(std::vector<NdpNeighbor> neighbors) override {
     log_.on_link = std::move(neighbors);
+  }
+  void set_kernel_routes(NdpKernelRoutes routes) override {
+    log_.kernel_routes = std::move(routes);
   }
   void stop() override { status_.running = false; }
   [[nodiscard]] NdpStatus status() const override { return status_; }

@@ -146,9 +146,46 @@ TEST(ManagedNdp, KnowsTheKernelsNeighbors) {
     ip("-6 neigh add fe80::cc lladdr 02:00:00:00:00:cc dev eth7p nud permanent");  // another link
     ManagedNdpRig rig;
     rig.start({section("eth7")});
-    EXPECT_THAT(rig.log.on_link, testing::ElementsAre(address("fe80::aa")));
+    const NdpNeighbor known{address("fe80::aa"), {{2, 0, 0, 0, 0, 0xaa}}};
+    EXPECT_THAT(rig.log.on_link, testing::ElementsAre(known));
     ip("-6 neigh add fe80::ab lladdr 02:00:00:00:00:ab dev eth7 nud permanent");
     EXPECT_TRUE(rig.until([&] { return rig.log.on_link.size() == 2; }));
+  });
+}
+
+TEST(ManagedNdp, KnowsTheKernelsRoutes) {
+  in_namespace([] {
+    add_veth("eth7");
+    add_veth("lan0");
+    ip("addr add 2001:db8:0:1::9/64 dev eth7 nodad");
+    NdpConfig config = section("eth7");
+    config.rules = {{.prefix = prefix("2001:db8:5::/48"), .answer = NdpAnswer::automatic}};
+    ManagedNdpRig rig;
+    rig.start({config});
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
+    const auto found = [&](std::vector<proto::Ipv6Prefix> prefixes,
+                           std::vector<proto::Ipv6Address> gateways) {
+      return rig.until([&] {
+        return rig.log.kernel_routes == NdpKernelRoutes{prefixes, gateways};
+      });
+    };
+    ip("-6 route add default via 2001:db8:0:1::1 dev eth7");
+    EXPECT_TRUE(found({}, {address("2001:db8:0:1::1")}));
+    ip("-6 route add 2001:db8:5:1::/64 dev lan0");
+    ip("-6 route add 2001:db8:5:2::/64 dev eth7");  // back to the link
+    ip("-6 route add 2001:db8:77::/64 dev lan0");   // in no rule
+    ip("-6 route add 2001:db8:5:3::/64 dev lan0 table 9");
+    ip("-6 route add unreachable 2001:db8:5:4::/64");
+    EXPECT_TRUE(found({prefix("2001:db8:5:1::/64"), prefix("2001:db8:5:3::/64")},
+                      {address("2001:db8:0:1::1")}));
+    ip("-6 route add 2001:db8:5::/56 nexthop via fe80::1 dev eth7 nexthop via fe80::2 dev lan0");
+    EXPECT_TRUE(
+        found({prefix("2001:db8:5::/56"), prefix("2001:db8:5:1::/64"), prefix("2001:db8:5:3::/64")},
+              {address("2001:db8:0:1::1"), address("fe80::1")}));
+    ip("-6 route del 2001:db8:5::/56");
+    ip("-6 route flush dev lan0");
+    ip("-6 route flush dev lan0 table 9");
+    EXPECT_TRUE(rig.until([&] { return rig.log.kernel_routes.prefixes.empty(); }));
   });
 }
 
@@ -211,9 +248,10 @@ TEST(NdpSet, TellsEveryProxyOfTheTunnels) {
     device.running = true;
     device.tunnels = {tunnel({prefix("2001:db8::/48"), prefix("2001:db8:9::1/128")}, true),
                       tunnel({prefix("2001:db8:1::/48")}, false)};
-    const std::vector<NdpTunnelPrefix> expected{{prefix("2001:db8::/48"), true},
-                                                {prefix("2001:db8:9::1/128"), true},
-                                                {prefix("2001:db8:1::/48"), false}};
+    device.device_index = 9;
+    const std::vector<NdpTunnelPrefix> expected{{prefix("2001:db8::/48"), true, 9},
+                                                {prefix("2001:db8:9::1/128"), true, 9},
+                                                {prefix("2001:db8:1::/48"), false, 9}};
     ManagedNdpRig rig;
     rig.set.tunnels_changed({&device, 1});  // before there is anybody
     rig.start({section("eth7")});

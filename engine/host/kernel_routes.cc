@@ -1,0 +1,133 @@
+#include "engine/host/kernel_routes.h"
+
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "io/netlink/netlink_request.h"
+
+namespace culvert::host {
+namespace {
+
+using netlink::attribute;
+using netlink::copy;
+using proto::Ipv6Address;
+using proto::Ipv6Prefix;
+
+/// Calls `each` with the interface and the gateway (null: the destination is on-link) of every next
+/// hop of a route.
+void for_each_hop(nlmsghdr* message, const std::function<void(unsigned, nlattr*)>& each) {
+  std::uint32_t index = 0;
+  if (copy(attribute<rtmsg>(message, RTA_OIF), index))
+    each(index, attribute<rtmsg>(message, RTA_GATEWAY));
+  nlattr* const several = attribute<rtmsg>(message, RTA_MULTIPATH);
+  if (several == nullptr) return;
+  auto* hop = static_cast<rtnexthop*>(nla_data(several));
+  int rest = nla_len(several);
+  for (; RTNH_OK(hop, rest); rest -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+    auto* const attributes = reinterpret_cast<nlattr*>(RTNH_DATA(hop));
+    each(static_cast<unsigned>(hop->rtnh_ifindex),
+         nla_find(attributes, static_cast<int>(hop->rtnh_len - RTNH_LENGTH(0)), RTA_GATEWAY));
+  }
+}
+
+NdpRoute to_ndp_route(nlmsghdr* message, unsigned asking_index) {
+  const auto* facts = static_cast<const rtmsg*>(nlmsg_data(message));
+  NdpRoute route{.length_bits = facts->rtm_dst_len};
+  if (facts->rtm_type == RTN_LOCAL || facts->rtm_type == RTN_ANYCAST)
+    route.kind = NdpRoute::Kind::local;
+  if (facts->rtm_type == RTN_UNICAST) route.kind = NdpRoute::Kind::unicast;
+  for_each_hop(message, [&](unsigned index, nlattr*) {
+    if (route.interface_index == 0 || route.interface_index == asking_index)
+      route.interface_index = index;
+  });
+  return route;
+}
+
+bool overlaps_with_automatic(const Ipv6Prefix& prefix, std::span<const NdpRule> rules) {
+  return std::any_of(rules.begin(), rules.end(), [&](const NdpRule& rule) {
+    return rule.answer == NdpAnswer::automatic &&
+           (rule.prefix.contains(prefix.address) || prefix.contains(rule.prefix.address));
+  });
+}
+
+/// Adds what one route says.
+void add_route(nlmsghdr* message, unsigned asking_index, const std::set<unsigned>& devices,
+               std::span<const NdpRule> rules, NdpKernelRoutes& found) {
+  const auto* facts = static_cast<const rtmsg*>(nlmsg_data(message));
+  if (facts->rtm_family != AF_INET6 || facts->rtm_type != RTN_UNICAST ||
+      (facts->rtm_flags & RTM_F_CLONED) != 0)
+    return;
+  Ipv6Prefix prefix{.address = {}, .length_bits = facts->rtm_dst_len};
+  copy(attribute<rtmsg>(message, RTA_DST), prefix.address.bytes);
+  bool leads_elsewhere = false;
+  for_each_hop(message, [&](unsigned index, nlattr* via) {
+    Ipv6Address gateway;
+    if (index != asking_index)
+      leads_elsewhere |= !devices.contains(index);
+    else if (copy(via, gateway.bytes))
+      found.gateways.push_back(gateway);
+  });
+  const bool is_special = prefix.address.is_link_local() || prefix.address.is_multicast();
+  if (leads_elsewhere && prefix.length_bits != 0 && !is_special &&
+      overlaps_with_automatic(prefix, rules))
+    found.prefixes.push_back(prefix);
+}
+
+template <class Values>
+void sort_unique(Values& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NdpRoutes>> KernelRoutes::open() {
+  auto socket = netlink::connect_netlink(NETLINK_ROUTE);
+  if (!socket) return Unexpected{socket.error()};
+  return std::unique_ptr<NdpRoutes>{new KernelRoutes{std::move(*socket)}};
+}
+
+NdpRoute KernelRoutes::find(const Ipv6Address& target, unsigned asking_index) noexcept {
+  NdpRoute route;
+  const netlink::Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
+  if (!message) return route;
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  header.rtm_dst_len = 128;
+  header.rtm_flags = RTM_F_FIB_MATCH;  // the route itself, with the length of its prefix
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  nla_put(message.get(), RTA_DST, static_cast<int>(target.bytes.size()), target.bytes.data());
+  nla_put_u32(message.get(), RTA_IIF, asking_index);
+  netlink::request(socket_.get(), message.get(),
+                   [&](nlmsghdr* part) { route = to_ndp_route(part, asking_index); });
+  return route;
+}
+
+NdpKernelRoutes read_kernel_route(nlmsghdr* message, unsigned asking_index,
+                                  const std::set<unsigned>& devices,
+                                  std::span<const NdpRule> rules) {
+  NdpKernelRoutes found;
+  add_route(message, asking_index, devices, rules, found);
+  return found;
+}
+
+Result<NdpKernelRoutes> find_kernel_routes(netlink::Netlink& netlink, unsigned asking_index,
+                                           const std::set<unsigned>& devices,
+                                           std::span<const NdpRule> rules) {
+  NdpKernelRoutes found;
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  const int code = netlink::request_objects(
+      netlink.socket(), RTM_GETROUTE, NLM_F_DUMP, header,
+      [&](nlmsghdr* part) { add_route(part, asking_index, devices, rules, found); });
+  if (code != 0) return netlink::fail(code, "read", "IPv6 routes");
+  sort_unique(found.prefixes);
+  sort_unique(found.gateways);
+  return found;
+}
+
+}  // namespace culvert::host

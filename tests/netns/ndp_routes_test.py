@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+r"""`auto` follows the kernel's routes: an overlay or a container network behind this host.
+
+    host 2001:db8:0:1::aa eth0 --- up0 near, culvert lan0 2001:db8:1:8::1 --- member 2001:db8:1:8::2
+"""
+
+from support import traffic
+from support.culvert import program
+from support.ndp import PREFIX, Link, Ndp
+from support.net import Namespace, veth
+from support.world import WORK, expect, parametrize, run_all, scenario, wait_until
+
+MEMBER = "2001:db8:1:8::2"
+NDPPD = """route-ttl 30000
+proxy up0 {
+  router yes
+  rule 2001:db8:1::/48 { auto }
+}
+"""
+
+
+class Overlay(Link):
+    def __init__(self):
+        super().__init__()
+        self.member = Namespace("member")
+        veth(self.near, self.member, "2001:db8:1:8::1/64", f"{MEMBER}/64", "lan0", "eth0")
+        self.near.ip(f"addr add {PREFIX}:2/64 dev up0 nodad")
+        self.near.ip(f"-6 route add default via {PREFIX}:1 dev up0")
+        self.near.sysctl("net.ipv6.conf.all.forwarding", 1)
+        self.member.ip("-6 route add default via 2001:db8:1:8::1")
+        self.host.ip("-6 route add 2001:db8:1::/48 dev eth0")
+
+    def imported(self, *words):
+        source = f"{WORK}/ndppd.conf"
+        with open(source, "w") as file:
+            file.write(NDPPD)
+        return self.near.run([program(), "import", "ndppd", source, *words]).stdout
+
+
+@parametrize([("answers pings", False), ("drops pings", True)])
+def hosts_behind_another_interface(drops_pings):
+    """The file of ndppd, unchanged."""
+    overlay = Overlay()
+    if drops_pings:
+        overlay.member.sysctl("net.ipv6.icmp.echo_ignore_all", 1)
+    ndp = Ndp(overlay.near, overlay.imported())
+    ndp.says("answers for 2001:db8:1::/48 (auto)")
+    overlay.expect_answered(MEMBER)
+    if not drops_pings:
+        traffic.ping(overlay.host, MEMBER, "56,1280")
+    overlay.expect_silence(ndp, "2001:db8:1:9::2")  # the default route alone
+    expect(ndp.show()["ignored"].get("no_route", 0) >= 1, f"{ndp.show()}")
+    ndp.stop()
+
+
+@scenario()
+def routes_that_come_and_go():
+    overlay = Overlay()
+    ndp = Ndp(overlay.near, overlay.imported())
+    ndp.says("answers for")
+    target = "2001:db8:1:9::2"
+    overlay.expect_silence(ndp, target)
+    overlay.near.ip("-6 route add 2001:db8:1:9::/64 dev lan0 table 100")
+    overlay.expect_silence(ndp, target)
+    overlay.near.ip("-6 rule add to 2001:db8:1:9::/64 lookup 100")
+    overlay.expect_answered(target)
+    overlay.near.ip("-6 rule del to 2001:db8:1:9::/64 lookup 100")
+    overlay.expect_silence(ndp, target)
+    overlay.near.ip("-6 route add unreachable 2001:db8:1:8::7/128")
+    overlay.expect_silence(ndp, "2001:db8:1:8::7")
+    overlay.near.ip("link set lan0 down")
+    overlay.expect_silence(ndp, MEMBER)
+    ndp.stop()
+
+
+@scenario()
+def a_host_route_is_announced():
+    """And the group of the target is joined: this rule needs no more than that."""
+    overlay = Overlay()
+    rule = '[ndp.up0]\n[[ndp.up0.rule]]\nprefix = "2001:db8:1::/48"\nanswer = "auto"\n'
+    overlay.near.ip("-6 addr flush dev lan0 scope global")
+    ndp = Ndp(overlay.near, rule)
+    ndp.says("answers for")
+    with overlay.solicited("2001:db8:1:9::2") as capture:
+        capture.expect_none("who answers without a route")
+        overlay.near.ip("-6 route add 2001:db8:1:9::2/128 dev lan0")
+        capture.wait_for(1, "the announcement", 20)
+    shown = ndp.show()
+    expect(shown["announcements"] == 1 and shown["groups"] == 1 and not shown["all_multicast"], f"{shown}")
+    overlay.expect_answered("2001:db8:1:9::2")
+    ndp.stop()
+
+
+@scenario()
+def flushed_routes_of_a_tunnel_attract_nothing():
+    overlay = Overlay()
+    overlay.near.ip("addr add 192.0.2.1/32 dev lo")
+    overlay.near.ip("route add 192.0.2.2 dev lo")
+    ndp = Ndp(overlay.near, f"""
+[device.he]
+[[device.he.tunnel]]
+name = "he"
+mode = "sit"
+local = "192.0.2.1"
+remote = "192.0.2.2"
+prefix = ["2001:db8:1:9::/64"]
+""" + overlay.imported())
+    ndp.says("answers for")
+    overlay.expect_answered("2001:db8:1:9::2")
+    overlay.near.ip("-6 route flush dev he")
+    wait_until(lambda: not overlay.resolve("2001:db8:1:9::2", 1), "silence after the flush", 20)
+    ndp.stop()
+
+
+if __name__ == "__main__":
+    run_all()
