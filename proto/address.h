@@ -61,6 +61,14 @@ struct Ipv6Address {
 /// low 32 bits of the interface identifier. RFC 4213 3.7.
 [[nodiscard]] Ipv6Address tunnel_link_local(Ipv4Address local) noexcept;
 
+/// The IPv4-mapped IPv6 address ::ffff:0:0/96 of an IPv4 address. RFC 4291 2.5.5.2.
+[[nodiscard]] inline Ipv6Address ipv4_mapped(Ipv4Address address) noexcept {
+  Ipv6Address result;
+  result.bytes[10] = result.bytes[11] = std::byte{0xff};
+  store(std::span{result.bytes}, 12, address);
+  return result;
+}
+
 /// An address with a prefix length. Host bits are kept, as for an interface address.
 template <class Address>
 struct WithLength {

@@ -20,13 +20,6 @@ Direction opposite(Direction direction) noexcept {
   return direction == Direction::inbound ? Direction::outbound : Direction::inbound;
 }
 
-Ipv6Address mapped(Ipv4Address address) noexcept {
-  Ipv6Address result;
-  result.bytes[10] = result.bytes[11] = std::byte{0xff};
-  proto::store(std::span{result.bytes}, 12, address);
-  return result;
-}
-
 std::string text_of(const Ipv6Address& address, bool is_ipv4) {
   return is_ipv4 ? proto::load<Ipv4Address>(address.bytes, 12).to_text() : address.to_text();
 }
@@ -55,8 +48,8 @@ bool set_addresses(FlowKey& key, const PacketMeta& meta, Bytes bytes,
   }
   const auto source = proto::ipv4_source(ip);
   const auto destination = proto::ipv4_destination(ip);
-  key.far = mapped(is_inbound ? source : destination);
-  key.near = mapped(is_inbound ? destination : source);
+  key.far = proto::ipv4_mapped(is_inbound ? source : destination);
+  key.near = proto::ipv4_mapped(is_inbound ? destination : source);
   return is_pinnable_address(source) && is_pinnable_address(destination);
 }
 

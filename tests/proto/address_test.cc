@@ -105,6 +105,11 @@ TEST(TunnelLinkLocal, EndsInTheIpv4Address) {
   EXPECT_EQ(tunnel_link_local(v4("192.0.2.1")).to_text(), "fe80::c000:201");
 }
 
+TEST(Ipv4Mapped, EndsInTheIpv4Address) {
+  // RFC 4291 2.5.5.2
+  EXPECT_EQ(ipv4_mapped(v4("192.0.2.1")), v6("::ffff:192.0.2.1"));
+}
+
 TEST(Prefix, FromTextKeepsHostBits) {
   const auto prefix = Ipv6Prefix::from_text("2001:db8::1/64");
   ASSERT_TRUE(prefix);
