@@ -108,7 +108,7 @@ Result<void> BareLoop::open(const std::string& name) {
   auto tun = io::open_tun(name, 1);
   if (!tun) return Unexpected{tun.error()};
   tun_ = std::move(*tun);
-  auto receiver = open_receiver();
+  auto receiver = open_receiver(proto::kProtocolIpv6);
   if (!receiver) return Unexpected{receiver.error()};
   receiver_ = std::move(*receiver);
   auto sender = io::open_packet_send_socket();

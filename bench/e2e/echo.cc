@@ -2,14 +2,16 @@
 
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <ctime>
+#include <variant>
 
 #include "bench/e2e/error.h"
 #include "bench/e2e/stop.h"
@@ -21,12 +23,39 @@ using std::chrono::nanoseconds;
 
 constexpr std::size_t kPayloadBytes = 56;  // as ping
 
-struct Request {
-  icmp6_hdr header{};
+/// An echo request or reply, of either IP version.
+struct Message {
+  std::uint8_t type = 0;
+  std::uint8_t code = 0;
+  std::uint16_t checksum = 0;    // by the kernel
+  std::uint16_t identifier = 0;  // by the kernel: the port of the socket
+  std::uint16_t sequence = 0;
   std::array<std::byte, kPayloadBytes> payload{};
 };
 
-std::uint16_t identifier() { return static_cast<std::uint16_t>(::getpid()); }
+/// Echo of one IP version.
+struct Version {
+  int family;
+  int protocol;
+  std::uint8_t request_type;
+};
+Version version_of(const proto::Ipv6Address&) {
+  return {AF_INET6, IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST};
+}
+Version version_of(const proto::Ipv4Address&) { return {AF_INET, IPPROTO_ICMP, ICMP_ECHO}; }
+
+sockaddr_in6 to_sockaddr(const proto::Ipv6Address& address) {
+  sockaddr_in6 result{};
+  result.sin6_family = AF_INET6;
+  std::memcpy(&result.sin6_addr, address.bytes.data(), sizeof result.sin6_addr);
+  return result;
+}
+sockaddr_in to_sockaddr(const proto::Ipv4Address& address) {
+  sockaddr_in result{};
+  result.sin_family = AF_INET;
+  std::memcpy(&result.sin_addr, address.bytes.data(), sizeof result.sin_addr);
+  return result;
+}
 
 nanoseconds to_duration(const timespec& time) {
   return std::chrono::seconds{time.tv_sec} + nanoseconds{time.tv_nsec};
@@ -38,26 +67,23 @@ nanoseconds now() {  // the clock of the kernel's timestamps
   return to_duration(time);
 }
 
-Result<io::Fd> open_socket(const proto::Ipv6Address& to) {
-  io::Fd socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6)};
-  if (!socket) return fail(errno, "open", "ICMPv6 socket", "needs CAP_NET_RAW");
-  icmp6_filter filter{};
-  ICMP6_FILTER_SETBLOCKALL(&filter);
-  ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter);
+/// Opens a ping socket: the kernel passes to it only the replies to its own requests.
+template <class Address>
+Result<io::Fd> open_socket(const Address& to) {
+  const auto [family, protocol, request_type] = version_of(to);
+  io::Fd socket{::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol)};
+  if (!socket) return fail(errno, "open", "ping socket");
   const int one = 1;
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  std::memcpy(&address.sin6_addr, to.bytes.data(), sizeof address.sin6_addr);
-  if (::setsockopt(socket.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0 ||
-      ::setsockopt(socket.get(), SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) != 0 ||
+  const auto address = to_sockaddr(to);
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) != 0 ||
       ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return fail(errno, "set up", "ICMPv6 socket");
+    return fail(errno, "set up", "ping socket");
   return socket;
 }
 
 /// Reads one packet. The arrival time if it is the reply to this request; otherwise empty.
 std::optional<nanoseconds> read_reply(int socket, std::uint16_t sequence) {
-  Request reply;
+  Message reply;
   iovec piece{.iov_base = &reply, .iov_len = sizeof reply};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(timespec))> control{};
   msghdr message{};
@@ -65,8 +91,8 @@ std::optional<nanoseconds> read_reply(int socket, std::uint16_t sequence) {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  if (::recvmsg(socket, &message, 0) < static_cast<ssize_t>(sizeof reply.header)) return {};
-  if (reply.header.icmp6_id != identifier() || reply.header.icmp6_seq != htons(sequence)) return {};
+  if (::recvmsg(socket, &message, 0) < static_cast<ssize_t>(offsetof(Message, payload))) return {};
+  if (reply.sequence != htons(sequence)) return {};
   for (cmsghdr* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
     if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_TIMESTAMPNS) continue;
     timespec time{};
@@ -78,18 +104,18 @@ std::optional<nanoseconds> read_reply(int socket, std::uint16_t sequence) {
 
 }  // namespace
 
-Result<Echo> Echo::open(const Namespace& near, const proto::Ipv6Address& to) {
-  auto socket = near.inside([&] { return open_socket(to); });
-  if (!socket) return Unexpected{socket.error()};
-  return Echo{std::move(*socket)};
+Result<Echo> Echo::open(const Namespace& near, const InnerAddress& to) {
+  const auto open_to = [&near](const auto& address) -> Result<Echo> {
+    auto socket = near.inside([&] { return open_socket(address); });
+    if (!socket) return Unexpected{socket.error()};
+    return Echo{std::move(*socket), version_of(address).request_type};
+  };
+  return std::visit(open_to, to);
 }
 
 Result<std::optional<nanoseconds>> Echo::measure(std::chrono::milliseconds timeout) {
   using Answer = std::optional<nanoseconds>;
-  Request request;
-  request.header.icmp6_type = ICMP6_ECHO_REQUEST;
-  request.header.icmp6_id = identifier();
-  request.header.icmp6_seq = htons(++sequence_);
+  Message request{.type = request_type_, .sequence = htons(++sequence_)};
   const nanoseconds start = now();
   if (::send(socket_.get(), &request, sizeof request, 0) < 0) {
     // The tunnel is not up yet, or its queue is full: there will be no reply.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
+#include <variant>
 
 #include "bench/e2e/error.h"
 #include "bench/e2e/rig.h"
@@ -31,11 +32,16 @@ std::uint16_t next_port() {
   return port;
 }
 
-sockaddr_in6 with_port(const proto::Ipv6Address& address, std::uint16_t port) {
+proto::Ipv6Address to_ipv6(const proto::Ipv6Address& address) { return address; }
+proto::Ipv6Address to_ipv6(proto::Ipv4Address address) { return proto::ipv4_mapped(address); }
+
+/// For an IPv6 socket, which exchanges IPv4 packets with an IPv4-mapped address. RFC 3493 3.7.
+sockaddr_in6 with_port(const InnerAddress& address, std::uint16_t port) {
+  const auto ipv6 = std::visit([](const auto& each) { return to_ipv6(each); }, address);
   sockaddr_in6 result{};
   result.sin6_family = AF_INET6;
   result.sin6_port = htons(port);
-  std::memcpy(&result.sin6_addr, address.bytes.data(), sizeof result.sin6_addr);
+  std::memcpy(&result.sin6_addr, ipv6.bytes.data(), sizeof result.sin6_addr);
   return result;
 }
 

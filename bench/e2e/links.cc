@@ -5,6 +5,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/ipgre.h>
+#include <netlink/route/link/ipip.h>
 #include <netlink/route/link/sit.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/link/vxlan.h>
@@ -59,24 +60,40 @@ Link make_vxlan(unsigned wire_index, const TunnelEndpoints& ends) {
   return link;
 }
 
-Link make_sit(unsigned wire_index, const TunnelEndpoints& ends) {
-  Link link{rtnl_link_sit_alloc()};
+/// A tunnel directly in IPv4. The functions of libnl for its kind, in the order of their use.
+template <auto allocate, auto set_link, auto set_local, auto set_remote, auto set_ttl>
+Link make_ip_tunnel(unsigned wire_index, const TunnelEndpoints& ends) {
+  Link link{allocate()};
   if (!link) return link;
-  rtnl_link_sit_set_link(link.get(), wire_index);
-  rtnl_link_sit_set_local(link.get(), to_wire(ends.local));
-  rtnl_link_sit_set_remote(link.get(), to_wire(ends.remote));
-  rtnl_link_sit_set_ttl(link.get(), kTtl);
+  set_link(link.get(), wire_index);
+  set_local(link.get(), to_wire(ends.local));
+  set_remote(link.get(), to_wire(ends.remote));
+  set_ttl(link.get(), kTtl);
   return link;
 }
 
-Link make_gre(unsigned wire_index, const TunnelEndpoints& ends) {
-  Link link{rtnl_link_ipgre_alloc()};
-  if (!link) return link;
-  rtnl_link_ipgre_set_link(link.get(), wire_index);
-  rtnl_link_ipgre_set_local(link.get(), to_wire(ends.local));
-  rtnl_link_ipgre_set_remote(link.get(), to_wire(ends.remote));
-  rtnl_link_ipgre_set_ttl(link.get(), kTtl);
-  return link;
+constexpr auto make_sit =
+    make_ip_tunnel<rtnl_link_sit_alloc, rtnl_link_sit_set_link, rtnl_link_sit_set_local,
+                   rtnl_link_sit_set_remote, rtnl_link_sit_set_ttl>;
+constexpr auto make_ipip =
+    make_ip_tunnel<rtnl_link_ipip_alloc, rtnl_link_ipip_set_link, rtnl_link_ipip_set_local,
+                   rtnl_link_ipip_set_remote, rtnl_link_ipip_set_ttl>;
+constexpr auto make_gre =
+    make_ip_tunnel<rtnl_link_ipgre_alloc, rtnl_link_ipgre_set_link, rtnl_link_ipgre_set_local,
+                   rtnl_link_ipgre_set_remote, rtnl_link_ipgre_set_ttl>;
+
+Link make_link(KernelTunnel kind, unsigned wire_index, const TunnelEndpoints& ends) {
+  switch (kind) {
+    case KernelTunnel::vxlan:
+      return make_vxlan(wire_index, ends);
+    case KernelTunnel::sit:
+      return make_sit(wire_index, ends);
+    case KernelTunnel::ipip:
+      return make_ipip(wire_index, ends);
+    case KernelTunnel::gre:
+      return make_gre(wire_index, ends);
+  }
+  return {};
 }
 
 template <class... Address>
@@ -122,9 +139,7 @@ Result<void> add_kernel_tunnel(KernelTunnel kind, const std::string& name, const
                                const TunnelEndpoints& ends) {
   const unsigned wire_index = ::if_nametoindex(wire.c_str());
   if (wire_index == 0) return fail(errno, "find", wire);
-  const Link link = kind == KernelTunnel::vxlan ? make_vxlan(wire_index, ends)
-                    : kind == KernelTunnel::sit ? make_sit(wire_index, ends)
-                                                : make_gre(wire_index, ends);
+  const Link link = make_link(kind, wire_index, ends);
   if (!link) return fail(ENOMEM, "add link", name);
   rtnl_link_set_name(link.get(), name.c_str());
   return add(link.get(), name);

@@ -15,7 +15,7 @@ namespace culvert::bench {
 [[nodiscard]] Result<void> add_veth(const std::string& name, const Namespace& a,
                                     const Namespace& b);
 
-enum class KernelTunnel : std::uint8_t { vxlan, sit, gre };
+enum class KernelTunnel : std::uint8_t { vxlan, sit, ipip, gre };
 
 struct TunnelEndpoints {
   proto::Ipv4Address local;

@@ -48,6 +48,7 @@ inline void add_to(std::atomic<std::uint64_t>& counter, std::uint64_t count) noe
 }
 
 /// Opens an IPv6 socket of this type (SOCK_STREAM, SOCK_DGRAM) with a timeout of kTimeoutSeconds.
+/// With an IPv4-mapped address it exchanges IPv4 packets.
 [[nodiscard]] Result<io::Fd> open_load_socket(int type);
 [[nodiscard]] Result<void> set_timeout(const io::Fd& socket);
 

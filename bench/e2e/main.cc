@@ -41,18 +41,21 @@ are medians of the turns. Nothing outside the namespaces is changed, and nothing
 Needs root.
 
 Tunnels:
-  culvert       culvert at both endpoints, for each --mode; also culvert-sit, culvert-gre
+  culvert       culvert at both endpoints, for each --mode; also culvert-sit, culvert-ipip,
+                culvert-gre
   single        the reference: one packet per system call, with the same sockets, no offloads
   bare          the upper limit: culvert's system calls without any checks (not by default)
-  socat         TUN to a raw socket for protocol 41
+  socat         TUN to a raw socket for protocol 41, or 4 for IPv4
   vxlan         the kernel's VXLAN
-  kernel        the kernel's sit and gre; also kernel-sit, kernel-gre
-A tunnel that this machine does not have is left out and named.
+  kernel        the kernel's sit, ipip and gre; also kernel-sit, kernel-ipip, kernel-gre
+A tunnel that this machine does not have is left out and named. All tunnels of a run carry the same
+IP version, so that their figures can be compared: IPv6, or IPv4 if one of them is ipip. sit and
+bare carry IPv6 only.
 
 Works:
   tcp1, tcp4               one and four connections: the received rate
   udp64, udp512, udp1280   datagrams of this size, sent as fast as one CPU can: the received rate
-  latency                  ICMPv6 echo every 20 ms on an idle tunnel
+  latency                  ICMP echo every 20 ms on an idle tunnel
   latency-loaded           the same while one TCP connection runs
 
 Works with --server; each figure is shown with its target:

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <string>
 
+#include "bench/e2e/inner_network.h"
 #include "bench/e2e/namespace.h"
 #include "io/result.h"
-#include "proto/address.h"
 
 namespace culvert::bench {
 
@@ -20,7 +20,7 @@ class Path {
   /// The namespace of an endpoint. `index`: 0 or 1.
   [[nodiscard]] virtual const Namespace& end(std::size_t index) const noexcept = 0;
   /// The address of endpoint `end`, as the other endpoint uses it.
-  [[nodiscard]] virtual proto::Ipv6Address address(std::size_t end) const noexcept = 0;
+  [[nodiscard]] virtual InnerAddress address(std::size_t end) const = 0;
   [[nodiscard]] virtual Result<void> check_running() = 0;
 
  protected:

@@ -36,22 +36,58 @@ const std::vector<TunnelWord>& tunnel_words() {
   static const std::vector<TunnelWord> words{
       {"culvert", "", {Kind::culvert}},
       {"culvert-sit", "sit", {Kind::culvert}},
+      {"culvert-ipip", "ipip", {Kind::culvert}},
       {"culvert-gre", "gre", {Kind::culvert}},
       {"single", "", {Kind::single}},
       {"bare", "", {Kind::bare}},
       {"socat", "", {Kind::socat}},
       {"vxlan", "", {Kind::vxlan}},
-      {"kernel", "", {Kind::kernel_sit, Kind::kernel_gre}},
+      {"kernel", "", {Kind::kernel_sit, Kind::kernel_ipip, Kind::kernel_gre}},
       {"kernel-sit", "", {Kind::kernel_sit}},
+      {"kernel-ipip", "", {Kind::kernel_ipip}},
       {"kernel-gre", "", {Kind::kernel_gre}},
   };
   return words;
 }
 
-std::string_view name_of(Kind kind) {
-  constexpr std::array<std::string_view, 7> kNames{"culvert", "single",     "bare",      "socat",
-                                                   "vxlan",   "kernel-sit", "kernel-gre"};
-  return kNames[static_cast<std::size_t>(kind)];
+struct KindProperties {
+  std::string_view name;
+  bool carries_ipv6;
+  bool carries_ipv4;
+};
+
+const KindProperties& properties_of(Kind kind) {
+  static constexpr std::array<KindProperties, 8> kProperties{{{"culvert", true, true},
+                                                              {"single", true, true},
+                                                              {"bare", true, false},
+                                                              {"socat", true, true},
+                                                              {"vxlan", true, true},
+                                                              {"kernel-sit", true, false},
+                                                              {"kernel-ipip", false, true},
+                                                              {"kernel-gre", true, true}}};
+  return kProperties[static_cast<std::size_t>(kind)];
+}
+
+/// A tunnel that the arguments name.
+struct Candidate {
+  Kind kind;
+  std::string mode;   ///< of culvert
+  bool is_necessary;  ///< otherwise it is left out if it does not carry the IP version of the run
+};
+
+std::string name_of(const Candidate& candidate) {
+  std::string name{properties_of(candidate.kind).name};
+  return candidate.mode.empty() ? name : name + "-" + candidate.mode;
+}
+
+bool carries(const Candidate& candidate, std::uint16_t protocol_type) {
+  if (candidate.kind == Kind::culvert) {
+    const auto modes = encapsulations_that_carry(protocol_type);
+    return std::find(modes.begin(), modes.end(), candidate.mode) != modes.end();
+  }
+  const KindProperties& properties = properties_of(candidate.kind);
+  return protocol_type == proto::kProtocolTypeIpv6 ? properties.carries_ipv6
+                                                   : properties.carries_ipv4;
 }
 
 /// All combinations of one value per option.
@@ -72,26 +108,31 @@ std::vector<std::vector<program::OptionText>> combinations(
 }
 
 /// The name has only the options with several values.
-std::string name_of(const std::string& mode, const std::vector<program::OptionText>& chosen,
+std::string name_of(const Candidate& candidate, const std::vector<program::OptionText>& chosen,
                     const std::vector<OptionValues>& options) {
-  std::string name = "culvert-" + mode;
+  std::string name = name_of(candidate);
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     if (options[i].values.size() > 1) name += "/" + chosen[i].name + "=" + chosen[i].value;
   }
   return name;
 }
 
-Result<void> add_culvert(const std::string& mode, const Arguments& arguments, Plan& plan) {
+Result<void> add_culvert(const Candidate& candidate, InnerNetwork inner, const Arguments& arguments,
+                         Plan& plan) {
   for (const auto& chosen : combinations(arguments.options)) {
-    const auto words = culvert_arguments(mode, 0);
+    TunnelPlan tunnel{Kind::culvert, name_of(candidate, chosen, arguments.options), candidate.mode,
+                      chosen, inner};
+    const auto words = culvert_arguments(tunnel, 0);
     if (auto read = program::parse_command_line(kTunnelDevice, words, chosen); !read)
       return Unexpected{read.error()};
-    plan.tunnels.push_back({Kind::culvert, name_of(mode, chosen, arguments.options), mode, chosen});
+    plan.tunnels.push_back(std::move(tunnel));
   }
   return {};
 }
 
-Result<void> add_tunnels(const std::string& word, const Arguments& arguments, Plan& plan) {
+/// Adds the tunnels of one value of --tunnels.
+Result<void> add_candidates(const std::string& word, const Arguments& arguments,
+                            std::vector<Candidate>& candidates) {
   const auto& words = tunnel_words();
   const auto found = std::find_if(words.begin(), words.end(),
                                   [&](const TunnelWord& each) { return each.word == word; });
@@ -102,16 +143,47 @@ Result<void> add_tunnels(const std::string& word, const Arguments& arguments, Pl
   }
   for (const Kind kind : found->kinds) {
     if (kind != Kind::culvert) {
-      plan.tunnels.push_back({kind, std::string{name_of(kind)}, {}, {}});
+      candidates.push_back({kind, {}, found->kinds.size() == 1});
       continue;
     }
     const auto modes =
         found->mode.empty() ? arguments.modes : std::vector<std::string>{std::string{found->mode}};
     for (const std::string& mode : modes) {
-      const auto known = encapsulations_that_carry(proto::kProtocolTypeIpv6);
+      const auto known = encapsulation_names();
       if (std::find(known.begin(), known.end(), mode) == known.end())
         return refuse("--mode", mode, known);
-      if (auto added = add_culvert(mode, arguments, plan); !added) return added;
+      candidates.push_back({kind, mode, true});
+    }
+  }
+  return {};
+}
+
+/// The network that all necessary candidates carry.
+Result<InnerNetwork> choose_inner_network(const std::vector<Candidate>& candidates) {
+  std::string advice;
+  for (const std::uint16_t type : {proto::kProtocolTypeIpv6, proto::kProtocolTypeIpv4}) {
+    const auto other = std::find_if(candidates.begin(), candidates.end(), [&](const auto& each) {
+      return each.is_necessary && !carries(each, type);
+    });
+    if (other == candidates.end()) return InnerNetwork{type};
+    advice += name_of(*other) + " does not carry " + std::string{ip_version_name(type)} + ", ";
+  }
+  return fail(0, "word '--tunnels'", {}, advice + "and all tunnels of a run carry the same");
+}
+
+Result<void> add_tunnels(const Arguments& arguments, Plan& plan) {
+  std::vector<Candidate> candidates;
+  for (const std::string& word : arguments.tunnels) {
+    if (auto added = add_candidates(word, arguments, candidates); !added) return added;
+  }
+  const auto inner = choose_inner_network(candidates);
+  if (!inner) return Unexpected{inner.error()};
+  for (const Candidate& each : candidates) {
+    if (!carries(each, inner->protocol_type())) continue;
+    if (each.kind != Kind::culvert) {
+      plan.tunnels.push_back({each.kind, name_of(each), {}, {}, *inner});
+    } else if (auto added = add_culvert(each, *inner, arguments, plan); !added) {
+      return added;
     }
   }
   return {};
@@ -158,19 +230,17 @@ Unexpected<Error> refuse(std::string_view option, const std::string& word,
 
 std::span<const Work> all_works() { return kWorks; }
 
-std::vector<std::string> culvert_arguments(const std::string& mode, std::size_t end) {
-  return {"mode",    mode,
+std::vector<std::string> culvert_arguments(const TunnelPlan& plan, std::size_t end) {
+  return {"mode",    plan.mode,
           "remote",  outer_address(1 - end).address.to_text(),
           "local",   outer_address(end).address.to_text(),
           "ttl",     "64",
-          "address", inner_address(end).to_text()};
+          "address", to_text(plan.inner.prefix(end))};
 }
 
 Result<Plan> make_plan(const Arguments& arguments) {
   Plan plan{.tunnels = {}, .works = {}, .rounds = arguments.rounds, .seconds = arguments.seconds};
-  for (const std::string& word : arguments.tunnels) {
-    if (auto added = add_tunnels(word, arguments, plan); !added) return Unexpected{added.error()};
-  }
+  if (auto added = add_tunnels(arguments, plan); !added) return Unexpected{added.error()};
   for (const std::string& name : arguments.works) {
     if (auto added = add_work(name, plan); !added) return Unexpected{added.error()};
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/e2e/inner_network.h"
 #include "io/result.h"
 #include "tools/culvert/config/command_line.h"
 
@@ -25,11 +26,21 @@ struct Work {
 [[nodiscard]] std::span<const Work> all_works();
 
 struct TunnelPlan {
-  enum class Kind : std::uint8_t { culvert, single, bare, socat, vxlan, kernel_sit, kernel_gre };
+  enum class Kind : std::uint8_t {
+    culvert,
+    single,
+    bare,
+    socat,
+    vxlan,
+    kernel_sit,
+    kernel_ipip,
+    kernel_gre
+  };
   Kind kind;
   std::string name;                          ///< "culvert-sit", "culvert-sit/receive=raw"
-  std::string mode;                          ///< of culvert; it carries IPv6
+  std::string mode;                          ///< of culvert
   std::vector<program::OptionText> options;  ///< for `culvert run`
+  InnerNetwork inner{};                      ///< the same for all tunnels of a run
 };
 
 /// One option of `culvert run`, and the values to measure.
@@ -55,8 +66,9 @@ struct Plan {
   unsigned seconds = 0;  ///< per work, tunnel and round
 };
 
-/// Makes a plan. Fails, with advice, if an argument is invalid, or if `culvert run` would refuse an
-/// option.
+/// Makes a plan. All tunnels carry the same IP version, so that their figures can be compared: IPv6
+/// if all can, otherwise IPv4. Fails, with advice, if there is no such version, if an argument is
+/// invalid, or if `culvert run` would refuse an option.
 [[nodiscard]] Result<Plan> make_plan(const Arguments& arguments);
 
 /// The error for an unknown value of an option. `known`: the valid values.
@@ -64,6 +76,6 @@ struct Plan {
                                        const std::vector<std::string_view>& known);
 
 /// The arguments of `culvert run` behind the device's name, for one endpoint.
-[[nodiscard]] std::vector<std::string> culvert_arguments(const std::string& mode, std::size_t end);
+[[nodiscard]] std::vector<std::string> culvert_arguments(const TunnelPlan& plan, std::size_t end);
 
 }  // namespace culvert::bench

@@ -15,7 +15,8 @@ struct Setting {
 };
 constexpr Setting kSettings[] = {{"ipv4/tcp_rmem", "4096 131072 6291456"},
                                  {"ipv4/tcp_wmem", "4096 16384 4194304"},
-                                 {"ipv4/tcp_no_metrics_save", "1"}};
+                                 {"ipv4/tcp_no_metrics_save", "1"},
+                                 {"ipv4/ping_group_range", "0 2147483647"}};
 
 Result<void> prepare_end(std::size_t end) {
   for (const Setting& setting : kSettings) {
@@ -30,10 +31,6 @@ Result<void> prepare_end(std::size_t end) {
 
 proto::Ipv4Prefix outer_address(std::size_t end) {
   return *proto::Ipv4Prefix::from_text(end == 0 ? "192.0.2.1/24" : "192.0.2.2/24");
-}
-
-proto::Ipv6Prefix inner_address(std::size_t end) {
-  return *proto::Ipv6Prefix::from_text(end == 0 ? "fd00:c::1/64" : "fd00:c::2/64");
 }
 
 SentCount count_sent(const Namespace& where, const std::string& device) {

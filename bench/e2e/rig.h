@@ -2,6 +2,7 @@
 //
 //     namespace a                                        namespace b
 //     fd00:c::1 [tunnel] 192.0.2.1 ---- wire ---- 192.0.2.2 [tunnel] fd00:c::2
+//     10.0.0.1                                                       10.0.0.2     if IPv4 is inside
 #pragma once
 
 #include <array>
@@ -21,7 +22,6 @@ inline constexpr char kWire[] = "wire", kTunnelDevice[] = "tunnel";
 inline constexpr std::uint16_t kWireMtuBytes = 1500;
 
 [[nodiscard]] proto::Ipv4Prefix outer_address(std::size_t end);
-[[nodiscard]] proto::Ipv6Prefix inner_address(std::size_t end);
 
 /// The TX counters of a device.
 struct SentCount {
@@ -35,7 +35,7 @@ struct Rig {
 
   /// Sets everything up except the tunnel. All offloads of the wire are off. The TCP buffer sizes
   /// are those of Debian, so that figures of two machines can be compared. TCP connections do not
-  /// inherit metrics of earlier connections.
+  /// inherit metrics of earlier connections. Every group may open a ping socket (Echo).
   [[nodiscard]] static Result<Rig> build();
 };
 

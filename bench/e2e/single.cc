@@ -46,7 +46,7 @@ Result<void> make_blocking(const io::Fd& fd) {
 
 // A packet that cannot be sent or written is lost, as in a full queue. Only a read error ends the
 // loop.
-void forward_out(int tun, int socket, const TunnelEndpoints& ends) {
+void forward_out(int tun, int socket, const TunnelEndpoints& ends, std::uint8_t ip_protocol) {
   io::set_thread_name("single-out");
   static Buffer buffer;
   sockaddr_in to{};
@@ -60,7 +60,7 @@ void forward_out(int tun, int socket, const TunnelEndpoints& ends) {
     proto::build_ipv4(std::span{buffer}.first<proto::kIpv4HeaderBytes>(),
                       {.source = ends.local,
                        .destination = ends.remote,
-                       .protocol = proto::kProtocolIpv6,
+                       .protocol = ip_protocol,
                        .ttl = 64,
                        .dont_fragment = true,
                        .total_bytes = static_cast<std::uint16_t>(size)});
@@ -86,17 +86,18 @@ void forward_in(int socket, int tun) {
 
 }  // namespace
 
-Result<void> run_single(const std::string& name, const TunnelEndpoints& ends) {
+Result<void> run_single(const std::string& name, const TunnelEndpoints& ends,
+                        std::uint8_t ip_protocol) {
   const auto tun = open_plain_tun(name);
   if (!tun) return Unexpected{tun.error()};
   const auto sender = io::open_raw_send_socket(kWire);
   if (!sender) return Unexpected{sender.error()};
-  const auto receiver = open_receiver();
+  const auto receiver = open_receiver(ip_protocol);
   if (!receiver) return Unexpected{receiver.error()};
   for (const io::Fd* socket : {&*sender, &receiver->packets}) {
     if (auto blocking = make_blocking(*socket); !blocking) return blocking;
   }
-  std::thread out{forward_out, tun->get(), sender->get(), ends};
+  std::thread out{forward_out, tun->get(), sender->get(), ends, ip_protocol};
   forward_in(receiver->packets.get(), tun->get());
   return fail(errno, "receive", "packets");  // the process ends, and the other thread with it
 }

@@ -23,7 +23,7 @@ using Kind = TunnelPlan::Kind;
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kReady{15};
-constexpr std::uint16_t kSitMtuBytes = 1480, kGreMtuBytes = 1476, kVxlanMtuBytes = 1450;
+constexpr std::uint16_t kIpInIpMtuBytes = 1480, kGreMtuBytes = 1476, kVxlanMtuBytes = 1450;
 
 TunnelEndpoints ends_seen_from(std::size_t end) {
   return {.local = outer_address(end).address, .remote = outer_address(1 - end).address};
@@ -44,23 +44,41 @@ Result<io::NextHop> find_next_hop(const Rig& rig, std::size_t end) {
 }
 
 /// Configures the device. culvert does this itself.
-Result<void> configure(const Namespace& where, std::size_t end, std::uint16_t mtu_bytes) {
-  return where.inside([&] { return bring_up(kTunnelDevice, mtu_bytes, inner_address(end)); });
+Result<void> configure(const Namespace& where, const InnerPrefix& address,
+                       std::uint16_t mtu_bytes) {
+  const auto with_address = [&](const auto& prefix) {
+    return bring_up(kTunnelDevice, mtu_bytes, prefix);
+  };
+  return where.inside([&] { return std::visit(with_address, address); });
 }
 
-Result<void> add_kernel_end(const Namespace& where, Kind kind, std::size_t end) {
-  const KernelTunnel kernel_kind = kind == Kind::vxlan        ? KernelTunnel::vxlan
-                                   : kind == Kind::kernel_sit ? KernelTunnel::sit
-                                                              : KernelTunnel::gre;
+struct KernelKind {
+  KernelTunnel tunnel;
+  std::uint16_t mtu_bytes;
+};
+
+/// Empty for a tunnel in user space.
+std::optional<KernelKind> kernel_kind_of(Kind kind) {
+  switch (kind) {
+    case Kind::vxlan:
+      return KernelKind{KernelTunnel::vxlan, kVxlanMtuBytes};
+    case Kind::kernel_sit:
+      return KernelKind{KernelTunnel::sit, kIpInIpMtuBytes};
+    case Kind::kernel_ipip:
+      return KernelKind{KernelTunnel::ipip, kIpInIpMtuBytes};
+    case Kind::kernel_gre:
+      return KernelKind{KernelTunnel::gre, kGreMtuBytes};
+    default:
+      return {};
+  }
+}
+
+Result<void> add_kernel_end(const Namespace& where, const KernelKind& kind, std::size_t end) {
   auto added = where.inside(
-      [&] { return add_kernel_tunnel(kernel_kind, kTunnelDevice, kWire, ends_seen_from(end)); });
+      [&] { return add_kernel_tunnel(kind.tunnel, kTunnelDevice, kWire, ends_seen_from(end)); });
   if (!added && added.error().code == EOPNOTSUPP)
     return fail(EOPNOTSUPP, "kernel tunnel", {}, "not in this kernel");
-  if (!added) return added;
-  return configure(where, end,
-                   kind == Kind::vxlan        ? kVxlanMtuBytes
-                   : kind == Kind::kernel_sit ? kSitMtuBytes
-                                              : kGreMtuBytes);
+  return added;
 }
 
 std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end) {
@@ -70,15 +88,16 @@ std::vector<std::string> culvert_command(const TunnelPlan& plan, std::size_t end
     command.push_back(value);
   }
   command.push_back(kTunnelDevice);
-  for (std::string& word : culvert_arguments(plan.mode, end)) command.push_back(std::move(word));
+  for (std::string& word : culvert_arguments(plan, end)) command.push_back(std::move(word));
   return command;
 }
 
-std::vector<std::string> socat_command(std::size_t end) {
+std::vector<std::string> socat_command(InnerNetwork inner, std::size_t end) {
   const auto [local, remote] = ends_seen_from(end);
   return {"socat", "-b", "65536",
           std::string{"TUN,tun-name="} + kTunnelDevice + ",iff-no-pi,iff-up",
-          "IP4-SENDTO:" + remote.to_text() + ":41,bind=" + local.to_text()};
+          "IP4-SENDTO:" + remote.to_text() + ":" + std::to_string(inner.ip_protocol()) +
+              ",bind=" + local.to_text()};
 }
 
 }  // namespace
@@ -88,13 +107,14 @@ Result<void> Tunnel::start_process(const TunnelPlan& plan, std::size_t end) {
   const auto next_hop = find_next_hop(rig_, end);
   if (!next_hop) return Unexpected{next_hop.error()};
   const Process::Body body = [&] {
-    return plan.kind == Kind::bare ? run_bare(kTunnelDevice, ends_seen_from(end), *next_hop)
-                                   : run_single(kTunnelDevice, ends_seen_from(end));
+    return plan.kind == Kind::bare
+               ? run_bare(kTunnelDevice, ends_seen_from(end), *next_hop)
+               : run_single(kTunnelDevice, ends_seen_from(end), inner_.ip_protocol());
   };
   auto process = plan.kind == Kind::culvert
                      ? Process::start(rig_.ends[end], who, Program{culvert_command(plan, end)})
                  : plan.kind == Kind::socat
-                     ? Process::start(rig_.ends[end], who, Program{socat_command(end)})
+                     ? Process::start(rig_.ends[end], who, Program{socat_command(inner_, end)})
                      : Process::start(rig_.ends[end], who, body);
   if (!process) return Unexpected{process.error()};
   processes_[end] = std::move(*process);
@@ -117,12 +137,14 @@ Result<void> Tunnel::wait_for_device(const TunnelPlan& plan, std::size_t end) {
 }
 
 Result<void> Tunnel::open_end(const TunnelPlan& plan, std::size_t end) {
-  if (plan.kind == Kind::vxlan || plan.kind == Kind::kernel_sit || plan.kind == Kind::kernel_gre)
-    return add_kernel_end(rig_.ends[end], plan.kind, end);
+  if (const auto kernel = kernel_kind_of(plan.kind)) {
+    if (auto added = add_kernel_end(rig_.ends[end], *kernel, end); !added) return added;
+    return configure(rig_.ends[end], inner_.prefix(end), kernel->mtu_bytes);
+  }
   if (auto started = start_process(plan, end); !started) return started;
   if (plan.kind == Kind::culvert) return {};
   if (auto there = wait_for_device(plan, end); !there) return there;
-  return configure(rig_.ends[end], end, kSitMtuBytes);
+  return configure(rig_.ends[end], inner_.prefix(end), kIpInIpMtuBytes);
 }
 
 Result<void> Tunnel::wait_for_reply() {
@@ -148,16 +170,16 @@ Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelPlan& plan) {
     return fail(EOPNOTSUPP, "socat", {}, "not installed");
   auto rig = Rig::build();
   if (!rig) return Unexpected{rig.error()};
-  auto tunnel = std::unique_ptr<Tunnel>{new Tunnel{plan.name, std::move(*rig)}};
+  auto tunnel = std::unique_ptr<Tunnel>{new Tunnel{plan, std::move(*rig)}};
   for (std::size_t end = 0; end < kEnds; ++end) {
     if (auto opened = tunnel->open_end(plan, end); !opened) return Unexpected{opened.error()};
   }
-  auto echo = Echo::open(tunnel->rig_.ends[0], inner_address(1).address);
+  auto echo = Echo::open(tunnel->rig_.ends[0], tunnel->address(1));
   // The route exists only when the device is up: repeat until there is a reply.
   for (int tries = 0; !echo && tries < 200; ++tries) {
     if (auto running = tunnel->check_running(); !running) return Unexpected{running.error()};
     if (auto paused = pause(milliseconds{20}); !paused) return Unexpected{paused.error()};
-    echo = Echo::open(tunnel->rig_.ends[0], inner_address(1).address);
+    echo = Echo::open(tunnel->rig_.ends[0], tunnel->address(1));
   }
   if (!echo) return Unexpected{echo.error()};
   tunnel->echo_ = std::move(*echo);

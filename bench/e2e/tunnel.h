@@ -24,9 +24,7 @@ class Tunnel : public Path {
   [[nodiscard]] const Namespace& end(std::size_t index) const noexcept override {
     return rig_.ends[index];
   }
-  [[nodiscard]] proto::Ipv6Address address(std::size_t end) const noexcept override {
-    return inner_address(end).address;
-  }
+  [[nodiscard]] InnerAddress address(std::size_t end) const override { return inner_.address(end); }
   /// The tunnel's process at an endpoint; null for a kernel tunnel.
   [[nodiscard]] const Process* process(std::size_t end) const noexcept {
     return processes_[end] ? &*processes_[end] : nullptr;
@@ -35,13 +33,15 @@ class Tunnel : public Path {
   [[nodiscard]] Echo& echo() noexcept { return *echo_; }
 
  private:
-  Tunnel(std::string name, Rig rig) noexcept : name_(std::move(name)), rig_(std::move(rig)) {}
+  Tunnel(const TunnelPlan& plan, Rig rig) noexcept
+      : name_(plan.name), inner_(plan.inner), rig_(std::move(rig)) {}
   [[nodiscard]] Result<void> open_end(const TunnelPlan& plan, std::size_t end);
   [[nodiscard]] Result<void> start_process(const TunnelPlan& plan, std::size_t end);
   [[nodiscard]] Result<void> wait_for_device(const TunnelPlan& plan, std::size_t end);
   [[nodiscard]] Result<void> wait_for_reply();
 
   std::string name_;
+  InnerNetwork inner_;
   Rig rig_;
   std::array<std::optional<Process>, kEnds> processes_;
   std::optional<Echo> echo_;

@@ -49,6 +49,24 @@ def measures_and_leaves_nothing():
 
 
 @scenario()
+def measures_ipip_and_others_that_carry_ipv4():
+    before = before_bench()
+    tunnels = ["culvert-ipip", "single", "socat"]
+    bench = start("--rounds", "1", "--seconds", "1", "--mode", "ipip", "--tunnels", "culvert,single,socat", "--work",
+                  "tcp1,udp64", "--json")
+    out, err = bench.communicate(timeout=170)
+    expect_equal(bench.returncode, 0, f"status; stderr: {err}")
+    report = json.loads(out)
+    expect_equal((report["failed"], report["left_out"]), ([], []), "failures")
+    expect_equal([(each["tunnel"], each["work"]) for each in report["medians"]],
+                 [(tunnel, work) for work in ("tcp1", "udp64") for tunnel in tunnels], "figures")
+    for each in report["medians"]:
+        expect(each.get("mbit_per_second", 100) > 1 and each.get("packets_per_second", 1000) > 100, f"{each}")
+        expect(each["ratio_to"]["socat"] > 0 and each["ratio_to"]["single"] > 0, f"ratios: {each}")
+    expect_nothing_left(before)
+
+
+@scenario()
 def soaks_while_the_wire_is_disturbed():
     before = before_bench()
     bench = start("--tunnels", "culvert-gre", "--workers", "2", "--soak", "8", "--disturb")

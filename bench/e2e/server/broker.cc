@@ -96,7 +96,7 @@ proto::Ipv4Address tunnel_remote(unsigned number) {
   return address;
 }
 
-proto::Ipv6Address Broker::address(std::size_t end) const noexcept {
+InnerAddress Broker::address(std::size_t end) const {
   if (end == 0) return proto::Ipv6Prefix::from_text(kOf[0].address)->address;
   proto::Ipv6Address address = tunnel_prefix(1).address;
   address.bytes.back() = std::byte{1};

@@ -48,7 +48,7 @@ class Broker : public Path {
     return rig_.ends[index];
   }
   /// For the clients: the address behind tunnel 1, which is the last one in the file.
-  [[nodiscard]] proto::Ipv6Address address(std::size_t end) const noexcept override;
+  [[nodiscard]] InnerAddress address(std::size_t end) const override;
   [[nodiscard]] Result<void> check_running() override;
 
   /// The server's process.
