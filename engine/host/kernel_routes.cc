@@ -40,9 +40,10 @@ NdpRoute to_ndp_route(nlmsghdr* message, unsigned asking_index) {
   if (facts->rtm_type == RTN_LOCAL || facts->rtm_type == RTN_ANYCAST)
     route.kind = NdpRoute::Kind::local;
   if (facts->rtm_type == RTN_UNICAST) route.kind = NdpRoute::Kind::unicast;
-  for_each_hop(message, [&](unsigned index, nlattr*) {
-    if (route.interface_index == 0 || route.interface_index == asking_index)
-      route.interface_index = index;
+  for_each_hop(message, [&](unsigned index, nlattr* gateway) {
+    if (route.interface_index != 0 && route.interface_index != asking_index) return;
+    route.interface_index = index;
+    route.has_gateway = gateway != nullptr;
   });
   return route;
 }

@@ -86,7 +86,7 @@ struct NdpTotals {
   std::uint64_t duplicate_answers = 0;  ///< those of them that answer duplicate address detection
   std::uint64_t announcements = 0;      ///< unsolicited advertisements sent
   std::uint64_t questions = 0;          ///< solicitations sent, to confirm neighbors on the link
-  std::uint64_t probes = 0;             ///< echo requests sent, retries included
+  std::uint64_t probes = 0;             ///< tries sent, retries included
   std::uint64_t probes_answered = 0, probes_unanswered = 0;  ///< targets found alive; dead
   /// Messages that the kernel dropped before we could receive them.
   std::uint64_t receive_queue_full = 0;

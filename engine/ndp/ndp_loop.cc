@@ -109,7 +109,7 @@ void NdpLoop::run() noexcept {
 // Does all work that is due now. False: there was none, so the loop may wait.
 bool NdpLoop::round(Time now) noexcept {
   const std::size_t frames = receive_frames(now);
-  receive_echoes(now);
+  receive_replies(now);
   while (now >= responder_.next_due() && responder_.expire(now, out_)) flush(now);
   send_due(now);
   send_announcements(now);
@@ -133,18 +133,18 @@ std::size_t NdpLoop::receive_frames(Time now) noexcept {
   return received;
 }
 
-void NdpLoop::receive_echoes(Time now) noexcept {
-  while (const auto reply = io_.receive_echo()) {
+void NdpLoop::receive_replies(Time now) noexcept {
+  while (const auto reply = io_.receive_reply()) {
     if (!out_.has_room()) flush(now);
-    responder_.receive_echo(reply->source, reply->interface_index, now, out_);
+    responder_.receive_reply(*reply, now, out_);
   }
 }
 
 void NdpLoop::flush(Time now) noexcept {
-  for (const auto& target : out_.probes()) {
+  for (const auto& [target, interface_index] : out_.probes()) {
     responder_.counters().probes.add(1);
     // If sending fails (no route, no buffer), the try times out like an unanswered one.
-    static_cast<void>(io_.send_echo(target));
+    static_cast<void>(io_.send_probe(target, interface_index));
   }
   std::array<const NdpFrame*, NdpOutput::kFrames> at_once;
   std::size_t count = 0;

@@ -58,7 +58,7 @@ class NdpLoop {
   void run() noexcept;
   [[nodiscard]] bool round(Time now) noexcept;
   [[nodiscard]] std::size_t receive_frames(Time now) noexcept;
-  void receive_echoes(Time now) noexcept;
+  void receive_replies(Time now) noexcept;
   void send_due(Time now) noexcept;
   void send_announcements(Time now) noexcept;
   void flush(Time now) noexcept;

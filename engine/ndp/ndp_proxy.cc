@@ -25,8 +25,8 @@ bool has_probe(const NdpConfig& config) {
 }
 
 /// An unopened socket if no rule has `probe`.
-Result<io::EchoSocket> open_echo(const NdpConfig& config) {
-  return has_probe(config) ? io::EchoSocket::open() : io::EchoSocket{};
+Result<io::ProbeSocket> open_probe(const NdpConfig& config) {
+  return has_probe(config) ? io::ProbeSocket::open() : io::ProbeSocket{};
 }
 
 Result<void> check_unchanged(const NdpConfig& before, const NdpConfig& after) {
@@ -107,14 +107,14 @@ Result<void> Proxy::apply(const NdpConfig& config) {
   const std::lock_guard lock{mutex_};
   if (auto valid = validate(config); !valid) return valid;
   if (auto same = check_unchanged(config_, config); !same) return same;
-  const bool needs_echo = has_probe(config) && !has_probe(config_);
-  auto echo = needs_echo ? open_echo(config) : io::EchoSocket{};
-  if (!echo) return Unexpected{echo.error()};
+  const bool needs_probe = has_probe(config) && !has_probe(config_);
+  auto probe = needs_probe ? open_probe(config) : io::ProbeSocket{};
+  if (!probe) return Unexpected{probe.error()};
   config_ = config;
   loop_.call([&] {
     loop_.responder().apply(config_);
     loop_.set_delay(config_.delay);
-    if (needs_echo) sockets_.set_echo(*echo);
+    if (needs_probe) sockets_.set_probe(*probe);
   });
   renew_rules();
   return {};
@@ -277,10 +277,10 @@ NdpStatus Proxy::status() const {
 Result<std::unique_ptr<NdpProxy>> NdpProxy::open(NdpConfig config,
                                                  std::unique_ptr<NdpRoutes> routes) {
   if (auto valid = validate(config); !valid) return Unexpected{valid.error()};
-  auto echo = open_echo(config);
-  if (!echo) return Unexpected{echo.error()};
+  auto probe = open_probe(config);
+  if (!probe) return Unexpected{probe.error()};
   const std::string object = "ndp " + config.interface;
-  auto sockets = io::NdpSockets::open(object, std::move(*echo));
+  auto sockets = io::NdpSockets::open(object, std::move(*probe));
   if (!sockets) return Unexpected{sockets.error()};
   std::array<std::byte, sizeof(std::uint64_t)> seed;
   if (auto filled = io::fill_random(seed, object); !filled) return Unexpected{filled.error()};

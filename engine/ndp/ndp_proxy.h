@@ -85,7 +85,7 @@ struct NdpStatus {
 
 class NdpProxy {
  public:
-  /// Validates `config`, and opens the echo socket if a rule has `probe`. The error names the
+  /// Validates `config`, and opens the socket for probes if a rule has `probe`. The error names the
   /// option or the socket and says what to do.
   /// `routes`: the kernel's routes, which `auto` and `probe` follow then; null: `auto` goes by the
   /// tunnels' prefixes alone.

@@ -172,16 +172,24 @@ void NdpResponder::answer_by_rule(const Ipv6Address& target, const NdpSolicitor&
 void NdpResponder::answer_if_alive(const Ipv6Address& target, const NdpSolicitor& solicitor,
                                    Time now, NdpOutput& out) noexcept {
   const auto verdict = probes_.check(target, solicitor, now);
-  if (verdict.send_probe) out.add_probe(target);
+  if (verdict.send_probe) probe(target, out);
   if (verdict.is_alive) return answer(target, solicitor, now, out);
   if (verdict.ignored != NdpIgnored::none) counters_.ignore(verdict.ignored);
 }
 
-void NdpResponder::receive_echo(const Ipv6Address& target, unsigned interface_index, Time now,
-                                NdpOutput& out) noexcept {
+// To the target's own link if the kernel's route says that it is on one.
+void NdpResponder::probe(const Ipv6Address& target, NdpOutput& out) noexcept {
+  const NdpRoute route = routes_ != nullptr ? routes_->find(target, interface_.index) : NdpRoute{};
+  const bool is_on_our_link = route.kind == NdpRoute::Kind::unicast && !route.has_gateway;
+  out.add_probe({target, is_on_our_link ? route.interface_index : 0});
+}
+
+void NdpResponder::receive_reply(const io::ProbeReply& reply, Time now, NdpOutput& out) noexcept {
   // The kernel's route leads to the soliciting link: the target lives there and answers for itself.
-  const bool is_on_link = interface_index == interface_.index;
-  const auto outcome = probes_.settle(target, !is_on_link, now);
+  // An advertisement from there says nothing about that route.
+  const bool is_on_link = reply.interface_index == interface_.index;
+  if (is_on_link && reply.is_advertisement) return;
+  const auto outcome = probes_.settle(reply.target, !is_on_link, now);
   if (!outcome.was_probing) return;
   (is_on_link ? counters_.probes_unanswered : counters_.probes_answered).add(1);
   finish_probe(outcome, is_on_link ? NdpIgnored::on_link : NdpIgnored::none, now, out);
@@ -209,7 +217,7 @@ bool NdpResponder::expire_probes(Time now, NdpOutput& out) noexcept {
     const auto overdue = probes_.overdue(now);
     if (!overdue.is_any) return false;
     if (overdue.send_probe) {
-      out.add_probe(overdue.outcome.target);
+      probe(overdue.outcome.target, out);
       continue;
     }
     counters_.probes_unanswered.add(1);

@@ -19,6 +19,7 @@
 #include "engine/ndp/ndp_proxy.h"
 #include "engine/ndp/ndp_rules.h"
 #include "engine/tables/tunnel.h"
+#include "io/ndp/ndp_io.h"
 #include "proto/ndp.h"
 
 namespace culvert {
@@ -52,17 +53,21 @@ class NdpOutput {
   [[nodiscard]] std::span<NdpFrame> frames() noexcept {
     return std::span{frames_}.first(frame_count_);
   }
-  [[nodiscard]] std::span<const proto::Ipv6Address> probes() const noexcept {
+  struct Probe {
+    proto::Ipv6Address target{};
+    unsigned interface_index = 0;  ///< the target's own link; 0: none of ours
+  };
+  [[nodiscard]] std::span<const Probe> probes() const noexcept {
     return std::span{probes_}.first(probe_count_);
   }
   void clear() noexcept { frame_count_ = probe_count_ = 0; }
 
   NdpFrame& add_frame() noexcept { return frames_[frame_count_++]; }
-  void add_probe(const proto::Ipv6Address& target) noexcept { probes_[probe_count_++] = target; }
+  void add_probe(const Probe& probe) noexcept { probes_[probe_count_++] = probe; }
 
  private:
   std::array<NdpFrame, kFrames> frames_;
-  std::array<proto::Ipv6Address, kProbes> probes_;
+  std::array<Probe, kProbes> probes_;
   std::size_t frame_count_ = 0, probe_count_ = 0;
 };
 
@@ -96,10 +101,8 @@ class NdpResponder {
   /// Processes one received frame, which begins with its Ethernet header; untrusted. Requires
   /// `out.has_room()`.
   void receive(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept;
-  /// Processes the echo reply of a target that arrived on the interface with this index. Requires
-  /// `out.has_room()`.
-  void receive_echo(const proto::Ipv6Address& target, unsigned interface_index, Time now,
-                    NdpOutput& out) noexcept;
+  /// Processes the answer of a probed target. Requires `out.has_room()`.
+  void receive_reply(const io::ProbeReply& reply, Time now, NdpOutput& out) noexcept;
   /// Processes probes that have timed out; called at next_due(). True: `out` is full, and there may
   /// be more.
   [[nodiscard]] bool expire(Time now, NdpOutput& out) noexcept;
@@ -159,6 +162,7 @@ class NdpResponder {
              const NdpSolicitor* solicitor) const noexcept;
   void write_question(NdpFrame& frame, const proto::Ipv6Address& target,
                       const proto::EthernetAddress& link_layer) const noexcept;
+  void probe(const proto::Ipv6Address& target, NdpOutput& out) noexcept;
   void finish_probe(const NdpProbes::Outcome& outcome, NdpIgnored reason, Time now,
                     NdpOutput& out) noexcept;
   void note_on_link(const proto::Ipv6Address& address, const proto::EthernetAddress& link_layer,

@@ -21,6 +21,7 @@ struct NdpRoute {
   /// The output interface. Of several next hops the first one that does not lead back to the
   /// interface that asks, if there is one.
   unsigned interface_index = 0;
+  bool has_gateway = false;  ///< the next hop there is a router, not the target
 };
 
 class NdpRoutes {

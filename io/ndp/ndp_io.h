@@ -12,10 +12,11 @@
 
 namespace culvert::io {
 
-/// A reply to one of our ICMPv6 echo requests. RFC 4443 4.2.
-struct EchoReply {
-  proto::Ipv6Address source{};
-  unsigned interface_index = 0;  ///< the interface that received the reply
+/// The answer of a target that we have probed.
+struct ProbeReply {
+  proto::Ipv6Address target{};
+  unsigned interface_index = 0;   ///< the interface that received it
+  bool is_advertisement = false;  ///< of RFC 4861; else an echo reply, RFC 4443 4.2
 };
 
 class NdpIo {
@@ -38,11 +39,13 @@ class NdpIo {
   /// The number of frames that were dropped since the last call because kFrames waited.
   [[nodiscard]] virtual std::uint64_t read_drops() noexcept = 0;
 
-  /// Sends one ICMPv6 echo request. Returns false if it cannot be sent now: no route, no buffer
-  /// space, or no socket for echo requests.
-  [[nodiscard]] virtual bool send_echo(const proto::Ipv6Address& target) noexcept = 0;
-  /// The next reply. Empty: no more replies wait.
-  [[nodiscard]] virtual std::optional<EchoReply> receive_echo() noexcept = 0;
+  /// Probes a target: an ICMPv6 echo request, and a solicitation on its own link,
+  /// `interface_index` (0: it is on no link of ours). Returns false if nothing can be sent now: no
+  /// route, no buffer space, or no socket for probes.
+  [[nodiscard]] virtual bool send_probe(const proto::Ipv6Address& target,
+                                        unsigned interface_index) noexcept = 0;
+  /// The next answer. Empty: no more wait.
+  [[nodiscard]] virtual std::optional<ProbeReply> receive_reply() noexcept = 0;
 
   /// Sleeps until a frame or a reply arrives, wake() is called, or `timeout` is over.
   virtual void wait(std::chrono::nanoseconds timeout) noexcept = 0;

@@ -1,24 +1,24 @@
 // NdpSockets: the kernel's side of NdpIo: a packet socket on the interface, if there is one, and a
-// socket for ICMPv6 echo, if one is needed. The set_*() functions: the loop's thread.
+// socket for probes, if one is needed. The set_*() functions: the loop's thread.
 #pragma once
 
 #include <string>
 
 #include "io/event_fd.h"
-#include "io/ndp/echo_socket.h"
 #include "io/ndp/ndp_io.h"
 #include "io/ndp/ndp_socket.h"
+#include "io/ndp/probe_socket.h"
 
 namespace culvert::io {
 
 class NdpSockets final : public NdpIo {
  public:
   /// Starts without an interface. Fails as EventFd::open() does; `object` is for the error.
-  [[nodiscard]] static Result<NdpSockets> open(const std::string& object, EchoSocket echo);
+  [[nodiscard]] static Result<NdpSockets> open(const std::string& object, ProbeSocket probe);
 
   /// Swaps in another socket; the caller closes the old one, outside the loop's thread.
   void set_socket(NdpSocket& socket) noexcept { std::swap(socket_, socket); }
-  void set_echo(EchoSocket& echo) noexcept { std::swap(echo_, echo); }
+  void set_probe(ProbeSocket& probe) noexcept { std::swap(probe_, probe); }
 
   [[nodiscard]] bool is_open() const noexcept override { return socket_.is_open(); }
   [[nodiscard]] std::span<const std::byte> next() noexcept override { return socket_.next(); }
@@ -26,20 +26,21 @@ class NdpSockets final : public NdpIo {
   void send(std::span<const std::span<const std::byte>> frames,
             std::span<int> errors) noexcept override;
   [[nodiscard]] std::uint64_t read_drops() noexcept override { return socket_.read_drops(); }
-  [[nodiscard]] bool send_echo(const proto::Ipv6Address& target) noexcept override {
-    return echo_.is_open() && echo_.send(target);
+  [[nodiscard]] bool send_probe(const proto::Ipv6Address& target,
+                                unsigned interface_index) noexcept override {
+    return probe_.is_open() && probe_.send(target, interface_index);
   }
-  [[nodiscard]] std::optional<EchoReply> receive_echo() noexcept override;
+  [[nodiscard]] std::optional<ProbeReply> receive_reply() noexcept override;
   void wait(std::chrono::nanoseconds timeout) noexcept override;
   void wake() noexcept override { wake_.signal(); }
 
  private:
-  NdpSockets(EventFd wake, EchoSocket echo) noexcept
-      : wake_(std::move(wake)), echo_(std::move(echo)) {}
+  NdpSockets(EventFd wake, ProbeSocket probe) noexcept
+      : wake_(std::move(wake)), probe_(std::move(probe)) {}
 
   EventFd wake_;
   NdpSocket socket_;
-  EchoSocket echo_;
+  ProbeSocket probe_;
 };
 
 }  // namespace culvert::io

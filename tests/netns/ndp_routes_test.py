@@ -91,6 +91,25 @@ def a_host_route_is_announced():
     ndp.stop()
 
 
+@parametrize([("answers pings", 0), ("drops pings", 1)])
+def probes_find_hosts_by_neighbor_discovery_too(drops_pings):
+    overlay = Overlay()
+    overlay.member.sysctl("net.ipv6.icmp.echo_ignore_all", drops_pings)
+    rule = '[ndp.up0]\n[[ndp.up0.rule]]\nprefix = "2001:db8::/32"\nanswer = "probe"\n'
+    ndp = Ndp(overlay.near, rule)
+    ndp.says("answers for")
+    overlay.expect_answered(MEMBER)
+    overlay.expect_silence(ndp, "2001:db8:1:8::3")  # nobody has it
+    expect(ndp.show()["ignored"].get("probe_unanswered", 0) >= 1, f"{ndp.show()}")
+    probes = ndp.show()["probes"]
+    overlay.expect_silence(ndp, "2001:db8:77::1")  # by the default route: the world is not probed
+    overlay.expect_silence(ndp, f"{PREFIX}:77")  # the asking link itself
+    shown = ndp.show()
+    expect(shown["probes"] == probes and shown["ignored"].get("route_on_link", 0) >= 1 and
+           shown["ignored"].get("no_route", 0) >= 1, f"{shown}")
+    ndp.stop()
+
+
 @scenario()
 def flushed_routes_of_a_tunnel_attract_nothing():
     overlay = Overlay()

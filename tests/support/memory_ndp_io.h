@@ -31,7 +31,7 @@ class MemoryNdpIo final : public io::NdpIo {
   void put(const Bytes& frame) {
     change([&] { frames_.push_back(frame); });
   }
-  void put(const io::EchoReply& reply) {
+  void put(const io::ProbeReply& reply) {
     change([&] { replies_.push_back(reply); });
   }
   /// False: there is no interface.
@@ -43,13 +43,13 @@ class MemoryNdpIo final : public io::NdpIo {
     change([&] { send_error_ = error; });
   }
   std::vector<Sent> sent() const { return copy(sent_); }
-  std::vector<proto::Ipv6Address> echo_requests() const { return copy(echo_requests_); }
+  std::vector<proto::Ipv6Address> probes() const { return copy(probes_); }
   /// Waits until `count` frames have been sent.
   void await_sent(std::size_t count) {
     await([&] { return sent_.size() >= count; });
   }
-  void await_echo_request() {
-    await([&] { return !echo_requests_.empty(); });
+  void await_probe() {
+    await([&] { return !probes_.empty(); });
   }
   /// Waits until the loop sleeps for at least `shortest` and at most `longest`.
   void await_wait(std::chrono::nanoseconds shortest, std::chrono::nanoseconds longest) {
@@ -78,14 +78,14 @@ class MemoryNdpIo final : public io::NdpIo {
     });
   }
   std::uint64_t read_drops() noexcept override { return 0; }
-  bool send_echo(const proto::Ipv6Address& target) noexcept override {
-    change([&] { echo_requests_.push_back(target); });
+  bool send_probe(const proto::Ipv6Address& target, unsigned) noexcept override {
+    change([&] { probes_.push_back(target); });
     return true;
   }
-  std::optional<io::EchoReply> receive_echo() noexcept override {
+  std::optional<io::ProbeReply> receive_reply() noexcept override {
     const std::lock_guard lock{mutex_};
     if (replies_.empty()) return std::nullopt;
-    const io::EchoReply reply = replies_.front();
+    const io::ProbeReply reply = replies_.front();
     replies_.pop_front();
     return reply;
   }
@@ -122,11 +122,11 @@ class MemoryNdpIo final : public io::NdpIo {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Bytes> frames_;
-  std::deque<io::EchoReply> replies_;
+  std::deque<io::ProbeReply> replies_;
   bool is_open_ = true, is_awake_ = false;
   int send_error_ = 0;
   std::vector<Sent> sent_;
-  std::vector<proto::Ipv6Address> echo_requests_;
+  std::vector<proto::Ipv6Address> probes_;
   std::chrono::nanoseconds wait_{};  ///< time-out of the current wait(); 0: the loop does not wait
 };
 

@@ -64,7 +64,7 @@ class NdpRig {
   }
   std::vector<Bytes> echo(std::string_view target, unsigned interface_index = kTunnelDevice) {
     out_.clear();
-    responder_.receive_echo(address6(target), interface_index, now, out_);
+    responder_.receive_reply({address6(target), interface_index}, now, out_);
     return sent();
   }
   std::vector<Bytes> expire() {
@@ -75,7 +75,7 @@ class NdpRig {
   /// Targets that the last call requested to probe.
   std::vector<std::string> probed() const {
     std::vector<std::string> targets;
-    for (const auto& target : out_.probes()) targets.push_back(target.to_text());
+    for (const auto& probe : out_.probes()) targets.push_back(probe.target.to_text());
     return targets;
   }
   bool may_wait() { return out_.frames()[0].may_wait; }

@@ -132,10 +132,10 @@ TEST(NdpLoop, DropsPendingFramesOfAnInterfaceThatIsGone) {
 TEST(NdpLoop, ProbesAndAnswersWhenTheTargetReplies) {
   LoopRig rig{config_with(NdpAnswer::probe)};
   rig.io.put(routers_solicitation());
-  rig.io.await_echo_request();
-  EXPECT_EQ(rig.io.echo_requests().front(), address6(kTarget));
+  rig.io.await_probe();
+  EXPECT_EQ(rig.io.probes().front(), address6(kTarget));
   EXPECT_TRUE(rig.io.sent().empty());
-  rig.io.put(io::EchoReply{.source = address6(kTarget), .interface_index = kTunnelDevice});
+  rig.io.put(io::ProbeReply{.target = address6(kTarget), .interface_index = kTunnelDevice});
   rig.io.await_sent(1);
   EXPECT_THAT(rig.io.sent().front().bytes, SameBytes(answer_to_router()));
 }

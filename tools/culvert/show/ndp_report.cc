@@ -42,7 +42,7 @@ constexpr std::pair<const char*, const char*> kCounted[] = {
     {"announcements", "unsolicited advertisements sent"},
     {"advertisements", "advertisements of other hosts, which are on the link"},
     {"questions", "solicitations sent, to confirm neighbors on the link"},
-    {"probes", "echo requests sent to targets"},
+    {"probes", "tries to reach targets: an echo request and, on a link, a solicitation"},
     {"probes_answered", "targets found alive"},
     {"probes_unanswered", "targets found dead"},
     {"receive_queue_full", "dropped by the kernel before culvert received them"},
