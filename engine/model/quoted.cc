@@ -1,5 +1,7 @@
 #include "engine/model/quoted.h"
 
+#include <algorithm>
+
 namespace culvert {
 
 std::string printable(std::string_view text, std::size_t longest_bytes) {
@@ -21,6 +23,14 @@ std::string alternatives(std::span<const std::string_view> words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     result += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + std::string{words[i]};
   }
+  return result;
+}
+
+std::string shortened(std::span<const std::string> words, std::size_t most) {
+  std::string result;
+  for (const std::string& word : words.first(std::min(words.size(), most)))
+    result += (result.empty() ? "" : ", ") + word;
+  if (words.size() > most) result += " and " + std::to_string(words.size() - most) + " more";
   return result;
 }
 

@@ -17,4 +17,8 @@ namespace culvert {
 /// The words with commas and "or" between them: "a", "a or b", "a, b or c".
 [[nodiscard]] std::string alternatives(std::span<const std::string_view> words);
 
+/// The first words of a list of any length, with commas between them: "a, b, c and 7997 more".
+/// `most`: the number of words that are listed.
+[[nodiscard]] std::string shortened(std::span<const std::string> words, std::size_t most);
+
 }  // namespace culvert

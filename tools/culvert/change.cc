@@ -46,9 +46,10 @@ Processes find_processes(const std::string& device) {
 /// Why none of the processes, or more than one, can get the request.
 std::string describe_choice(const Processes& found, const std::string& device) {
   const std::string directory{kControlDirectory};
-  std::string names;
-  for (const std::string& name : found.devices)
-    names += (names.empty() ? "" : ", ") + printable(name);
+  constexpr std::size_t kListedDevices = 16;
+  std::vector<std::string> devices;
+  for (const std::string& name : found.devices) devices.push_back(printable(name));
+  const std::string names = shortened(devices, kListedDevices);
   if (found.paths.size() > 1) {
     if (!device.empty())
       return "several running culverts have a device " + quoted(device) + ": write --control PATH";

@@ -25,5 +25,12 @@ TEST(Alternatives, HaveOrBeforeTheLast) {
   EXPECT_EQ(alternatives(std::vector{"sit"sv, "gre"sv, "gue"sv}), "sit, gre or gue");
 }
 
+TEST(Shortened, SaysHowManyWordsItLeavesOut) {
+  const std::vector<std::string> words{"a", "b", "c"};
+  EXPECT_EQ(shortened({}, 2), "");
+  EXPECT_EQ(shortened(words, 3), "a, b, c");
+  EXPECT_EQ(shortened(words, 1), "a and 2 more");
+}
+
 }  // namespace
 }  // namespace culvert

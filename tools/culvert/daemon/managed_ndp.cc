@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/host/kernel_routes.h"
+#include "engine/model/quoted.h"
 #include "tools/culvert/config/ndp_options.h"
 
 namespace culvert::program {
@@ -103,12 +104,12 @@ void ManagedNdp::warn_of_wide_rules() const {
 void ManagedNdp::print_state() const { print_(ndp_line(report()) + "\n"); }
 
 void ManagedNdp::log_idle_rules(const std::vector<NdpTunnelPrefix>& prefixes) {
-  std::string rules = idle_rules(config_, prefixes);
+  std::vector<std::string> rules = idle_rules(config_, prefixes);
   if (rules == logged_idle_rules_) return;
   logged_idle_rules_ = std::move(rules);
   if (logged_idle_rules_.empty() || !config_.log) return;
   config_.log(LogLevel::info, "ndp " + config_.interface + ": no tunnel has a prefix in " +
-                                  logged_idle_rules_ +
+                                  shortened(logged_idle_rules_, kListedRules) +
                                   ", so no solicitation for it is answered (auto)");
 }
 
@@ -120,16 +121,16 @@ std::string ndp_line(const NdpReport& report) {
   const auto& [status, waits_because] = report;
   const std::string name = "culvert: ndp " + status.config.interface;
   if (!waits_because.empty()) return name + " waits: " + waits_because;
-  std::string rules;
+  std::vector<std::string> rules;
   for (const NdpRule& rule : status.config.rules) {
-    rules += (rules.empty() ? "" : ", ") + rule.prefix.to_text() + " (" +
-             std::string{answer_word(rule.answer)} + ")";
+    rules.push_back(rule.prefix.to_text() + " (" + std::string{answer_word(rule.answer)} + ")");
   }
-  return name + " answers for " + rules + "; " + status.membership;
+  return name + " answers for " + shortened(rules, kListedRules) + "; " + status.membership;
 }
 
-std::string idle_rules(const NdpConfig& config, const std::vector<NdpTunnelPrefix>& prefixes) {
-  std::string idle;
+std::vector<std::string> idle_rules(const NdpConfig& config,
+                                    const std::vector<NdpTunnelPrefix>& prefixes) {
+  std::vector<std::string> idle;
   for (const NdpRule& rule : config.rules) {
     if (rule.answer != NdpAnswer::automatic) continue;
     const bool has_tunnel = std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& tunnel) {
@@ -137,7 +138,7 @@ std::string idle_rules(const NdpConfig& config, const std::vector<NdpTunnelPrefi
              tunnel.prefix.contains(rule.prefix.address);
     });
     if (has_tunnel) continue;
-    idle += (idle.empty() ? "" : ", ") + rule.prefix.to_text();
+    idle.push_back(rule.prefix.to_text());
   }
   return idle;
 }

@@ -20,6 +20,9 @@ namespace culvert::program {
 
 /// NdpProxy::open, or the fake of a test.
 using OpenNdp = std::function<Result<std::unique_ptr<NdpProxy>>(NdpConfig)>;
+/// The number of rules in one line of text. A section may have thousands.
+inline constexpr std::size_t kListedRules = 16;
+
 /// Prints a line to stdout. The line includes its newline.
 using PrintLine = std::function<void(std::string_view)>;
 
@@ -74,18 +77,18 @@ class ManagedNdp {
   host::NdpLinkFound link_{.interface = {}, .unusable_reason = "the interface is not read yet"};
   std::string waits_because_ = link_.unusable_reason;
   std::vector<NdpNeighbor> on_link_;
-  std::set<unsigned> devices_;     ///< interfaces of the tunnels
-  std::string logged_idle_rules_;  ///< the last that were logged
+  std::set<unsigned> devices_;                  ///< interfaces of the tunnels
+  std::vector<std::string> logged_idle_rules_;  ///< the last that were logged
 };
 
 /// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto); all-multicast, since …", or
-/// "culvert: ndp eth0 waits: REASON".
+/// "culvert: ndp eth0 waits: REASON". It has the first kListedRules rules; `show` has all.
 [[nodiscard]] std::string ndp_line(const NdpReport& report);
 
 /// The prefixes of the rules with `auto` that overlap with no tunnel's prefix, so that they answer
-/// for no address. "2001:db8:0:1::/64, …"; empty: there are none.
-[[nodiscard]] std::string idle_rules(const NdpConfig& config,
-                                     const std::vector<NdpTunnelPrefix>& prefixes);
+/// for no address.
+[[nodiscard]] std::vector<std::string> idle_rules(const NdpConfig& config,
+                                                  const std::vector<NdpTunnelPrefix>& prefixes);
 
 /// The IPv6 prefixes behind all tunnels of these devices. A tunnel without prefixes has ::/0.
 [[nodiscard]] std::vector<NdpTunnelPrefix> tunnel_prefixes(std::span<const EngineStatus> devices);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/model/quoted.h"
 #include "tools/culvert/show/ndp_report.h"
 #include "tools/culvert/show/report_text.h"
 
@@ -149,11 +150,9 @@ std::string prefix_row(const Json& tunnel) {
   constexpr std::size_t kMost = 4;  // --json has all
   const Json prefixes = tunnel.value("prefixes", Json::array());
   if (prefixes.empty()) return "";
-  std::string row = "\n    prefix";
-  for (std::size_t i = 0; i < std::min(prefixes.size(), kMost); ++i)
-    row += (i == 0 ? " " : ", ") + printable(prefixes[i].get<std::string>());
-  if (prefixes.size() > kMost) row += " and " + std::to_string(prefixes.size() - kMost) + " more";
-  return row;
+  std::vector<std::string> words;
+  for (const Json& prefix : prefixes) words.push_back(printable(prefix.get<std::string>()));
+  return "\n    prefix " + shortened(words, kMost);
 }
 
 std::string tunnel_rows(const Json& tunnel) {

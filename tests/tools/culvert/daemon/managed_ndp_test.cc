@@ -361,5 +361,38 @@ TEST(NdpReports, AreMergedAndFoundByInterface) {
   EXPECT_FALSE(merge_reports(std::vector<std::string>{R"({"devices":[],"ndp":[{}]})"}, ""));
 }
 
+/// A section with 8,000 rules that have the answer "auto".
+NdpConfig section_of_many_rules() {
+  NdpConfig config;
+  config.interface = "eth7";
+  for (unsigned i = 0; i < 8'000; ++i) {
+    NdpRule rule;
+    rule.prefix = *proto::Ipv6Prefix::from_text("2001:db8::" + std::to_string(i) + ":0/112");
+    config.rules.push_back(rule);
+  }
+  return config;
+}
+
+TEST(NdpLine, IsShortWithAnyNumberOfRules) {
+  NdpReport report;
+  report.status.config = section_of_many_rules();
+  const std::string line = ndp_line(report);
+  EXPECT_THAT(line, HasSubstr("for 2001:db8::/112 (auto), 2001:db8::1:0/112 (auto), "));
+  EXPECT_THAT(line, HasSubstr(" and 7984 more; "));
+  EXPECT_LT(line.size(), 2'000u);
+}
+
+TEST(ManagedNdp, LogsIdleRulesInAShortLine) {
+  in_namespace([] {
+    ManagedNdpRig rig;
+    std::string logged;
+    NdpConfig config = section_of_many_rules();
+    config.log = [&](LogLevel, std::string_view line) { logged += line; };
+    rig.start({config});
+    EXPECT_THAT(logged, HasSubstr(" and 7984 more, so no solicitation"));
+    EXPECT_LT(logged.size(), 2'000u);
+  });
+}
+
 }  // namespace
 }  // namespace culvert::program
