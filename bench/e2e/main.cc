@@ -186,7 +186,7 @@ int run_command(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
+    return print_requested(app, success);
   } catch (const CLI::ParseError& error) {
     return complain_parse(app, error);
   }
@@ -208,5 +208,5 @@ int run_command(int argc, char** argv) {
 int main(int argc, char** argv) {
   culvert::program::keep_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
-  return culvert::program::run_command(argc, argv);
+  return culvert::program::finish_output(culvert::program::run_command(argc, argv));
 }

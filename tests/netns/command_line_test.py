@@ -5,10 +5,11 @@ r"""Command lines and systems that cannot work: one clear sentence, the right st
 """
 
 import os
+import signal
 
 from support.culvert import Culvert, launcher, program, run_refused
 from support.net import Namespace, veth
-from support.world import WORK, expect, expect_equal, parametrize, run_all, scenario
+from support.world import WORK, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 USAGE, SYSTEM = 2, 1
 GOOD = "mode sit remote 192.0.2.2 local 192.0.2.1"
@@ -108,6 +109,66 @@ def help_and_version():
     words = near.run([program(), "run", "--help"]).stdout
     for word in ("remote", "pmtudisc", "--workers", "--receive"):
         expect(word in words, f"{word} is not in the help of run")
+
+
+NDPPD = "proxy eth0 {\n   rule 2001:db8:0:1::/64 {\n      static\n   }\n}\n"
+
+
+def write(name, text):
+    path = f"{WORK}/{name}"
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+def run_shell(namespace, redirection, command):
+    """Runs the command with a redirection of the shell, like `> /dev/full`."""
+    return namespace.run(["sh", "-c", f'"$@" {redirection}', "sh", *command], check=False)
+
+
+@parametrize([("full", "> /dev/full", "ENOSPC"), ("closed", ">&-", "EBADF")])
+def output_that_cannot_be_written(redirection, errno):
+    """Every command that prints says so and fails; `run` goes on, because nobody has to read its lines."""
+    near = rig()
+    culvert = Culvert(near, f"tun {GOOD}")
+    control = ["--control", culvert.control]
+    file = write("ndppd.conf", NDPPD)
+    for arguments in (["--version"], ["--help"], ["run", "--help"], ["import", "ndppd", file], ["show", *control],
+                      ["show", "--json", *control], ["show", "flows", *control],
+                      ["tunnel", "set", "tun", "tun", "ttl", "64", *control]):
+        result = run_shell(near, redirection, [program(), *arguments])
+        expect_equal(result.status, SYSTEM, f"exit status of {arguments}: {result}")
+        last = result.stderr.splitlines()[-1]
+        expect("stdout" in last and errno in last, f"{arguments} does not say {errno}: {result}")
+    culvert.stop()
+
+
+@parametrize([("full", "> /dev/full"), ("closed", ">&-")])
+def run_whose_lines_cannot_be_written(redirection):
+    near = rig()
+    control = f"{WORK}/silent.socket"
+    process = near.start(["sh", "-c", f'exec "$@" {redirection}', "sh", program(), "run", "tun", *GOOD.split(),
+                          "--control", control], name="silent")
+    wait_until(lambda: os.path.exists(control), "the control socket")
+    wait_until(lambda: near.run([program(), "show", "--control", control], check=False).status == 0, "an answer")
+    os.kill(process.pid, signal.SIGTERM)
+    expect_equal(process.wait(60).status, 0, "exit status of `run`, whose packets flow without a reader")
+
+
+@scenario()
+def thousands_of_rules_in_short_lines():
+    near = rig()
+    rules = "".join(f"rule 2001:db8:1::{i:x} {{ {'static' if i % 2 else 'auto'} }}\n" for i in range(8000))
+    imported = near.run([program(), "import", "ndppd", write("ndppd.conf", f"proxy to_far {{\n{rules}}}\n")])
+    path = write("many.toml", imported.stdout)
+    process = near.start([program(), "run", "--config", path, "--control", f"{WORK}/many.socket"], name="many")
+    wait_until(lambda: "answers for" in process.stdout() and "no tunnel has a prefix" in process.stderr(), "its lines", 60)
+    os.kill(process.pid, signal.SIGTERM)
+    result = process.wait(60)
+    lines = [*imported.stderr.splitlines(), *result.stdout.splitlines(), *result.stderr.splitlines()]
+    longest = max(lines, key=len)
+    expect(len(longest) < 2000, f"a line of {len(longest)} characters: {longest[:200]}")
+    expect(any(" and 7984 more" in line for line in lines), "no line says how many rules it leaves out")
 
 
 @parametrize([("16 bytes", "abcdefghijklmnop"), ("a slash", "a/b"), ("dots", ".."), ("empty", ""), ("blank", "a b")])

@@ -72,7 +72,7 @@ int run(const RunArguments& arguments) {
                      .control_path = arguments.control_path,
                      .open_engine = {},
                      .open_ndp = {},
-                     .print = print,
+                     .print = print_state,
                      .load = {},
                      .complain = [](std::string_view text) { (void)complain(text, kSystemError); }};
   if (!arguments.config_path.empty())

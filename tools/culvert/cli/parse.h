@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,14 @@ namespace culvert::program {
   return complain(culvert::quoted(unknown) + " is unknown: " +
                       (near.empty() ? "see " + help : "is " + culvert::quoted(near) + " meant?"),
                   kUsageError);
+}
+
+/// Prints what --help or --version asks for. Returns the exit status, kOk.
+[[nodiscard]] inline int print_requested(const CLI::App& app, const CLI::Success& requested) {
+  std::ostringstream text;
+  const int status = app.exit(requested, text);
+  print(text.str());
+  return status;
 }
 
 /// Prints CLI11's error as a sentence like ours. Returns the exit status, kUsageError.

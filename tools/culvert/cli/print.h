@@ -14,8 +14,16 @@ inline constexpr int kUnsupported = 3;  ///< import: a key of the file is unsupp
 /// The prefix of error sentences: "culvert". Each program defines it.
 extern const std::string_view kProgramName;
 
-/// Writes to stdout. Ignores errors: a tunnel must not stop because nobody reads its output.
+/// Writes the result of a command to stdout. If that fails, finish_output() reports it.
 void print(std::string_view text);
+
+/// Writes a state of `culvert run` to stdout. Ignores errors: a tunnel must not stop because nobody
+/// reads its output.
+void print_state(std::string_view text);
+
+/// Returns `status`, or, if print() could not write everything, complains with the first errno and
+/// returns kSystemError. Call it last.
+[[nodiscard]] int finish_output(int status);
 
 /// Writes to stderr. Ignores errors.
 void print_error(std::string_view text);
@@ -25,7 +33,7 @@ int complain(std::string_view sentence, int status);
 
 /// Opens /dev/null for each of stdin, stdout and stderr that is closed. Otherwise the next
 /// descriptor would get its number, and printed text would go there, for example into a tunnel.
-/// Call it first.
+/// A closed stdout becomes read-only, so print() still fails with EBADF. Call it first.
 void keep_standard_descriptors();
 
 }  // namespace culvert::program
