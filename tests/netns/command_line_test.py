@@ -171,6 +171,30 @@ def thousands_of_rules_in_short_lines():
     expect(any(" and 7984 more" in line for line in lines), "no line says how many rules it leaves out")
 
 
+NOTHING_LEFT = "nothing is left of"
+# label, text of the ndppd.conf, arguments, status, what stdout must have, what the last line of stderr must have
+IMPORTS = [
+    ("a misplaced key", NDPPD.replace("static", "static\n      autowire yes"), "", 0, "[ndp.eth0]", "--dialect 1.0"),
+    ("as 1.0", NDPPD, "--dialect 1.0", 0, "router = false", "ndppd 1.0, because --dialect says so"),
+    ("no rule", "proxy eth0 {\n}\n", "", 3, "", NOTHING_LEFT),
+    ("no rule, lossy", "proxy eth0 {\n}\n", "--lossy", 0, "", NOTHING_LEFT),
+    ("an empty rule", "proxy eth0 {\n   rule 1234:5678::/96 {\n   }\n}\n", "", 3, "", NOTHING_LEFT),
+    ("a rule for all", "proxy eth0 {\n   rule * { static }\n   rule 2001:db8:0:1::/64 { static }\n}\n", "", 3,
+     'prefix = "2001:db8:0:1::/64"', "unsupported"),
+    ("a wrong dialect", NDPPD, "--dialect 0.3", 2, "", "must be 0.2 or 1.0"),
+]
+
+
+@parametrize(IMPORTS)
+def imports(text, arguments, status, printed, last):
+    near = Namespace("near")
+    result = near.run([program(), "import", "ndppd", write("ndppd.conf", text), *arguments.split()], check=False)
+    expect_equal(result.status, status, f"exit status: {result}")
+    expect(printed in result.stdout and bool(printed) == bool(result.stdout), f"stdout: {result}")
+    expect("router = false" not in result.stdout or "--dialect" in arguments, f"router is false: {result}")
+    expect(last in result.stderr.splitlines()[-1], f"the last line does not say {last!r}: {result}")
+
+
 @parametrize([("16 bytes", "abcdefghijklmnop"), ("a slash", "a/b"), ("dots", ".."), ("empty", ""), ("blank", "a b")])
 def bad_device_names(name):
     near = Namespace("near")

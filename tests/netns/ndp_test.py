@@ -160,7 +160,7 @@ def import_makes_a_file_that_runs():
     with open(source, "w") as file:
         file.write(f"route-ttl 30000\nproxy up0 {{\n  router yes\n  rule {PREFIX}:/64 {{ static }}\n}}\n")
     imported = link.near.run([program(), "import", "ndppd", source])
-    expect(f"{source}:4: static: mapped: " in imported.stderr, f"{imported}")
+    expect(f"{source}:4: static: mapped-with-difference: " in imported.stderr, f"{imported}")
     ndp = Ndp(link.near, imported.stdout)
     ndp.says("answers for 2001:db8:0:1::/64 (static)")
     link.expect_answered(f"{PREFIX}:5")

@@ -37,6 +37,7 @@ struct ShowArguments {
 struct ImportArguments {
   std::string format;  ///< "ndppd"
   std::string path;
+  std::string dialect;  ///< "0.2" or "1.0"; empty: the file shows it
   bool lossy = false;
 };
 /// `culvert import`: prints the TOML for another program's file, and a report of its keys.

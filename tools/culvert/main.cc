@@ -135,8 +135,9 @@ CLI::App* add_show(CLI::App& app, ShowArguments& arguments) {
 constexpr const char* kImportNotes = R"(
 The TOML goes to stdout. One line for each key of FILE goes to stderr: mapped,
 mapped-with-difference (with the difference), unsupported, or ignored-by-original (ndppd does not
-use the key either). Exit status: 0 if every key is supported, 3 if a key is unsupported (0 with
---lossy), 1 if FILE cannot be read, 2 if FILE is wrong.
+use the key either). A wrong rule is left out, and the others are imported. The last lines say which
+dialect was read, and whether anything is left. Exit status: 0 if every key is supported, 3 if a key
+is unsupported or nothing is left (0 with --lossy), 1 if FILE cannot be read, 2 if FILE is wrong.
 
 Example:
   culvert import ndppd /etc/ndppd.conf >> /etc/culvert.toml
@@ -147,6 +148,10 @@ CLI::App* add_import(CLI::App& app, ImportArguments& arguments) {
   import->add_option("FORMAT", arguments.format, "ndppd: an ndppd.conf of 0.2 or 1.0-devel")
       ->option_text(" ");
   import->add_option("FILE", arguments.path, "file to read")->option_text(" ");
+  import
+      ->add_option("--dialect", arguments.dialect,
+                   "version of ndppd whose file it is; default: the file's keys show it")
+      ->option_text("0.2|1.0");
   import->add_flag("--lossy", arguments.lossy, "exit status 0 even if a key is unsupported");
   import->allow_extras();
   import->footer(kImportNotes);

@@ -183,58 +183,104 @@ Result<std::string> Reader::read_quoted() {
 }
 
 // ---- the dialect --------------------------------------------------------------------------------
-/// A key that only one dialect has at this depth.
+/// A key that shows the dialect by its name and its place.
 struct Mark {
   std::string_view key;
   unsigned depth;  ///< 0: top, 1: proxy, 2: rule
   NdppdDialect dialect;
+  /// The other dialect has a key of this name in another place, so the key may be misplaced.
+  bool is_weak = false;
 };
 constexpr auto kMarks = std::to_array<Mark>({
-    {"route-ttl", 0, NdppdDialect::v0_2},    {"address-ttl", 0, NdppdDialect::v0_2},
-    {"timeout", 1, NdppdDialect::v0_2},      {"ttl", 1, NdppdDialect::v0_2},
-    {"deadtime", 1, NdppdDialect::v0_2},     {"retries", 1, NdppdDialect::v0_2},
-    {"autowire", 1, NdppdDialect::v0_2},     {"keepalive", 1, NdppdDialect::v0_2},
-    {"promiscuous", 1, NdppdDialect::v0_2},  {"autovia", 2, NdppdDialect::v0_2},
-    {"valid-ttl", 0, NdppdDialect::v1_0},    {"invalid-ttl", 0, NdppdDialect::v1_0},
-    {"renew", 0, NdppdDialect::v1_0},        {"retrans-limit", 0, NdppdDialect::v1_0},
-    {"retrans-time", 0, NdppdDialect::v1_0}, {"keepalive", 0, NdppdDialect::v1_0},
-    {"use-kernel", 0, NdppdDialect::v1_0},   {"target", 1, NdppdDialect::v1_0},
-    {"target", 2, NdppdDialect::v1_0},       {"autowire", 2, NdppdDialect::v1_0},
-    {"table", 2, NdppdDialect::v1_0},        {"rewrite", 2, NdppdDialect::v1_0},
+    {"route-ttl", 0, NdppdDialect::v0_2},      {"address-ttl", 0, NdppdDialect::v0_2},
+    {"timeout", 1, NdppdDialect::v0_2},        {"ttl", 1, NdppdDialect::v0_2},
+    {"deadtime", 1, NdppdDialect::v0_2},       {"retries", 1, NdppdDialect::v0_2},
+    {"autowire", 1, NdppdDialect::v0_2, true}, {"keepalive", 1, NdppdDialect::v0_2, true},
+    {"promiscuous", 1, NdppdDialect::v0_2},    {"autovia", 2, NdppdDialect::v0_2},
+    {"valid-ttl", 0, NdppdDialect::v1_0},      {"invalid-ttl", 0, NdppdDialect::v1_0},
+    {"renew", 0, NdppdDialect::v1_0},          {"retrans-limit", 0, NdppdDialect::v1_0},
+    {"retrans-time", 0, NdppdDialect::v1_0},   {"keepalive", 0, NdppdDialect::v1_0, true},
+    {"use-kernel", 0, NdppdDialect::v1_0},     {"target", 1, NdppdDialect::v1_0},
+    {"target", 2, NdppdDialect::v1_0},         {"autowire", 2, NdppdDialect::v1_0, true},
+    {"table", 2, NdppdDialect::v1_0},          {"rewrite", 2, NdppdDialect::v1_0},
 });
 
-const Mark* find_mark(const Statements& statements, NdppdDialect dialect, unsigned depth = 0) {
+/// The first key of a file that is a mark of this dialect; null: there is none.
+const NdppdStatement* find_mark(const Statements& statements, NdppdDialect dialect, bool is_weak,
+                                unsigned depth = 0) {
   for (const NdppdStatement& each : statements) {
-    const auto* mark = std::find_if(kMarks.begin(), kMarks.end(), [&](const Mark& candidate) {
-      return candidate.dialect == dialect && candidate.depth == depth && candidate.key == each.key;
+    const bool is_mark = std::any_of(kMarks.begin(), kMarks.end(), [&](const Mark& mark) {
+      return mark.dialect == dialect && mark.is_weak == is_weak && mark.depth == depth &&
+             mark.key == each.key;
     });
-    if (mark != kMarks.end()) return mark;
+    if (is_mark) return &each;
     if (!each.block) continue;
-    if (const Mark* inner = find_mark(*each.block, dialect, depth + 1)) return inner;
+    if (const auto* inner = find_mark(*each.block, dialect, is_weak, depth + 1)) return inner;
   }
   return nullptr;
 }
 
+std::string describe(const NdppdStatement& mark) {
+  return quoted(mark.key) + " (line " + std::to_string(mark.line) + ")";
+}
+
+/// The keys that speak against the dialect of the file; empty: there are none.
+std::string find_doubt(const Statements& statements, NdppdDialect dialect) {
+  const bool is_old = dialect == NdppdDialect::v0_2;
+  const NdppdDialect other = is_old ? NdppdDialect::v1_0 : NdppdDialect::v0_2;
+  const std::string name = is_old ? "1.0" : "0.2";
+  const NdppdStatement* mark = find_mark(statements, other, false);
+  if (mark != nullptr) return "only ndppd " + name + " has the key " + describe(*mark);
+  mark = find_mark(statements, other, true);
+  if (mark == nullptr) return "";
+  return "ndppd " + name + " has the key " + describe(*mark) + " in this place";
+}
+
+/// Finds the dialect of a file that is parsed as 0.2. ndppd 1.0 refuses a file with an unknown key
+/// or with several statements in one line, but 0.2 ignores what it does not know. So a file is one
+/// of 1.0 only if it has a key of 1.0, no key of 0.2, and the syntax of 1.0.
+NdppdFile choose_dialect(Statements as_old, std::string_view text, std::string_view file) {
+  NdppdFile result{.dialect = NdppdDialect::v0_2,
+                   .dialect_reason = "no key shows the version",
+                   .dialect_doubt = {},
+                   .statements = std::move(as_old)};
+  const auto has_key = [](const NdppdStatement& mark) {
+    return "it has the key " + describe(mark);
+  };
+  bool is_guess = false;
+  if (const auto* old = find_mark(result.statements, NdppdDialect::v0_2, false)) {
+    result.dialect_reason = has_key(*old);
+  } else if (const auto* newer = find_mark(result.statements, NdppdDialect::v1_0, false)) {
+    auto as_new = Reader{text, file, NdppdDialect::v1_0}.read();
+    if (as_new) {
+      result.dialect = NdppdDialect::v1_0;
+      result.dialect_reason = has_key(*newer);
+      result.statements = std::move(*as_new);
+    } else {
+      result.dialect_reason =
+          "ndppd 1.0 refuses " + as_new.error().object + ": " + as_new.error().advice;
+    }
+  } else {
+    is_guess = true;
+  }
+  result.dialect_doubt = find_doubt(result.statements, result.dialect);
+  if (is_guess && result.dialect_doubt.empty())
+    result.dialect_doubt = "a file of ndppd 1.0 can look the same";
+  return result;
+}
+
 }  // namespace
 
-Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file) {
-  // The syntax of 0.2 includes nearly all of 1.0, so the file is parsed as 0.2 first. Its keys then
-  // show the dialect. A key of 0.2 decides: 1.0 refuses such a key, but 0.2 ignores the keys of
-  // 1.0.
-  auto statements = Reader{text, file, NdppdDialect::v0_2}.read();
+Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file,
+                             std::optional<NdppdDialect> dialect) {
+  // The syntax of 0.2 includes nearly all of 1.0.
+  auto statements = Reader{text, file, dialect.value_or(NdppdDialect::v0_2)}.read();
   if (!statements) return Unexpected{statements.error()};
-  NdppdFile result;
-  result.statements = std::move(*statements);
-  if (const Mark* old = find_mark(result.statements, NdppdDialect::v0_2)) {
-    result.dialect_key = old->key;
-  } else if (const Mark* newer = find_mark(result.statements, NdppdDialect::v1_0)) {
-    result.dialect_key = newer->key;
-    result.dialect = NdppdDialect::v1_0;
-    statements = Reader{text, file, NdppdDialect::v1_0}.read();
-    if (!statements) return Unexpected{statements.error()};
-    result.statements = std::move(*statements);
-  }
-  return result;
+  if (!dialect) return choose_dialect(std::move(*statements), text, file);
+  return NdppdFile{.dialect = *dialect,
+                   .dialect_reason = "--dialect says so",
+                   .dialect_doubt = find_doubt(*statements, *dialect),
+                   .statements = std::move(*statements)};
 }
 
 }  // namespace culvert::program

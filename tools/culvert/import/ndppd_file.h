@@ -31,14 +31,19 @@ struct NdppdStatement {
 /// A whole file.
 struct NdppdFile {
   NdppdDialect dialect = NdppdDialect::v0_2;
-  /// The first key that only one dialect has. Empty: there is none, so the dialect is 0.2.
-  std::string dialect_key;
+  /// Why it is this dialect: "it has the key 'ttl' (line 4)".
+  std::string dialect_reason;
+  /// What speaks for the other dialect: "only ndppd 1.0 has the key 'table' (line 7)". Empty:
+  /// nothing.
+  std::string dialect_doubt;
   std::vector<NdppdStatement> statements;
 };
 
-/// Parses `text`. `file`: the name for errors. An error (code 0) names the line, what is wrong and
-/// what to do. ndppd 0.2 silently ignores the rest of a file after some mistakes; here these are
-/// errors.
-[[nodiscard]] Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file);
+/// Parses `text`. `file`: the name for errors. `dialect`: nullopt finds it by the keys and the
+/// syntax; a key that both dialects have, but in different places, never decides. An error (code 0)
+/// names the line, what is wrong and what to do. ndppd 0.2 silently ignores the rest of a file after
+/// some mistakes; here these are errors.
+[[nodiscard]] Result<NdppdFile> read_ndppd(std::string_view text, std::string_view file,
+                                           std::optional<NdppdDialect> dialect = std::nullopt);
 
 }  // namespace culvert::program

@@ -32,9 +32,8 @@ class Importer {
  private:
   /// The keys of a block, each with its index in the report.
   using KeyIndexes = std::map<std::string, std::size_t>;
-  struct Rule {
-    std::size_t report;
-    NdpRule rule;
+  struct Rule : NdppdRule {
+    std::size_t report = 0;
   };
   struct Section {
     std::size_t report;
@@ -43,17 +42,18 @@ class Importer {
     KeyIndexes keys;
   };
 
-  Result<void> import_proxy(const NdppdStatement& statement);
-  Result<void> import_rule(const NdppdStatement& statement, Section& section);
-  Result<NdpRule> read_prefix(const NdppdStatement& statement) const;
-  std::string find_fault(const NdppdStatement& statement, const NdpConfig& section,
-                         const NdpRule& rule) const;
+  void import_proxy(const NdppdStatement& statement);
+  Section& find_section(const NdppdStatement& statement);
+  void import_rule(const NdppdStatement& statement, Section& section);
+  std::string describe_bad_prefix(const std::string& value) const;
+  std::string find_bad_method(const NdppdStatement& statement) const;
   void import_key(const NdppdStatement& statement, NdppdLevel level, const NdppdTarget& into,
                   KeyIndexes& indexes, bool is_joined = false);
   bool import_repeated(const NdppdStatement& statement, std::size_t earlier, bool is_joined);
   Outcome explain_unknown(const NdppdStatement& statement, NdppdLevel level) const;
-  void ignore_block(const NdppdStatement& statement);
+  void report_block(const NdppdStatement& statement, const Outcome& outcome);
   void join_equal(Section& section);
+  void join(Rule& first, const Rule& second);
   void compare_nested(const Section& section);
   void leave_out_probe(const KeyIndexes& indexes);
   void finish(Section& section);
@@ -63,7 +63,6 @@ class Importer {
   /// Adds to a line of the report. The worse fate wins.
   void amend(std::size_t at, const Outcome& outcome);
   std::string line_of_report(std::size_t at) const { return in_line(result_.keys[at].line); }
-  Unexpected<Error> refuse(const NdppdStatement& statement, std::string text) const;
   bool is_old() const { return source_.dialect == NdppdDialect::v0_2; }
   std::string program() const { return is_old() ? "ndppd 0.2" : "ndppd 1.0"; }
 
@@ -87,14 +86,6 @@ void Importer::amend(std::size_t at, const Outcome& outcome) {
   key.text += (key.text.empty() ? "" : "; ") + outcome.text;
 }
 
-Unexpected<Error> Importer::refuse(const NdppdStatement& statement, std::string text) const {
-  std::string object =
-      std::string{file_} + ", " + in_line(statement.line) + ", key " + quoted(statement.key);
-  if (!statement.value.empty()) object += ", value " + quoted(statement.value);
-  return Unexpected{
-      Error{.code = 0, .operation = "import", .object = object, .advice = std::move(text)}};
-}
-
 Result<Imported> Importer::run() {
   bool has_proxy = false;
   for (const NdppdStatement& statement : source_.statements) {
@@ -103,7 +94,7 @@ Result<Imported> Importer::run() {
       continue;
     }
     has_proxy = true;
-    if (auto imported = import_proxy(statement); !imported) return Unexpected{imported.error()};
+    import_proxy(statement);
   }
   if (!has_proxy) {
     return Unexpected{Error{.code = 0,
@@ -119,29 +110,19 @@ Result<Imported> Importer::run() {
 }
 
 // ---- sections -----------------------------------------------------------------------------------
-Result<void> Importer::import_proxy(const NdppdStatement& statement) {
+void Importer::import_proxy(const NdppdStatement& statement) {
   if (auto name = check_interface_name("proxy", statement.value); !name) {
-    return refuse(statement, "is not an interface name: " + name.error().advice);
+    report(statement, unsupported("left out: is not an interface name: " + name.error().advice));
+    report_block(statement, unsupported("is in the section of " + in_line(statement.line) +
+                                        ", which is left out"));
+    return;
   }
-  const auto same = std::find_if(sections_.begin(), sections_.end(), [&](const Section& each) {
-    return each.config.interface == statement.value;
-  });
-  const bool is_joined = same != sections_.end();
-  if (is_joined) {
-    report(statement,
-           differs("culvert has one section for each interface: joined with the section of " +
-                   line_of_report(same->report)));
-  } else {
-    sections_.emplace_back();
-    sections_.back().report = report(statement, mapped("[ndp." + statement.value + "]"));
-    sections_.back().config.interface = statement.value;
-  }
-  Section& section = is_joined ? *same : sections_.back();
-  if (!statement.block) return {};
+  Section& section = find_section(statement);
+  if (!statement.block) return;
   const KeyIndexes before = section.keys;
   for (const NdppdStatement& inner : *statement.block) {
     if (inner.key == "rule") {
-      if (auto imported = import_rule(inner, section); !imported) return imported;
+      import_rule(inner, section);
       continue;
     }
     NdpProbe& probe = is_old() ? section.config.probe : probe_;
@@ -149,28 +130,46 @@ Result<void> Importer::import_proxy(const NdppdStatement& statement) {
     import_key(inner, NdppdLevel::proxy, {source_.dialect, probe, &section.config, nullptr},
                section.keys, is_in_other_block);
   }
-  return {};
 }
 
-Result<NdpRule> Importer::read_prefix(const NdppdStatement& statement) const {
-  const auto prefix = proto::Ipv6Prefix::from_text(statement.value);
-  if (!prefix) {
-    return refuse(
-        statement,
-        "is not an IPv6 address with or without a prefix length: write it like 2001:db8::/64");
+/// Reports the proxy, and returns the section of its interface.
+Importer::Section& Importer::find_section(const NdppdStatement& statement) {
+  const auto same = std::find_if(sections_.begin(), sections_.end(), [&](const Section& each) {
+    return each.config.interface == statement.value;
+  });
+  if (same != sections_.end()) {
+    report(statement,
+           differs("culvert has one section for each interface: joined with the section of " +
+                   line_of_report(same->report) +
+                   (is_old() ? "" : "; ndppd 1.0 refuses a second section")));
+    return *same;
   }
-  return NdpRule{.prefix = prefix->network(), .answer = {}, .except = {}};
+  sections_.emplace_back();
+  sections_.back().report = report(statement, mapped("[ndp." + statement.value + "]"));
+  sections_.back().config.interface = statement.value;
+  return sections_.back();
 }
 
-/// Why a rule is unsupported; empty: it is supported.
-std::string Importer::find_fault(const NdppdStatement& statement, const NdpConfig& section,
-                                 const NdpRule& rule) const {
+std::string Importer::describe_bad_prefix(const std::string& value) const {
+  if (value.empty()) return "it has no prefix: ndppd refuses the file";
+  const std::string original =
+      is_old() ? "ndppd never answers by this rule" : "ndppd 1.0 refuses the file";
+  return quoted(value) + " is not an IPv6 address with or without a prefix length: " + original +
+         "; write the prefix of the hosts that culvert shall answer for, like 2001:db8:0:1::/64";
+}
+
+/// Why the keys of a rule do not say when to answer; empty: they do.
+std::string Importer::find_bad_method(const NdppdStatement& statement) const {
   const Statements none;
   const Statements& keys = statement.block ? *statement.block : none;
-  const auto has = [&](std::string_view key) {
-    return std::any_of(keys.begin(), keys.end(), [&](const auto& each) { return each.key == key; });
+  const auto find_key = [&](std::string_view key) {
+    const auto found =
+        std::find_if(keys.begin(), keys.end(), [&](const auto& each) { return each.key == key; });
+    return found == keys.end() ? nullptr : &*found;
   };
-  const int methods = int{has("static")} + int{has("auto")} + int{has("iface")};
+  const NdppdStatement* const interface = find_key("iface");
+  const int methods = int{find_key("static") != nullptr} + int{find_key("auto") != nullptr} +
+                      int{interface != nullptr};
   if (methods == 0) {
     return is_old() ? "it has none of static, auto and iface: ndppd 0.2.5 refuses the file, and "
                       "older versions use static; write one of them"
@@ -178,33 +177,40 @@ std::string Importer::find_fault(const NdppdStatement& statement, const NdpConfi
   }
   if (methods > 1)
     return program() + " refuses a rule with more than one of static, auto and iface";
-  NdpConfig alone;
-  alone.interface = section.interface;
-  alone.rules = {rule};
-  const auto valid = validate(alone);
-  return valid ? "" : valid.error().advice;
+  if (interface == nullptr) return "";
+  const auto name = check_interface_name("iface", interface->value);
+  return name ? "" : "iface names no interface: " + name.error().advice;
 }
 
-Result<void> Importer::import_rule(const NdppdStatement& statement, Section& section) {
-  auto rule = read_prefix(statement);
-  if (!rule) return Unexpected{rule.error()};
-  const std::string prefix = rule->prefix.to_text();
-  const std::size_t at = report(statement, mapped("prefix = \"" + prefix + "\""));
-  const std::string fault = find_fault(statement, section.config, *rule);
-  if (statement.block) {
-    KeyIndexes indexes;
-    for (const NdppdStatement& inner : *statement.block) {
-      if (inner.key == "iface" && inner.value.empty()) return refuse(inner, "names no interface");
-      import_key(inner, NdppdLevel::rule, {source_.dialect, probe_, &section.config, &*rule},
-                 indexes);
-    }
+void Importer::import_rule(const NdppdStatement& statement, Section& section) {
+  const auto prefix = proto::Ipv6Prefix::from_text(statement.value);
+  Rule rule;
+  std::string text, fault;
+  if (prefix) {
+    rule.rule.prefix = prefix->network();
+    text = "prefix = \"" + rule.rule.prefix.to_text() + "\"";
+    fault = find_bad_method(statement);
+  } else {
+    fault = describe_bad_prefix(statement.value);
   }
   if (fault.empty()) {
-    section.rules.push_back({at, std::move(*rule)});
-  } else {
-    amend(at, unsupported("left out: " + fault));
+    NdpConfig alone;
+    alone.interface = section.config.interface;
+    alone.rules = {rule.rule};
+    if (const auto valid = validate(alone); !valid) fault = valid.error().advice;
   }
-  return {};
+  if (!fault.empty()) {
+    report(statement, unsupported(text + (text.empty() ? "" : "; ") + "left out: " + fault));
+    report_block(statement, unsupported("is in the rule of " + in_line(statement.line) +
+                                        ", which is left out"));
+    return;
+  }
+  rule.report = report(statement, mapped(text));
+  KeyIndexes indexes;
+  for (const NdppdStatement& inner : *statement.block) {  // without a block it has no method
+    import_key(inner, NdppdLevel::rule, {source_.dialect, probe_, &section.config, &rule}, indexes);
+  }
+  section.rules.push_back(std::move(rule));
 }
 
 // ---- keys ---------------------------------------------------------------------------------------
@@ -220,7 +226,8 @@ void Importer::import_key(const NdppdStatement& statement, NdppdLevel level,
   } else if (earlier == indexes.end() || !import_repeated(statement, earlier->second, is_joined)) {
     indexes[statement.key] = report(statement, key->map(into, statement.value));
   }
-  ignore_block(statement);
+  report_block(statement, ignored("is in the block of " + quoted(statement.key) + " in " +
+                                  in_line(statement.line) + ", which ndppd does not read"));
 }
 
 /// Reports a key that its block already has. Returns false if the later value counts.
@@ -248,7 +255,9 @@ Outcome Importer::explain_unknown(const NdppdStatement& statement, NdppdLevel le
   std::vector<std::string_view> names;
   if (level == NdppdLevel::top) names.push_back("proxy");
   if (level == NdppdLevel::proxy) names.push_back("rule");
+  bool is_newer = false;
   for (const NdppdKey& key : ndppd_keys()) {
+    is_newer |= key.dialect == NdppdDialect::v1_0 && key.name == statement.key;
     if (key.dialect != source_.dialect) continue;
     if (key.level == level) names.push_back(key.name);
     if (key.name == statement.key) {
@@ -258,25 +267,25 @@ Outcome Importer::explain_unknown(const NdppdStatement& statement, NdppdLevel le
                                            : "ndppd 0.2 knows this key only in a rule");
     }
   }
+  if (is_newer) return ignored("ndppd 0.2 does not know this key: only 1.0 has it");
   const std::string_view near = nearest(statement.key, names);
   if (!near.empty())
     return ignored("ndppd 0.2 does not know this key: is " + quoted(near) + " meant?");
   return ignored("ndppd 0.2 does not know this key here");
 }
 
-/// Reports the keys in the block of a key that has no block, or is unknown.
-void Importer::ignore_block(const NdppdStatement& statement) {
+/// Reports each key in the block of a statement, and in the blocks within it.
+void Importer::report_block(const NdppdStatement& statement, const Outcome& outcome) {
   if (!statement.block) return;
   for (const NdppdStatement& inner : *statement.block) {
-    report(inner, ignored("is in the block of " + quoted(statement.key) + " in " +
-                          in_line(statement.line) + ", which ndppd does not read"));
-    ignore_block(inner);
+    report(inner, outcome);
+    report_block(inner, outcome);
   }
 }
 
 // ---- several rules: ndppd uses their order, culvert the longest prefix --------------------------
-/// Joins rules with the same prefix. ndppd 1.0 uses the first rule that matches. ndppd 0.2 tries
-/// all rules, up to one with `static`.
+/// Joins rules with the same prefix. ndppd 0.2 tries all rules, up to one with `static`. ndppd 1.0
+/// uses the first rule that matches.
 void Importer::join_equal(Section& section) {
   std::vector<Rule> kept;
   for (Rule& each : section.rules) {
@@ -285,42 +294,53 @@ void Importer::join_equal(Section& section) {
     });
     if (first == kept.end()) {
       kept.push_back(std::move(each));
-      continue;
-    }
-    const std::string where = line_of_report(first->report);
-    if (!is_old()) {
-      amend(each.report, ignored("has the prefix of " + where + ", so it is never used"));
-    } else if (first->rule.answer == each.rule.answer) {
-      amend(each.report, mapped("the same as in " + where));
+    } else if (is_old()) {
+      join(*first, each);
     } else {
-      if (each.rule.answer == NdpAnswer::always) first->rule.answer = NdpAnswer::always;
-      amend(each.report, differs("has the prefix of " + where +
-                                 ": ndppd tries both, but culvert has one "
-                                 "rule with answer = \"" +
-                                 std::string{answer_word(first->rule.answer)} + "\""));
+      amend(each.report, ignored("has the prefix of " + line_of_report(first->report) +
+                                 ", so it is never used"));
     }
   }
   section.rules = std::move(kept);
 }
 
+/// Joins a second rule of 0.2 with the same prefix to the first one.
+void Importer::join(Rule& first, const Rule& second) {
+  const std::string where = line_of_report(first.report);
+  if (first.rule.answer != second.rule.answer) {
+    if (second.rule.answer == NdpAnswer::always) first.rule.answer = NdpAnswer::always;
+    amend(second.report, differs("has the prefix of " + where +
+                                 ": ndppd tries both, but culvert has one rule with answer = \"" +
+                                 std::string{answer_word(first.rule.answer)} + "\""));
+  } else if (first.interface != second.interface) {
+    amend(second.report, differs("has the prefix of " + where +
+                                 ": ndppd solicits the host on both interfaces, but culvert sends "
+                                 "one echo request by the kernel's route"));
+  } else {
+    amend(second.report, mapped("the same as in " + where));
+  }
+}
+
 /// Reports rules whose prefix is in the prefix of another rule, if the two programs then differ.
 void Importer::compare_nested(const Section& section) {
   for (std::size_t i = 0; i < section.rules.size(); ++i) {
-    const auto& [report, inner] = section.rules[i];
+    const Rule& inner = section.rules[i];
     for (std::size_t j = 0; j < section.rules.size(); ++j) {
-      const auto& [outer_report, outer] = section.rules[j];
-      const bool is_within = outer.prefix.length_bits < inner.prefix.length_bits &&
-                             outer.prefix.contains(inner.prefix.address);
-      if (!is_within || outer.answer == inner.answer) continue;
-      const std::string rule = "the rule of " + line_of_report(outer_report);
+      const Rule& outer = section.rules[j];
+      const bool is_within = outer.rule.prefix.length_bits < inner.rule.prefix.length_bits &&
+                             outer.rule.prefix.contains(inner.rule.prefix.address);
+      if (!is_within || outer.rule.answer == inner.rule.answer) continue;
+      const std::string rule = "the rule of " + line_of_report(outer.report);
       if (!is_old() && j < i) {
-        amend(report, differs("ndppd uses " + rule +
-                              ", which is first and contains this prefix, but culvert uses the "
-                              "longer prefix: remove this rule to keep ndppd's result"));
-      } else if (is_old() && inner.answer != NdpAnswer::always) {
-        amend(report, differs("ndppd tries " + rule +
-                              " too, which contains this prefix, but culvert uses only the longer "
-                              "prefix"));
+        amend(inner.report,
+              differs("ndppd uses " + rule +
+                      ", which is first and contains this prefix, but culvert uses the "
+                      "longer prefix: remove this rule to keep ndppd's result"));
+      } else if (is_old() && inner.rule.answer != NdpAnswer::always) {
+        amend(inner.report,
+              differs("ndppd tries " + rule +
+                      " too, which contains this prefix, but culvert uses only the longer "
+                      "prefix"));
       }
     }
   }
@@ -344,12 +364,20 @@ void Importer::finish(Section& section) {
   compare_nested(section);
   for (Rule& rule : section.rules) config.rules.push_back(std::move(rule.rule));
   if (config.rules.empty()) {
+    for (const auto& [key, at] : section.keys) amend(at, mapped("left out with its section"));
     return amend(section.report, differs("left out, because it has no rule"));
   }
   if (is_old()) {
     if (!section.keys.contains("deadtime")) config.probe.dead_ttl = config.probe.alive_ttl;
   } else {
-    if (!section.keys.contains("router")) config.router = false;
+    if (!section.keys.contains("router")) {
+      config.router = false;
+      amend(
+          section.report,
+          mapped("router = false, which is the default of ndppd 1.0: a host that uses this one as "
+                 "its router then stops doing so (RFC 4861 7.2.5); write router = true if this "
+                 "host forwards"));
+    }
     config.probe = probe_;
   }
   const bool probes =
@@ -363,13 +391,13 @@ void Importer::finish(Section& section) {
 }
 
 std::string Importer::summary() const {
-  std::string text = "read as a file of " + program();
-  text += source_.dialect_key.empty() ? ", because no key shows the version"
-                                      : ", because it has the key " + quoted(source_.dialect_key);
-  if (!is_old()) return text + "; router is false if it is not set";
-  if (source_.dialect_key.empty())
-    text += "; in a file of 1.0, router would be false if it is not set";
-  return text;
+  std::string text = "read as a file of " + program() + ", because " + source_.dialect_reason;
+  if (!is_old()) text += "; router is false if it is not set";
+  if (source_.dialect_doubt.empty()) return text;
+  text += "; " + source_.dialect_doubt;
+  return text + (is_old() ? ": if it is a file of 1.0, where router is false if it is not set, "
+                            "write --dialect 1.0"
+                          : ": if it is a file of 0.2, write --dialect 0.2");
 }
 
 }  // namespace
@@ -393,8 +421,9 @@ bool Imported::is_whole() const {
                       [](const ImportedKey& key) { return key.fate == ImportFate::unsupported; });
 }
 
-Result<Imported> import_ndppd(std::string_view text, std::string_view file) {
-  const auto source = read_ndppd(text, file);
+Result<Imported> import_ndppd(std::string_view text, std::string_view file,
+                              std::optional<NdppdDialect> dialect) {
+  const auto source = read_ndppd(text, file, dialect);
   if (!source) return Unexpected{source.error()};
   return Importer{*source, file}.run();
 }

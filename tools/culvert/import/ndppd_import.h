@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/result.h"
+#include "tools/culvert/import/ndppd_file.h"
 
 namespace culvert::program {
 
@@ -38,10 +40,11 @@ struct Imported {
   [[nodiscard]] bool is_whole() const;  ///< no key is unsupported
 };
 
-/// Converts an ndppd.conf of 0.2 or 1.0-devel (ndppd_file.h). Fails if the file is wrong for ndppd
-/// too; the error (code 0) names the line, what is wrong and what to do. parse_config() reads the
-/// `toml`.
-[[nodiscard]] Result<Imported> import_ndppd(std::string_view text, std::string_view file);
+/// Converts an ndppd.conf of 0.2 or 1.0-devel. `dialect`: as read_ndppd() takes it. Fails if the
+/// file cannot be parsed, or has no `proxy`; the error (code 0) names the line, what is wrong and
+/// what to do. A wrong section or rule is left out and reported. parse_config() reads the `toml`.
+[[nodiscard]] Result<Imported> import_ndppd(std::string_view text, std::string_view file,
+                                            std::optional<NdppdDialect> dialect = std::nullopt);
 
 /// A line of the report: "ndppd.conf:12: ttl 30000: mapped: probe.alive_ttl = 30000".
 [[nodiscard]] std::string report_line(const ImportedKey& key, std::string_view file);

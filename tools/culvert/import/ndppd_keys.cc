@@ -21,6 +21,11 @@ bool is_yes(const Into& into, std::string value) {
   return value == "yes" || value == "true" || (value.empty() && into.dialect == NdppdDialect::v1_0);
 }
 
+/// Whether ndppd reads the value as a boolean without guessing. 1.0 refuses any other value.
+bool is_boolean(const Into& into, const std::string& value) {
+  return is_yes(into, value) || value == "no" || value == "false";
+}
+
 /// A number as atoi() reads it: the leading digits; 0 if there are none. Saturates.
 std::int64_t as_integer(std::string_view text) {
   const bool is_negative = text.starts_with('-');
@@ -68,8 +73,12 @@ Outcome map_dead_ttl(const Into& into, const std::string& value) {
 }
 
 Outcome map_router(const Into& into, const std::string& value) {
-  into.section->router = is_yes(into, value);
-  return mapped(into.section->router ? "router = true" : "router = false");
+  if (is_yes(into, value)) return into.section->router = true, mapped("router = true");
+  if (!is_boolean(into, value) && into.dialect == NdppdDialect::v1_0)
+    return unsupported("router = true; ndppd 1.0 refuses this value: write yes or no");
+  into.section->router = false;
+  if (is_boolean(into, value)) return mapped("router = false");
+  return mapped("router = false, because ndppd 0.2 reads only yes and true as yes");
 }
 
 Outcome map_reload_time(const Into&, const std::string&) {
@@ -127,20 +136,37 @@ Outcome map_table(const Into&, const std::string& value) {
       "kernel's route");
 }
 
-Outcome map_static(const Into& into, const std::string& value) {
-  into.rule->answer = NdpAnswer::always;
-  const bool is_odd = into.dialect == NdppdDialect::v0_2 && !value.empty();
-  return mapped(std::string{"answer = \"static\""} + (is_odd ? "; ndppd ignores the value" : ""));
+/// The remark about the value of a key that has none; empty: it has no value. In 0.2 the next key
+/// in the same line is the value.
+std::string describe_ignored(const Into& into, const std::string& value) {
+  if (into.dialect != NdppdDialect::v0_2 || value.empty()) return "";
+  const auto keys = ndppd_keys();
+  const bool is_key = std::any_of(keys.begin(), keys.end(),
+                                  [&](const NdppdKey& each) { return each.name == value; });
+  return is_key ? "; ndppd ignores the value " + quoted(value) +
+                      ": if a key is meant, write it in a line of its own"
+                : "; ndppd ignores the value";
 }
-Outcome map_auto(const Into& into, const std::string&) {
-  into.rule->answer = NdpAnswer::automatic;
+
+Outcome map_static(const Into& into, const std::string& value) {
+  into.rule->rule.answer = NdpAnswer::always;
+  const std::string difference =
+      into.dialect == NdppdDialect::v0_2
+          ? "culvert also answers duplicate address detection, which ndppd 0.2 never does"
+          : "culvert's answers have the Override flag clear, but ndppd 1.0 sets it";
+  return differs("answer = \"static\": " + difference + describe_ignored(into, value));
+}
+Outcome map_auto(const Into& into, const std::string& value) {
+  into.rule->rule.answer = NdpAnswer::automatic;
   return differs(
       "answer = \"auto\": culvert answers for targets behind its tunnels that are up, but ndppd "
       "solicits the host by the interface of its route. To probe hosts, or for hosts behind no "
-      "tunnel, write \"probe\"");
+      "tunnel, write \"probe\"" +
+      describe_ignored(into, value));
 }
 Outcome map_iface(const Into& into, const std::string& value) {
-  into.rule->answer = NdpAnswer::probe;
+  into.rule->rule.answer = NdpAnswer::probe;
+  into.rule->interface = value;
   return differs(
       "answer = \"probe\": culvert sends an ICMPv6 echo request by the kernel's route instead of "
       "a neighbor solicitation on " +

@@ -22,8 +22,8 @@ struct Read {
   std::string summary;
 };
 
-Read import(std::string_view text) {
-  const auto imported = import_ndppd(text, "n");
+Read import(std::string_view text, std::optional<NdppdDialect> dialect = std::nullopt) {
+  const auto imported = import_ndppd(text, "n", dialect);
   EXPECT_TRUE(imported) << imported.error().message();
   if (!imported) return {};
   Read read{{}, {}, imported->summary};
@@ -87,7 +87,9 @@ TEST(ImportNdppd, TakesAFileOf02) {
           HasSubstr("n:13: auto: mapped-with-difference: answer = \"auto\""),
           HasSubstr("n:14: autovia no: mapped"),
           "n:16: rule 2001:db8:1::/64: mapped: prefix = \"2001:db8:1::/64\"",
-          "n:17: static: mapped: answer = \"static\"",
+          HasSubstr(
+              "n:17: static: mapped-with-difference: answer = \"static\": culvert also answers "
+              "duplicate address detection"),
           "n:21: rule 2001:db8:2::1/64: mapped: prefix = \"2001:db8:2::/64\"",
           HasSubstr("n:21: iface tun0: mapped-with-difference: answer = \"probe\"")));
   EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, because it has the key 'route-ttl'"));
@@ -141,6 +143,85 @@ TEST(ImportNdppd, SaysWhenNoKeyTellsTheDialect) {
   const Read read = import("proxy a { rule ::1:0/112 { static } }");
   EXPECT_TRUE(read.ndp.at(0).router);
   EXPECT_THAT(read.summary, HasSubstr("ndppd 0.2, because no key shows the version"));
+  EXPECT_THAT(read.summary, HasSubstr("write --dialect 1.0"));
+}
+
+/// A file, and the dialect that is found in it.
+struct Detected {
+  std::string text;
+  NdppdDialect dialect;
+  std::string summary;  ///< a part of it
+};
+constexpr auto kOldDialect = NdppdDialect::v0_2, kNewDialect = NdppdDialect::v1_0;
+
+const Detected kDetected[] = {
+    // A key that both dialects have, in the place of the other one, does not decide.
+    {"proxy a {\n rule ::1 {\n static\n autowire yes\n }\n}", kOldDialect,
+     "ndppd 1.0 has the key 'autowire' (line 4) in this place: if it is a file of 1.0, where "
+     "router "
+     "is false if it is not set, write --dialect 1.0"},
+    {"keepalive yes\nproxy a {\n rule ::1 {\n auto\n }\n}", kOldDialect, "'keepalive' (line 1)"},
+    {"renew 1\nproxy a {\n keepalive yes\n rule ::1 {\n auto\n }\n}", kNewDialect,
+     "ndppd 0.2 has the key 'keepalive' (line 3) in this place: if it is a file of 0.2, write "
+     "--dialect 0.2"},
+    // A key of 0.2 that 1.0 does not have: 1.0 refuses the file, but 0.2 ignores keys of 1.0.
+    {"valid-ttl 1\nproxy a {\n ttl 1\n rule ::1 {\n auto\n }\n}", kOldDialect,
+     "because it has the key 'ttl' (line 3); only ndppd 1.0 has the key 'valid-ttl' (line 1)"},
+    // 1.0 refuses two statements in one line.
+    {"proxy a { rule ::1 { iface b table 7 } }", kOldDialect,
+     "because ndppd 1.0 refuses n, line 1: there is more text after 'iface'"},
+    {"proxy a { rule ::1 { static  autowire yes } }", kOldDialect, "no key shows the version"},
+    {"proxy a {\n rule ::1 {\n iface b\n table 7\n }\n}", kNewDialect, "'table' (line 4)"},
+};
+
+TEST(ImportNdppd, FindsTheDialect) {
+  for (const Detected& detected : kDetected) {
+    const auto file = read_ndppd(detected.text, "n");
+    ASSERT_TRUE(file) << detected.text;
+    EXPECT_EQ(file->dialect, detected.dialect) << detected.text;
+    const Read read = import(detected.text);
+    EXPECT_THAT(read.summary, HasSubstr(detected.summary)) << detected.text;
+    ASSERT_EQ(read.ndp.size(), 1u);
+    EXPECT_EQ(read.ndp[0].router, detected.dialect == kOldDialect) << detected.text;
+  }
+}
+
+TEST(ImportNdppd, TakesTheDialectThatIsAskedFor) {
+  const std::string text = "proxy a {\n rule ::1 {\n iface b\n autowire\n }\n}";
+  EXPECT_TRUE(import(text, kOldDialect).ndp.at(0).router);
+  const Read read = import(text, kNewDialect);
+  EXPECT_FALSE(read.ndp.at(0).router);
+  EXPECT_THAT(read.summary, HasSubstr("ndppd 1.0, because --dialect says so"));
+  EXPECT_THAT(read.report, testing::Contains(HasSubstr("n:4: autowire: unsupported")));
+}
+
+TEST(ImportNdppd, NeverMakesRouterFalseSilently) {
+  EXPECT_THAT(import("renew 1\nproxy a {\nrule ::1 {\nauto\n}\n}").report,
+              testing::Contains(HasSubstr("n:2: proxy a: mapped: [ndp.a]; router = false, which is "
+                                          "the default of ndppd 1.0")));
+}
+
+TEST(ImportNdppd, ReportsEveryRuleAfterAWrongOne) {
+  const Read read = import(
+      "proxy { rule 2001:db8:9::/64 { static } }\nproxy a {\nrule * { static }\n"
+      "rule { static }\nrule 2001:db8::/64 { static }\nrule eth1 { iface }\n}");
+  ASSERT_EQ(read.ndp.size(), 1u);
+  EXPECT_THAT(read.ndp[0].rules,
+              ElementsAre(NdpRule{prefix("2001:db8::/64"), NdpAnswer::always, {}}));
+  EXPECT_THAT(
+      read.report,
+      ElementsAre(HasSubstr("n:1: proxy: unsupported: left out: is not an interface name"),
+                  HasSubstr("n:1: rule 2001:db8:9::/64: unsupported: is in the section of line 1"),
+                  HasSubstr("n:1: static: unsupported: is in the section of line 1"),
+                  HasSubstr("n:2: proxy a: mapped"),
+                  HasSubstr("n:3: rule *: unsupported: left out: '*' is not an IPv6 address"),
+                  "n:3: static: unsupported: is in the rule of line 3, which is left out",
+                  HasSubstr("n:4: rule: unsupported: left out: it has no prefix"),
+                  HasSubstr("n:4: static: unsupported"),
+                  HasSubstr("n:5: rule 2001:db8::/64: mapped"),
+                  HasSubstr("n:5: static: mapped-with-difference"),
+                  HasSubstr("n:6: rule eth1: unsupported: left out: 'eth1' is not"),
+                  HasSubstr("n:6: iface: unsupported")));
 }
 
 /// One key or rule of a file, and its line of the report.
@@ -175,7 +256,38 @@ const Reported kReported[] = {
      "'router' meant?"},
     {section("route-ttl 1"), "ignored-by-original: ndppd 0.2 knows this key only at the top"},
     {section("valid-ttl { a 1 }"), "n:2: a 1: ignored-by-original: is in the block of 'valid-ttl'"},
+    {section("router off"), "router = false, because ndppd 0.2 reads only yes and true as yes"},
+    {rules_of_10("router on\nrule 2001:db8::/64 {\nauto\n}"),
+     "n:3: router on: unsupported: router = true; ndppd 1.0 refuses this value"},
+    {section("valid-ttl 1"),
+     "ignored-by-original: ndppd 0.2 does not know this key: only 1.0 has it"},
     {rules("rule 2001:db8::/64 { static no }"), "ndppd ignores the value"},
+    {rules("rule 2001:db8::/64 { static autowire yes }"),
+     "n:3: static autowire: mapped-with-difference: answer = \"static\": culvert also answers "
+     "duplicate address detection, which ndppd 0.2 never does; ndppd ignores the value 'autowire': "
+     "if a key is meant, write it in a line of its own"},
+    {rules_of_10("rule 2001:db8::/64 {\nstatic\n}"),
+     "n:4: static: mapped-with-difference: answer = \"static\": culvert's answers have the "
+     "Override "
+     "flag clear"},
+    {rules("rule ::1 { iface }"),
+     "n:3: rule ::1: unsupported: prefix = \"::1/128\"; left out: iface "
+     "names no interface"},
+    {rules("rule ::1 { iface a/b }"), "left out: iface names no interface"},
+    {rules("rule 10.0.0.0/8 { static }"),
+     "n:3: rule 10.0.0.0/8: unsupported: left out: '10.0.0.0/8' "
+     "is not an IPv6 address with or without a prefix length: ndppd never answers by this rule"},
+    {rules_of_10("rule * {\nstatic\n}\nrule ::1 {\nauto\n}"),
+     "'*' is not an IPv6 address with or "
+     "without a prefix length: ndppd 1.0 refuses the file"},
+    {"proxy a/b { rule ::1 { static } }",
+     "n:1: proxy a/b: unsupported: left out: is not an interface"},
+    {rules("rule ::1 { iface b }\nrule ::1 { iface c }"),
+     "n:4: rule ::1: mapped-with-difference: prefix = \"::1/128\"; has the prefix of line 3: ndppd "
+     "solicits the host on both interfaces"},
+    {"route-ttl 1\nproxy a { router no }",
+     "n:2: router no: mapped: router = false; left out with its "
+     "section"},
     {rules("rule 2001:db8::/64 { }"),
      "unsupported: prefix = \"2001:db8::/64\"; left out: it has "
      "none of static, auto and iface"},
@@ -247,20 +359,26 @@ const Refused kRefused[] = {
     {"proxy a {\nrouter \"yes\n}", "n, line 2", "no second quote"},
     {"/* a\nb", "n, line 1", "has no end"},
     {"\n; proxy a { }", "n, line 2", "';' starts no key"},
-    {"proxy { }", "n, line 1, key 'proxy'", "is not an interface name"},
-    {"proxy a/b { }", "n, line 1, key 'proxy', value 'a/b'", "is not an interface name"},
-    {"proxy a {\nrule eth1 { static }\n}", "n, line 2, key 'rule', value 'eth1'", "IPv6 address"},
-    {"proxy a {\nrule 10.0.0.0/8 { static }\n}", "n, line 2, key 'rule', value '10.0.0.0/8'",
-     "IPv6 address"},
-    {"proxy a {\nrule ::1 { iface }\n}", "n, line 2, key 'iface'", "names no interface"},
-    {"renew 1 2\n", "n, line 1", "start a new line"},  // 1.0 is strict
-    {"renew 1\nproxy a { rule ::1 { auto } rule ::2 { auto } }", "n, line 2", "start a new line"},
     {"a{a{a{a{a{a{a{a{a{a{}}}}}}}}}}", "n, line 1", "nested too deep"},
 };
 
 TEST(ImportNdppd, RefusesWhatMakesNoSense) {
   for (const Refused& refused : kRefused) {
     const auto imported = import_ndppd(refused.text, "n");
+    ASSERT_FALSE(imported) << refused.text;
+    EXPECT_EQ(imported.error().object, refused.object) << refused.text;
+    EXPECT_THAT(imported.error().advice, HasSubstr(refused.advice)) << refused.text;
+  }
+}
+
+TEST(ImportNdppd, IsStrictIn10) {
+  for (const Refused& refused : {
+           Refused{"renew 1 2\n", "n, line 1", "start a new line"},
+           Refused{"renew 1\nproxy a { rule ::1 { auto } rule ::2 { auto } }", "n, line 2",
+                   "start a new line"},
+           Refused{"proxy a { // b\n}", "n, line 1", "a key is expected"},
+       }) {
+    const auto imported = import_ndppd(refused.text, "n", kNewDialect);
     ASSERT_FALSE(imported) << refused.text;
     EXPECT_EQ(imported.error().object, refused.object) << refused.text;
     EXPECT_THAT(imported.error().advice, HasSubstr(refused.advice)) << refused.text;
