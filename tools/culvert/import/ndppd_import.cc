@@ -285,21 +285,23 @@ void Importer::report_block(const NdppdStatement& statement, const Outcome& outc
 
 // ---- several rules: ndppd uses their order, culvert the longest prefix --------------------------
 /// Joins rules with the same prefix. ndppd 0.2 tries all rules, up to one with `static`. ndppd 1.0
-/// uses the first rule that matches.
+/// uses one rule: it puts each new rule in front of the others, so it is the last that matches.
 void Importer::join_equal(Section& section) {
   std::vector<Rule> kept;
   for (Rule& each : section.rules) {
     const auto first = std::find_if(kept.begin(), kept.end(), [&](const Rule& other) {
       return other.rule.prefix == each.rule.prefix;
     });
-    if (first == kept.end()) {
-      kept.push_back(std::move(each));
-    } else if (is_old()) {
+    if (first != kept.end() && is_old()) {
       join(*first, each);
-    } else {
-      amend(each.report, ignored("has the prefix of " + line_of_report(first->report) +
-                                 ", so it is never used"));
+      continue;
     }
+    if (first != kept.end()) {
+      amend(first->report, ignored("the rule of " + line_of_report(each.report) +
+                                   " has the same prefix, and ndppd 1.0 uses the last one"));
+      kept.erase(first);
+    }
+    kept.push_back(std::move(each));
   }
   section.rules = std::move(kept);
 }
@@ -331,10 +333,10 @@ void Importer::compare_nested(const Section& section) {
                              outer.rule.prefix.contains(inner.rule.prefix.address);
       if (!is_within || outer.rule.answer == inner.rule.answer) continue;
       const std::string rule = "the rule of " + line_of_report(outer.report);
-      if (!is_old() && j < i) {
+      if (!is_old() && j > i) {
         amend(inner.report,
               differs("ndppd uses " + rule +
-                      ", which is first and contains this prefix, but culvert uses the "
+                      ", which is later and contains this prefix, but culvert uses the "
                       "longer prefix: remove this rule to keep ndppd's result"));
       } else if (is_old() && inner.rule.answer != NdpAnswer::always) {
         amend(inner.report,

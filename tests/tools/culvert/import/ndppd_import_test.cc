@@ -146,6 +146,19 @@ TEST(ImportNdppd, SaysWhenNoKeyTellsTheDialect) {
   EXPECT_THAT(read.summary, HasSubstr("write --dialect 1.0"));
 }
 
+/// One key or rule of a file, and its line of the report.
+struct Reported {
+  std::string text;
+  std::string line;  ///< a part of it
+};
+
+/// `keys` begin at line 2 of a section of 0.2 with one rule.
+std::string section(const std::string& keys) {
+  return "proxy a {\n" + keys + "\nrule 2001:db8::/64 { iface b }\nttl 30000\n}\n";
+}
+std::string rules(const std::string& text) { return "route-ttl 1\nproxy a {\n" + text + "\n}"; }
+std::string rules_of_10(const std::string& text) { return "renew 1\nproxy a {\n" + text + "\n}"; }
+
 /// A file, and the dialect that is found in it.
 struct Detected {
   std::string text;
@@ -201,6 +214,11 @@ TEST(ImportNdppd, NeverMakesRouterFalseSilently) {
                                           "the default of ndppd 1.0")));
 }
 
+TEST(ImportNdppd, TakesTheLastOfEqualRulesIn10) {
+  EXPECT_THAT(import(rules_of_10("rule ::1 {\niface b\n}\nrule ::1 {\nstatic\n}")).ndp.at(0).rules,
+              ElementsAre(NdpRule{prefix("::1/128"), NdpAnswer::always, {}}));
+}
+
 TEST(ImportNdppd, ReportsEveryRuleAfterAWrongOne) {
   const Read read = import(
       "proxy { rule 2001:db8:9::/64 { static } }\nproxy a {\nrule * { static }\n"
@@ -223,19 +241,6 @@ TEST(ImportNdppd, ReportsEveryRuleAfterAWrongOne) {
                   HasSubstr("n:6: rule eth1: unsupported: left out: 'eth1' is not"),
                   HasSubstr("n:6: iface: unsupported")));
 }
-
-/// One key or rule of a file, and its line of the report.
-struct Reported {
-  std::string text;
-  std::string line;  ///< a part of it
-};
-
-/// `keys` begin at line 2 of a section of 0.2 with one rule.
-std::string section(const std::string& keys) {
-  return "proxy a {\n" + keys + "\nrule 2001:db8::/64 { iface b }\nttl 30000\n}\n";
-}
-std::string rules(const std::string& text) { return "route-ttl 1\nproxy a {\n" + text + "\n}"; }
-std::string rules_of_10(const std::string& text) { return "renew 1\nproxy a {\n" + text + "\n}"; }
 
 const Reported kReported[] = {
     {section("router = 'YES'"), "n:2: router YES: mapped: router = true"},
@@ -302,14 +307,15 @@ const Reported kReported[] = {
     {rules("rule 2001:db8::/64 { iface b }\nrule 2001:db8::/64 { static }"),
      "n:4: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; has the prefix "
      "of line 3: ndppd tries both, but culvert has one rule with answer = \"static\""},
-    {rules_of_10("rule 2001:db8::/32 {\nstatic\n}\nrule 2001:db8::/64 {\niface b\n}"),
-     "n:6: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd uses the "
-     "rule of line 3, which is first"},
+    // 1.0 puts each new rule in front of the others.
     {rules_of_10("rule 2001:db8::/64 {\niface b\n}\nrule 2001:db8::/32 {\nstatic\n}"),
-     "n:6: rule 2001:db8::/32: mapped: prefix = \"2001:db8::/32\""},
+     "n:3: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd uses the "
+     "rule of line 6, which is later"},
+    {rules_of_10("rule 2001:db8::/32 {\nstatic\n}\nrule 2001:db8::/64 {\niface b\n}"),
+     "n:6: rule 2001:db8::/64: mapped: prefix = \"2001:db8::/64\""},
     {rules_of_10("rule 2001:db8::/64 {\niface b\n}\nrule 2001:db8::/64 {\nstatic\n}"),
-     "n:6: rule 2001:db8::/64: ignored-by-original: prefix = \"2001:db8::/64\"; has the prefix of "
-     "line 3, so it is never used"},
+     "n:3: rule 2001:db8::/64: ignored-by-original: prefix = \"2001:db8::/64\"; the rule of line 6 "
+     "has the same prefix, and ndppd 1.0 uses the last one"},
     {rules_of_10("router no\nrouter yes\nrule 2001:db8::/64 {\nauto\n}"),
      "n:3: router no: ignored-by-original: router = false; ndppd 1.0 uses the last value, in line "
      "4"},
