@@ -10,6 +10,7 @@ namespace culvert::proto {
 struct AnyIp : IpInIp<AnyIp> {
   static constexpr std::string_view kName = "any";
   static constexpr std::array<std::string_view, 0> kAliases{};
+  static constexpr std::array<std::string_view, 1> kForeignNames{"any/ip"};
   static constexpr std::string_view kHelp = "both sit and ipip on one device";
   static constexpr std::array kDemux{SixInFour::kDemux.front(), Ipip::kDemux.front()};
 };

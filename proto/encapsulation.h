@@ -101,9 +101,11 @@ concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
   { E::wants_sequence(parameters) } -> std::same_as<bool>;
   { E::wants_checksum(parameters) } -> std::same_as<bool>;
 
-  // For programs and their users: other names that `mode` accepts (those of iproute2), one line of
-  // help, and the options of the parameters in the order of a help text.
+  // For programs and their users: other names that `mode` accepts (those of iproute2), names of other
+  // systems that it refuses with a hint at kName (in lower case), one line of help, and the options
+  // of the parameters in the order of a help text.
   { E::kAliases } -> std::convertible_to<std::span<const std::string_view>>;
+  { E::kForeignNames } -> std::convertible_to<std::span<const std::string_view>>;
   { E::kHelp } -> std::convertible_to<std::string_view>;
   { E::kOptions } -> std::convertible_to<std::span<const ParameterOption<typename E::Parameters>>>;
 };

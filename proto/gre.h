@@ -29,6 +29,8 @@ struct Gre {
   };
 
   static constexpr std::array<std::string_view, 1> kAliases{"gre/ip"};
+  static constexpr std::array<std::string_view, 4> kForeignNames{"ipgre", "ip_gre", "greip",
+                                                                 "gre4"};
   static constexpr std::string_view kHelp = "IPv6 and IPv4 in GRE (RFC 2784)";
   using Option = ParameterOption<Parameters>;
   static constexpr auto kOptions = std::to_array<Option>({

@@ -1,6 +1,7 @@
 #include "tools/culvert/config/encapsulation_options.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "engine/model/encapsulation_names.h"
@@ -11,6 +12,31 @@ namespace culvert::program {
 namespace {
 
 // ---- mode ---------------------------------------------------------------------------------------
+/// The mode that has this name, alias or foreign name; empty: none has it.
+std::string_view find_mode(std::string_view name) {
+  std::string_view found;
+  for_each_encapsulation([&](auto encapsulation) {
+    const auto has = [&](const auto& names) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    if (name == encapsulation.kName || has(encapsulation.kAliases) ||
+        has(encapsulation.kForeignNames))
+      found = encapsulation.kName;
+  });
+  return found;
+}
+
+/// The mode that is probably meant; empty: none is similar.
+std::string_view similar_mode(std::string_view unknown) {
+  std::string name{unknown};
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  auto mode = find_mode(name);
+  const std::size_t letters = name.find_last_not_of("0123456789") + 1;  // "sit0" is a device
+  if (mode.empty()) mode = find_mode(std::string_view{name}.substr(0, letters));
+  return mode.empty() ? nearest(name, encapsulation_names()) : mode;
+}
+
 Check set_mode(const Target& target, const RawValue& given) {
   bool is_known = false;
   for_each_encapsulation([&](auto encapsulation) {
@@ -22,7 +48,10 @@ Check set_mode(const Target& target, const RawValue& given) {
     is_known = true;
   });
   if (is_known) return {};
-  return Unexpected{"is not a mode of culvert: write " + alternatives(encapsulation_names())};
+  const std::string_view similar = similar_mode(given.text);
+  return Unexpected{
+      "is not a mode of culvert: " + (similar.empty() ? "" : "is " + quoted(similar) + " meant? ") +
+      "write " + alternatives(encapsulation_names())};
 }
 
 // ---- parameters: one parse_as() for each kind of option -----------------------------------------

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <set>
 
 #include "engine/model/encapsulation_names.h"
@@ -17,6 +18,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 Result<host::DeviceSettings> parse(std::vector<std::string> words) {
   words.insert(words.end(), {"remote", "192.0.2.2"});
@@ -89,6 +91,28 @@ TEST(EncapsulationOptions, MakeTheWordMode) {
     }
   });
   EXPECT_EQ(mode.argument, argument);
+}
+
+TEST(EncapsulationOptions, AreSuggestedForTheNamesOfOtherSystems) {
+  for_each_encapsulation([](auto encapsulation) {
+    const std::string name{encapsulation.kName};
+    const auto expect_suggested = [&](const std::string& mode) {
+      const auto settings = parse({"mode", mode});
+      ASSERT_FALSE(settings) << mode;
+      EXPECT_THAT(settings.error().advice, HasSubstr("is " + culvert::quoted(name) + " meant?"))
+          << mode;
+      EXPECT_THAT(settings.error().advice, HasSubstr(alternatives(encapsulation_names())));
+    };
+    for (const std::string_view each : encapsulation.kForeignNames)
+      expect_suggested(std::string{each});
+    expect_suggested(name + "0");
+    std::string upper = name;
+    for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    expect_suggested(upper);
+    expect_suggested(name + "s");
+  });
+  for (const char* unlike : {"ip6gre", "gretap", "isatap", "vxlan", "41", ""})
+    EXPECT_THAT(parse({"mode", unlike}).error().advice, Not(HasSubstr("meant"))) << unlike;
 }
 
 TEST(EncapsulationOptions, AreNamedInMessages) {
