@@ -305,6 +305,8 @@ BAD_FILES = [
     ("broken syntax", "[device.tun\n", ["line 1"]),
     ("unknown key", '[device.tun]\nadress = ["fd00::1/64"]\n', ["line 2", "adress", "address"]),
     ("bad value", TUNNEL + "ttl = 300\n", ["line 5", "ttl", "300"]),
+    ("a float", TUNNEL + "ttl = 1.5\n", ["line 5", "ttl", "1.5", "integer"]),
+    ("mode 6in4", TUNNEL.replace("sit", "6in4"), ["line 3", "6in4", "is 'sit' meant?"]),
     ("wrong type", TUNNEL.replace("sit", "gre") + 'csum = "yes"\n', ["line 5", "csum", "true"]),
     ("key on sit", TUNNEL + "key = 1\n", ["line 5", "key", "gre"]),
     ("no tunnel", "[device.tun]\nmtu = 1400\n", ["tunnel"]),

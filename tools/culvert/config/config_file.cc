@@ -25,7 +25,7 @@ Result<void> set_scalar(ConfigBuilder& builder, const Option& word, const toml::
   const auto given = to_raw_value(node);
   if (!given) return location.refuse(line_of(node), word.name, "", describe_type(word));
   const bool wants_flag = word.kind == Option::Kind::flag;
-  if (wants_flag != node.is_boolean()) {
+  if (wants_flag ? !node.is_boolean() : !node.is_string() && !node.is_integer()) {
     return location.refuse(given->line, word.name, given->text, describe_type(word));
   }
   if (const auto set = builder.set(word, *given); !set) {

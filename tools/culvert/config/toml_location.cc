@@ -1,5 +1,6 @@
 #include "tools/culvert/config/toml_location.h"
 
+#include <sstream>
 #include <utility>
 
 #include "tools/culvert/config/parse_value.h"
@@ -32,15 +33,16 @@ unsigned line_of(const toml::key& key) { return static_cast<unsigned>(key.source
 
 std::optional<RawValue> to_raw_value(const toml::node& node) {
   RawValue given{.text = {}, .is_number = node.is_integer(), .line = line_of(node)};
+  if (!node.is_value()) return std::nullopt;
   if (const auto* text = node.as_string()) {
     given.text = text->get();
-  } else if (const auto* number = node.as_integer()) {
-    given.text = std::to_string(number->get());
-  } else if (const auto* flag = node.as_boolean()) {
-    given.text = flag->get() ? "true" : "false";
-  } else {
-    return std::nullopt;
+    return given;
   }
+  std::ostringstream text;
+  node.visit([&](const auto& each) {
+    if constexpr (toml::is_value<decltype(each)>) text << each;  // as TOML: "64.0", not "64"
+  });
+  given.text = text.str();
   return given;
 }
 

@@ -35,7 +35,8 @@ class TomlLocation {
 [[nodiscard]] unsigned line_of(const toml::node& node);
 [[nodiscard]] unsigned line_of(const toml::key& key);
 
-/// A string, integer or boolean as text for the parser of a word; nullopt: another type.
+/// A single value as text: for the parser of a word, or to name a value of a type that no word has
+/// (a float, a date). nullopt: an array or a table.
 [[nodiscard]] std::optional<RawValue> to_raw_value(const toml::node& node);
 
 }  // namespace culvert::program

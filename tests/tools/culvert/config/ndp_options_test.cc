@@ -154,6 +154,7 @@ const RefusedFile kRefusedNdp[] = {
     {section("except = [1]\n" + kRule), ", line 2, key 'except', value '1'", "array of strings"},
     {rule("answer = 'automatic'"), ", line 4, key 'answer', value 'automatic'",
      "must be static, auto or probe"},
+    {section("delay = 1.5\n" + kRule), ", line 2, key 'delay', value '1.5'", "must be an integer"},
     {rule("answer = true"), ", line 4, key 'answer', value 'true'", "must be a string"},
     {rule("except = [\n'2001:db8:1::/48',\n'2001:db9::/48']"),
      ", line 6, key 'except', value '2001:db9::/48'", "outside"},
