@@ -2,12 +2,21 @@
 // thread.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/config.h"
 #include "proto/address.h"
 
 namespace culvert::host {
+
+/// Where a file describes the tunnels of a device, for errors.
+struct FileLines {
+  std::string file;
+  std::map<std::string, unsigned, std::less<>> tunnels;  ///< by name; the first line of its section
+};
 
 /// The settings of `culvert run NAME …` or of one `[device.NAME]`: the configuration of the engine,
 /// and the addresses, routes and forwarding that the kernel gets for the device.
@@ -19,6 +28,8 @@ struct DeviceSettings {
   std::vector<proto::Ipv4Prefix> routes4;
   /// The kernel shall forward between the device and other interfaces (forwarding.h).
   bool forwarding = false;
+  /// Null: the settings are not those of a file, or were changed since.
+  std::shared_ptr<const FileLines> lines{};
 };
 
 }  // namespace culvert::host

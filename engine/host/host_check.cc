@@ -29,11 +29,23 @@ Routes routes_of(const DeviceSettings& settings) {
   return Routes{entries};
 }
 
-Unexpected<Error> refuse(int code, const DeviceSettings& settings, std::string_view word,
-                         const std::string& value, std::string advice) {
+/// "broker, tunnel 'alice', /etc/culvert.toml, line 12". Leaves out what is not known, and a name
+/// that is the device's.
+std::string describe(const DeviceSettings& settings, const TunnelConfig& tunnel) {
+  std::string text = settings.config.device;
+  if (!tunnel.name.empty() && tunnel.name != settings.config.device)
+    text += ", tunnel " + culvert::quoted(tunnel.name);
+  if (!settings.lines) return text;
+  const auto line = settings.lines->tunnels.find(tunnel.name);
+  if (line == settings.lines->tunnels.end()) return text;
+  return text + ", " + settings.lines->file + ", line " + std::to_string(line->second);
+}
+
+Unexpected<Error> refuse(int code, const DeviceSettings& settings, const TunnelConfig& tunnel,
+                         std::string_view word, const std::string& value, std::string advice) {
   return Unexpected{Error{.code = code,
                           .operation = "device",
-                          .object = settings.config.device + ", word " + culvert::quoted(word) +
+                          .object = describe(settings, tunnel) + ", word " + culvert::quoted(word) +
                                     ", value " + culvert::quoted(value),
                           .advice = std::move(advice)}};
 }
@@ -57,7 +69,7 @@ Result<unsigned> HostChecker::find_outer_interface(const DeviceSettings& setting
   const auto [entry, is_new] = interfaces_.try_emplace(tunnel.dev);
   if (is_new) entry->second = ::if_nametoindex(tunnel.dev.c_str());
   if (entry->second != 0) return entry->second;
-  return refuse(ENODEV, settings, "dev", tunnel.dev,
+  return refuse(ENODEV, settings, tunnel, "dev", tunnel.dev,
                 "there is no such interface: write one of " + interface_list());
 }
 
@@ -78,7 +90,7 @@ Result<void> HostChecker::check_local(const DeviceSettings& settings, const Tunn
   if (*own && (*own)->is_local) return {};
   std::string advice = "is on no interface of this host; ";
   if (!tunnel.remote.is_fixed())
-    return refuse(EADDRNOTAVAIL, settings, "local", tunnel.local->to_text(),
+    return refuse(EADDRNOTAVAIL, settings, tunnel, "local", tunnel.local->to_text(),
                   advice + "write an address of this host (behind a NAT its private address)");
   const Route& route = route_to(tunnel.remote.address(), outer_index);
   if (!route) return Unexpected{route.error()};
@@ -91,7 +103,8 @@ Result<void> HostChecker::check_local(const DeviceSettings& settings, const Tunn
     advice += "there is no route to remote " + tunnel.remote.to_text() +
               ": bring up the outer network first, or write local any";
   }
-  return refuse(EADDRNOTAVAIL, settings, "local", tunnel.local->to_text(), std::move(advice));
+  return refuse(EADDRNOTAVAIL, settings, tunnel, "local", tunnel.local->to_text(),
+                std::move(advice));
 }
 
 /// Checks that `route` does not lead the tunnel's own packets into the tunnel (the loop of RFC 2473
@@ -111,7 +124,7 @@ Result<void> HostChecker::check_route(const DeviceSettings& settings, const Tunn
   } else {
     host_route += " via GATEWAY";
   }
-  return refuse(ELOOP, settings, word, route.to_text(),
+  return refuse(ELOOP, settings, tunnel, word, route.to_text(),
                 "covers remote " + remote +
                     ", so the tunnel's own packets would enter the tunnel: first add a route to "
                     "remote (`" +

@@ -17,7 +17,8 @@ class HostChecker {
  public:
   /// `netlink` outlives this object.
   explicit HostChecker(netlink::Netlink& netlink) : netlink_(netlink) {}
-  /// Checks all tunnels of a device. The error names the device, the word, its value and a remedy.
+  /// Checks all tunnels of a device. The error names the device, the tunnel and its line in the file,
+  /// the word, its value and a remedy.
   [[nodiscard]] Result<void> check(const DeviceSettings& settings);
 
  private:

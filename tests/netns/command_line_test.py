@@ -327,6 +327,18 @@ def bad_files(text, named):
 
 
 @scenario()
+def local_on_no_interface_in_a_file():
+    """The sentence names the tunnel among thousands, and its line."""
+    near = rig()
+    tunnel = '[[device.tun.tunnel]]\nname = "t{0}"\nmode = "sit"\nremote = "10.9.{2}.{3}"\nlocal = "{1}"\n' \
+             'prefix = ["2001:db8:{0:x}::/48"]\n'
+    text = "[device.tun]\n" + "".join(
+        tunnel.format(i, "203.0.113.9" if i == 999 else "192.0.2.1", i // 250, i % 250 + 1) for i in range(1000))
+    result = run_refused(near, ["--config", write("many.toml", text)])
+    expect_says(result, SYSTEM, "many.toml, line 5996", "'t999'", "local", "203.0.113.9")
+
+
+@scenario()
 def show_without_a_process():
     near = Namespace("near")
     result = near.run([program(), "show", "--control", f"{WORK}/none.socket"], check=False)

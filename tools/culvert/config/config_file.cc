@@ -100,6 +100,16 @@ Result<const toml::array*> find_tunnels(std::string_view device, const toml::tab
   return tunnels;
 }
 
+/// The lines of the tunnels, which are in the order of their sections.
+std::shared_ptr<const host::FileLines> file_lines(const TomlLocation& location,
+                                                  const toml::array& sections,
+                                                  const std::vector<TunnelConfig>& tunnels) {
+  host::FileLines lines{.file = std::string{location.file()}, .tunnels = {}};
+  for (std::size_t i = 0; i < tunnels.size(); ++i)
+    lines.tunnels.emplace(tunnels[i].name, line_of(sections[i]));
+  return std::make_shared<const host::FileLines>(std::move(lines));
+}
+
 Result<host::DeviceSettings> read_device(std::string_view name, const toml::node& node,
                                          const TomlLocation& location) {
   const auto* section = node.as_table();
@@ -124,6 +134,7 @@ Result<host::DeviceSettings> read_device(std::string_view name, const toml::node
     const auto& [word, value, line, text] = settings.error();
     return location.refuse(line, word, value, text);
   }
+  settings->lines = file_lines(location, **tunnels, settings->config.tunnels);
   return std::move(*settings);
 }
 

@@ -17,6 +17,7 @@ namespace culvert::program {
 class TomlLocation {
  public:
   explicit TomlLocation(std::string_view file) : file_(file) {}
+  [[nodiscard]] std::string_view file() const noexcept { return file_; }
 
   /// "read FILE, line 7, key 'ttl', value '300': must be …". Leaves out a `line` of 0, an empty
   /// `key` and an empty `value`.

@@ -77,6 +77,7 @@ Result<host::DeviceSettings> apply_command(host::DeviceSettings device,
     return Unexpected{done.error()};
   }
   if (auto valid = validate(device.config); !valid) return Unexpected{valid.error()};
+  device.lines = nullptr;  // the file does not describe this change
   return device;
 }
 

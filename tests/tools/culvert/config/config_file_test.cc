@@ -236,6 +236,16 @@ const RefusedFile kRefusedFiles[] = {
 
 INSTANTIATE_TEST_SUITE_P(Files, ConfigFileRefuses, testing::ValuesIn(kRefusedFiles));
 
+TEST(ConfigFile, KnowsTheLinesOfTheTunnels) {
+  const auto settings =
+      parse_file(two("prefix = ['2001:db8:1::/48']", "prefix = ['2001:db8:2::/48']"));
+  ASSERT_TRUE(settings);
+  const auto& lines = settings->devices.at(0).lines;
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(lines->file, "culvert.toml");
+  EXPECT_THAT(lines->tunnels, testing::ElementsAre(std::pair{"alice", 3u}, std::pair{"bob", 9u}));
+}
+
 TEST(ConfigFile, ReadsFiles) {
   const std::string path = testing::TempDir() + "culvert_config_file_test.toml";
   std::ofstream{path} << device("mtu = 1400", kSit);

@@ -43,6 +43,8 @@ TEST(ApplyCommand, AddsATunnel) {
   ASSERT_EQ(next->config.tunnels.size(), 3u);
   EXPECT_EQ(next->config.tunnels[0], broker().config.tunnels[0]);
   EXPECT_EQ(next->config.tunnels[2].name, "carol");
+  EXPECT_TRUE(broker().lines);
+  EXPECT_FALSE(next->lines);  // the file has no line of carol
   EXPECT_EQ(std::get<proto::Gre::Parameters>(next->config.tunnels[2].mode).okey, 9);
 }
 

@@ -14,6 +14,7 @@
 #include "tests/support/in_namespace.h"
 #include "tests/tools/culvert/daemon/fake_engine.h"
 #include "tools/culvert/config/command_line.h"
+#include "tools/culvert/config/config_file.h"
 
 namespace culvert::program {
 namespace {
@@ -70,6 +71,28 @@ TEST(CheckAgainstHost, SaysWhichLocalAddressWorksBehindANat) {
     EXPECT_EQ(checked.error().object, "tun1, word 'local', value '203.0.113.9'");
     EXPECT_THAT(checked.error().advice, HasSubstr("is on no interface of this host"));
     EXPECT_THAT(checked.error().advice, HasSubstr("write local 10.0.0.5"));
+  });
+}
+
+TEST(CheckAgainstHost, NamesTheTunnelAndItsLine) {
+  in_namespace([] {
+    Host host;
+    const auto refused_by = [&](const std::string& toml) {
+      const auto parsed = parse_config(toml, "culvert.toml");
+      EXPECT_TRUE(parsed) << parsed.error().message();
+      const auto checked = host::HostChecker{*host.netlink}.check(parsed->devices.at(0));
+      EXPECT_FALSE(checked);
+      return checked.error().object;
+    };
+    const std::string good =
+        "[device.tun1]\n[[device.tun1.tunnel]]\nname = 'alice'\nmode = 'sit'\nremote = "
+        "'192.0.2.1'\nprefix = ['2001:db8:1::/48']\n";
+    const std::string bad = "[[device.tun1.tunnel]]\nmode = 'sit'\nremote = '192.0.2.2'\n";
+    EXPECT_EQ(refused_by(good + bad +
+                         "name = 'bob'\nlocal = '203.0.113.9'\nprefix = ['2001:db8:2::/48']\n"),
+              "tun1, tunnel 'bob', culvert.toml, line 7, word 'local', value '203.0.113.9'");
+    EXPECT_EQ(refused_by(bad + "dev = 'eth5'\n"),
+              "tun1, culvert.toml, line 1, word 'dev', value 'eth5'");
   });
 }
 
