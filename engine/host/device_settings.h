@@ -28,6 +28,9 @@ struct DeviceSettings {
   std::vector<proto::Ipv4Prefix> routes4;
   /// The kernel shall forward between the device and other interfaces (forwarding.h).
   bool forwarding = false;
+  /// Addresses and prefixes that were written without a prefix length, which counts as 128 or 32:
+  /// "address 2001:db8:1::2 (line 4)". The owner tells the user.
+  std::vector<std::string> without_length{};
   /// Null: the settings are not those of a file, or were changed since.
   std::shared_ptr<const FileLines> lines{};
 };

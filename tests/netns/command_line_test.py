@@ -339,6 +339,17 @@ def local_on_no_interface_in_a_file():
 
 
 @scenario()
+def address_without_a_length():
+    """It is one address, as for `ip`, and a line says so: a broker's address mostly has a subnet."""
+    near = rig()
+    culvert = Culvert(near, f"tun {GOOD} address 2001:db8:1::2")
+    expect("2001:db8:1::2/128" in near.ip("-6 addr show dev tun").stdout, "the address is not there")
+    hints = [line for line in culvert.process.stderr().splitlines() if "no prefix length" in line]
+    expect(len(hints) == 1 and "address 2001:db8:1::2" in hints[0], f"hints: {hints}")
+    culvert.stop()
+
+
+@scenario()
 def show_without_a_process():
     near = Namespace("near")
     result = near.run([program(), "show", "--control", f"{WORK}/none.socket"], check=False)

@@ -1,6 +1,7 @@
 // culvert run: runs the devices of the command line or of a file until a signal ends the process.
 #include <utility>
 
+#include "engine/model/quoted.h"
 #include "tools/culvert/commands.h"
 #include "tools/culvert/config/config_file.h"
 #include "tools/culvert/daemon/log.h"
@@ -41,12 +42,24 @@ Result<Settings> settings_from_words(const RunArguments& arguments) {
   return Settings{.devices = {std::move(*device)}, .ndp = {}};
 }
 
+/// Hints at addresses without a prefix length: `ip` takes them as one address too, but the subnet of
+/// a broker's address is mostly meant.
+void log_missing_lengths(const host::DeviceSettings& device) {
+  constexpr std::size_t kListed = 8;
+  if (device.without_length.empty()) return;
+  device.config.log(LogLevel::warning,
+                    "no prefix length, so it counts as one address (/128 or /32): " +
+                        shortened(device.without_length, kListed) +
+                        "; write the length, like 2001:db8:1::2/64");
+}
+
 Result<Settings> settings_of(const RunArguments& arguments, LogLevel log_level) {
   auto settings = arguments.config_path.empty() ? settings_from_words(arguments)
                                                 : settings_from_file(arguments);
   if (!settings) return settings;
   for (host::DeviceSettings& device : settings->devices) {
     device.config.log = log_to_stderr(log_level, device.config.device);
+    log_missing_lengths(device);
   }
   for (NdpConfig& ndp : settings->ndp) {
     ndp.log = log_to_stderr(log_level, ndp.interface);

@@ -17,6 +17,13 @@ std::string value_text(const Option& word, const RawValue& given) {
   return word.kind == Option::Kind::flag && is_command_line ? "" : given.text;
 }
 
+/// Whether a value without a prefix length is probably a mistake: the address of a device, which
+/// then has no subnet, or a network. A prefix or a route to one host is often meant.
+bool lacks_length(const Option& word, std::string_view text) {
+  if (word.kind != Option::Kind::list || text.find('/') != std::string_view::npos) return false;
+  return word.name == "address" || text.ends_with("::") || text.ends_with(".0");
+}
+
 }  // namespace
 
 // ---- a section ----------------------------------------------------------------------------------
@@ -85,6 +92,11 @@ Expected<void, ConfigError> ConfigBuilder::set(const Option& word, RawValue give
   TunnelBuilder none;
   TunnelBuilder& tunnel = is_device ? none : tunnels_.back().builder;
   if (const auto done = word.set({device_, tunnel}, given); !done) return refuse(done.error());
+  if (lacks_length(word, given.text)) {
+    device_.without_length.push_back(
+        std::string{word.name} + " " + given.text +
+        (given.line == 0 ? "" : " (line " + std::to_string(given.line) + ")"));
+  }
   section.entries.push_back({&word, std::move(given)});
   return {};
 }

@@ -138,6 +138,17 @@ TEST(CommandLine, SetsWhatIsBehindATunnelAndWhatItMayBringIn) {
   EXPECT_TRUE(listed.accept4->empty());
 }
 
+TEST(CommandLine, HasAHintWhereALengthIsMissing) {
+  const auto settings =
+      parse_words(kGreWords +
+                  "address 2001:db8:1::2 address 10.0.0.1 address 2001:db8:2::2/128 route "
+                  "2001:db8:3:: route 10.1.0.0 route 2001:db8:4::1 prefix 2001:db8:5::1");
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_THAT(settings->without_length,
+              testing::ElementsAre("address 2001:db8:1::2", "address 10.0.0.1",
+                                   "route 2001:db8:3::", "route 10.1.0.0"));
+}
+
 TEST(CommandLine, SetsOptions) {
   const auto settings = parse_words(
       kSitWords, {{"workers", "2"}, {"io", "epoll"}, {"receive", "raw"}, {"busy_poll", "50"}});

@@ -246,6 +246,13 @@ TEST(ConfigFile, KnowsTheLinesOfTheTunnels) {
   EXPECT_THAT(lines->tunnels, testing::ElementsAre(std::pair{"alice", 3u}, std::pair{"bob", 9u}));
 }
 
+TEST(ConfigFile, KnowsTheLineOfAnAddressWithoutALength) {
+  const auto settings = parse_file(device("address = [\n'2001:db8:1::2']", kSit));
+  ASSERT_TRUE(settings);
+  EXPECT_THAT(settings->devices.at(0).without_length,
+              testing::ElementsAre("address 2001:db8:1::2 (line 3)"));
+}
+
 TEST(ConfigFile, ReadsFiles) {
   const std::string path = testing::TempDir() + "culvert_config_file_test.toml";
   std::ofstream{path} << device("mtu = 1400", kSit);
