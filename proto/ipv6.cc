@@ -6,25 +6,19 @@
 
 namespace culvert::proto {
 
-namespace {
-
-constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kAuthentication = 51,
-                       kDestinationOptions = 60;
-
-}  // namespace
-
 Parsed<UpperLayer> find_upper_layer(const Ipv6Packet& packet) noexcept {
   const std::span<const std::byte> bytes = packet.bytes;
   UpperLayer upper{.protocol = packet.next_header, .offset_bytes = kIpv6HeaderBytes};
   for (;;) {
-    const bool is_extension = upper.protocol == kHopByHop || upper.protocol == kRouting ||
-                              upper.protocol == kFragment || upper.protocol == kAuthentication ||
-                              upper.protocol == kDestinationOptions;
+    const bool is_extension =
+        upper.protocol == kHopByHopHeader || upper.protocol == kRoutingHeader ||
+        upper.protocol == kFragmentHeader || upper.protocol == kAuthenticationHeader ||
+        upper.protocol == kDestinationOptionsHeader;
     if (!is_extension) return upper;
     if (bytes.size() - upper.offset_bytes < 8) return Unexpected{Malformed::truncated};
 
     std::size_t header_bytes = 8;
-    if (upper.protocol == kFragment) {
+    if (upper.protocol == kFragmentHeader) {
       const std::uint16_t fragment = load_be16(bytes, upper.offset_bytes + 2);
       const bool has_offset = (fragment & 0xfff8) != 0;
       const bool has_more = (fragment & 1) != 0;
@@ -32,7 +26,7 @@ Parsed<UpperLayer> find_upper_layer(const Ipv6Packet& packet) noexcept {
       upper.is_first_fragment = upper.is_fragment && !has_offset;
       upper.has_fragment_header = true;
       upper.identification = load_be32(bytes, upper.offset_bytes + 4);
-    } else if (upper.protocol == kAuthentication) {
+    } else if (upper.protocol == kAuthenticationHeader) {
       header_bytes = (load_u8(bytes, upper.offset_bytes + 1) + 2u) * 4u;  // RFC 4302 2.2
     } else {
       header_bytes = (load_u8(bytes, upper.offset_bytes + 1) + 1u) * 8u;

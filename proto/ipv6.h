@@ -14,6 +14,10 @@
 
 namespace culvert::proto {
 
+/// Extension headers by their Next Header values. RFC 8200 4.1, RFC 4302.
+inline constexpr std::uint8_t kHopByHopHeader = 0, kRoutingHeader = 43, kFragmentHeader = 44,
+                              kAuthenticationHeader = 51, kDestinationOptionsHeader = 60;
+
 inline constexpr std::size_t kIpv6HeaderBytes = 40;
 inline constexpr std::uint16_t kIpv6MinimumMtu = 1280;  ///< RFC 8200 5
 

@@ -17,13 +17,54 @@ constexpr std::array<std::byte, 13> kSolicitedNodePrefix{
     std::byte{0xff}, std::byte{0x02}, {}, {}, {}, {}, {}, {}, {}, {}, {},
     std::byte{0x01}, std::byte{0xff}};
 
-/// The ICMPv6 message of a packet. Fails with fragmented, not_neighbor_discovery or truncated.
+/// Checks the options of a Hop-by-Hop or Destination Options header. False: there is one that this
+/// host does not know and with which the packet must be discarded (RFC 8200 4.2: the highest two bits
+/// of its type are not 00), or one that exceeds the header.
+bool has_only_known_options(std::span<const std::byte> header) noexcept {
+  constexpr std::uint8_t kPad1 = 0, kDiscardBits = 0xc0;
+  for (std::size_t offset = 2; offset < header.size();) {
+    const std::uint8_t type = load_u8(header, offset);
+    if (type == kPad1) {
+      ++offset;
+      continue;
+    }
+    if ((type & kDiscardBits) != 0 || offset + 2 > header.size()) return false;
+    offset += 2u + load_u8(header, offset + 1);
+    if (offset > header.size()) return false;
+  }
+  return true;
+}
+
+/// Checks the extension headers in front of the upper layer at `upper_offset`, which
+/// find_upper_layer() has found. Empty if a host processes the packet.
+std::optional<Malformed> check_extension_headers(const Ipv6Packet& packet,
+                                                 std::size_t upper_offset) noexcept {
+  std::uint8_t header = packet.next_header;
+  for (std::size_t offset = kIpv6HeaderBytes; offset < upper_offset;) {
+    if (header == kHopByHopHeader && offset != kIpv6HeaderBytes)
+      return Malformed::misplaced_hop_by_hop;
+    const std::size_t length = load_u8(packet.bytes, offset + 1);
+    const std::size_t header_bytes =
+        header == kAuthenticationHeader ? (length + 2) * 4 : (length + 1) * 8;  // RFC 4302 2.2
+    const bool has_options = header == kHopByHopHeader || header == kDestinationOptionsHeader;
+    if (has_options && !has_only_known_options(packet.bytes.subspan(offset, header_bytes)))
+      return Malformed::unknown_extension_option;
+    header = load_u8(packet.bytes, offset);
+    offset += header_bytes;
+  }
+  return std::nullopt;
+}
+
+/// The ICMPv6 message of a packet. Fails with fragmented, not_neighbor_discovery, truncated,
+/// misplaced_hop_by_hop or unknown_extension_option.
 Parsed<std::span<const std::byte>> find_message(const Ipv6Packet& packet) noexcept {
   if (packet.next_header == kProtocolIcmpv6) return packet.payload;
   const auto upper = find_upper_layer(packet);
   if (!upper) return Unexpected{upper.error()};
   if (upper->has_fragment_header) return Unexpected{Malformed::fragmented};
   if (upper->protocol != kProtocolIcmpv6) return Unexpected{Malformed::not_neighbor_discovery};
+  if (const auto wrong = check_extension_headers(packet, upper->offset_bytes))
+    return Unexpected{*wrong};
   return packet.bytes.subspan(upper->offset_bytes);
 }
 

@@ -63,7 +63,7 @@ struct NeighborMessage {
 /// link-layer addresses that do not have the length of an Ethernet address. If there are several,
 /// the last one counts.
 /// Fails, in this order, with truncated, bad_version, fragmented, not_neighbor_discovery,
-/// bad_hop_limit, bad_code, multicast_target, bad_option, destination_not_solicited_node,
+/// misplaced_hop_by_hop, unknown_extension_option, bad_hop_limit, bad_code, multicast_target, bad_option, destination_not_solicited_node,
 /// unspecified_source_with_address, solicited_flag_on_multicast or bad_checksum.
 /// RFC 4861 4.3, 4.4, 4.6, 7.1.1, 7.1.2; RFC 6980 5.
 [[nodiscard]] Parsed<NeighborMessage> parse_neighbor_message(

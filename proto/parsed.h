@@ -30,11 +30,13 @@ enum class Malformed : std::uint8_t {
   destination_not_solicited_node,   ///< source :: and another destination
   unspecified_source_with_address,  ///< source :: and a source link-layer address option
   solicited_flag_on_multicast,      ///< an advertisement with the S flag to a multicast group
+  unknown_extension_option,  ///< one with which the packet must be discarded, RFC 8200 4.2
+  misplaced_hop_by_hop,      ///< a Hop-by-Hop header that is not the first, RFC 8200 4.1
 };
 
 /// The name of the enumerator.
 [[nodiscard]] constexpr std::string_view name_of(Malformed malformed) noexcept {
-  constexpr std::array<std::string_view, 15> kNames{"truncated",
+  constexpr std::array<std::string_view, 17> kNames{"truncated",
                                                     "bad_version",
                                                     "bad_header_length",
                                                     "bad_checksum",
@@ -48,7 +50,9 @@ enum class Malformed : std::uint8_t {
                                                     "multicast_target",
                                                     "destination_not_solicited_node",
                                                     "unspecified_source_with_address",
-                                                    "solicited_flag_on_multicast"};
+                                                    "solicited_flag_on_multicast",
+                                                    "unknown_extension_option",
+                                                    "misplaced_hop_by_hop"};
   return kNames[static_cast<std::size_t>(malformed)];
 }
 

@@ -12,6 +12,10 @@ const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored{{
     {fragmented, "fragmented", "has a Fragment header (RFC 6980 5)"},
     {not_neighbor_discovery, "not_neighbor_discovery",
      "neither a neighbor solicitation nor an advertisement"},
+    {misplaced_hop_by_hop, "misplaced_hop_by_hop",
+     "a Hop-by-Hop Options header that is not the first (RFC 8200 4.1)"},
+    {unknown_extension_option, "unknown_extension_option",
+     "an option of an extension header with which the packet must be discarded (RFC 8200 4.2)"},
     {hop_limit_not_255, "hop_limit_not_255",
      "the hop limit is not 255: a router may have forwarded it (RFC 4861 7.1.1)"},
     {code_not_zero, "code_not_zero", "the ICMPv6 code is not 0 (RFC 4861 7.1.1)"},
@@ -72,6 +76,10 @@ NdpIgnored ndp_ignored(proto::Malformed malformed) noexcept {
       return fragmented;
     case proto::Malformed::not_neighbor_discovery:
       return not_neighbor_discovery;
+    case proto::Malformed::misplaced_hop_by_hop:
+      return misplaced_hop_by_hop;
+    case proto::Malformed::unknown_extension_option:
+      return unknown_extension_option;
     case proto::Malformed::bad_hop_limit:
       return hop_limit_not_255;
     case proto::Malformed::bad_code:

@@ -21,6 +21,8 @@ enum class NdpIgnored : std::uint8_t {
   header_malformed,
   fragmented,
   not_neighbor_discovery,
+  misplaced_hop_by_hop,
+  unknown_extension_option,
   hop_limit_not_255,
   code_not_zero,
   target_multicast,

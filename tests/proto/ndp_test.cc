@@ -104,6 +104,34 @@ TEST(NeighborMessageParse, LooksBehindExtensionHeaders) {
                     icmpv6(kSolicit, 0) / body(kTarget)));
 }
 
+/// A message whose extension header has one option of this type. The ICMPv6 checksum does not cover it.
+Bytes with_option(const Drawing& extension, int type) {
+  Bytes packet = ipv6(kAsker, kGroup, kOnLink) / extension / icmpv6(kSolicit, 0) / body(kTarget);
+  packet[kIpv6HeaderBytes + 2] = static_cast<std::byte>(type);
+  return packet;
+}
+
+TEST(NeighborMessageParse, ObeysTheActionOfUnknownOptions) {
+  // RFC 8200 4.2: 00 skip, 01 discard, 10 and 11 discard and say so.
+  for (const int type : {0x3e, 0x05, 0x1e})
+    EXPECT_TRUE(parse_neighbor_message(with_option(hop_by_hop(), type))) << type;
+  for (const int type : {0x7e, 0xbe, 0xfe}) {
+    EXPECT_THAT(parse_neighbor_message(with_option(hop_by_hop(), type)),
+                FailsWith(Malformed::unknown_extension_option));
+    EXPECT_THAT(parse_neighbor_message(with_option(destination_options(), type)),
+                FailsWith(Malformed::unknown_extension_option));
+  }
+  Bytes too_long = with_option(hop_by_hop(), 0x3e);
+  too_long[kIpv6HeaderBytes + 3] = std::byte{5};
+  EXPECT_THAT(parse_neighbor_message(too_long), FailsWith(Malformed::unknown_extension_option));
+}
+
+TEST(NeighborMessageParse, WantsHopByHopOptionsFirst) {  // RFC 8200 4.1
+  EXPECT_THAT(parse(ipv6(kAsker, kGroup, kOnLink) / destination_options() / hop_by_hop() /
+                    icmpv6(kSolicit, 0) / body(kTarget)),
+              FailsWith(Malformed::misplaced_hop_by_hop));
+}
+
 TEST(NeighborMessageParse, RefusesFragments) {
   // RFC 6980 5: any Fragment header, also one in front of the whole message.
   for (const bool more : {false, true}) {

@@ -54,7 +54,7 @@ TEST_F(ProbeSockets, SkipRepliesToOthers) {
 TEST_F(ProbeSockets, SayThatThereIsNoRoute) { EXPECT_FALSE(socket_.send(v6("2001:db8:7::1"), 0)); }
 
 TEST_F(ProbeSockets, SolicitOnTheLinkOfTheTarget) {
-  // The host at the far end answers no echo request.
+  // The host on the wire answers no echo request.
   const Wire wire;
   {
     const Inside there(wire.peer());

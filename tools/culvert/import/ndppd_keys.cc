@@ -159,18 +159,18 @@ Outcome map_static(const Into& into, const std::string& value) {
 Outcome map_auto(const Into& into, const std::string& value) {
   into.rule->rule.answer = NdpAnswer::automatic;
   return differs(
-      "answer = \"auto\": culvert answers for targets behind its tunnels that are up, but ndppd "
-      "solicits the host by the interface of its route. To probe hosts, or for hosts behind no "
-      "tunnel, write \"probe\"" +
+      "answer = \"auto\": culvert too goes by the kernel's route, without its default routes, but "
+      "answers at once; ndppd first solicits the host on the interface of that route. To have the "
+      "host asked, write \"probe\"" +
       describe_ignored(into, value));
 }
 Outcome map_iface(const Into& into, const std::string& value) {
   into.rule->rule.answer = NdpAnswer::probe;
   into.rule->interface = value;
   return differs(
-      "answer = \"probe\": culvert sends an ICMPv6 echo request by the kernel's route instead of "
-      "a neighbor solicitation on " +
-      printable(value) + ": the host must answer pings, and its route must be by that interface");
+      "answer = \"probe\": culvert sends its neighbor solicitation, and an ICMPv6 echo request, by "
+      "the kernel's route: that must lead to " +
+      printable(value));
 }
 
 constexpr auto kOld = NdppdDialect::v0_2;
