@@ -8,7 +8,9 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-PacketMeta malformed(proto::Malformed reason) noexcept { return {.malformed = reason}; }
+PacketMeta malformed(proto::Malformed reason, std::size_t ip_offset = 0) noexcept {
+  return {.ip_offset = static_cast<std::uint16_t>(ip_offset), .malformed = reason};
+}
 
 void read_ports(PacketMeta& meta, Bytes upper) noexcept {
   if (upper.size() < proto::kPortsBytes) return;
@@ -114,12 +116,12 @@ PacketMeta classify(Bytes bytes, std::size_t ip_offset) noexcept {
   const unsigned version = proto::ip_version(ip);
   if (version == 6) {
     const auto ipv6 = proto::parse_ipv6(ip);
-    if (!ipv6) return malformed(ipv6.error());
+    if (!ipv6) return malformed(ipv6.error(), ip_offset);
     return meta_of_ipv6(ipv6->bytes, ip_offset);
   }
-  if (version != 4) return malformed(proto::Malformed::bad_version);
+  if (version != 4) return malformed(proto::Malformed::bad_version, ip_offset);
   const auto ipv4 = proto::parse_ipv4(ip);
-  if (!ipv4) return malformed(ipv4.error());
+  if (!ipv4) return malformed(ipv4.error(), ip_offset);
   return meta_of_ipv4(ipv4->bytes, ip_offset);
 }
 

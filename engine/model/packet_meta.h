@@ -53,7 +53,9 @@ struct PacketMeta {
   /// Packets that it stands for. classify() does not see the offload, so its caller sets this.
   std::uint32_t packet_count = 1;
   std::uint16_t protocol_type = 0;  ///< EtherType, host byte order: IPv6 or IPv4; 0: no IP header
-  std::uint16_t ip_offset = 0;      ///< of the IP header: 0 on a TUN device
+  /// Of the IP header: 0 on a TUN device. Also set if that header is malformed, but 0 if the packet
+  /// ends before it.
+  std::uint16_t ip_offset = 0;
   std::uint8_t upper_protocol = 0;
   std::uint8_t hop_limit = 0;  ///< TTL of IPv4, RFC 791 3.1; Hop Limit of IPv6, RFC 8200 3
   std::uint8_t ds_field = 0;   ///< TOS octet of IPv4, Traffic Class of IPv6: RFC 2474 3

@@ -8,6 +8,7 @@
 #include "engine/offload/gro_match.h"
 #include "engine/offload/gso.h"
 #include "io/cache_line.h"
+#include "proto/in_place.h"
 #include "proto/tcp_fields.h"
 
 namespace culvert {
@@ -148,7 +149,7 @@ struct alignas(io::kCacheLineBytes) Gro::State {
   void append_item(io::Packet& packet, std::uint32_t tunnel, std::uint32_t packets) noexcept;
   void open(std::uint32_t item) noexcept;
   void close(std::uint32_t entry) noexcept;
-  void close_between_same_addresses(Bytes packet) noexcept;
+  void close_between_same_addresses(Bytes ip) noexcept;
 
   bool joins_udp;
   OpenFlows flows;
@@ -174,7 +175,7 @@ bool Gro::State::join(const Segment& segment, std::uint32_t tunnel) noexcept {
   }
   append_joined(group, segment.payload());
   item.packets += 1;
-  item.bytes += segment.size();
+  item.bytes += segment.frame_bytes();
   group.append(segment);
   if (group.is_full(segment)) close(entry);
   return true;
@@ -226,15 +227,15 @@ void Gro::State::close(std::uint32_t entry) noexcept {
 }
 
 /// A packet whose flow is hidden may belong to any flow between its addresses, so it must not be
-/// overtaken by them: their items are closed.
-void Gro::State::close_between_same_addresses(Bytes packet) noexcept {
+/// overtaken by them: their items are closed. `ip`: the packet from its IP header on.
+void Gro::State::close_between_same_addresses(Bytes ip) noexcept {
   flows.for_each([&](std::uint32_t entry) {
     const Segment& first = groups[flows.item(entry)].first;
     const Bytes key = first.flow_key();
     const Bytes addresses = key.first(key.size() - proto::kPortsBytes);
     const std::size_t offset = first.is_ipv6 ? proto::kIpv6SourceOffset : proto::kIpv4SourceOffset;
-    if (packet.size() < offset + addresses.size() ||
-        gro_match::is_equal(packet.subspan(offset, addresses.size()), addresses)) {
+    if (ip.size() < offset + addresses.size() ||
+        gro_match::is_equal(ip.subspan(offset, addresses.size()), addresses)) {
       close(entry);
     }
   });
@@ -251,10 +252,10 @@ void Gro::add(io::Packet& packet, const PacketMeta& meta, std::uint32_t tunnel,
   State& state = *state_;
   const std::uint32_t item = state.item_count;
   Group& group = state.groups[item];
-  group = {};
+  proto::make_in_place(group, [] { return Group{}; });
   const Kind kind = read_segment(group.first, packet, meta, may_coalesce, state.joins_udp);
   if (kind == Kind::flow && state.join(group.first, tunnel)) return;
-  if (kind == Kind::hidden) state.close_between_same_addresses(packet.bytes());
+  if (kind == Kind::hidden) state.close_between_same_addresses(meta.ip_bytes(packet.bytes()));
   state.append_item(packet, tunnel, packets);
   if (group.first.may_be_joined() && !gro_match::has_push(group.first)) state.open(item);
 }

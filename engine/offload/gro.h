@@ -36,22 +36,23 @@ class Gro {
   Gro(Gro&&) noexcept;
   Gro& operator=(Gro&&) noexcept;
 
-  /// Adds an inner packet, which `meta` describes, to this round. Its bytes must stay in place until clear(); the headers of
-  /// a super-packet's first packet are changed in place. `packets`: the number of packets it stands
-  /// for (a received super-packet is passed on unchanged). `may_coalesce`: false if the packet must
-  /// stay alone; the order of its flow is kept all the same. At most capacity_packets calls per
-  /// round.
+  /// Adds an inner packet or frame, which `meta` describes, to this round. Its bytes must stay in
+  /// place until clear(); the headers of a super-packet's first packet are changed in place.
+  /// `packets`: the number of packets it stands for (a received super-packet is passed on
+  /// unchanged). `may_coalesce`: false if the packet must stay alone; the order of its flow is kept
+  /// all the same. At most capacity_packets calls per round.
   ///
   /// Packets are joined if all of this holds:
   ///  - TCP or UDP over IPv6 without extension headers or IPv4 without options; no fragments;
-  ///  - same tunnel, addresses, ports, traffic class or TOS, flow label, hop limit or TTL, and DF;
+  ///  - same tunnel, link-layer header, addresses, ports, traffic class or TOS, flow label, hop
+  ///    limit or TTL, and DF;
   ///  - TCP: same acknowledgment, no flags except ACK and PSH (PSH ends the super-packet),
   ///    contiguous sequence numbers, options equal byte for byte, payload not empty and not larger
   ///    than the first packet's (a smaller one ends the super-packet);
   ///  - UDP: equal size (a smaller datagram ends the super-packet), with a checksum;
   ///  - the transport checksum of each packet is valid (verified here unless its offload says that
   ///    the kernel has done so);
-  ///  - the result has at most 65,535 bytes and io::kMaxSlices slices.
+  ///  - the result has at most 65,535 bytes from the IP header on, and io::kMaxSlices slices.
   void add(io::Packet& packet, const PacketMeta& meta, std::uint32_t tunnel, std::uint32_t packets,
            bool may_coalesce) noexcept;
 

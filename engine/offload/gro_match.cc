@@ -67,21 +67,23 @@ std::size_t checksum_offset(bool is_tcp) noexcept {
   return is_tcp ? proto::kTcpChecksumOffset : proto::kUdpChecksumOffset;
 }
 
-/// Sets header_bytes if the packet may be joined to others of its flow.
-void find_payload(Segment& segment, const io::Packet& packet, const PacketMeta& meta) noexcept {
-  const Bytes bytes = packet.bytes();
-  const auto& offload = packet.offload;
-  if (meta.end_offset() != bytes.size() || offload.is_super_packet()) return;
+/// Sets header_bytes and payload_bytes if the packet may be joined to others of its flow. `ip`: the
+/// packet from its IP header on.
+void find_payload(Segment& segment, Bytes ip, const io::Offload& offload,
+                  const PacketMeta& meta) noexcept {
+  if (meta.size_bytes != ip.size() || offload.is_super_packet()) return;
   const bool is_partial = offload.needs_checksum;
-  if (is_partial && (offload.checksum_start != segment.ip_bytes ||
+  if (is_partial && (offload.checksum_start != meta.upper_offset ||
                      offload.checksum_offset != checksum_offset(segment.is_tcp))) {
     return;
   }
-  if (meta.payload_offset == 0 || meta.payload_offset == bytes.size()) return;
-  const Bytes transport = bytes.subspan(segment.ip_bytes);
+  if (meta.payload_offset == 0) return;
+  const std::size_t header_bytes = meta.payload_offset - meta.ip_offset;
+  if (header_bytes == ip.size()) return;
+  const Bytes transport = ip.subspan(segment.ip_bytes);
   if (!(segment.is_tcp ? is_joinable_tcp(meta, transport) : is_joinable_udp(transport))) return;
-  segment.header_bytes = static_cast<std::uint16_t>(meta.payload_offset);
-  segment.payload_bytes = static_cast<std::uint32_t>(bytes.size() - meta.payload_offset);
+  segment.header_bytes = static_cast<std::uint16_t>(header_bytes);
+  segment.payload_bytes = static_cast<std::uint32_t>(ip.size() - header_bytes);
   segment.has_trusted_checksum = is_partial || offload.checksum_verified;
 }
 
@@ -101,12 +103,14 @@ Kind read_segment(Segment& segment, io::Packet& packet, const PacketMeta& meta, 
                   bool joins_udp) noexcept {
   const Kind kind = kind_of(meta);
   if (kind != Kind::flow) return kind;
-  segment.packet = packet.bytes().data();
+  const auto ip = meta.ip_bytes(packet.bytes());
+  segment.packet = ip.data();
   segment.is_ipv6 = meta.is_ipv6();
   segment.is_tcp = meta.upper_protocol == proto::kProtocolTcp;
-  segment.ip_bytes = static_cast<std::uint16_t>(meta.upper_offset);
+  segment.link_bytes = static_cast<std::uint8_t>(meta.ip_offset);
+  segment.ip_bytes = static_cast<std::uint16_t>(meta.upper_offset - meta.ip_offset);
   segment.hash = hash_of_flow(segment);
-  if (may_join && (segment.is_tcp || joins_udp)) find_payload(segment, packet, meta);
+  if (may_join && (segment.is_tcp || joins_udp)) find_payload(segment, ip, packet.offload, meta);
   return kind;
 }
 
@@ -114,6 +118,7 @@ bool has_same_headers(const Segment& first, const Segment& next, std::uint32_t p
   const Bytes a = first.bytes();
   const Bytes b = next.bytes();
   if (first.header_bytes != next.header_bytes) return false;
+  if (first.link_bytes != 0 && !is_equal(first.link_header(), next.link_header())) return false;
   const auto differ = [&](auto word, std::size_t offset) {
     return load<decltype(word)>(a, offset) != load<decltype(word)>(b, offset);
   };
@@ -175,11 +180,11 @@ io::Offload make_super_packet(const Segment& first, std::uint32_t size, bool has
                proto::fold(pseudo_header_sum(first, transport_bytes)));
   const auto tcp = first.is_ipv6 ? io::Segmentation::tcp6 : io::Segmentation::tcp4;
   return {.needs_checksum = true,
-          .checksum_start = first.ip_bytes,
+          .checksum_start = static_cast<std::uint16_t>(first.link_bytes + first.ip_bytes),
           .checksum_offset = static_cast<std::uint16_t>(checksum_offset(first.is_tcp)),
           .segmentation = first.is_tcp ? tcp : io::Segmentation::udp,
           .segment_bytes = static_cast<std::uint16_t>(first.payload_bytes),
-          .header_bytes = first.header_bytes};
+          .header_bytes = static_cast<std::uint16_t>(first.link_bytes + first.header_bytes)};
 }
 
 }  // namespace culvert::gro_match

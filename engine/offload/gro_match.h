@@ -23,20 +23,25 @@ enum class Kind : std::uint8_t {
   other,  ///< ICMP: never part of a TCP or UDP flow
 };
 
-/// The fields of a TCP or UDP packet that GRO needs.
+/// The fields of a TCP or UDP packet that GRO needs. Offsets and sizes count from the IP header.
 struct Segment {
-  std::byte* packet = nullptr;
-  std::uint32_t hash = 0;  ///< hash of the flow
+  std::byte* packet = nullptr;  ///< the IP header
+  std::uint32_t hash = 0;       ///< hash of the flow
   std::uint32_t payload_bytes = 0;
   std::uint16_t ip_bytes = 0;      ///< offset of the transport header
   std::uint16_t header_bytes = 0;  ///< offset of the payload; 0: must not be joined
   bool is_ipv6 = false;
   bool is_tcp = false;
+  std::uint8_t link_bytes = 0;        ///< size of the link-layer header in front of the IP header
   bool has_trusted_checksum = false;  ///< the kernel has verified it
 
   [[nodiscard]] bool may_be_joined() const noexcept { return header_bytes != 0; }
   [[nodiscard]] std::uint32_t size() const noexcept { return header_bytes + payload_bytes; }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {packet, size()}; }
+  [[nodiscard]] std::span<const std::byte> link_header() const noexcept {
+    return {packet - link_bytes, link_bytes};
+  }
+  [[nodiscard]] std::uint32_t frame_bytes() const noexcept { return link_bytes + size(); }
   [[nodiscard]] std::span<const std::byte> transport() const noexcept {
     return bytes().subspan(ip_bytes);
   }
@@ -79,8 +84,8 @@ struct Segment {
 /// damage. classify() has verified the IPv4 header checksum.
 [[nodiscard]] bool is_intact(const Segment& segment) noexcept;
 
-/// Rewrites the first packet's headers as those of a super-packet of `size` bytes, and returns its
-/// offload.
+/// Rewrites the first packet's headers as those of a super-packet of `size` bytes from the IP header
+/// on, and returns its offload.
 [[nodiscard]] io::Offload make_super_packet(const Segment& first, std::uint32_t size,
                                             bool has_push) noexcept;
 

@@ -21,7 +21,7 @@ GroRepair repair_gro(io::Packet& packet, const PacketMeta& meta, std::uint16_t m
   const auto pseudo = proto::pseudo_header_sum(meta.ip_bytes(bytes), meta.is_ipv6(),
                                                meta.upper_protocol, segment.size());
   const bool is_partial = proto::load<proto::Be16>(segment, field) == proto::fold(pseudo);
-  const bool is_large = packet.size() > mtu_bytes;
+  const bool is_large = packet.size() - meta.ip_offset > mtu_bytes;
   if (!is_partial) {
     const bool is_whole = !is_large || proto::verifies(pseudo + proto::sum(segment));
     return is_whole ? GroRepair::intact : GroRepair::unrepairable;
@@ -31,10 +31,11 @@ GroRepair repair_gro(io::Packet& packet, const PacketMeta& meta, std::uint16_t m
   packet.offload.checksum_offset = static_cast<std::uint16_t>(field);
   if (!is_large) return GroRepair::repaired;
 
-  const std::size_t headers = meta.payload_offset;
-  if (!is_tcp || headers == 0 || headers >= mtu_bytes) return GroRepair::unrepairable;
+  if (!is_tcp || meta.payload_offset == 0) return GroRepair::unrepairable;
+  const std::size_t headers = meta.payload_offset - meta.ip_offset;
+  if (headers >= mtu_bytes) return GroRepair::unrepairable;
   packet.offload.segmentation = meta.is_ipv6() ? io::Segmentation::tcp6 : io::Segmentation::tcp4;
-  packet.offload.header_bytes = static_cast<std::uint16_t>(headers);
+  packet.offload.header_bytes = static_cast<std::uint16_t>(meta.payload_offset);
   packet.offload.segment_bytes = static_cast<std::uint16_t>(mtu_bytes - headers);
   return GroRepair::repaired;
 }

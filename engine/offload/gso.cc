@@ -83,6 +83,7 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet, const PacketMeta& 
   gso.header_bytes_ = meta.payload_offset;
   gso.segment_bytes_ = offload.segment_bytes;
   gso.segment_count_ = count_segments(packet.size() - meta.payload_offset, offload.segment_bytes);
+  gso.ip_offset_ = meta.ip_offset;
   gso.transport_offset_ = meta.upper_offset;
   gso.is_ipv4_ = !meta.is_ipv6();
   gso.is_tcp_ = is_tcp;
@@ -93,10 +94,10 @@ std::optional<Gso> Gso::start(const io::Packet& super_packet, const PacketMeta& 
 /// Sums the headers without the words that differ between segments.
 void Gso::sum_headers() noexcept {
   if (is_ipv4_) {
-    identification_ = load_be16(packet_, proto::kIpv4IdentificationOffset);
-    ip_sum_ = proto::sum(packet_.first(transport_offset_)) +
-              without(load_be16(packet_, proto::kIpv4TotalLengthOffset)) +
-              without(identification_) + without(load_be16(packet_, proto::kIpv4ChecksumOffset));
+    const Bytes ip = packet_.subspan(ip_offset_, transport_offset_ - ip_offset_);
+    identification_ = load_be16(ip, proto::kIpv4IdentificationOffset);
+    ip_sum_ = proto::sum(ip) + without(load_be16(ip, proto::kIpv4TotalLengthOffset)) +
+              without(identification_) + without(load_be16(ip, proto::kIpv4ChecksumOffset));
   }
   const Bytes header = packet_.subspan(transport_offset_, header_bytes_ - transport_offset_);
   const auto super_bytes = static_cast<std::uint32_t>(packet_.size() - transport_offset_);
@@ -110,7 +111,7 @@ void Gso::sum_headers() noexcept {
   }
 }
 
-std::size_t Gso::largest_packet_bytes() const noexcept {
+std::size_t Gso::largest_frame_bytes() const noexcept {
   return header_bytes_ + std::min(segment_bytes_, packet_.size() - header_bytes_);
 }
 
@@ -121,7 +122,7 @@ std::span<const std::byte> Gso::next(std::span<std::byte> headers) noexcept {
   const bool first = done_bytes_ == 0;
   const bool last = payload.size() == rest.size();
   std::memcpy(headers.data(), packet_.data(), header_bytes_);
-  write_ip_header(headers, header_bytes_ + payload.size());
+  write_ip_header(headers.subspan(ip_offset_), header_bytes_ - ip_offset_ + payload.size());
   const auto transport = headers.subspan(transport_offset_, header_bytes_ - transport_offset_);
   if (is_tcp_) {
     write_tcp_header(transport, payload, first, last);
@@ -132,17 +133,17 @@ std::span<const std::byte> Gso::next(std::span<std::byte> headers) noexcept {
   return payload;
 }
 
-void Gso::write_ip_header(std::span<std::byte> headers, std::size_t packet_bytes) noexcept {
+void Gso::write_ip_header(std::span<std::byte> header, std::size_t packet_bytes) noexcept {
   const auto bytes = static_cast<std::uint16_t>(packet_bytes);
   if (!is_ipv4_) {
-    store_be16(headers, proto::kIpv6PayloadLengthOffset,
+    store_be16(header, proto::kIpv6PayloadLengthOffset,
                static_cast<std::uint16_t>(bytes - proto::kIpv6HeaderBytes));
     return;
   }
-  store_be16(headers, proto::kIpv4TotalLengthOffset, bytes);
-  store_be16(headers, proto::kIpv4IdentificationOffset, identification_);
+  store_be16(header, proto::kIpv4TotalLengthOffset, bytes);
+  store_be16(header, proto::kIpv4IdentificationOffset, identification_);
   proto::store(
-      headers, proto::kIpv4ChecksumOffset,
+      header, proto::kIpv4ChecksumOffset,
       proto::finish(ip_sum_ + proto::sum_of_word(bytes) + proto::sum_of_word(identification_)));
   ++identification_;
 }

@@ -19,8 +19,8 @@
 
 namespace culvert {
 
-/// The largest inner headers of a super-packet that can be segmented (IPv6 40, TCP 60, and room for
-/// extension headers).
+/// The largest headers of a super-packet that can be segmented (IPv6 40, TCP 60, and room for a
+/// link-layer header and extension headers).
 inline constexpr std::size_t kMaxInnerHeaderBytes = 192;
 
 /// The segments of one super-packet. The super-packet is not changed and must outlive the Gso.
@@ -37,10 +37,15 @@ class Gso {
 
   [[nodiscard]] std::size_t header_bytes() const noexcept { return header_bytes_; }
   [[nodiscard]] std::size_t segment_count() const noexcept { return segment_count_; }
-  /// Size in bytes of the largest segment, headers included.
-  [[nodiscard]] std::size_t largest_packet_bytes() const noexcept;
+  /// Size in bytes of the largest segment, headers included. A packet counts from the IP header on,
+  /// as PacketMeta::size_bytes does; a frame has the link-layer header in front of it.
+  [[nodiscard]] std::size_t largest_packet_bytes() const noexcept {
+    return largest_frame_bytes() - ip_offset_;
+  }
+  [[nodiscard]] std::size_t largest_frame_bytes() const noexcept;
 
-  /// Writes the headers of the next segment into `headers` (header_bytes() long): lengths, IPv4
+  /// Writes the headers of the next segment into `headers` (header_bytes() long): the link-layer
+  /// header unchanged, lengths, IPv4
   /// identification (incremented per segment, RFC 6864) and header checksum, TCP sequence, TCP
   /// flags (FIN and PSH only in the last segment, CWR only in the first: RFC 3168 6.1.2), TCP or
   /// UDP checksum. Returns the segment's slice of the payload. Called segment_count() times.
@@ -49,7 +54,7 @@ class Gso {
  private:
   Gso() = default;
   void sum_headers() noexcept;
-  void write_ip_header(std::span<std::byte> headers, std::size_t packet_bytes) noexcept;
+  void write_ip_header(std::span<std::byte> header, std::size_t packet_bytes) noexcept;
   void write_tcp_header(std::span<std::byte> header, std::span<const std::byte> payload, bool first,
                         bool last) noexcept;
   void write_udp_header(std::span<std::byte> header, std::span<const std::byte> payload) noexcept;
@@ -58,6 +63,7 @@ class Gso {
   std::size_t header_bytes_ = 0;
   std::size_t segment_count_ = 0;
   std::size_t segment_bytes_ = 0;
+  std::size_t ip_offset_ = 0;
   std::size_t transport_offset_ = 0;
   std::size_t done_bytes_ = 0;  ///< payload bytes of the segments returned so far
   bool is_ipv4_ = false;

@@ -14,15 +14,16 @@
 
 namespace culvert::test {
 
-/// Empty if the Gso refuses it.
-[[nodiscard]] inline std::vector<Bytes> cut(const io::Packet& packet) {
+/// Empty if the Gso refuses it. `link_bytes`: size of the link-layer header in front.
+[[nodiscard]] inline std::vector<Bytes> cut(const io::Packet& packet, std::size_t link_bytes = 0) {
   std::vector<Bytes> segments;
-  auto gso = Gso::start(packet, classify(packet.bytes()));
+  auto gso = Gso::start(packet, classify(packet.bytes(), link_bytes));
   for (std::size_t i = 0; gso && i < gso->segment_count(); ++i) {
     Bytes segment(gso->header_bytes());
     const auto payload = gso->next(segment);
     segment.insert(segment.end(), payload.begin(), payload.end());
-    EXPECT_LE(segment.size(), gso->largest_packet_bytes());
+    EXPECT_LE(segment.size(), gso->largest_frame_bytes());
+    EXPECT_EQ(gso->largest_packet_bytes() + link_bytes, gso->largest_frame_bytes());
     segments.push_back(std::move(segment));
   }
   return segments;

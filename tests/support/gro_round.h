@@ -24,12 +24,14 @@ class GroRound {
 
   explicit GroRound(bool joins_udp = true) : gro_(kCapacityPackets, joins_udp) {}
 
+  /// `link_bytes`: size of the link-layer header in front of the packet.
   void add(Bytes bytes, const io::Offload& offload = {}, std::uint32_t tunnel = 0,
-           bool may_coalesce = true) {
+           bool may_coalesce = true, std::size_t link_bytes = 0) {
     buffers_.push_back(std::move(bytes));
     packets_.emplace_back(buffers_.back(), 0, buffers_.back().size()).offload = offload;
     io::Packet& packet = packets_.back();
-    gro_.add(packet, classify(packet.bytes()), tunnel, packet_count(packet), may_coalesce);
+    gro_.add(packet, classify(packet.bytes(), link_bytes), tunnel, packet_count(packet),
+             may_coalesce);
   }
   void add(const TransportPacket& packet) { add(test::draw(packet)); }
 

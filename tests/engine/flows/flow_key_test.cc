@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/ipv4.h"
+#include "tests/support/link_header.h"
 #include "tests/support/packet_builder.h"
 
 namespace culvert {
@@ -53,6 +54,27 @@ TEST(FlowKey, DiffersByEachOfTheFive) {
   EXPECT_NE(key, in(ipv6(kFar, kNear) / udp(53, 1025)).key);
   EXPECT_NE(key, in(ipv6(kFar, kNear) / tcp(53, 1024)).key);
   EXPECT_NE(key, out(request()).key);  // far and near are exchanged
+}
+
+TEST(FlowKey, IsTheSameBehindALinkLayerHeader) {
+  const Drawing quoted = ipv6(kNear, kFar) / udp(1024, 53);
+  for (const Bytes& packet :
+       {Bytes(request()), Bytes(ipv6(kFar, kNear) / icmpv6(kEchoRequest, 0, 77 << 16)),
+        Bytes(ipv6(kFar, kNear) / icmpv6(kPacketTooBig, 0) / payload(quoted.bytes())),
+        Bytes(ipv6(kFar, kNear) / fragment(0, true, 9) / udp(53, 1024) / payload(8)),
+        Bytes(ipv4(kFar4, kNear4) / tcp(80, 1024, {.flags = 0x12}))}) {
+    const FlowPacket expected = flow_of(packet, Direction::inbound);
+    EXPECT_NE(expected.role, FlowRole::none);
+    for (const std::size_t link_bytes : kLinkHeaderSizes) {
+      const Bytes frame = with_link_header(packet, link_bytes);
+      const FlowPacket flow =
+          culvert::flow_of(classify(frame, link_bytes), frame, Direction::inbound);
+      EXPECT_EQ(flow.key, expected.key);
+      EXPECT_EQ(flow.role, expected.role);
+      EXPECT_EQ(flow.tcp_flags, expected.tcp_flags);
+      EXPECT_EQ(flow.fragments_word, expected.fragments_word);
+    }
+  }
 }
 
 TEST(FlowKey, SaysTheFlagsOfTcp) {

@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/link_header.h"
 #include "tests/support/packet_builder.h"
 
 namespace culvert {
@@ -268,6 +269,24 @@ TEST(PacketMeta, LowersTheMssOfASynAlone) {
   EXPECT_EQ(mss_after(ipv6(kA6, kB6) / hop_by_hop() / tcp(1, 2, syn), 70), 1220u);
   EXPECT_EQ(mss_after(ipv6(kA6, kB6) / tcp(1, 2, ack), 62), 1460u);
   EXPECT_EQ(mss_after(ipv6(kA6, kB6) / fragment(0, true) / tcp(1, 2, syn), 70), 1460u);
+}
+
+TEST(PacketMeta, ChangesPacketsBehindALinkLayerHeaderAsWithoutIt) {
+  const TcpExtra syn{.flags = 0x02, .options = hex("02 04 05 b4")};
+  const auto change = [](Bytes bytes, std::size_t link_bytes) {
+    const PacketMeta meta = classify(bytes, link_bytes);
+    clamp_to_mtu(meta, bytes, 1280, false);
+    set_ds_field(meta, bytes, 0xbb);
+    return bytes;
+  };
+  for (const Bytes packet : {ipv6(kA6, kB6) / tcp(1, 2, syn), ipv4(kA4, kB4) / tcp(1, 2, syn)}) {
+    const Bytes expected = change(packet, 0);
+    EXPECT_NE(expected, packet);
+    for (const std::size_t link_bytes : kLinkHeaderSizes) {
+      EXPECT_EQ(change(with_link_header(packet, link_bytes), link_bytes),
+                with_link_header(expected, link_bytes));
+    }
+  }
 }
 
 TEST(PacketMeta, SetsTheDsFieldOfBothVersions) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/support/gro_round.h"
+#include "tests/support/link_header.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert {
@@ -334,6 +335,32 @@ TEST(Gro, JoinsInterleavedFlows) {
   }
   for (const auto count : round.finish_counts()) joined += count == 8;
   EXPECT_GE(joined, kFlows - 4) << "a set of the table may be full, not many";
+}
+
+TEST(Gro, JoinsOnlyFramesWithTheSameLinkLayerHeader) {
+  for (const TransportPacket& kind : all_kinds()) {
+    for (const std::size_t link_bytes : test::kLinkHeaderSizes) {
+      Round round;
+      unsigned seed = 1;
+      for (const TransportPacket& packet : run_of(kind, 4)) {
+        round.add(test::with_link_header(test::draw(packet), link_bytes, seed++ / 3), {}, 0, true,
+                  link_bytes);
+      }
+      EXPECT_EQ(round.finish_counts(), Counts({2, 2})) << "the third has another one";
+    }
+  }
+}
+
+TEST(Gro, LetsFramesWithoutAnIpHeaderStayAlone) {
+  Round round;
+  const auto packets = run_of({.payload = Bytes(100)}, 3);
+  const auto add = [&](const Bytes& packet) {
+    round.add(test::with_link_header(packet, 14), {}, 0, true, 14);
+  };
+  add(test::draw(packets[0]));
+  add(Bytes(46, std::byte{1}));  // such as ARP, RFC 826: of no flow
+  add(test::draw(packets[1]));
+  EXPECT_EQ(round.finish_counts(), Counts({2, 1}));
 }
 
 TEST(Gro, StartsEachRoundAnew) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/cut.h"
+#include "tests/support/link_header.h"
 #include "tests/support/transport_packet.h"
 
 namespace culvert {
@@ -81,6 +82,51 @@ TEST(Gso, CutsAsTheSlowReferenceDoes) {
     for (const Bytes& segment : expected) bytes += segment.size();
     ASSERT_EQ(packet_bytes(super.packet), bytes);
   }
+}
+
+/// Changes one field of the offload, so that it no longer fits the packet, in one case of four.
+void mutate(io::Offload& offload, std::mt19937& random) {
+  const auto by = static_cast<std::uint16_t>(test::pick(random, 1, 20));
+  switch (test::pick(random, 0, 15)) {
+    case 0:
+      offload.needs_checksum = false;
+      break;
+    case 1:
+      offload.checksum_start = static_cast<std::uint16_t>(offload.checksum_start + by);
+      break;
+    case 2:
+      offload.checksum_offset = static_cast<std::uint16_t>(offload.checksum_offset + by);
+      break;
+    case 3:
+      offload.segmentation = Segmentation::tcp4;
+      break;
+    default:
+      break;
+  }
+}
+
+TEST(Gso, CutsBehindALinkLayerHeaderAsWithoutIt) {
+  std::mt19937 random(5);
+  std::size_t cut_count = 0;
+  for (int round = 0; round < 1000; ++round) {
+    SuperPacket super(random_super_packet(random),
+                      static_cast<std::uint16_t>(test::pick(random, 50, 1500)));
+    mutate(super.packet.offload, random);
+    const auto segments = cut(super.packet);
+    cut_count += segments.size();
+    for (const std::size_t link_bytes : test::kLinkHeaderSizes) {
+      const SuperPacket frame(test::with_link_header(super.bytes, link_bytes),
+                              test::behind_link_header(super.packet.offload, link_bytes));
+      std::vector<Bytes> expected;
+      for (const Bytes& segment : segments)
+        expected.push_back(test::with_link_header(segment, link_bytes));
+      ASSERT_EQ(cut(frame.packet, link_bytes), expected) << "round " << round;
+      const std::uint32_t count = packet_count(super.packet);
+      ASSERT_EQ(packet_count(frame.packet), count);
+      ASSERT_EQ(packet_bytes(frame.packet), packet_bytes(super.packet) + count * link_bytes);
+    }
+  }
+  EXPECT_GT(cut_count, 5000u);
 }
 
 TEST(Gso, PutsFlagsWhereTheyBelong) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "tests/support/link_header.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/tunnel_rig.h"
 
@@ -27,8 +28,8 @@ class Routes {
   [[nodiscard]] std::string to(const char* destination) const {
     return name_of(table_->find(address(destination)));
   }
-  [[nodiscard]] std::string to(const Bytes& packet) const {
-    return name_of(table_->find(classify(packet), packet));
+  [[nodiscard]] std::string to(const Bytes& packet, std::size_t link_bytes = 0) const {
+    return name_of(table_->find(classify(packet, link_bytes), packet));
   }
   [[nodiscard]] const RouteTable& table() const { return *table_; }
 
@@ -150,6 +151,15 @@ TEST(RouteTable, SendsAllFragmentsOfAPacketTheSameWay) {
     proto::set_ipv4_fragment(first, 0, true, false);
     proto::set_ipv4_fragment(second, 64, false, false);
     EXPECT_EQ(route_hash(classify(first), first), route_hash(classify(second), second));
+  }
+}
+
+TEST(RouteTable, FindsPacketsBehindALinkLayerHeaderAsWithoutIt) {
+  const Routes routes(three_of_weight(1, 2, 5));
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const Bytes packet = flow(i);
+    for (const std::size_t link_bytes : kLinkHeaderSizes)
+      ASSERT_EQ(routes.to(with_link_header(packet, link_bytes), link_bytes), routes.to(packet));
   }
 }
 
