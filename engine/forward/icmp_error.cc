@@ -18,13 +18,15 @@ using Bytes = std::span<const std::byte>;
 using ConfiguredSource = std::optional<proto::Ipv6Address>;
 
 /// The source of an ICMPv6 error about a packet to `destination`; unspecified: there is none.
-proto::Ipv6Address error_source(const ConfiguredSource& configured, const Tunnel& tunnel,
+/// `tunnel`: of the packet; null: it has none.
+proto::Ipv6Address error_source(const ConfiguredSource& configured, const Tunnel* tunnel,
                                 const proto::Ipv6Address& destination) noexcept {
   if (configured) return *configured;
   if (!destination.is_multicast()) return destination;
+  if (tunnel == nullptr) return {};
   // Packet Too Big also answers multicast packets (RFC 4443 2.4(e.3)), from a unicast address
   // (2.2).
-  const auto local = tunnel.path->local.load(std::memory_order_relaxed);
+  const auto local = tunnel->path->local.load(std::memory_order_relaxed);
   return local.is_unspecified() ? proto::Ipv6Address{} : proto::tunnel_link_local(local);
 }
 
@@ -35,21 +37,58 @@ struct Message {
   std::uint16_t mtu_bytes = 0;
 };
 
-Bytes build(ErrorBuffer& buffer, const proto::Ipv6Address& source,
-            const proto::Ipv6Packet& offending, const Message& message) noexcept {
-  if (source.is_unspecified()) return {};
-  if (!proto::may_answer_with_icmpv6_error(offending, message.type)) return {};
-  return Bytes{buffer}.first(proto::build_icmpv6_error(buffer, source, offending.source,
-                                                       message.type, message.code,
-                                                       message.mtu_bytes, offending.bytes));
+/// A packet that an error is about: its headers, and its bytes from the IP header on.
+struct OffendingPacket {
+  PacketMeta meta;
+  Bytes ip;
+
+  /// `bytes`: the packet that `packet_meta` describes.
+  OffendingPacket(const PacketMeta& packet_meta, Bytes bytes) noexcept
+      : meta(packet_meta), ip(meta.ip_bytes(bytes).first(meta.size_bytes)) {}
+
+  /// The size in bytes that the IP header states; an error may quote less.
+  [[nodiscard]] std::size_t stated_bytes() const noexcept {
+    if (!meta.is_ipv6()) return proto::load_be16(ip, proto::kIpv4TotalLengthOffset);
+    return proto::kIpv6HeaderBytes + proto::load_be16(ip, proto::kIpv6PayloadLengthOffset);
+  }
+};
+
+Message too_big_message(const PacketMeta& meta, std::uint16_t mtu_bytes) noexcept {
+  if (meta.is_ipv6())  // RFC 4213 3.2.2
+    return {proto::kIcmpv6PacketTooBig, 0, std::max(mtu_bytes, proto::kIpv6MinimumMtu)};
+  return {proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeFragmentationNeeded,
+          std::max(mtu_bytes, proto::kIpv4MinimumMtu)};
 }
 
-Bytes build(ErrorBuffer& buffer, const proto::Ipv4Packet& offending,
+Message unreachable_message(const PacketMeta& meta, const Unreachable& unreachable) noexcept {
+  if (meta.is_ipv6()) return {proto::kIcmpv6DestinationUnreachable, unreachable.icmpv6_code, 0};
+  return {proto::kIcmpv4DestinationUnreachable, unreachable.icmpv4_code, 0};
+}
+
+/// `source`: of an ICMPv6 error. An ICMPv4 error has the packet's destination as its source.
+Bytes build(ErrorBuffer& buffer, const proto::Ipv6Address& source, Bytes ip,
             const Message& message) noexcept {
-  if (!proto::may_answer_with_icmpv4_error(offending)) return {};
-  return Bytes{buffer}.first(proto::build_icmpv4_error(buffer, offending.destination,
-                                                       offending.source, message.type, message.code,
-                                                       message.mtu_bytes, offending.bytes));
+  const auto offending = proto::parse_quoted_ipv6(ip);
+  if (!offending || source.is_unspecified()) return {};
+  if (!proto::may_answer_with_icmpv6_error(*offending, message.type)) return {};
+  return Bytes{buffer}.first(proto::build_icmpv6_error(
+      buffer, source, offending->source, message.type, message.code, message.mtu_bytes, ip));
+}
+
+Bytes build(ErrorBuffer& buffer, Bytes ip, const Message& message) noexcept {
+  const auto offending = proto::parse_quoted_ipv4(ip);
+  if (!offending || !proto::may_answer_with_icmpv4_error(*offending)) return {};
+  return Bytes{buffer}.first(proto::build_icmpv4_error(buffer, offending->destination,
+                                                       offending->source, message.type,
+                                                       message.code, message.mtu_bytes, ip));
+}
+
+/// Builds an error about a packet of a tunnel, or of no tunnel if `tunnel` is null.
+Bytes build(ErrorBuffer& buffer, const ConfiguredSource& configured, const Tunnel* tunnel,
+            const OffendingPacket& offending, const Message& message) noexcept {
+  if (!offending.meta.is_ipv6()) return build(buffer, offending.ip, message);
+  const auto destination = proto::ipv6_destination(offending.ip);
+  return build(buffer, error_source(configured, tunnel, destination), offending.ip, message);
 }
 
 bool is_fragmentation_needed(const proto::Icmpv4Error& error) noexcept {
@@ -97,45 +136,29 @@ struct Relayed {
   Bytes packet;
 };
 
-Relayed relay_ipv6(ErrorBuffer& buffer, const ConfiguredSource& configured, const Tunnel& tunnel,
-                   Bytes quoted, bool is_too_big, std::uint16_t path_mtu) noexcept {
-  const auto inner = proto::parse_quoted_ipv6(quoted);
-  if (!inner) {
-    return {inner.error() == proto::Malformed::truncated ? DropReason::icmp_error_quotes_too_little
-                                                         : DropReason::icmp_error_not_ours,
+/// `payload`: of the quoted outer packet. `path_mtu`: as the error reports it, if it `is_too_big`.
+Relayed relay_payload(ErrorBuffer& buffer, const ConfiguredSource& configured, const Tunnel& tunnel,
+                      const proto::Payload& payload, bool is_too_big,
+                      std::uint16_t path_mtu) noexcept {
+  if (!is_of_protocol_type(payload.packet, payload.protocol_type))
+    return {DropReason::icmp_error_not_ours, {}};
+  const PacketMeta meta = classify_quoted(payload.packet);
+  if (!meta.has_ip_header()) {
+    return {meta.malformed == proto::Malformed::truncated ? DropReason::icmp_error_quotes_too_little
+                                                          : DropReason::icmp_error_not_ours,
             {}};
   }
-  const std::size_t size =
-      proto::kIpv6HeaderBytes + proto::load_be16(inner->bytes, proto::kIpv6PayloadLengthOffset);
-  Message message{proto::kIcmpv6DestinationUnreachable, proto::kIcmpv6CodeAddressUnreachable, 0};
+  const OffendingPacket offending(meta, payload.packet);
+  Message message =
+      unreachable_message(meta, {proto::kIcmpv6CodeAddressUnreachable, proto::kIcmpv4CodeHost});
   if (is_too_big) {
-    const auto mtu_bytes = fit_ipv6(tunnel, path_mtu).mtu_bytes;
-    if (size <= mtu_bytes) return {DropReason::icmp_error_not_relayed, {}};
-    message = {proto::kIcmpv6PacketTooBig, 0, mtu_bytes};
+    const auto mtu_bytes = fit_packet(tunnel, meta, path_mtu).mtu_bytes;
+    // IPv4 with DF clear is fragmented from now on, and its sender could change nothing.
+    if (offending.stated_bytes() <= mtu_bytes || meta.may_be_fragmented)
+      return {DropReason::icmp_error_not_relayed, {}};
+    message = too_big_message(meta, mtu_bytes);
   }
-  const auto source = error_source(configured, tunnel, inner->destination);
-  const Bytes packet = build(buffer, source, *inner, message);
-  return {packet.empty() ? DropReason::icmp_error_not_answerable : DropReason::none, packet};
-}
-
-Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool is_too_big,
-                   std::uint16_t path_mtu) noexcept {
-  const auto inner = proto::parse_quoted_ipv4(quoted);
-  if (!inner) {
-    return {inner.error() == proto::Malformed::truncated ? DropReason::icmp_error_quotes_too_little
-                                                         : DropReason::icmp_error_not_ours,
-            {}};
-  }
-  const std::size_t size = proto::load_be16(inner->bytes, proto::kIpv4TotalLengthOffset);
-  Message message{proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeHost, 0};
-  if (is_too_big) {
-    const auto mtu_bytes = fit_ipv4(tunnel, path_mtu, inner->dont_fragment).mtu_bytes;
-    // With DF clear we fragment from now on, and the sender could change nothing.
-    if (size <= mtu_bytes || !inner->dont_fragment) return {DropReason::icmp_error_not_relayed, {}};
-    message = {proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeFragmentationNeeded,
-               mtu_bytes};
-  }
-  const Bytes packet = build(buffer, *inner, message);
+  const Bytes packet = build(buffer, configured, &tunnel, offending, message);
   return {packet.empty() ? DropReason::icmp_error_not_answerable : DropReason::none, packet};
 }
 
@@ -144,21 +167,10 @@ Relayed relay_ipv4(ErrorBuffer& buffer, const Tunnel& tunnel, Bytes quoted, bool
 bool ErrorLimiter::allow(Time now) noexcept { return bucket_.allow({kPerSecond, kBurst}, now); }
 
 std::span<const std::byte> answer_too_big(ErrorBuffer& buffer, const ConfiguredSource& source,
-                                          const Tunnel& tunnel, Bytes inner,
+                                          const Tunnel& tunnel, const PacketMeta& meta, Bytes bytes,
                                           std::uint16_t mtu_bytes) noexcept {
-  if (inner.empty()) return {};
-  if (proto::ip_version(inner) == 6) {
-    const auto ipv6 = proto::parse_ipv6(inner);
-    if (!ipv6) return {};
-    const auto least = std::max(mtu_bytes, proto::kIpv6MinimumMtu);  // RFC 4213 3.2.2
-    return build(buffer, error_source(source, tunnel, ipv6->destination), *ipv6,
-                 {proto::kIcmpv6PacketTooBig, 0, least});
-  }
-  const auto ipv4 = proto::parse_ipv4(inner);
-  if (!ipv4) return {};
-  return build(buffer, *ipv4,
-               {proto::kIcmpv4DestinationUnreachable, proto::kIcmpv4CodeFragmentationNeeded,
-                std::max(mtu_bytes, proto::kIpv4MinimumMtu)});
+  if (!meta.has_ip_header()) return {};
+  return build(buffer, source, &tunnel, {meta, bytes}, too_big_message(meta, mtu_bytes));
 }
 
 std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {
@@ -174,18 +186,10 @@ std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {
 }
 
 std::span<const std::byte> answer_unreachable(ErrorBuffer& buffer, const ConfiguredSource& source,
-                                              Bytes inner,
+                                              const PacketMeta& meta, Bytes bytes,
                                               const Unreachable& unreachable) noexcept {
-  if (inner.empty()) return {};
-  if (proto::ip_version(inner) == 6) {
-    const auto ipv6 = proto::parse_ipv6(inner);
-    if (!ipv6 || ipv6->destination.is_multicast()) return {};
-    return build(buffer, source.value_or(ipv6->destination), *ipv6,
-                 {proto::kIcmpv6DestinationUnreachable, unreachable.icmpv6_code, 0});
-  }
-  const auto ipv4 = proto::parse_ipv4(inner);
-  if (!ipv4) return {};
-  return build(buffer, *ipv4, {proto::kIcmpv4DestinationUnreachable, unreachable.icmpv4_code, 0});
+  if (!meta.has_ip_header()) return {};
+  return build(buffer, source, nullptr, {meta, bytes}, unreachable_message(meta, unreachable));
 }
 
 Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noexcept {
@@ -220,10 +224,8 @@ Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noex
     }
   }
   const auto relayed =
-      !payload ? Relayed{DropReason::icmp_error_quotes_too_little, {}}
-      : payload->protocol_type == proto::kProtocolTypeIpv6
-          ? relay_ipv6(buffer, tables.icmp_source(), *tunnel, payload->packet, is_too_big, path_mtu)
-          : relay_ipv4(buffer, *tunnel, payload->packet, is_too_big, path_mtu);
+      payload ? relay_payload(buffer, tables.icmp_source(), *tunnel, *payload, is_too_big, path_mtu)
+              : Relayed{DropReason::icmp_error_quotes_too_little, {}};
   if (relayed.reason == DropReason::icmp_error_not_ours) return drop(relayed.reason);
   relay.reason = relayed.reason;
   relay.packet = relayed.packet;

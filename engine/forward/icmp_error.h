@@ -10,6 +10,7 @@
 #include <span>
 
 #include "engine/drop_reason.h"
+#include "engine/model/packet_meta.h"
 #include "engine/model/token_bucket.h"
 #include "engine/tables/tables.h"
 #include "engine/tables/tunnel.h"
@@ -30,14 +31,15 @@ class ErrorLimiter {
 /// Buffer for one error that we build: a complete IPv6 or IPv4 packet.
 using ErrorBuffer = std::array<std::byte, 1280>;
 
-/// Builds the ICMP error that reports `mtu_bytes` to the sender of `inner` (a complete IPv6 or IPv4
-/// packet from TUN): ICMPv6 Packet Too Big with an MTU of at least 1,280, or ICMPv4 fragmentation
-/// needed. The error's source is `source` (Tables::icmp_source()), else the packet's destination.
-/// For IPv4 it is always the destination, because a kernel drops packets that arrive with its own
-/// source address. Returns the error in `buffer`; empty if the packet must not be answered.
+/// Builds the ICMP error that reports `mtu_bytes` to the sender of an inner packet: ICMPv6 Packet
+/// Too Big with an MTU of at least 1,280, or ICMPv4 fragmentation needed. `bytes`: the packet that
+/// `meta` describes. The error's source is `source` (Tables::icmp_source()), else the packet's
+/// destination. For IPv4 it is always the destination, because a kernel drops packets that arrive
+/// with its own source address. Returns the error in `buffer`, from its IP header on; empty if the
+/// packet must not be answered or has no IP header.
 [[nodiscard]] std::span<const std::byte> answer_too_big(
     ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source, const Tunnel& tunnel,
-    std::span<const std::byte> inner, std::uint16_t mtu_bytes) noexcept;
+    const PacketMeta& meta, std::span<const std::byte> bytes, std::uint16_t mtu_bytes) noexcept;
 
 /// The destination unreachable codes for a drop reason: "no route" if no tunnel leads to the
 /// destination, "address unreachable" if the tunnel has no known remote endpoint. nullopt: such
@@ -48,11 +50,11 @@ struct Unreachable {
 };
 [[nodiscard]] std::optional<Unreachable> unreachable_for(DropReason reason) noexcept;
 
-/// Builds destination unreachable for the sender of `inner`, as answer_too_big() does. Also empty
-/// if `inner` was sent to a multicast address (RFC 4443 2.4(e.3)).
+/// Builds destination unreachable for the sender of an inner packet, as answer_too_big() does. Also
+/// empty if the packet was sent to a multicast address (RFC 4443 2.4(e.3)).
 [[nodiscard]] std::span<const std::byte> answer_unreachable(
-    ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source,
-    std::span<const std::byte> inner, const Unreachable& unreachable) noexcept;
+    ErrorBuffer& buffer, const std::optional<proto::Ipv6Address>& source, const PacketMeta& meta,
+    std::span<const std::byte> bytes, const Unreachable& unreachable) noexcept;
 
 /// The result of relay_error().
 struct Relay {

@@ -81,14 +81,6 @@ DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload,
   });
 }
 
-/// Returns whether the payload packet has the IP version that the encapsulation announces.
-/// Otherwise a tunnel for IPv6 would deliver IPv4 (RFC 4213 3: protocol 41 is IPv6).
-bool is_of_protocol_type(std::span<const std::byte> packet, std::uint16_t protocol_type) noexcept {
-  if (packet.empty()) return true;  // too short for both: the parser of the inner header reports it
-  const auto version = std::to_integer<unsigned>(packet.front() >> 4);
-  return version == (protocol_type == proto::kProtocolTypeIpv6 ? 6u : 4u);
-}
-
 /// Returns whether the inner packet's destination is the encapsulator, its outer source. RFC 2784
 /// 3.1.
 bool is_for_encapsulator(const PacketMeta& meta, std::span<const std::byte> bytes,

@@ -115,7 +115,7 @@ void Worker::from_tun(io::Packet& packet, const OutboundPacket& classified, Time
   counters->out_received.add(packets);
   if (verdict.action != Verdict::Action::drop) return;  // counted once it is sent
   counters.drop(verdict.reason, packets);
-  send_icmp_error(packet, verdict, now);
+  send_icmp_error(packet, classified.meta, verdict, now);
 }
 
 void Worker::from_tunnel(io::Packet& packet) noexcept {
@@ -151,7 +151,8 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
 }
 
 /// Sends an ICMP error to the sender of a dropped packet, if its drop reason has one.
-void Worker::send_icmp_error(const io::Packet& packet, const Verdict& verdict, Time now) noexcept {
+void Worker::send_icmp_error(const io::Packet& packet, const PacketMeta& meta,
+                             const Verdict& verdict, Time now) noexcept {
   const bool is_too_big = verdict.too_big_mtu != 0;
   const auto unreachable = unreachable_for(verdict.reason);
   if (!is_too_big && !unreachable) return;
@@ -161,8 +162,8 @@ void Worker::send_icmp_error(const io::Packet& packet, const Verdict& verdict, T
   ErrorBuffer* buffer = error_buffer();
   if (buffer == nullptr) return counters.add(suppressed);
   const auto error = is_too_big ? answer_too_big(*buffer, tables_->icmp_source(), *verdict.tunnel,
-                                                 packet.bytes(), verdict.too_big_mtu)
-                                : answer_unreachable(*buffer, tables_->icmp_source(),
+                                                 meta, packet.bytes(), verdict.too_big_mtu)
+                                : answer_unreachable(*buffer, tables_->icmp_source(), meta,
                                                      packet.bytes(), *unreachable);
   if (error.empty()) return;  // RFC 4443 2.4(e)
   if (!limiter_.allow(now)) return counters.add(suppressed);

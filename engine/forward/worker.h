@@ -87,7 +87,8 @@ class alignas(io::kCacheLineBytes) Worker {
   void from_tun(io::Packet& packet, const OutboundPacket& classified, Time now) noexcept;
   void from_tunnel(io::Packet& packet) noexcept;
   void from_icmp(io::Packet& packet, Time now) noexcept;
-  void send_icmp_error(const io::Packet& packet, const Verdict& verdict, Time now) noexcept;
+  void send_icmp_error(const io::Packet& packet, const PacketMeta& meta, const Verdict& verdict,
+                       Time now) noexcept;
   void write_gro_output() noexcept;
   void flush() noexcept;
   void count_sends(std::span<const OutboundDatagram> datagrams,

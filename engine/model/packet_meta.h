@@ -91,6 +91,15 @@ static_assert(sizeof(PacketMeta) <= 64);
 /// parse_quoted_ipv4 do, or with bad_version.
 [[nodiscard]] PacketMeta classify_quoted(std::span<const std::byte> bytes) noexcept;
 
+/// Returns whether a payload packet has the IP version that the encapsulation announces. Otherwise a
+/// tunnel for IPv6 would deliver IPv4 (RFC 4213 3: protocol 41 is IPv6). True for an empty packet,
+/// which classify() reports as truncated. `protocol_type`: an EtherType, IPv6 or IPv4.
+[[nodiscard]] inline bool is_of_protocol_type(std::span<const std::byte> packet,
+                                              std::uint16_t protocol_type) noexcept {
+  return packet.empty() ||
+         proto::ip_version(packet) == (protocol_type == proto::kProtocolTypeIpv6 ? 6u : 4u);
+}
+
 /// Returns false for sources that no tunnel may deliver. IPv6: multicast, loopback, IPv4-mapped and
 /// IPv4-compatible addresses, except :: of duplicate address detection (RFC 4213 3.6). IPv4:
 /// multicast, reserved and loopback addresses, and 0.0.0.0/8 except 0.0.0.0 itself (RFC 1122

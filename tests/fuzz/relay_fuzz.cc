@@ -82,7 +82,7 @@ void try_relay(std::span<const std::byte> message) {
 void try_answer(std::span<const std::byte> inner) {
   static const std::vector<Tunnel> tunnels = make_tunnels();
   static ErrorBuffer buffer;
-  const auto answer = answer_too_big(buffer, {}, tunnels[1], inner, 1400);
+  const auto answer = answer_too_big(buffer, {}, tunnels[1], classify(inner), inner, 1400);
   if (!answer.empty()) require_sound(answer);
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/link_header.h"
 #include "tests/support/packet_builder.h"
 
 namespace culvert {
@@ -29,7 +30,7 @@ Tunnel local_tunnel() {
 Bytes answer(const Bytes& inner, std::uint16_t mtu_bytes, const Tunnel& tunnel = local_tunnel(),
              const std::optional<proto::Ipv6Address>& source = {}) {
   ErrorBuffer buffer;
-  const auto packet = answer_too_big(buffer, source, tunnel, inner, mtu_bytes);
+  const auto packet = answer_too_big(buffer, source, tunnel, classify(inner), inner, mtu_bytes);
   return {packet.begin(), packet.end()};
 }
 
@@ -110,6 +111,25 @@ TEST(AnswerTooBig, LeavesIpv4AloneThatMayNotBeAnswered) {
   EXPECT_FALSE(is_answered(ipv4("192.0.2.1", "192.0.2.2") / icmpv4(3, 1) / payload(1440)));
   EXPECT_FALSE(is_answered(ipv4("192.0.2.1", "224.0.0.1") / tcp(1, 2) / payload(1440)));
   EXPECT_FALSE(is_answered(ipv4("0.0.0.0", "192.0.2.2") / tcp(1, 2) / payload(1440)));
+}
+
+TEST(IcmpErrors, AreTheSameForPacketsBehindALinkLayerHeader) {
+  const auto answers = [](const Bytes& bytes, std::size_t link_bytes) {
+    ErrorBuffer buffer;
+    const PacketMeta meta = classify(bytes, link_bytes);
+    const auto too_big = answer_too_big(buffer, {}, local_tunnel(), meta, bytes, 1400);
+    Bytes both(too_big.begin(), too_big.end());
+    const auto unreachable = answer_unreachable(
+        buffer, {}, meta, bytes, *unreachable_for(DropReason::no_tunnel_for_destination));
+    both.insert(both.end(), unreachable.begin(), unreachable.end());
+    return both;
+  };
+  for (const Bytes inner : {ipv6(kHost, kServer) / tcp(1, 2) / payload(3000),
+                            ipv4("192.0.2.1", "198.51.100.1") / tcp(1, 2) / payload(1440)}) {
+    EXPECT_GT(answers(inner, 0).size(), 1000u);
+    for (const std::size_t link_bytes : test::kLinkHeaderSizes)
+      EXPECT_EQ(answers(test::with_link_header(inner, link_bytes), link_bytes), answers(inner, 0));
+  }
 }
 
 TEST(ErrorLimiter, AllowsABurstAndThenItsRate) {
