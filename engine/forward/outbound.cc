@@ -71,7 +71,7 @@ class Encapsulator {
         fit_(fit),
         state_(state),
         batch_(batch),
-        protocol_type_(meta.protocol_type),
+        meta_(meta),
         endpoints_(endpoints) {
     outer_.source = endpoints.local;
     outer_.destination = endpoints.remote;
@@ -94,7 +94,7 @@ class Encapsulator {
   [[nodiscard]] bool kernel_cuts(const io::Packet& packet, const Gso& gso) const noexcept {
     return endpoints_.next_hop.kernel_gso && tunnel_.gso != proto::KernelGso::none &&
            packet.offload.segmentation != io::Segmentation::udp && gso.segment_count() > 1 &&
-           gso.largest_packet_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
+           gso.largest_frame_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }
 
   /// Sends a super-packet unsegmented. Its outer header states the current length. The kernel
@@ -130,20 +130,17 @@ class Encapsulator {
   }
 
   /// Sends IPv4 segments that do not fit but may be fragmented.
-  void send_fragmented_segments(Gso& gso, std::size_t ip_header_bytes) noexcept {
+  void send_fragmented_segments(Gso& gso) noexcept {
     std::array<std::byte, kMaxInnerHeaderBytes> headers;
     const auto head = std::span{headers}.first(gso.header_bytes());
     for (std::size_t i = 0; i < gso.segment_count(); ++i) {
       const auto slice = gso.next(head);
-      cut_inner(head.first(ip_header_bytes), head.subspan(ip_header_bytes), slice);
+      cut_inner(head, slice);
     }
   }
 
   /// Sends the fragments of an IPv4 packet that does not fit but may be fragmented.
-  void send_inner_fragments(std::span<const std::byte> inner,
-                            std::size_t ip_header_bytes) noexcept {
-    cut_inner(inner.first(ip_header_bytes), inner.subspan(ip_header_bytes), {});
-  }
+  void send_inner_fragments(std::span<const std::byte> inner) noexcept { cut_inner(inner, {}); }
 
  private:
   /// Writes the outer headers and appends the outer packet. `head`: overhead_bytes() of room, then
@@ -163,7 +160,8 @@ class Encapsulator {
 
   void write_encapsulation(std::span<std::byte> head, std::span<const std::byte> tail) noexcept {
     const auto header = head.subspan(proto::kIpv4HeaderBytes, tunnel_.encapsulation_bytes);
-    const proto::PayloadParts payload{head.subspan(tunnel_.overhead_bytes()), tail, protocol_type_};
+    const proto::PayloadParts payload{head.subspan(tunnel_.overhead_bytes()), tail,
+                                      meta_.protocol_type};
     dispatch(tunnel_.config.mode, [&](auto encapsulation, const auto& parameters) {
       const std::uint32_t sequence =
           encapsulation.sends_sequence(parameters) ? state_.next_sequence++ : 0;
@@ -220,10 +218,18 @@ class Encapsulator {
     }
   }
 
-  void cut_inner(std::span<const std::byte> header, std::span<const std::byte> payload,
-                 std::span<const std::byte> payload2) noexcept {
-    cut(header, payload, payload2, fit_.mtu_bytes, tunnel_.overhead_bytes(),
-        [this](auto head, auto tail, std::uint16_t packets) { send(head, tail, packets); });
+  /// Fragments an inner packet, whose headers are in `head`. Each fragment has the packet's
+  /// link-layer header.
+  void cut_inner(std::span<const std::byte> head, std::span<const std::byte> tail) noexcept {
+    const auto link_header = head.first(meta_.ip_offset);
+    const auto ip = meta_.ip_bytes(head);
+    const std::size_t overhead = tunnel_.overhead_bytes();
+    cut(ip.first(meta_.ip_header_bytes), ip.subspan(meta_.ip_header_bytes), tail, fit_.mtu_bytes,
+        overhead + link_header.size(),
+        [&, this](auto fragment_head, auto fragment_tail, std::uint16_t packets) {
+          std::ranges::copy(link_header, fragment_head.begin() + overhead);
+          send(fragment_head, fragment_tail, packets);
+        });
   }
 
   io::Datagram& add(std::span<const std::byte> head, std::span<const std::byte> tail,
@@ -244,7 +250,7 @@ class Encapsulator {
   const Fit& fit_;
   TunnelState& state_;
   OutboundBatch& batch_;
-  std::uint16_t protocol_type_;
+  const PacketMeta& meta_;
   const OuterEndpoints& endpoints_;
   proto::Ipv4Fields outer_;
 };
@@ -265,7 +271,7 @@ Verdict outbound_super_packet(io::Packet& packet, const PacketMeta& meta, const 
       encapsulator.send_segments(*gso);
     }
   } else if (meta.may_be_fragmented) {
-    encapsulator.send_fragmented_segments(*gso, meta.ip_header_bytes);
+    encapsulator.send_fragmented_segments(*gso);
   } else {
     return drop_too_big(tunnel, fit.mtu_bytes);
   }
@@ -281,7 +287,7 @@ Verdict outbound_packet(io::Packet& packet, const PacketMeta& meta, const Tunnel
   if (meta.size_bytes <= fit.mtu_bytes) {
     encapsulator.send_packet(packet);
   } else if (meta.may_be_fragmented) {
-    encapsulator.send_inner_fragments(packet.bytes(), meta.ip_header_bytes);
+    encapsulator.send_inner_fragments(packet.bytes());
   } else {
     return drop_too_big(tunnel, fit.mtu_bytes);
   }
