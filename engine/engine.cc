@@ -205,18 +205,17 @@ Result<void> EngineImplementation::start() {
 
 /// Refuses changes that apply() cannot make.
 Result<void> EngineImplementation::check_change(const Config& config) const {
-  const auto refuse = [](std::string word, const char* advice) {
-    return Unexpected{
-        Error{.code = 0, .operation = "apply", .object = std::move(word), .advice = advice}};
+  const auto refuse = [](std::string word, std::string_view advice) {
+    return Unexpected{Error{
+        .code = 0, .operation = "apply", .object = std::move(word), .advice = std::string{advice}}};
   };
   const auto workers = static_cast<unsigned>(workers_.size());
   if (const auto word = find_fixed_change(config_, workers, config))
     return refuse(std::string{*word}, "cannot change while the device is open");
   for (const TunnelConfig& tunnel : config.tunnels) {
     const std::string name = tunnel.name + ", ";
-    if (!receives(opened_.demux, tunnel))
-      return refuse(name + "mode " + std::string{encapsulation_name(tunnel.mode)},
-                    "the device does not receive this mode's IP protocol: restart it");
+    if (const auto refusal = mode_refusal(opened_, tunnel.mode); !refusal.empty())
+      return refuse(name + "mode " + std::string{encapsulation_name(tunnel.mode)}, refusal);
     if (workers_.size() > 1 && wants_order_across_workers(tunnel))
       return refuse(name + "seq", "with more than one worker: restart the device");
   }

@@ -52,27 +52,29 @@ std::string advice_to_create(int code) {
   }
 }
 
-Unexpected<Error> fail(int code, const std::string& name, std::size_t queue, std::string advice) {
+Unexpected<Error> fail(int code, const Tun& tun, std::size_t queue, std::string advice) {
   return {Error{.code = code,
-                .operation = "open TUN",
-                .object = name + ", queue " + std::to_string(queue),
+                .operation = tun.link_type == proto::LinkType::ethernet ? "open TAP" : "open TUN",
+                .object = tun.name + ", queue " + std::to_string(queue),
                 .advice = std::move(advice)}};
 }
 
-Result<Fd> open_queue(std::string& name, std::size_t queue) {
+/// Opens one more queue. The first one creates the device, and `tun` gets the kernel's name.
+Result<Fd> open_queue(Tun& tun, std::size_t queue) {
   Fd fd{::open(kDevicePath, O_RDWR | O_NONBLOCK | O_CLOEXEC)};
-  if (!fd) return fail(errno, name, queue, advice_to_open(errno));
+  if (!fd) return fail(errno, tun, queue, advice_to_open(errno));
   ifreq request{};
-  name.copy(request.ifr_name, IFNAMSIZ - 1);
-  int flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  tun.name.copy(request.ifr_name, IFNAMSIZ - 1);
+  int flags = tun.link_type == proto::LinkType::ethernet ? IFF_TAP : IFF_TUN;
+  flags |= IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
   if (queue == 0) flags |= IFF_TUN_EXCL;  // never attach to a device of another program
   request.ifr_flags = static_cast<short>(flags);
   if (::ioctl(fd.get(), TUNSETIFF, &request) != 0)
-    return fail(errno, name, queue, advice_to_create(errno));
-  name = request.ifr_name;
+    return fail(errno, tun, queue, advice_to_create(errno));
+  tun.name = request.ifr_name;
   const int header_bytes = kVirtioHeaderBytes;
   if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0)
-    return fail(errno, name, queue, "it takes no virtio-net header of 10 bytes");
+    return fail(errno, tun, queue, "it takes no virtio-net header of 10 bytes");
   return fd;
 }
 
@@ -90,13 +92,14 @@ void set_offloads(Tun& tun) {
 
 }  // namespace
 
-Result<Tun> open_tun(const std::string& name, std::size_t queue_count) {
-  if (!is_interface_name(name))
-    return fail(EINVAL, name, 0, "a device name has 1 to 15 bytes, no space, no '/' and no ':'");
+Result<Tun> open_tun(const std::string& name, std::size_t queue_count, proto::LinkType link_type) {
   Tun tun;
   tun.name = name;
+  tun.link_type = link_type;
+  if (!is_interface_name(name))
+    return fail(EINVAL, tun, 0, "a device name has 1 to 15 bytes, no space, no '/' and no ':'");
   for (std::size_t queue = 0; queue < queue_count; ++queue) {
-    auto fd = open_queue(tun.name, queue);
+    auto fd = open_queue(tun, queue);
     if (!fd) return Unexpected{fd.error()};
     tun.queues.push_back(std::move(*fd));
   }

@@ -1,4 +1,4 @@
-// The TUN device: one queue per worker, virtio-net headers, offloads
+// The TUN or TAP device: one queue per worker, virtio-net headers, offloads
 // (Documentation/networking/tuntap.rst). Set-up only; any thread.
 #pragma once
 
@@ -8,22 +8,25 @@
 
 #include "io/fd.h"
 #include "io/result.h"
+#include "proto/link_type.h"
 
 namespace culvert::io {
 
-/// A TUN device that we have created. The kernel deletes it when its queues are closed, also after
+/// A TUN or TAP device that we have created. The kernel deletes it when its queues are closed, also after
 /// SIGKILL.
 struct Tun {
-  std::string name;        ///< the kernel's name: "tun%d" becomes "tun0"
-  unsigned index = 0;      ///< interface index
-  std::vector<Fd> queues;  ///< non-blocking, close-on-exec, IFF_VNET_HDR
-  bool has_uso = false;    ///< USO4 and USO6 are on (Linux 6.2)
+  std::string name;                                 ///< the kernel's name: "tun%d" becomes "tun0"
+  unsigned index = 0;                               ///< interface index
+  std::vector<Fd> queues;                           ///< non-blocking, close-on-exec, IFF_VNET_HDR
+  bool has_uso = false;                             ///< USO4 and USO6 are on (Linux 6.2)
+  proto::LinkType link_type = proto::LinkType::ip;  ///< ethernet: it is a TAP device
 };
 
-/// Creates the device `name` with `queue_count` queues. Fails, with advice, if the name is in use
+/// Creates the device `name` with `queue_count` queues: TUN or, for Ethernet, TAP. Fails, with advice, if the name is in use
 /// (EBUSY) or longer than 15 bytes (EINVAL), without /dev/net/tun (ENOENT: how to get it in LXC,
 /// OpenVZ and Docker) and without CAP_NET_ADMIN (EPERM).
-[[nodiscard]] Result<Tun> open_tun(const std::string& name, std::size_t queue_count);
+[[nodiscard]] Result<Tun> open_tun(const std::string& name, std::size_t queue_count,
+                                   proto::LinkType link_type = proto::LinkType::ip);
 
 /// Returns whether the device of this queue has been deleted. One system call.
 [[nodiscard]] bool is_deleted(const Fd& queue) noexcept;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "proto/demux.h"
+#include "proto/link_type.h"
 #include "proto/parameter_option.h"
 #include "proto/parsed.h"
 
@@ -82,6 +83,8 @@ concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
   // How received packets are recognized: an array of DemuxRule. Encapsulations may share a rule if
   // they agree on what follows the outer header.
   {std::span<const DemuxRule>{E::kDemux}};
+  // What its payload packets begin with. All tunnels of a device have the same link type.
+  { E::kLinkType } -> std::convertible_to<LinkType>;
   // How the kernel segments super-packets, where all their segments have the same header.
   { E::kGso } -> std::convertible_to<KernelGso>;
   // Whether it carries this protocol type (an EtherType), and the size of its header.

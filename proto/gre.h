@@ -15,6 +15,7 @@ struct Gre {
   static constexpr std::string_view kName = "gre";
   static constexpr std::size_t kMaxOverheadBytes = 16;
 
+  static constexpr LinkType kLinkType = LinkType::ip;
   static constexpr KernelGso kGso = KernelGso::gre;
 
   /// The parameters of a tunnel, with the names of `ip link add type gre`.

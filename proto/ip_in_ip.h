@@ -15,6 +15,7 @@ namespace culvert::proto {
 template <class Self>
 struct IpInIp {
   static constexpr std::size_t kMaxOverheadBytes = 0;
+  static constexpr LinkType kLinkType = LinkType::ip;
   static constexpr KernelGso kGso = KernelGso::ip;
 
   struct Parameters {

@@ -52,12 +52,14 @@ std::vector<proto::DemuxRule> demux_rules(const Config& config) {
   return rules;
 }
 
-bool receives(std::span<const proto::DemuxRule> rules, const TunnelConfig& tunnel) {
+std::string_view mode_refusal(const OpenedIo& opened, const Parameters& mode) {
+  if (link_type(mode) != opened.link_type)
+    return "a device does not change between TUN and TAP: restart it";
   bool receives_all = true;
-  for_each_demux_rule(tunnel.mode, [&](const proto::DemuxRule& rule) {
-    receives_all &= has_protocol(rules, rule.ip_protocol);
+  for_each_demux_rule(mode, [&](const proto::DemuxRule& rule) {
+    receives_all &= has_protocol(opened.demux, rule.ip_protocol);
   });
-  return receives_all;
+  return receives_all ? "" : "the device does not receive this mode's IP protocol: restart it";
 }
 
 namespace {
@@ -194,7 +196,7 @@ void open_bypass(const Config& config, OpenedIo& opened) {
 }
 
 Result<void> open_tun_queues(const Config& config, OpenedIo& opened) {
-  auto tun = io::open_tun(config.device, opened.workers.size());
+  auto tun = io::open_tun(config.device, opened.workers.size(), opened.link_type);
   if (!tun) return Unexpected{tun.error()};
   opened.device = tun->name;
   opened.device_index = tun->index;
@@ -262,6 +264,7 @@ Result<void> open_descriptors(const Config& config, OpenedIo& opened, IoSelectio
 Result<void> open_io(Config& config, InjectedDescriptors injected, OpenedIo& opened,
                      IoSelection& selection) {
   limit_workers(config);
+  opened.link_type = link_type(config.tunnels.front().mode);
   if (auto io = choose_io(config, selection); !io) return io;
   return injected.empty() ? open_descriptors(config, opened, selection)
                           : use_injected(std::move(injected), config, opened, selection);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/config.h"
@@ -30,6 +31,7 @@ struct IoSelection {
 struct OpenedIo {
   std::string device;
   unsigned device_index = 0;
+  proto::LinkType link_type = proto::LinkType::ip;
   bool tun_has_uso = true;
   std::vector<io::WorkerDescriptors> workers;
   std::vector<proto::DemuxRule> demux;  ///< the packets that are received, one rule per IP protocol
@@ -46,8 +48,9 @@ struct OpenedIo {
 /// with prefixes receives the protocols of all encapsulations, because apply() may add a tunnel of
 /// another mode. A device with one tunnel without prefixes receives that tunnel's protocols only.
 [[nodiscard]] std::vector<proto::DemuxRule> demux_rules(const Config& config);
-/// Returns whether `rules` receive all packets of a tunnel.
-[[nodiscard]] bool receives(std::span<const proto::DemuxRule> rules, const TunnelConfig& tunnel);
+/// Returns why a tunnel of this encapsulation cannot be added to an open device: the device does not
+/// receive its IP protocols, or has another link type. Empty: it can.
+[[nodiscard]] std::string_view mode_refusal(const OpenedIo& opened, const Parameters& mode);
 
 /// Opens everything that `config` requests, or uses the injected descriptors, which then determine
 /// the number of workers and the kind of receive sockets. Where an option is `auto` it falls back

@@ -63,6 +63,29 @@ Found find_missing_prefix(Tunnels tunnels) {
   return std::nullopt;
 }
 
+std::string_view payload_name(proto::LinkType link_type) {
+  return link_type == proto::LinkType::ethernet ? "Ethernet frames (a TAP device)"
+                                                : "IP packets (a TUN device)";
+}
+
+Found find_other_link_type(Tunnels tunnels, LinkTypeOf link_type_of) {
+  const auto expected = link_type_of(tunnels.front().mode);
+  for (std::size_t i = 1; i < tunnels.size(); ++i) {
+    const auto other = link_type_of(tunnels[i].mode);
+    if (other == expected) continue;
+    std::string problem{"carries "};
+    problem.append(payload_name(other)).append(", and tunnel '").append(tunnels.front().name);
+    problem.append("' carries ").append(payload_name(expected));
+    return ConfigConflict{0,
+                          i,
+                          "mode",
+                          std::string{encapsulation_name(tunnels[i].mode)},
+                          std::move(problem),
+                          "put them on different devices"};
+  }
+  return std::nullopt;
+}
+
 /// The key of TunnelTable (tunnel_table.h): protocol, key, remote, local. `any` beside an address
 /// is no conflict: the address is the better match.
 Found find_same_outer(Tunnels tunnels) {
@@ -131,11 +154,13 @@ Found find_same_prefix(Tunnels tunnels, std::vector<Prefix> TunnelConfig::*prefi
 
 }  // namespace
 
-std::optional<ConfigConflict> find_conflict(std::span<const TunnelConfig> tunnels) {
+std::optional<ConfigConflict> find_conflict(std::span<const TunnelConfig> tunnels,
+                                            LinkTypeOf link_type_of) {
   if (tunnels.size() > 1) {
-    for (const auto find : {find_same_name, find_missing_prefix, find_same_outer}) {
-      if (auto found = find(tunnels)) return found;
-    }
+    if (auto found = find_same_name(tunnels)) return found;
+    if (auto found = find_other_link_type(tunnels, link_type_of)) return found;
+    if (auto found = find_missing_prefix(tunnels)) return found;
+    if (auto found = find_same_outer(tunnels)) return found;
   }
   if (auto found = find_same_prefix(tunnels, &TunnelConfig::prefixes6)) return found;
   return find_same_prefix(tunnels, &TunnelConfig::prefixes4);

@@ -1,6 +1,6 @@
 // Conflicts between tunnels of one device. Two tunnels must not share a name, a prefix without a
 // rule of precedence, or the outer addresses and key by which received packets are assigned to a
-// tunnel. Pure functions; any thread.
+// tunnel. They must have the same link type. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,12 @@ struct ConfigConflict {
   std::string advice;   ///< what the user should do: the end of the sentence
 };
 
+/// Returns the link type of an encapsulation: link_type(), or that of another list.
+using LinkTypeOf = proto::LinkType (*)(const Parameters& mode) noexcept;
+
 /// Returns the first conflict among the tunnels of a device, or nothing. Takes less than a second
 /// for 10,000 tunnels.
-[[nodiscard]] std::optional<ConfigConflict> find_conflict(std::span<const TunnelConfig> tunnels);
+[[nodiscard]] std::optional<ConfigConflict> find_conflict(std::span<const TunnelConfig> tunnels,
+                                                          LinkTypeOf link_type_of = link_type);
 
 }  // namespace culvert

@@ -129,6 +129,13 @@ inline constexpr std::size_t kMaxDemuxRules =
   });
 }
 
+/// What the payload packets of the encapsulation begin with.
+[[nodiscard]] inline proto::LinkType link_type(const Parameters& parameters) noexcept {
+  return dispatch(parameters, [](auto encapsulation, const auto&) -> proto::LinkType {
+    return encapsulation.kLinkType;
+  });
+}
+
 /// The name of the encapsulation, as `mode` takes it.
 [[nodiscard]] inline std::string_view encapsulation_name(const Parameters& parameters) {
   return dispatch(parameters, [](auto encapsulation, const auto&) {

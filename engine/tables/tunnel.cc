@@ -10,8 +10,9 @@ std::uint16_t default_mtu(const Tunnel& tunnel) {
   const bool has_ipv6 = tunnel.ipv6_protocol != 0;
   if (!tunnel.config.pmtudisc && has_ipv6) return proto::kIpv6MinimumMtu;
   const int smallest = has_ipv6 ? proto::kIpv6MinimumMtu : proto::kIpv4MinimumMtu;
-  const int room = tunnel.path->route_mtu.load() - tunnel.overhead_bytes();
-  return static_cast<std::uint16_t>(std::clamp(room, smallest, 65'535 - tunnel.overhead_bytes()));
+  const int overhead = tunnel.overhead_bytes() + tunnel.link_header_bytes;
+  const int room = tunnel.path->route_mtu.load() - overhead;
+  return static_cast<std::uint16_t>(std::clamp(room, smallest, 65'535 - overhead));
 }
 
 }  // namespace
@@ -31,6 +32,8 @@ Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path) {
         tunnel.ipv4_protocol = rule.ip_protocol;
       tunnel.has_ipv4_in_ipv4 |= rule.protocol_type == proto::kProtocolTypeIpv4;
     }
+    tunnel.link_header_bytes =
+        static_cast<std::uint8_t>(proto::link_header_bytes(encapsulation.kLinkType));
     tunnel.encapsulation_bytes =
         static_cast<std::uint16_t>(encapsulation.overhead_bytes(parameters));
     tunnel.gso =

@@ -98,6 +98,8 @@ struct Tunnel {
   std::uint8_t ipv6_protocol = 0, ipv4_protocol = 0;
   /// IPv4 packets follow the outer header directly, so RFC 2003 applies to them.
   bool has_ipv4_in_ipv4 = false;
+  /// Size of the link-layer header in front of inner packets, without VLAN tags; 0 on TUN.
+  std::uint8_t link_header_bytes = 0;
   /// Size of the header between outer header and payload packet.
   std::uint16_t encapsulation_bytes = 0;
   std::uint16_t device_mtu = 0;
@@ -161,7 +163,7 @@ struct Fit {
 }
 
 [[nodiscard]] inline Fit fit_ipv6(const Tunnel& tunnel) noexcept {
-  return fit_ipv6(tunnel, tunnel.path->mtu());
+  return fit_ipv6(tunnel, tunnel.path->mtu(), tunnel.link_header_bytes);
 }
 /// The size limits for one packet. They count from its IP header on, as PacketMeta::size_bytes does.
 [[nodiscard]] inline Fit fit_packet(const Tunnel& tunnel, const PacketMeta& meta,

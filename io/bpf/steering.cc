@@ -23,9 +23,12 @@ constexpr int kLoaded = BPF_REG_0;
 constexpr std::uint64_t kGoldenRatio = 0x9e37'79b9'7f4a'7c15;
 constexpr int kMoreFragmentsAndOffset = proto::kIpv4MoreFragments | proto::kIpv4OffsetMask;
 
-/// A program that hashes fields of a packet.
+/// A program that hashes fields of a packet behind a link-layer header. Offsets count from the IP
+/// header.
 class Builder : public bpf::Text {
  public:
+  explicit Builder(std::size_t link_bytes) : link_bytes_(link_bytes) {}
+
   /// The two instructions of a 64-bit constant.
   void set(int destination, std::uint64_t value) {
     add(bpf::instruction(BPF_LD | BPF_DW | BPF_IMM, destination, 0, 0,
@@ -35,10 +38,11 @@ class Builder : public bpf::Text {
   /// kLoaded = the packet's bytes at `offset`, in host byte order. If the packet is shorter, the
   /// program ends with 0.
   void load(int width, std::size_t offset) {
-    add(bpf::instruction(BPF_LD | BPF_ABS | width, 0, 0, 0, static_cast<std::int32_t>(offset)));
+    add(bpf::instruction(BPF_LD | BPF_ABS | width, 0, 0, 0, position(offset)));
   }
-  void load_word_behind(int offset_register) {
-    add(bpf::instruction(BPF_LD | BPF_IND | BPF_W, 0, offset_register, 0, 0));
+  /// The same for the word at the offset that a register holds.
+  void load_word_at(int offset_register) {
+    add(bpf::instruction(BPF_LD | BPF_IND | BPF_W, 0, offset_register, 0, position(0)));
   }
   /// Adds kLoaded to the hash and multiplies it. All bits affect the high half of the product, so
   /// the high half is folded into the low half, whose remainder selects the queue.
@@ -59,13 +63,20 @@ class Builder : public bpf::Text {
     return add_jump(bpf::jump_if(comparison, kLoaded, value, 0));
   }
   [[nodiscard]] Jump jump() { return add_jump(bpf::jump(0)); }
+
+ private:
+  [[nodiscard]] std::int32_t position(std::size_t offset) const {
+    return static_cast<std::int32_t>(link_bytes_ + offset);
+  }
+
+  std::size_t link_bytes_;
 };
 
 }  // namespace
 
 // IP version > addresses > not a fragment, no options > TCP or UDP > ports
-std::vector<bpf_insn> steering_program(std::uint64_t seed) {
-  Builder builder;
+std::vector<bpf_insn> steering_program(std::uint64_t seed, proto::LinkType link_type) {
+  Builder builder(proto::link_header_bytes(link_type));
   builder.add(bpf::compute_with(BPF_MOV, kContext, BPF_REG_1));
   builder.set(kHash, seed);
   builder.set(kMultiplier, kGoldenRatio);
@@ -93,7 +104,7 @@ std::vector<bpf_insn> steering_program(std::uint64_t seed) {
   const auto is_tcp = builder.jump_if(BPF_JEQ, IPPROTO_TCP);
   const auto has_no_ports = builder.jump_if(BPF_JNE, IPPROTO_UDP);
   builder.land(is_tcp);
-  builder.load_word_behind(kPortsOffset);
+  builder.load_word_at(kPortsOffset);
   builder.mix();
 
   for (const auto jump : {is_neither, is_fragment, has_options, has_no_ports}) builder.land(jump);
@@ -105,8 +116,8 @@ std::vector<bpf_insn> steering_program(std::uint64_t seed) {
 Result<void> steer_by_flow(const Tun& tun) {
   std::random_device random;
   const auto seed = std::uint64_t{random()} << 32 | random();
-  const auto program =
-      load_program(BPF_PROG_TYPE_SOCKET_FILTER, steering_program(seed), "culvert_steer");
+  const auto program = load_program(BPF_PROG_TYPE_SOCKET_FILTER,
+                                    steering_program(seed, tun.link_type), "culvert_steer");
   if (!program) return Unexpected{program.error()};
   const int fd = program->get();  // the device keeps a reference to the program
   if (::ioctl(tun.queues.front().get(), TUNSETSTEERINGEBPF, &fd) == 0) return {};

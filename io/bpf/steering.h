@@ -22,8 +22,9 @@ namespace culvert::io {
 /// Linux 4.16 (EINVAL); then the kernel's default remains.
 [[nodiscard]] Result<void> steer_by_flow(const Tun& tun);
 
-/// The program. It returns a hash of the flow of an IPv6 or IPv4 packet, and `seed` for any other
-/// packet. The kernel selects the queue by the remainder.
-[[nodiscard]] std::vector<bpf_insn> steering_program(std::uint64_t seed);
+/// The program of a device with this link type. It returns a hash of the flow of an IPv6 or IPv4
+/// packet, and `seed` for any other packet, such as an Ethernet frame with a VLAN tag. The kernel
+/// selects the queue by the remainder.
+[[nodiscard]] std::vector<bpf_insn> steering_program(std::uint64_t seed, proto::LinkType link_type);
 
 }  // namespace culvert::io

@@ -66,6 +66,31 @@ TEST_F(TunOpen, MakesADeviceThatGoesWithItsQueues) {
   EXPECT_FALSE(exists("culvert0"));
 }
 
+TEST_F(TunOpen, MakesATapDeviceForEthernet) {
+  const auto tap = open_tun("tap0", 2, proto::LinkType::ethernet);
+  ASSERT_TRUE(tap) << tap.error().message();
+  EXPECT_EQ(tap->link_type, proto::LinkType::ethernet);
+  EXPECT_EQ(tap->queues.size(), 2U);
+  const auto tun = open_tun("tun0", 2);
+  ASSERT_TRUE(tun) << tun.error().message();
+  EXPECT_EQ(tun->link_type, proto::LinkType::ip);
+  const auto kind = [](const Tun& device) {
+    ifreq request{};
+    for (const Fd& queue : device.queues) EXPECT_EQ(::ioctl(queue.get(), TUNGETIFF, &request), 0);
+    return request.ifr_flags & (IFF_TUN | IFF_TAP);
+  };
+  EXPECT_EQ(kind(*tap), IFF_TAP);
+  EXPECT_EQ(kind(*tun), IFF_TUN);
+}
+
+TEST_F(TunOpen, NamesTheKindOfDeviceInErrors) {
+  const auto tap = open_tun("tap0", 1, proto::LinkType::ethernet);
+  ASSERT_TRUE(tap) << tap.error().message();
+  const auto again = open_tun("tap0", 1, proto::LinkType::ethernet);
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().message(), HasSubstr("open TAP tap0, queue 0: EBUSY"));
+}
+
 TEST_F(TunOpen, SaysWhetherItsDeviceIsDeleted) {
   const auto tun = open_tun("tun0", 1);
   ASSERT_TRUE(tun) << tun.error().message();

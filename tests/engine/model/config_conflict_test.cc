@@ -174,5 +174,30 @@ TEST(FindConflict, SeesTwoWithoutPrecedenceAmongThree) {
   EXPECT_EQ(conflict->second, 2u);
 }
 
+/// A list of encapsulations in which GRE carries Ethernet frames.
+proto::LinkType gre_is_ethernet(const Parameters& mode) noexcept {
+  return std::holds_alternative<proto::Gre::Parameters>(mode) ? proto::LinkType::ethernet
+                                                              : proto::LinkType::ip;
+}
+
+TEST(FindConflictOfLinkTypes, NamesBothTunnels) {
+  auto tunnels = two();
+  EXPECT_FALSE(find_conflict(tunnels, gre_is_ethernet));
+  tunnels[1].mode = proto::Gre::Parameters{};
+  EXPECT_FALSE(find_conflict(tunnels)) << "both carry IP";
+  const auto conflict = find_conflict(tunnels, gre_is_ethernet);
+  ASSERT_TRUE(conflict);
+  EXPECT_EQ(conflict->first, 0u);
+  EXPECT_EQ(conflict->second, 1u);
+  EXPECT_EQ(conflict->word, "mode");
+  EXPECT_EQ(conflict->value, "gre");
+  EXPECT_EQ(conflict->problem,
+            "carries Ethernet frames (a TAP device), and tunnel 'alice' carries IP packets (a TUN "
+            "device)");
+  EXPECT_EQ(conflict->advice, "put them on different devices");
+  tunnels[0].mode = proto::Gre::Parameters{};
+  EXPECT_FALSE(find_conflict(tunnels, gre_is_ethernet));
+}
+
 }  // namespace
 }  // namespace culvert

@@ -51,6 +51,15 @@ TEST(MakeTunnel, RepeatsDfOfIpv4InIpv4) {  // RFC 2003 3.1
   EXPECT_FALSE(fit(config, true).dont_fragment);
 }
 
+TEST(MakeTunnel, LeavesRoomForALinkLayerHeader) {
+  Tunnel tunnel = culvert::make_tunnel(gre_config());
+  EXPECT_EQ(tunnel.link_header_bytes, 0) << "a TUN device";
+  tunnel.device_mtu = 1500;
+  EXPECT_EQ(fit_ipv6(tunnel).mtu_bytes, 1500 - 24);
+  tunnel.link_header_bytes = proto::link_header_bytes(proto::LinkType::ethernet);
+  EXPECT_EQ(fit_ipv6(tunnel).mtu_bytes, 1500 - 24 - 14);
+}
+
 TEST(MakeTunnel, ComputesTheMtuThatSuitsTheTunnel) {
   const auto mtu_of = [](const TunnelConfig& config, std::uint16_t route_mtu) {
     auto path = std::make_shared<Path>();

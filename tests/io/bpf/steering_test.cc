@@ -23,12 +23,17 @@ class Steering : public NamespaceTest {
   void SetUp() override {
     NamespaceTest::SetUp();
     if (IsSkipped()) return;
-    auto tun = open_tun("tun0", kQueues);
+    open(proto::LinkType::ip);
+  }
+  /// Opens tun0, with steering. A TAP device sends frames.
+  void open(proto::LinkType link_type) {
+    auto tun = open_tun("tun0", kQueues, link_type);
     ASSERT_TRUE(tun) << tun.error().message();
     tun_ = std::move(*tun);
     std::ofstream{"/proc/sys/net/ipv6/conf/tun0/disable_ipv6"} << 0;
     std::ofstream{"/proc/sys/net/ipv6/conf/tun0/addr_gen_mode"}
         << 1;  // no link-local address, so no packets of the kernel
+    if (link_type == proto::LinkType::ethernet) ip("link set tun0 arp off");
     ip("addr add 10.0.0.1/24 dev tun0");
     ip("addr add 2001:db8::1/64 dev tun0 nodad");
     ip("link set tun0 up");
@@ -45,6 +50,9 @@ class Steering : public NamespaceTest {
     to.sll_family = AF_PACKET;
     to.sll_protocol = htons(std::to_integer<int>(packet[0]) >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP);
     to.sll_ifindex = static_cast<int>(tun_.index);
+    to.sll_halen = 6;  // a TAP device's frames go to 02:00:00:00:00:01
+    to.sll_addr[0] = 2;
+    to.sll_addr[5] = 1;
     EXPECT_EQ(::sendto(device_.get(), packet.data(), packet.size(), 0,
                        reinterpret_cast<const sockaddr*>(&to), sizeof to),
               static_cast<ssize_t>(packet.size()))
@@ -102,6 +110,20 @@ TEST_F(Steering, SpreadsHostsOverAllQueues) {
   }
   EXPECT_EQ(queues4.size(), kQueues);
   EXPECT_EQ(queues6.size(), kQueues);
+}
+
+TEST_F(Steering, SpreadsTheFlowsOfATapDevice) {
+  tun_ = {};
+  ASSERT_NO_FATAL_FAILURE(open(proto::LinkType::ethernet));
+  for (const auto packet_of : {udp4, udp6}) {
+    std::set<std::size_t> queues;
+    for (int flow = 0; flow < kFlows; ++flow) {
+      const std::size_t queue = queue_of(packet_of(flow, 64));
+      EXPECT_EQ(queue_of(packet_of(flow, 65)), queue);
+      queues.insert(queue);
+    }
+    EXPECT_EQ(queues.size(), kQueues);
+  }
 }
 
 TEST_F(Steering, KeepsAFlowWhenItsOtherDirectionComesOnAnotherQueue) {
