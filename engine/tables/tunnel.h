@@ -141,9 +141,9 @@ struct Fit {
   std::uint16_t outer_mtu_bytes = 0;  ///< With DF clear, we fragment larger outer packets.
 };
 /// `path`: the path MTU in bytes, outer header included. `link_bytes`: size of the link-layer header
-/// in front of the inner packet.
-[[nodiscard]] inline Fit fit_ipv6(const Tunnel& tunnel, std::uint16_t path,
-                                  std::uint16_t link_bytes = 0) noexcept {
+/// in front of the inner packet. Always inline: the copy of a returned Fit stalls (proto/in_place.h).
+[[nodiscard, gnu::always_inline]] inline Fit fit_ipv6(const Tunnel& tunnel, std::uint16_t path,
+                                                      std::uint16_t link_bytes = 0) noexcept {
   if (!tunnel.config.pmtudisc) return {tunnel.device_mtu, false, path};
   const int room = path - tunnel.overhead_bytes() - link_bytes;
   if (room < proto::kIpv6MinimumMtu) return {proto::kIpv6MinimumMtu, false, path};
@@ -153,8 +153,9 @@ struct Fit {
 /// error if DF is set; otherwise they are fragmented before encapsulation, as a router would do.
 /// `dont_fragment`: DF of the inner packet. RFC 2003 3.1 has the outer header repeat it, so a static
 /// MTU does not apply to it.
-[[nodiscard]] inline Fit fit_ipv4(const Tunnel& tunnel, std::uint16_t path, bool dont_fragment,
-                                  std::uint16_t link_bytes = 0) noexcept {
+[[nodiscard, gnu::always_inline]] inline Fit fit_ipv4(const Tunnel& tunnel, std::uint16_t path,
+                                                      bool dont_fragment,
+                                                      std::uint16_t link_bytes = 0) noexcept {
   const bool repeats_df = dont_fragment && tunnel.has_ipv4_in_ipv4;
   if (!tunnel.config.pmtudisc && !repeats_df) return {tunnel.device_mtu, false, path};
   const int room =
@@ -166,12 +167,14 @@ struct Fit {
   return fit_ipv6(tunnel, tunnel.path->mtu(), tunnel.link_header_bytes);
 }
 /// The size limits for one packet. They count from its IP header on, as PacketMeta::size_bytes does.
-[[nodiscard]] inline Fit fit_packet(const Tunnel& tunnel, const PacketMeta& meta,
-                                    std::uint16_t path) noexcept {
+[[nodiscard, gnu::always_inline]] inline Fit fit_packet(const Tunnel& tunnel,
+                                                        const PacketMeta& meta,
+                                                        std::uint16_t path) noexcept {
   return meta.is_ipv6() ? fit_ipv6(tunnel, path, meta.ip_offset)
                         : fit_ipv4(tunnel, path, !meta.may_be_fragmented, meta.ip_offset);
 }
-[[nodiscard]] inline Fit fit_packet(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
+[[nodiscard, gnu::always_inline]] inline Fit fit_packet(const Tunnel& tunnel,
+                                                        const PacketMeta& meta) noexcept {
   return fit_packet(tunnel, meta, tunnel.path->mtu());
 }
 
