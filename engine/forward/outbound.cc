@@ -33,6 +33,7 @@ void OutboundPacket::classify(const io::Packet& packet) noexcept {
   }
   meta.packet_count = packet_count(packet);
   flow.role = FlowRole::none;
+  choice = {};
 }
 
 namespace {
@@ -301,7 +302,7 @@ Verdict outbound(io::Packet& packet, const OutboundPacket& classified, const Tab
                  TunnelStats& stats, FlowPinning& flows, OutboundBatch& batch) noexcept {
   if (packet.truncated) return drop(DropReason::tun_packet_truncated);
   if (packet.has_bad_offload) return drop(DropReason::tun_offload_malformed);
-  const auto& [meta, flow] = classified;
+  const PacketMeta& meta = classified.meta;
   if (!meta.has_ip_header()) return drop(DropReason::tun_packet_malformed);
   if (!packet.offload.is_super_packet()) packet.trim_to(meta.end_offset());
   const OutboundRoute route = select_tunnel(packet, classified, tables, flows);
@@ -315,7 +316,7 @@ Verdict outbound(io::Packet& packet, const OutboundPacket& classified, const Tab
     return drop(DropReason::routing_loop, tunnel);
   if (endpoints.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
   if (endpoints.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
-  flows.sent(flow, route.pin, route.is_placed);
+  flows.sent(classified.flow, route.pin, route.is_placed);
   const Fit fit = fit_packet(*tunnel, meta);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(meta, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);

@@ -4,7 +4,7 @@
 //
 //  1. classify: OutboundPacket::classify(), ahead of the packet's turn (forward/prefetcher.h)
 //  2. trim the padding behind the packet
-//  3. tunnel: the pin of its flow, else the longest prefix: select_tunnel()
+//  3. tunnel: the pin of its flow, else the tables' choice (TunnelSelector): select_tunnel()
 //  4. the tunnel is up and carries this IP version
 //  5. outer endpoints, and no routing loop: outer_endpoints()
 //  6. record the flow: FlowPinning::sent()
@@ -36,8 +36,10 @@ namespace culvert {
 struct alignas(io::kCacheLineBytes) OutboundPacket {
   PacketMeta meta{};  ///< without an IP header if the packet must not be read
   FlowPacket flow{};  ///< without a flow table the role is none
+  /// Of the tables that outbound() gets. Unknown: they are looked up when no pin leads the packet.
+  TunnelChoice choice{};
 
-  /// Classifies the packet and counts the packets that it stands for. Sets no flow.
+  /// Classifies the packet and counts the packets that it stands for. Sets neither flow nor choice.
   void classify(const io::Packet& packet) noexcept;
 };
 

@@ -12,7 +12,8 @@ OutboundRoute select_tunnel(const io::Packet& packet, const OutboundPacket& clas
     const Tunnel* tunnel = tables.find(pin->slot);
     if (tunnel != nullptr && tunnel->config.up) return {tunnel, true, false, *pin};
   }
-  const auto [tunnel, is_up] = tables.routes().find(classified.meta, packet.bytes());
+  const auto [tunnel, is_up] =
+      tables.selector().select(classified.choice, classified.meta, packet.bytes());
   if (tunnel == nullptr) return {};
   return {tunnel, is_up, true, {.slot = static_cast<std::uint16_t>(tunnel->index)}};
 }

@@ -1,5 +1,5 @@
-// The route of an outbound packet: its tunnel, selected by the flow's pin or else by the route
-// table, and the outer endpoints. One worker's thread.
+// The route of an outbound packet: its tunnel, selected by the flow's pin or else by the tables
+// (TunnelSelector), and the outer endpoints. One worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace culvert {
 struct OutboundRoute {
   const Tunnel* tunnel = nullptr;  ///< null: no tunnel's prefix contains the destination
   bool is_up = false;
-  /// The route table selected the tunnel, because the flow had no pin, or a pin to a tunnel that is
+  /// The tables selected the tunnel, because the flow had no pin, or a pin to a tunnel that is
   /// gone or down.
   bool is_placed = false;
   FlowPin pin{};  ///< pin to this tunnel

@@ -5,21 +5,9 @@
 #include "engine/model/encapsulations.h"
 #include "proto/in_place.h"
 #include "proto/ipv4.h"
-#include "proto/tcp_fields.h"
 
 namespace culvert {
 namespace {
-
-using Bytes = std::span<const std::byte>;
-
-/// Predicts the tunnel of an outbound packet from its destination; nullopt: no prediction.
-std::optional<std::uint32_t> predict_outbound_slot(const Tables& tables, const PacketMeta& meta,
-                                                   Bytes packet) noexcept {
-  if (!meta.has_ip_header()) return std::nullopt;
-  const Bytes ip = meta.ip_bytes(packet);
-  return meta.is_ipv6() ? tables.routes().predict_slot(proto::ipv6_destination(ip))
-                        : tables.routes().predict_slot(proto::ipv4_destination(ip));
-}
 
 /// Predicts the tunnel of an inbound packet from its outer header and key; nullopt: no prediction.
 std::optional<std::uint32_t> predict_inbound_slot(const Tables& tables,
@@ -62,8 +50,7 @@ const OutboundPacket& Prefetcher::outbound(std::span<const io::Packet> packets,
   ahead(i, kClassifyDistance, packets.size(), [&](std::size_t next) {
     OutboundPacket& packet = outbound_[next % kRing];
     classify(packets[next], packet);
-    if (predicts_tunnels_)
-      predict_slot(predict_outbound_slot(*tables_, packet.meta, packets[next].bytes()), next);
+    if (predicts_tunnels_) choose_tunnel(packets[next], packet, next);
   });
   ahead(i, kFlowDistance, packets.size(), [&](std::size_t next) {
     const FlowPacket& flow = outbound_[next % kRing].flow;
@@ -89,6 +76,13 @@ void Prefetcher::classify(const io::Packet& packet, OutboundPacket& result) noex
   if (result.flow.role == FlowRole::none) return;
   result.flow.hash = flows_->hash(result.flow.key);
   flows_->prefetch_index(result.flow.hash);
+}
+
+void Prefetcher::choose_tunnel(const io::Packet& packet, OutboundPacket& result,
+                               std::size_t i) noexcept {
+  const TunnelSelector& selector = tables_->selector();
+  result.choice = selector.choose(result.meta, packet.bytes());
+  predict_slot(selector.slot_of(result.choice), i);
 }
 
 void Prefetcher::predict_slot(std::optional<std::uint32_t> slot, std::size_t i) noexcept {

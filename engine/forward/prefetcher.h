@@ -1,8 +1,8 @@
 // Prefetcher: classifies the packets of a round some packets ahead of their turn and prefetches the
 // memory that they will need: the entries of their flows and, on a device with more tunnels than
-// caches hold, tunnel, path and counters. Memory has delivered these lines by the packet's turn. It
-// only predicts the tunnel from the packet's addresses and decides nothing. One worker's thread; no
-// allocation.
+// caches hold, tunnel, path and counters. Memory has delivered these lines by the packet's turn. For
+// them it looks the tunnel up: an outbound packet without a pin follows that choice, an inbound
+// packet's tunnel is only predicted. One worker's thread; no allocation.
 #pragma once
 
 #include <array>
@@ -49,6 +49,7 @@ class Prefetcher {
                                kPathDistance = 3, kRing = kClassifyDistance + 1;
 
   void classify(const io::Packet& packet, OutboundPacket& result) noexcept;
+  void choose_tunnel(const io::Packet& packet, OutboundPacket& result, std::size_t i) noexcept;
   void predict_slot(std::optional<std::uint32_t> slot, std::size_t i) noexcept;
   void prefetch_tunnels(std::size_t i, std::size_t count) const noexcept;
   void prefetch_tunnel(std::uint32_t slot) const noexcept;

@@ -75,12 +75,12 @@ RouteTable::RouteTable(const TunnelSlots& tunnels) : tunnels_(tunnels) {
 }
 
 template <class Address>
-LpmTable<RouteTable::Choice, Address> RouteTable::build(
+LpmTable<TunnelChoice, Address> RouteTable::build(
     std::vector<Entry<proto::WithLength<Address>>>& entries) {
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return std::tie(a.prefix, a.tunnel) < std::tie(b.prefix, b.tunnel);
   });
-  std::vector<typename LpmTable<Choice, Address>::Entry> choices;
+  std::vector<typename LpmTable<TunnelChoice, Address>::Entry> choices;
   std::vector<std::uint32_t> tunnels;
   for (std::size_t i = 0; i < entries.size();) {
     tunnels.clear();
@@ -90,7 +90,7 @@ LpmTable<RouteTable::Choice, Address> RouteTable::build(
         tunnels.push_back(entries[i].tunnel);
     choices.emplace_back(prefix, choice_of(tunnels));
   }
-  return LpmTable<Choice, Address>(choices);
+  return LpmTable<TunnelChoice, Address>(choices);
 }
 
 void RouteTable::build_link_local() {
@@ -115,13 +115,13 @@ void RouteTable::build_link_local() {
 }
 
 /// Makes a group only if at least two tunnels can carry packets.
-RouteTable::Choice RouteTable::choice_of(std::span<const std::uint32_t> tunnels) {
-  if (tunnels.size() == 1) return tunnels.front();
+TunnelChoice RouteTable::choice_of(std::span<const std::uint32_t> tunnels) {
+  if (tunnels.size() == 1) return TunnelChoice::slot(tunnels.front());
   const auto metric_of = [&](std::uint32_t i) { return tunnels_[i]->config.metric.value_or(0); };
   std::optional<std::uint32_t> lowest;
   for (const std::uint32_t i : tunnels)
     if (tunnels_[i]->config.up && (!lowest || metric_of(i) < *lowest)) lowest = metric_of(i);
-  if (!lowest) return tunnels.front();
+  if (!lowest) return TunnelChoice::slot(tunnels.front());
   Group group{.first = static_cast<std::uint32_t>(members_.size())};
   for (const std::uint32_t i : tunnels) {
     const TunnelConfig& config = tunnels_[i]->config;
@@ -134,35 +134,33 @@ RouteTable::Choice RouteTable::choice_of(std::span<const std::uint32_t> tunnels)
   if (group.count == 1) {
     const std::uint32_t only = members_.back().tunnel;
     members_.pop_back();
-    return only;
+    return TunnelChoice::slot(only);
   }
   groups_.push_back(group);
-  return kIsGroup | static_cast<Choice>(groups_.size() - 1);
+  return TunnelChoice::group(static_cast<std::uint32_t>(groups_.size() - 1));
 }
 
-RouteTable::Route RouteTable::resolve(Choice choice, std::uint64_t hash) const noexcept {
-  std::uint32_t tunnel = choice;
-  if ((choice & kIsGroup) != 0) {
-    const Group& group = groups_[choice & ~kIsGroup];
-    double best = INFINITY;
-    for (const Member& member : std::span{members_}.subspan(group.first, group.count)) {
-      const double member_distance = distance(hash, member.seed, member.weight);
-      if (member_distance >= best) continue;
-      best = member_distance;
-      tunnel = member.tunnel;
-    }
+/// The slot of the group's member that carries the flow.
+std::uint32_t RouteTable::member_for(TunnelChoice group, std::uint64_t hash) const noexcept {
+  const auto& [first, count] = groups_[group.index()];
+  std::uint32_t tunnel = members_[first].tunnel;
+  double best = INFINITY;
+  for (const Member& member : std::span{members_}.subspan(first, count)) {
+    const double member_distance = distance(hash, member.seed, member.weight);
+    if (member_distance >= best) continue;
+    best = member_distance;
+    tunnel = member.tunnel;
   }
-  const Tunnel* found = tunnels_[tunnel].get();
-  return {found, found->config.up};
+  return tunnel;
 }
 
-const RouteTable::Choice* RouteTable::find_ipv6(const Ipv6Address& destination) const noexcept {
+const TunnelChoice* RouteTable::find_ipv6(const Ipv6Address& destination) const noexcept {
   if (const auto endpoint = endpoint_of(destination)) {
     const auto i = by_remote_.find(hash_of(*endpoint), [&](std::uint32_t index) {
       return tunnels_[any_member(link_local_[index])]->config.remote == *endpoint;
     });
     // A configured /128 prefix for exactly this address takes precedence.
-    const Choice* exact = by_ipv6_.find_exact({destination, 128});
+    const TunnelChoice* exact = by_ipv6_.find_exact({destination, 128});
     if (i && exact == nullptr) return &link_local_[*i];
   }
   return by_ipv6_.find(destination);
@@ -170,18 +168,23 @@ const RouteTable::Choice* RouteTable::find_ipv6(const Ipv6Address& destination) 
 
 RouteTable::Route RouteTable::find(const Ipv6Address& destination,
                                    std::uint64_t hash) const noexcept {
-  const Choice* choice = find_ipv6(destination);
-  return choice != nullptr ? resolve(*choice, hash) : Route{};
+  const TunnelChoice* choice = find_ipv6(destination);
+  if (choice == nullptr) return {};
+  return route_to(choice->is_group() ? member_for(*choice, hash) : choice->index());
+}
+
+TunnelChoice RouteTable::choose(const PacketMeta& meta,
+                                std::span<const std::byte> bytes) const noexcept {
+  if (!meta.has_ip_header()) return TunnelChoice::none();
+  const auto ip = meta.ip_bytes(bytes);
+  const TunnelChoice* choice = meta.is_ipv6() ? find_ipv6(proto::ipv6_destination(ip))
+                                              : by_ipv4_.find(proto::ipv4_destination(ip));
+  return choice != nullptr ? *choice : TunnelChoice::none();
 }
 
 RouteTable::Route RouteTable::find(const PacketMeta& meta,
                                    std::span<const std::byte> bytes) const noexcept {
-  const auto ip = meta.ip_bytes(bytes);
-  const Choice* choice = meta.is_ipv6() ? find_ipv6(proto::ipv6_destination(ip))
-                                        : by_ipv4_.find(proto::ipv4_destination(ip));
-  if (choice == nullptr) return {};
-  const bool is_group = (*choice & kIsGroup) != 0;
-  return resolve(*choice, is_group ? route_hash(meta, bytes) : 0);
+  return resolve(choose(meta, bytes), meta, bytes);
 }
 
 }  // namespace culvert

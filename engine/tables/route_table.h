@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 #include "engine/model/packet_meta.h"
@@ -24,6 +23,34 @@ namespace culvert {
 [[nodiscard]] std::uint64_t route_hash(const PacketMeta& meta,
                                        std::span<const std::byte> bytes) noexcept;
 
+/// The result of a look-up in the tables: a tunnel, or a group of tunnels that share the flows. Valid
+/// for the tables that made it.
+class TunnelChoice {
+ public:
+  constexpr TunnelChoice() = default;  ///< unknown: not looked up yet
+  [[nodiscard]] static constexpr TunnelChoice none() noexcept { return TunnelChoice{kNone}; }
+  [[nodiscard]] static constexpr TunnelChoice slot(std::uint32_t slot) noexcept {
+    return TunnelChoice{slot};
+  }
+  [[nodiscard]] static constexpr TunnelChoice group(std::uint32_t index) noexcept {
+    return TunnelChoice{kIsGroup | index};
+  }
+
+  [[nodiscard]] constexpr bool is_known() const noexcept { return value_ != kUnknown; }
+  /// No tunnel carries the packet.
+  [[nodiscard]] constexpr bool is_none() const noexcept { return value_ == kNone; }
+  [[nodiscard]] constexpr bool is_group() const noexcept { return (value_ & kIsGroup) != 0; }
+  /// The slot of a tunnel, or the index of a group.
+  [[nodiscard]] constexpr std::uint32_t index() const noexcept { return value_ & ~kIsGroup; }
+
+ private:
+  static constexpr std::uint32_t kIsGroup = 0x8000'0000, kNone = 0xffff'fffe,
+                                 kUnknown = 0xffff'ffff;
+  explicit constexpr TunnelChoice(std::uint32_t value) noexcept : value_(value) {}
+
+  std::uint32_t value_ = kUnknown;
+};
+
 class RouteTable {
  public:
   /// `tunnels` stays with the caller, unchanged, and must outlive the table.
@@ -39,25 +66,23 @@ class RouteTable {
   /// Looks up an address. `hash` selects the tunnel if several share the prefix.
   [[nodiscard]] Route find(const proto::Ipv6Address& destination,
                            std::uint64_t hash = 0) const noexcept;
-  /// Predicts the slot of the tunnel that find() will return, without reading any Tunnel: a tunnel
-  /// with the longest prefix. nullopt: no prediction.
-  template <class Address>
-  [[nodiscard]] std::optional<std::uint32_t> predict_slot(
-      const Address& destination) const noexcept {
-    const Choice* choice = nullptr;
-    if constexpr (std::is_same_v<Address, proto::Ipv6Address>) {
-      choice = by_ipv6_.find(destination);
-    } else {
-      choice = by_ipv4_.find(destination);
-    }
-    return choice != nullptr ? std::optional{any_member(*choice)} : std::nullopt;
+  /// find() in two steps. The first looks the destination up; it reads a Tunnel only if that is
+  /// link-local. Without an IP header there is no tunnel. The second selects the tunnel of a group; `choice`: known.
+  [[nodiscard]] TunnelChoice choose(const PacketMeta& meta,
+                                    std::span<const std::byte> bytes) const noexcept;
+  [[nodiscard]] Route resolve(TunnelChoice choice, const PacketMeta& meta,
+                              std::span<const std::byte> bytes) const noexcept {
+    if (choice.is_none()) return {};
+    if (choice.is_group()) return route_to(member_for(choice, route_hash(meta, bytes)));
+    return route_to(choice.index());
+  }
+  /// The slot of a tunnel that resolve() may return, without reading any Tunnel; nullopt: none.
+  [[nodiscard]] std::optional<std::uint32_t> slot_of(TunnelChoice choice) const noexcept {
+    if (choice.is_none()) return std::nullopt;
+    return any_member(choice);
   }
 
  private:
-  /// The index of a tunnel, or with the bit kIsGroup the index of a group.
-  using Choice = std::uint32_t;
-  static constexpr Choice kIsGroup = 0x8000'0000;
-
   struct Member {
     std::uint32_t tunnel = 0;
     std::uint32_t weight = 1;
@@ -77,23 +102,27 @@ class RouteTable {
   };
 
   template <class Address>
-  [[nodiscard]] LpmTable<Choice, Address> build(
+  [[nodiscard]] LpmTable<TunnelChoice, Address> build(
       std::vector<Entry<proto::WithLength<Address>>>& entries);
   void build_link_local();
-  [[nodiscard]] Choice choice_of(std::span<const std::uint32_t> tunnels);
-  [[nodiscard]] Route resolve(Choice choice, std::uint64_t hash) const noexcept;
-  [[nodiscard]] const Choice* find_ipv6(const proto::Ipv6Address& destination) const noexcept;
-  [[nodiscard]] std::uint32_t any_member(Choice choice) const noexcept {
-    return (choice & kIsGroup) != 0 ? members_[groups_[choice & ~kIsGroup].first].tunnel : choice;
+  [[nodiscard]] TunnelChoice choice_of(std::span<const std::uint32_t> tunnels);
+  [[nodiscard]] std::uint32_t member_for(TunnelChoice group, std::uint64_t hash) const noexcept;
+  [[nodiscard]] Route route_to(std::uint32_t slot) const noexcept {
+    const Tunnel* tunnel = tunnels_[slot].get();
+    return {tunnel, tunnel->config.up};
+  }
+  [[nodiscard]] const TunnelChoice* find_ipv6(const proto::Ipv6Address& destination) const noexcept;
+  [[nodiscard]] std::uint32_t any_member(TunnelChoice choice) const noexcept {
+    return choice.is_group() ? members_[groups_[choice.index()].first].tunnel : choice.index();
   }
 
   const TunnelSlots& tunnels_;
   std::vector<Member> members_;
   std::vector<Group> groups_;
-  LpmTable<Choice> by_ipv6_;
-  LpmTable<Choice, proto::Ipv4Address> by_ipv4_;
+  LpmTable<TunnelChoice> by_ipv6_;
+  LpmTable<TunnelChoice, proto::Ipv4Address> by_ipv4_;
   /// For the remote endpoints' link-local addresses (RFC 4213 3.7), by remote IPv4 address.
-  std::vector<Choice> link_local_;
+  std::vector<TunnelChoice> link_local_;
   IndexTable by_remote_;
 };
 

@@ -29,7 +29,7 @@ std::vector<const Tunnel*> one_per_path(const TunnelSlots& slots) {
 Tables::Tunnels::Tunnels(TunnelSlots all)
     : slots(std::move(all)),
       by_outer(slots),
-      routes(slots),
+      selector(slots),
       one_per_path(culvert::one_per_path(slots)) {}
 
 Tables::Tables(TunnelSlots slots, OwnAddresses own, std::optional<proto::Ipv6Address> icmp_source)

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/tables/route_table.h"
 #include "engine/tables/tunnel.h"
+#include "engine/tables/tunnel_selector.h"
 #include "engine/tables/tunnel_table.h"
 
 namespace culvert {
@@ -41,7 +41,7 @@ class Tables {
     return tunnels_->one_per_path;
   }
   [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return own_; }
-  [[nodiscard]] const RouteTable& routes() const noexcept { return tunnels_->routes; }
+  [[nodiscard]] const TunnelSelector& selector() const noexcept { return tunnels_->selector; }
   [[nodiscard]] const std::optional<proto::Ipv6Address>& icmp_source() const noexcept {
     return icmp_source_;
   }
@@ -70,7 +70,7 @@ class Tables {
     explicit Tunnels(TunnelSlots all);
     TunnelSlots slots;
     TunnelTable by_outer;
-    RouteTable routes;
+    TunnelSelector selector;
     std::vector<const Tunnel*> one_per_path;
   };
 

@@ -99,5 +99,32 @@ TEST(OutboundFrame, ForwardsPacketsBehindALinkLayerHeaderAsWithoutIt) {
   EXPECT_GT(too_big, 20u);
 }
 
+// The tables are looked up once a packet: outbound() follows a choice that was made ahead.
+TEST(OutboundChoice, IsFollowedWithoutAnotherLookUp) {
+  TunnelConfig first = sit_config(), second = sit_config();
+  first.prefixes6 = {*proto::Ipv6Prefix::from_text("2001:db8:1::/48")};
+  second.prefixes6 = {*proto::Ipv6Prefix::from_text("2001:db8:2::/48")};
+  second.remote = *proto::Ipv4Address::from_text("198.51.100.2");
+  const Tables tables({make_tunnel(first, 1480, 1500), make_tunnel(second, 1480, 1500)});
+  TunnelStats stats;
+  for (const std::uint32_t slot : {0u, 1u}) ASSERT_TRUE(stats.prepare(slot, 1));
+  const auto slot_for = [&](TunnelChoice choice) {
+    const Bytes inner = ipv6(kHost, "2001:db8:1::2") / udp(1, 2) / payload(8);
+    Bytes buffer(io::kHeadroomBytes);
+    buffer.insert(buffer.end(), inner.begin(), inner.end());
+    io::Packet packet(buffer, io::kHeadroomBytes, inner.size());
+    OutboundPacket classified;
+    classified.classify(packet);
+    classified.choice = choice;
+    FlowPinning unpinned;
+    CopiedBatch batch;
+    const Verdict verdict = outbound(packet, classified, tables, stats, unpinned, batch);
+    return verdict.tunnel != nullptr ? std::optional{verdict.tunnel->index} : std::nullopt;
+  };
+  EXPECT_EQ(slot_for(TunnelChoice{}), 0u) << "unknown: looked up";
+  EXPECT_EQ(slot_for(TunnelChoice::slot(1)), 1u);
+  EXPECT_EQ(slot_for(TunnelChoice::none()), std::nullopt);
+}
+
 }  // namespace
 }  // namespace culvert::test

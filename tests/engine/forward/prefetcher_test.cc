@@ -52,21 +52,29 @@ Tables tables_with(std::size_t count) {
   return Tables(std::move(slots), {kLocal});
 }
 
+/// The slot that the tables choose for a packet to `destination`.
+std::optional<std::uint32_t> chosen_slot(const Tables& tables, const Bytes& packet) {
+  return tables.selector().slot_of(tables.selector().choose(classify(packet), packet));
+}
+Bytes inner_to_ipv4(proto::Ipv4Address destination) {
+  return ipv4("192.0.2.9", destination.to_text()) / udp(1, 2) / payload(8);
+}
+
 TEST(Prefetcher, PredictsTheSlotThatIsFound) {
   const Tables tables = tables_with(kTunnels);
   for (std::uint32_t i = 0; i < kTunnels; ++i) {
     const TunnelConfig& config = tables.tunnel(i).config;
-    EXPECT_EQ(tables.routes().predict_slot(host_behind(i)), i);
+    EXPECT_EQ(chosen_slot(tables, inner_to(i)), i);
     for (const auto& prefix : config.prefixes4)
-      EXPECT_EQ(tables.routes().predict_slot(prefix.address), i);
+      EXPECT_EQ(chosen_slot(tables, inner_to_ipv4(prefix.address)), i);
     proto::OptionalWord key;
     if (i % 2 != 0) key = i;
     EXPECT_EQ(
         tables.predict_slot(tables.tunnel(i).ipv6_protocol, config.remote.address(), kLocal, key),
         i);
   }
-  EXPECT_FALSE(tables.routes().predict_slot(host_behind(kTunnels)));
-  EXPECT_FALSE(tables.routes().predict_slot(*proto::Ipv4Address::from_text("12.0.0.1")));
+  EXPECT_FALSE(chosen_slot(tables, inner_to(kTunnels)));
+  EXPECT_FALSE(chosen_slot(tables, inner_to_ipv4(*proto::Ipv4Address::from_text("12.0.0.1"))));
   EXPECT_FALSE(tables.predict_slot(proto::kProtocolIpv6, kRemote, kLocal, {}));
 }
 
@@ -83,13 +91,18 @@ struct OutboundRound {
   std::vector<io::Packet> packets;
 };
 
-void expect_classified(const OutboundPacket& classified, const io::Packet& packet,
-                       FlowTable* flows) {
+/// `has_choice`: the tunnel of each packet is chosen ahead.
+void expect_classified(const OutboundPacket& classified, const io::Packet& packet, FlowTable* flows,
+                       bool has_choice) {
   const PacketMeta meta = packet.truncated ? PacketMeta{} : classify(packet.bytes());
   EXPECT_EQ(classified.meta.has_ip_header(), meta.has_ip_header());
   EXPECT_EQ(classified.meta.size_bytes, meta.size_bytes);
   EXPECT_EQ(classified.meta.ports, meta.ports);
   EXPECT_EQ(classified.meta.packet_count, 1u);
+  EXPECT_EQ(classified.choice.is_known(), has_choice);
+  if (has_choice) {
+    EXPECT_EQ(classified.choice.is_none(), !meta.has_ip_header());
+  }
   if (flows == nullptr || packet.truncated) {
     EXPECT_EQ(classified.flow.role, FlowRole::none);
     return;
@@ -111,7 +124,8 @@ TEST(Prefetcher, ClassifiesEachPacketByItsTurn) {
         const OutboundRound round(count);
         prefetcher.begin(tables);
         for (std::size_t i = 0; i < count; ++i)
-          expect_classified(prefetcher.outbound(round.packets, i), round.packets[i], flows);
+          expect_classified(prefetcher.outbound(round.packets, i), round.packets[i], flows,
+                            tunnels >= Prefetcher::kMinTunnels);
       }
     }
   }
