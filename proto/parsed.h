@@ -30,8 +30,8 @@ enum class Malformed : std::uint8_t {
   destination_not_solicited_node,   ///< source :: and another destination
   unspecified_source_with_address,  ///< source :: and a source link-layer address option
   solicited_flag_on_multicast,      ///< an advertisement with the S flag to a multicast group
-  unknown_extension_option,  ///< one with which the packet must be discarded, RFC 8200 4.2
-  misplaced_hop_by_hop,      ///< a Hop-by-Hop header that is not the first, RFC 8200 4.1
+  unknown_extension_option,         ///< one with which the packet must be discarded, RFC 8200 4.2
+  misplaced_hop_by_hop,             ///< a Hop-by-Hop header that is not the first, RFC 8200 4.1
 };
 
 /// The name of the enumerator.
