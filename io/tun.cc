@@ -7,7 +7,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <fstream>
+#include <thread>
 
 #include "io/interface_name.h"
 #include "io/offload.h"
@@ -16,6 +19,10 @@ namespace culvert::io {
 namespace {
 
 constexpr char kDevicePath[] = "/dev/net/tun";
+/// The name of a process that was killed stays in use for a while: the kernel closes the descriptors
+/// of a ring in a work queue.
+constexpr std::chrono::milliseconds kNameWait{1000};
+constexpr std::chrono::milliseconds kNameRetryPeriod{10};
 constexpr unsigned kUdpSegmentation = 0x20 | 0x40;  // TUN_F_USO4 and TUN_F_USO6, Linux 6.2
 
 std::string advice_to_open(int code) {
@@ -37,11 +44,23 @@ std::string advice_to_open(int code) {
   }
 }
 
-std::string advice_to_create(int code) {
+/// Whether a TUN device of this name stays without a process. False too where sysfs does not show the
+/// devices of this network namespace.
+bool is_persistent(const std::string& name) {
+  unsigned flags = 0;
+  std::ifstream{"/sys/class/net/" + name + "/tun_flags"} >> std::hex >> flags;
+  return (flags & IFF_PERSIST) != 0;
+}
+
+std::string advice_to_create(int code, const std::string& name) {
   switch (code) {
     case EPERM:
       return "needs CAP_NET_ADMIN";
     case EBUSY:
+      if (is_persistent(name))
+        return "a persistent TUN device of another program has this name and stays until it is "
+               "removed: choose another name, or remove it with `ip link delete " +
+               name + "`";
       return "the name is in use: choose another, or remove that interface with `ip link delete`";
     case EINVAL:
       return "the kernel takes no such name, or has no multi-queue TUN (before Linux 3.8)";
@@ -69,13 +88,26 @@ Result<Fd> open_queue(Tun& tun, std::size_t queue) {
   flags |= IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
   if (queue == 0) flags |= IFF_TUN_EXCL;  // never attach to a device of another program
   request.ifr_flags = static_cast<short>(flags);
-  if (::ioctl(fd.get(), TUNSETIFF, &request) != 0)
-    return fail(errno, tun, queue, advice_to_create(errno));
+  if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+    const int code = errno;
+    return fail(code, tun, queue, advice_to_create(code, tun.name));
+  }
   tun.name = request.ifr_name;
   const int header_bytes = kVirtioHeaderBytes;
   if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0)
     return fail(errno, tun, queue, "it takes no virtio-net header of 10 bytes");
   return fd;
+}
+
+/// Creates the device with its first queue. Blocks for up to a second while the name is in use.
+Result<Fd> create_device(Tun& tun) {
+  const auto deadline = std::chrono::steady_clock::now() + kNameWait;
+  for (;;) {
+    auto fd = open_queue(tun, 0);
+    const bool may_come_free = !fd && fd.error().code == EBUSY && !is_persistent(tun.name);
+    if (!may_come_free || std::chrono::steady_clock::now() >= deadline) return fd;
+    std::this_thread::sleep_for(kNameRetryPeriod);
+  }
 }
 
 /// Switches on all offloads that the kernel has: tries the largest set first.
@@ -99,7 +131,7 @@ Result<Tun> open_tun(const std::string& name, std::size_t queue_count, proto::Li
   if (!is_interface_name(name))
     return fail(EINVAL, tun, 0, "a device name has 1 to 15 bytes, no space, no '/' and no ':'");
   for (std::size_t queue = 0; queue < queue_count; ++queue) {
-    auto fd = open_queue(tun, queue);
+    auto fd = queue == 0 ? create_device(tun) : open_queue(tun, queue);
     if (!fd) return Unexpected{fd.error()};
     tun.queues.push_back(std::move(*fd));
   }

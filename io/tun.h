@@ -22,8 +22,10 @@ struct Tun {
   proto::LinkType link_type = proto::LinkType::ip;  ///< ethernet: it is a TAP device
 };
 
-/// Creates the device `name` with `queue_count` queues: TUN or, for Ethernet, TAP. Fails, with advice, if the name is in use
-/// (EBUSY) or longer than 15 bytes (EINVAL), without /dev/net/tun (ENOENT: how to get it in LXC,
+/// Creates the device `name` with `queue_count` queues: TUN or, for Ethernet, TAP. While the name is
+/// in use it blocks for up to a second: the kernel may still be removing the device of a process that
+/// has ended. Fails, with advice, if the name is still in use then, or by a persistent TUN device
+/// (EBUSY), or longer than 15 bytes (EINVAL), without /dev/net/tun (ENOENT: how to get it in LXC,
 /// OpenVZ and Docker) and without CAP_NET_ADMIN (EPERM).
 [[nodiscard]] Result<Tun> open_tun(const std::string& name, std::size_t queue_count,
                                    proto::LinkType link_type = proto::LinkType::ip);

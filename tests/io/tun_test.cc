@@ -12,7 +12,9 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
+#include <thread>
 #include <vector>
 
 #include "io/ethtool.h"
@@ -125,6 +127,18 @@ TEST_F(TunOpen, RefusesANameInUse) {
               AllOf(HasSubstr("open TUN tun0, queue 0: EBUSY"), HasSubstr("in use")));
 }
 
+TEST_F(TunOpen, WaitsForANameThatComesFree) {
+  auto first = open_tun("tun0", 2);
+  ASSERT_TRUE(first) << first.error().message();
+  std::thread closer{[&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    first->queues.clear();
+  }};
+  const auto again = open_tun("tun0", 2);
+  closer.join();
+  EXPECT_TRUE(again) << again.error().message();
+}
+
 TEST_F(TunOpen, RefusesTheNameOfAnotherKindOfDevice) {
   ip("link add other0 type veth peer name other1");
   const auto tun = open_tun("other0", 1);
@@ -138,6 +152,21 @@ TEST_F(TunOpen, RefusesAPersistentDeviceOfAnother) {
   ASSERT_FALSE(tun);
   EXPECT_EQ(tun.error().code, EBUSY);
   EXPECT_TRUE(exists("kept0"));
+}
+
+TEST_F(TunOpen, NamesAPersistentDeviceAtOnce) {
+  ip("tuntap add dev kept0 mode tun");
+  const auto start = std::chrono::steady_clock::now();
+  const auto message = message_in_child(
+      [] {
+        ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+        ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+        ASSERT_EQ(::mount("none", "/sys", "sysfs", 0, nullptr), 0);  // of this network namespace
+      },
+      "kept0");
+  EXPECT_THAT(message, AllOf(HasSubstr("EBUSY (a persistent TUN device"),
+                             HasSubstr("`ip link delete kept0`")));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds{1000});
 }
 
 TEST_F(TunOpen, RefusesNamesThatNoDeviceCanHave) {
