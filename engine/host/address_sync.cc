@@ -88,6 +88,44 @@ Result<void> synchronize(std::vector<T>& applied, const std::vector<T>& wanted, 
   return done;
 }
 
+/// Removes from `applied` what is not in `found`, and appends it to `lost` as text.
+template <class Prefix>
+void forget_lost(std::vector<Prefix>& applied, const std::vector<Prefix>& found,
+                 std::vector<std::string>& lost) {
+  std::vector<Prefix> kept;
+  for (const Prefix& each : applied) {
+    if (std::binary_search(found.begin(), found.end(), each))
+      kept.push_back(each);
+    else
+      lost.push_back(each.to_text());
+  }
+  applied = std::move(kept);
+}
+
+/// The first address of each network without a route. An IPv4 address of 32 bits has none. The
+/// addresses are sorted, and were added in this order, so the first one is the kernel's primary one.
+template <class Prefix>
+std::vector<Prefix> without_network_route(const std::vector<Prefix>& addresses,
+                                          const std::vector<Prefix>& routes) {
+  std::vector<Prefix> lost;
+  for (const Prefix& address : addresses) {
+    const Prefix network = address.network();
+    const bool has_network = std::is_same_v<Prefix, Ipv6Prefix> || address.length_bits < 32;
+    const bool is_known = !lost.empty() && lost.back().network() == network;
+    if (has_network && !is_known && !std::binary_search(routes.begin(), routes.end(), network))
+      lost.push_back(address);
+  }
+  return lost;
+}
+
+/// The elements of both. Both are sorted.
+template <class T>
+std::vector<T> in_both(const std::vector<T>& a, const std::vector<T>& b) {
+  std::vector<T> both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  return both;
+}
+
 }  // namespace
 
 bool carries_ipv6(const DeviceSettings& settings) {
@@ -155,6 +193,37 @@ Result<void> AddressSync::set_routes(const DeviceState& wanted) {
   const auto add = [&](const auto& route) { return netlink_.add_route(device_index_, route); };
   if (auto done = synchronize(applied_.routes6, wanted.routes6, remove, add); !done) return done;
   return synchronize(applied_.routes4, wanted.routes4, remove, add);
+}
+
+Result<void> AddressSync::restore_network_routes(const netlink::DeviceFound& found,
+                                                 std::vector<std::string>& restored) {
+  const auto restore_each = [&](const auto& addresses) -> Result<void> {
+    for (const auto& address : addresses) {
+      if (auto done = netlink_.add_network_route(device_index_, address); !done) return done;
+      restored.push_back(address.network().to_text());
+    }
+    return {};
+  };
+  auto done = restore_each(
+      without_network_route(in_both(applied_.addresses6, found.addresses6), found.routes6));
+  if (!done) return done;
+  return restore_each(
+      without_network_route(in_both(applied_.addresses4, found.addresses4), found.routes4));
+}
+
+Result<std::vector<std::string>> AddressSync::restore(const DeviceState& wanted) {
+  std::vector<std::string> restored;
+  const auto found = netlink_.read_device(device_index_);
+  if (!found) return Unexpected{found.error()};
+  if (!found->is_up) return restored;
+  forget_lost(applied_.addresses6, found->addresses6, restored);
+  forget_lost(applied_.addresses4, found->addresses4, restored);
+  forget_lost(applied_.routes6, found->routes6, restored);
+  forget_lost(applied_.routes4, found->routes4, restored);
+  if (auto done = restore_network_routes(*found, restored); !done) return Unexpected{done.error()};
+  if (auto done = set_addresses(wanted); !done) return Unexpected{done.error()};
+  if (auto done = set_routes(wanted); !done) return Unexpected{done.error()};
+  return restored;
 }
 
 void AddressSync::wait_for_addresses() {

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "engine/host/device_settings.h"
@@ -47,8 +48,19 @@ class AddressSync {
   /// Blocks until the kernel accepts packets to the IPv6 addresses that were added since the last
   /// call, up to a second. The device must be up.
   void wait_for_addresses();
+  /// Adds again what set_addresses() and set_routes() have added and the kernel no longer has, as
+  /// after a flush by another program or while the device was down; the routes to the networks of
+  /// the addresses too. Does nothing while the device is down. `wanted`: the present settings.
+  /// Returns what was missing, as text. Fails if something cannot be added; a later call tries it
+  /// again.
+  [[nodiscard]] Result<std::vector<std::string>> restore(const DeviceState& wanted);
+
+  [[nodiscard]] unsigned device_index() const noexcept { return device_index_; }
 
  private:
+  [[nodiscard]] Result<void> restore_network_routes(const netlink::DeviceFound& found,
+                                                    std::vector<std::string>& restored);
+
   netlink::Netlink& netlink_;
   unsigned device_index_;
   DeviceState applied_;                      ///< the kernel has these by our calls

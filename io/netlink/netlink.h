@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "io/result.h"
 #include "proto/address.h"
@@ -28,6 +29,17 @@ struct RouteFound {
   unsigned device_index = 0;                  ///< the output interface
   std::uint8_t length_bits = 0;               ///< prefix length of the route, 0 to 32
   std::optional<proto::Ipv4Address> gateway;  ///< nullopt: the destination is on-link
+};
+
+/// A device as the kernel has it. Each list is sorted.
+struct DeviceFound {
+  bool is_up = false;  ///< set up by an administrator
+  std::vector<proto::Ipv6Prefix> addresses6;
+  std::vector<proto::Ipv4Prefix> addresses4;
+  /// The unicast routes by the device in all tables but `local`. The routes to the networks of its
+  /// addresses, which the kernel makes, are among them.
+  std::vector<proto::Ipv6Prefix> routes6;
+  std::vector<proto::Ipv4Prefix> routes4;
 };
 
 /// One NETLINK_ROUTE socket. A failed request returns the kernel's errno, the object, and advice if
@@ -66,6 +78,16 @@ class Netlink {
 
   [[nodiscard]] Result<void> remove_route(unsigned device_index, const proto::Ipv6Prefix& route);
   [[nodiscard]] Result<void> remove_route(unsigned device_index, const proto::Ipv4Prefix& route);
+
+  /// Adds the route to the network of an address of the device again, as the kernel has made it with
+  /// the address. It is not an error if the route is there.
+  [[nodiscard]] Result<void> add_network_route(unsigned device_index,
+                                               const proto::Ipv6Prefix& address);
+  [[nodiscard]] Result<void> add_network_route(unsigned device_index,
+                                               const proto::Ipv4Prefix& address);
+
+  /// Reads the addresses of a device and the routes by it.
+  [[nodiscard]] Result<DeviceFound> read_device(unsigned device_index);
 
   /// Looks up the route to `address`. `device_index`: only routes by this interface; 0: any.
   /// nullopt: there is no route, or it is a prohibit or blackhole route.

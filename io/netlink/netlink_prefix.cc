@@ -121,6 +121,31 @@ Result<void> add_one_route(nl_sock* socket, unsigned index, const Prefix& prefix
                   "`) or use more specific prefixes");
 }
 
+template <class Prefix>
+Result<void> add_one_network_route(nl_sock* socket, unsigned index, const Prefix& address) {
+  constexpr bool is_ipv6 = std::is_same_v<Prefix, proto::Ipv6Prefix>;
+  constexpr std::uint32_t kIpv6Metric = 256;  // IP6_RT_PRIO_ADDRCONF
+  const Prefix network = address.network();
+  const Route route = make_route(index, network);
+  rtnl_route_set_protocol(route.get(), RTPROT_KERNEL);
+  if constexpr (is_ipv6) {
+    rtnl_route_set_priority(route.get(), kIpv6Metric);
+  } else {
+    rtnl_route_set_pref_src(route.get(), to_nl(address.address, 32).get());
+  }
+  const std::string object = network.to_text() + " by " + interface_name(index);
+  nl_msg* raw = nullptr;
+  // Appended, as the kernel does: other devices may have routes to the same network.
+  constexpr int kFlags = NLM_F_CREATE | NLM_F_APPEND;
+  if (const int error = rtnl_route_build_add_request(route.get(), kFlags, &raw); error < 0) {
+    return fail(to_errno(error), "add route", object);
+  }
+  const Message message{raw};
+  const int code = request(socket, message.get());
+  if (code == 0 || code == EEXIST) return {};
+  return fail(code, "add route", object, advise_device(code, is_ipv6, interface_name(index)));
+}
+
 /// Sends a request to remove an address or a route. It may have been removed already, perhaps with
 /// its device: that is a success. `built`: the result of libnl's builder of `raw`.
 Result<void> remove(nl_sock* socket, int built, nl_msg* raw, std::string operation,
@@ -166,6 +191,14 @@ Result<void> Netlink::add_route(unsigned device_index, const proto::Ipv6Prefix& 
 
 Result<void> Netlink::add_route(unsigned device_index, const proto::Ipv4Prefix& route) {
   return add_one_route(socket_.get(), device_index, route);
+}
+
+Result<void> Netlink::add_network_route(unsigned device_index, const proto::Ipv6Prefix& address) {
+  return add_one_network_route(socket_.get(), device_index, address);
+}
+
+Result<void> Netlink::add_network_route(unsigned device_index, const proto::Ipv4Prefix& address) {
+  return add_one_network_route(socket_.get(), device_index, address);
 }
 
 Result<void> Netlink::remove_address(unsigned device_index, const proto::Ipv6Prefix& address) {

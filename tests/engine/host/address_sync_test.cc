@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -24,6 +25,7 @@ using proto::Ipv4Prefix;
 using proto::Ipv6Prefix;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
 
 Ipv6Prefix v6(const std::string& text) { return *Ipv6Prefix::from_text(text); }
@@ -130,6 +132,14 @@ std::string kernel_state() {
   return text.str();
 }
 
+std::vector<std::string> sorted_lines(const std::string& text) {
+  std::istringstream from{text};
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(from, line);) lines.push_back(line);
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
 struct Rig {
   Rig() {
     EXPECT_TRUE(netlink->disable_address_generation(tun->index));
@@ -225,6 +235,67 @@ TEST(AddressSync, IsContentIfSomebodyElseHasRemovedIt) {
     ASSERT_TRUE(rig.netlink->remove_route(rig.tun->index, v6("2001:db8:1::/48")));
     ASSERT_TRUE(rig.netlink->remove_address(rig.tun->index, v6("2001:db8:2::1/64")));
     EXPECT_TRUE(rig.bring_to(DeviceState{}));
+  });
+}
+
+TEST(AddressSync, RestoresWhatOthersRemove) {
+  in_namespace([] {
+    Rig rig;
+    const DeviceState wanted{
+        .addresses6 = {v6("2001:db8:1::1/64"), v6("2001:db8:a::1/128"), v6("fe80::1/64")},
+        .addresses4 = {v4("10.0.0.1/24"), v4("10.0.0.2/24")},
+        .routes6 = {v6("2001:db8:8::/48"), v6("2001:db8:9::/48")},
+        .routes4 = {v4("10.8.0.0/16")}};
+    ASSERT_TRUE(rig.bring_to(wanted));
+    rig.keeper.wait_for_addresses();
+    const std::string there = kernel_state();
+    const auto nothing = rig.keeper.restore(wanted);
+    ASSERT_TRUE(nothing);
+    EXPECT_THAT(*nothing, IsEmpty());
+    for (const char* removal :
+         {"ip -6 addr flush dev tun7", "ip addr flush dev tun7",
+          "ip -6 route flush dev tun7; ip route flush dev tun7", "ip -6 route del 2001:db8:9::/48",
+          "ip link set tun7 down; ip link set tun7 up"}) {
+      ASSERT_EQ(std::system(removal), 0);
+      EXPECT_NE(kernel_state(), there) << removal;
+      const auto restored = rig.keeper.restore(wanted);
+      ASSERT_TRUE(restored) << restored.error().message();
+      EXPECT_THAT(*restored, Not(IsEmpty())) << removal;
+      rig.keeper.wait_for_addresses();
+      EXPECT_EQ(sorted_lines(kernel_state()), sorted_lines(there)) << removal;
+      EXPECT_THAT(*rig.keeper.restore(wanted), IsEmpty()) << removal;
+    }
+  });
+}
+
+TEST(AddressSync, RestoresNothingWhileTheDeviceIsDown) {
+  in_namespace([] {
+    Rig rig;
+    DeviceState wanted;
+    wanted.routes6 = {v6("2001:db8:1::/48")};
+    ASSERT_TRUE(rig.bring_to(wanted));
+    ASSERT_EQ(std::system("ip link set tun7 down"), 0);
+    const auto restored = rig.keeper.restore(wanted);
+    ASSERT_TRUE(restored) << restored.error().message();
+    EXPECT_THAT(*restored, IsEmpty());
+  });
+}
+
+TEST(AddressSync, TriesAgainWhatItCouldNotRestore) {
+  in_namespace([] {
+    Rig rig;
+    DeviceState wanted;
+    wanted.routes6 = {v6("2001:db8:1::/48")};
+    ASSERT_TRUE(rig.bring_to(wanted));
+    ASSERT_EQ(std::system("ip -6 route del 2001:db8:1::/48; ip -6 route add 2001:db8:1::/48 "
+                          "dev lo metric 1024"),
+              0);
+    const auto refused = rig.keeper.restore(wanted);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().advice, HasSubstr("by lo"));
+    ASSERT_EQ(std::system("ip -6 route del 2001:db8:1::/48 dev lo"), 0);
+    ASSERT_TRUE(rig.keeper.restore(wanted));
+    EXPECT_THAT(kernel_state(), HasSubstr("20010db8000100000000000000000000 30"));
   });
 }
 

@@ -137,6 +137,10 @@ void DeviceSet::neighbors_changed(const std::optional<std::vector<host::Neighbor
   for (const auto& device : devices_) device->neighbors_changed(changed);
 }
 
+void DeviceSet::restore() {
+  for (const auto& device : devices_) device->restore();
+}
+
 void DeviceSet::stop() {
   for (const auto& device : devices_) device->stop();
 }
@@ -148,6 +152,12 @@ std::vector<DeviceFlows> DeviceSet::flows(std::string_view name, std::size_t lim
     if (!name.empty() && device_name != name) continue;
     all.push_back({device_name, device->flow_table(), device->flows(limit)});
   }
+  return all;
+}
+
+std::vector<unsigned> DeviceSet::indices() const {
+  std::vector<unsigned> all;
+  for (const auto& device : devices_) all.push_back(device->index());
   return all;
 }
 

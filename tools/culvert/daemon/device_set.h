@@ -38,12 +38,16 @@ class DeviceSet {
   void refresh();
   /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
+  /// Call after addresses of a device or routes by it were removed, or a device was set up.
+  void restore();
   /// Stops all workers. The devices stay until clear().
   void stop();
   /// Restores the sysctls and removes all devices.
   void clear();
 
   [[nodiscard]] std::vector<EngineStatus> statuses() const;
+  /// The interface indices of the devices.
+  [[nodiscard]] std::vector<unsigned> indices() const;
   /// The flow tables, with at most `limit` flows each. `name`: of this device; empty: of all.
   [[nodiscard]] std::vector<DeviceFlows> flows(std::string_view name, std::size_t limit) const;
   /// The line "culvert: NAME is up: …" of each device, without the newline.

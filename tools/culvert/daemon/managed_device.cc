@@ -11,10 +11,14 @@
 
 #include "engine/host/bypass_check.h"
 #include "engine/host/host_check.h"
+#include "engine/model/quoted.h"
 #include "io/fd.h"
 
 namespace culvert::program {
 namespace {
+
+/// How many addresses and routes a log line names.
+constexpr std::size_t kListed = 3;
 
 /// Containers often disable IPv6 on new devices. If a tunnel of the device carries IPv6, it is
 /// enabled. Otherwise it is disabled, so that the kernel does not send IPv6 packets that no tunnel
@@ -206,6 +210,26 @@ void ManagedDevice::refresh() {
   choose_next_hops();
   if (auto done = state_.set_addresses(wanted_state(engine_->status())); !done)
     log(LogLevel::warning, done.error().message());
+}
+
+void ManagedDevice::restore() {
+  const auto restored = state_.restore(wanted_state(engine_->status()));
+  if (!restored)
+    return warn_of_restored("cannot add again what was removed: " + restored.error().message());
+  if (restored->empty()) return;
+  warn_of_restored("added " + shortened(*restored, kListed) +
+                   " again, which another program had removed, or which were lost while the device "
+                   "was down; for systemd-networkd write a .network file that matches " +
+                   settings_.config.device + ", with Unmanaged=yes in [Link]");
+}
+
+/// Another program may remove them again and again.
+void ManagedDevice::warn_of_restored(const std::string& line) {
+  constexpr std::chrono::minutes kPeriod{1};
+  const auto now = std::chrono::steady_clock::now();
+  const bool is_due = now >= next_restored_line_;
+  if (is_due) next_restored_line_ = now + kPeriod;
+  log(is_due ? LogLevel::warning : LogLevel::debug, line);
 }
 
 void ManagedDevice::log(LogLevel level, std::string_view line) const {

@@ -3,6 +3,7 @@
 // changed. The kernel removes all of it together with the TUN device. One thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,11 +36,15 @@ class ManagedDevice {
 
   /// Call after links, addresses, routes or rules in the output path have changed.
   void refresh();
+  /// Call after addresses of the device or routes by it were removed, or it was set up. Adds what is
+  /// missing again, and logs it once a minute at most.
+  void restore();
   /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
   void stop() { engine_->stop(); }
 
   [[nodiscard]] EngineStatus status() const { return engine_->status(); }
+  [[nodiscard]] unsigned index() const noexcept { return state_.device_index(); }
   [[nodiscard]] FlowTableStatus flow_table() const { return engine_->flow_table(); }
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const {
     return engine_->flows(limit);
@@ -61,6 +66,7 @@ class ManagedDevice {
   [[nodiscard]] host::DeviceState wanted_state(const EngineStatus& status);
   void choose_next_hops();
   void choose_next_hop(std::size_t tunnel, host::NextHopFinder& finder);
+  void warn_of_restored(const std::string& line);
   void log(LogLevel level, std::string_view line) const;
 
   host::DeviceSettings settings_;
@@ -68,6 +74,7 @@ class ManagedDevice {
   std::unique_ptr<Engine> engine_;
   host::AddressSync state_;
   std::uint16_t mtu_bytes_ = 0;
+  std::chrono::steady_clock::time_point next_restored_line_;  ///< warn_of_restored()
   std::optional<std::string> bypassed_rule_;  ///< the rule for which `send auto` means raw
 
   struct TunnelKernelState {

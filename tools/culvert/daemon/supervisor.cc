@@ -22,6 +22,7 @@
 #include "engine/host/bypass_check.h"
 #include "engine/host/kernel_routes.h"
 #include "engine/host/next_hop_finder.h"
+#include "engine/host/removal_watch.h"
 #include "tools/culvert/daemon/control_socket.h"
 #include "tools/culvert/daemon/device_set.h"
 #include "tools/culvert/daemon/ndp_set.h"
@@ -42,6 +43,10 @@ constexpr std::chrono::seconds kIptablesPollPeriod{5};
 /// The pause before a refresh is at least this many times the duration of the last one. So
 /// refreshes take at most a tenth of the time, even with many tunnels.
 constexpr int kPauseFactor = 9;
+
+/// The pause before removed addresses and routes are added again. Another program may remove them
+/// as often, so the pause bounds the work.
+constexpr std::chrono::milliseconds kRestorePause{500};
 
 /// SIGHUP ends the process too if there is no file to read again.
 constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
@@ -87,6 +92,8 @@ class Supervisor {
   void await(stream_descriptor& descriptor, std::function<void()> on_change);
   void poll_iptables();
   void refresh_soon();
+  Result<void> watch_removals();
+  void restore_soon();
 
   // Handlers use the members above them, so the order matters: destruction is in reverse order.
   RunOptions options_;
@@ -97,11 +104,14 @@ class Supervisor {
   std::optional<netlink::NetlinkWatch> watch_;
   std::optional<host::NeighborWatch> neighbor_watch_;
   std::optional<host::BypassWatch> bypass_watch_;
+  std::optional<host::RemovalWatch> removal_watch_;
   std::list<stream_descriptor> watched_;
   NdpSet ndp_;
   asio::steady_timer settle_{context_};
   asio::steady_timer iptables_poll_{context_};
   bool is_settling_ = false;
+  asio::steady_timer restore_{context_};
+  bool is_restoring_ = false;
   std::chrono::steady_clock::duration last_refresh_time_{0};
   std::map<std::string, stream_descriptor> failures_;  ///< by device
   std::unique_ptr<ControlServer> server_;
@@ -190,6 +200,7 @@ Result<std::string> Supervisor::reload() {
   const Settings after{.devices = {}, .ndp = settings->ndp};
   if (auto applied = ndp_.apply(after.ndp); !applied) return Unexpected{applied.error()};
   auto changes = devices_.reload(std::move(*settings));
+  removal_watch_->set_devices(devices_.indices());
   if (!changes) {
     Error error = changes.error();
     if (auto undone = ndp_.apply(before.ndp); !undone) error.advice += undone.error().message();
@@ -238,9 +249,31 @@ Result<void> Supervisor::watch_network() {
     });
     if (!watched) return watched;
   }
+  if (watched = watch_removals(); !watched) return watched;
   poll_iptables();
   refresh_soon();  // for changes before the watch
   return {};
+}
+
+Result<void> Supervisor::watch_removals() {
+  auto removals = host::RemovalWatch::open();
+  if (!removals) return Unexpected{removals.error()};
+  removal_watch_.emplace(std::move(*removals));
+  removal_watch_->set_devices(devices_.indices());
+  restore_soon();  // for removals before the watch
+  return watch(removal_watch_->fd(), [this] {
+    removal_watch_->drain();
+    restore_soon();
+  });
+}
+
+void Supervisor::restore_soon() {
+  if (std::exchange(is_restoring_, true)) return;
+  restore_.expires_after(kRestorePause);
+  restore_.async_wait([this](ErrorCode error) {
+    is_restoring_ = false;
+    if (!error) devices_.restore();
+  });
 }
 
 /// Calls `on_change` each time `fd` is readable. Waits on a copy of the descriptor, because both

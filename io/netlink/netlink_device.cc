@@ -1,0 +1,99 @@
+// Netlink's reading of one device: its addresses, and the routes by it.
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "io/netlink/netlink.h"
+#include "io/netlink/netlink_request.h"
+
+namespace culvert::netlink {
+namespace {
+
+/// While it exists, the kernel dumps only the objects that the header and the attributes of a
+/// request name (Linux 4.20). Without it the kernel dumps all of them.
+class StrictCheck {
+ public:
+  explicit StrictCheck(nl_sock* socket) : fd_(nl_socket_get_fd(socket)) { set(1); }
+  ~StrictCheck() { set(0); }
+  StrictCheck(const StrictCheck&) = delete;
+  StrictCheck& operator=(const StrictCheck&) = delete;
+
+ private:
+  void set(int value) const noexcept {
+    ::setsockopt(fd_, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &value, sizeof value);
+  }
+  int fd_;
+};
+
+template <class Prefix>
+constexpr int kFamily = std::is_same_v<Prefix, proto::Ipv6Prefix> ? AF_INET6 : AF_INET;
+
+int read_flags(nl_sock* socket, unsigned index, bool& is_up) {
+  ifinfomsg header{};
+  header.ifi_index = static_cast<int>(index);
+  return request_objects(socket, RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
+    is_up = (static_cast<const ifinfomsg*>(nlmsg_data(part))->ifi_flags & IFF_UP) != 0;
+  });
+}
+
+template <class Prefix>
+int read_addresses(nl_sock* socket, unsigned index, std::vector<Prefix>& found) {
+  ifaddrmsg header{};
+  header.ifa_family = kFamily<Prefix>;
+  header.ifa_index = index;
+  const int code = request_objects(socket, RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+    const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
+    Prefix prefix{.address = {}, .length_bits = facts->ifa_prefixlen};
+    if (facts->ifa_family != kFamily<Prefix> || facts->ifa_index != index) return;
+    if (copy(attribute<ifaddrmsg>(part, IFA_LOCAL), prefix.address.bytes) ||
+        copy(attribute<ifaddrmsg>(part, IFA_ADDRESS), prefix.address.bytes))
+      found.push_back(prefix);
+  });
+  std::sort(found.begin(), found.end());
+  return code;
+}
+
+template <class Prefix>
+int read_routes(nl_sock* socket, unsigned index, std::vector<Prefix>& found) {
+  const Message message{nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP)};
+  if (!message) return ENOMEM;
+  rtmsg header{};
+  header.rtm_family = kFamily<Prefix>;
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  nla_put_u32(message.get(), RTA_OIF, index);
+  const int code = request(socket, message.get(), [&](nlmsghdr* part) {
+    const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
+    std::uint32_t output = 0;
+    copy(attribute<rtmsg>(part, RTA_OIF), output);
+    if (facts->rtm_family != kFamily<Prefix> || facts->rtm_type != RTN_UNICAST || output != index)
+      return;
+    if (facts->rtm_table == RT_TABLE_LOCAL || (facts->rtm_flags & RTM_F_CLONED) != 0) return;
+    Prefix prefix{.address = {}, .length_bits = facts->rtm_dst_len};
+    copy(attribute<rtmsg>(part, RTA_DST), prefix.address.bytes);
+    found.push_back(prefix);
+  });
+  std::sort(found.begin(), found.end());
+  return code;
+}
+
+}  // namespace
+
+Result<DeviceFound> Netlink::read_device(unsigned device_index) {
+  const StrictCheck strict{socket_.get()};
+  nl_sock* const socket = socket_.get();
+  DeviceFound found;
+  int code = read_flags(socket, device_index, found.is_up);
+  if (code == 0) code = read_addresses(socket, device_index, found.addresses6);
+  if (code == 0) code = read_addresses(socket, device_index, found.addresses4);
+  if (code == 0) code = read_routes(socket, device_index, found.routes6);
+  if (code == 0) code = read_routes(socket, device_index, found.routes4);
+  if (code == 0) return found;
+  return fail(code, "read addresses and routes of", interface_name(device_index));
+}
+
+}  // namespace culvert::netlink
