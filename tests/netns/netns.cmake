@@ -24,8 +24,8 @@ foreach(script IN LISTS scripts)
   get_filename_component(name ${script} NAME)
   string(REGEX REPLACE "_test\\.py$" "" name ${name})
   culvert_netns_test(${name} auto)
-  # The command line does not depend on how packets are moved, and bench chooses that itself.
-  if(NOT name MATCHES "^(command_line|bench|bench_losses)$")
+  # The command line and the NDP proxy do not depend on how packets are moved, and bench chooses that itself.
+  if(NOT name MATCHES "^(command_line|bench|bench_losses|ndp_owner|ndp_routes)$")
     culvert_netns_test(${name} refused CULVERT_TEST_IO=refused)
   endif()
 endforeach()
