@@ -39,7 +39,8 @@ struct TunnelConfig {
   /// link-local addresses. The checks of RFC 4213 3.6 always apply as well.
   std::optional<std::vector<proto::Ipv6Prefix>> accept6{};
   std::optional<std::vector<proto::Ipv4Prefix>> accept4{};
-  /// Name of the outer interface; empty: any.
+  /// Name of the outer interface; empty: any. While there is no such interface, outbound packets
+  /// are dropped (send_failed).
   std::string dev{};
   /// For tunnels with the same prefix: new flows use the lowest metric among the tunnels that are
   /// up, and tunnels with equal metric share them by weight. All but one of these tunnels must give

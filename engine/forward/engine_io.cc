@@ -110,23 +110,7 @@ Result<void> choose_receive(const Config& config, OpenedIo& opened, IoSelection&
   return open_receive(io::ReceiveKind::raw, opened);
 }
 
-/// Each datagram names its interface. A missing interface is better reported now.
-Result<void> check_devices(const Config& config) {
-  const std::string* last = nullptr;
-  for (const TunnelConfig& tunnel : config.tunnels) {
-    if (tunnel.dev.empty() || (last != nullptr && *last == tunnel.dev)) continue;
-    last = &tunnel.dev;
-    if (io::interface_index(tunnel.dev) != 0) continue;
-    return Unexpected{Error{.code = ENODEV,
-                            .operation = "send by",
-                            .object = "interface " + tunnel.dev,
-                            .advice = "there is no such interface"}};
-  }
-  return {};
-}
-
-Result<void> open_send(const Config& config, OpenedIo& opened) {
-  if (auto devices = check_devices(config); !devices) return devices;
+Result<void> open_raw_send(OpenedIo& opened) {
   for (auto& worker : opened.workers) {
     auto send = io::open_raw_send_socket("");
     if (!send) return Unexpected{send.error()};
@@ -160,7 +144,7 @@ Result<void> open_packet_send(const Config& config, OpenedIo& opened) {
 }
 
 Result<void> choose_send(const Config& config, OpenedIo& opened, IoSelection& selection) {
-  if (auto raw = open_send(config, opened); !raw) return raw;
+  if (auto raw = open_raw_send(opened); !raw) return raw;
   if (config.send == SendChoice::raw) {
     selection.send_reason = "asked for";
     return {};

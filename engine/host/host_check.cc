@@ -62,15 +62,11 @@ std::string interface_list() {
 
 }  // namespace
 
-/// The index of the tunnel's outer interface, `dev`; 0 if it is not configured.
-Result<unsigned> HostChecker::find_outer_interface(const DeviceSettings& settings,
-                                                   const TunnelConfig& tunnel) {
-  if (tunnel.dev.empty()) return 0u;
-  const auto [entry, is_new] = interfaces_.try_emplace(tunnel.dev);
-  if (is_new) entry->second = ::if_nametoindex(tunnel.dev.c_str());
-  if (entry->second != 0) return entry->second;
-  return refuse(ENODEV, settings, tunnel, "dev", tunnel.dev,
-                "there is no such interface: write one of " + interface_list());
+/// 0: there is no such interface.
+unsigned HostChecker::interface_index(const std::string& name) {
+  const auto [entry, is_new] = interfaces_.try_emplace(name);
+  if (is_new) entry->second = ::if_nametoindex(name.c_str());
+  return entry->second;
 }
 
 const HostChecker::Route& HostChecker::route_to(proto::Ipv4Address address, unsigned device_index) {
@@ -131,13 +127,26 @@ Result<void> HostChecker::check_route(const DeviceSettings& settings, const Tunn
                     host_route + "`), or name the outer interface with dev");
 }
 
+bool HostChecker::has_endpoint(const TunnelConfig& tunnel) {
+  if (!tunnel.dev.empty() && interface_index(tunnel.dev) == 0) return false;
+  if (!tunnel.local) return true;
+  const Route& own = route_to(*tunnel.local);
+  return own && *own && (*own)->is_local;
+}
+
+Result<void> HostChecker::check_endpoint(const DeviceSettings& settings,
+                                         const TunnelConfig& tunnel) {
+  const unsigned outer_index = tunnel.dev.empty() ? 0 : interface_index(tunnel.dev);
+  if (!tunnel.dev.empty() && outer_index == 0)
+    return refuse(ENODEV, settings, tunnel, "dev", tunnel.dev,
+                  "there is no such interface: write one of " + interface_list());
+  return check_local(settings, tunnel, outer_index);
+}
+
 /// If several routes cover a remote endpoint, the most specific one is checked.
-Result<void> HostChecker::check(const DeviceSettings& settings) {
+Result<void> HostChecker::check_routes(const DeviceSettings& settings) {
   const Routes routes = routes_of(settings);
   for (const TunnelConfig& tunnel : settings.config.tunnels) {
-    const auto outer_index = find_outer_interface(settings, tunnel);
-    if (!outer_index) return Unexpected{outer_index.error()};
-    if (auto local = check_local(settings, tunnel, *outer_index); !local) return local;
     if (!tunnel.remote.is_fixed()) continue;
     const RouteOfWord* covering = routes.find(tunnel.remote.address());
     if (covering == nullptr) continue;
@@ -145,6 +154,13 @@ Result<void> HostChecker::check(const DeviceSettings& settings) {
       return checked;
   }
   return {};
+}
+
+Result<void> HostChecker::check(const DeviceSettings& settings) {
+  for (const TunnelConfig& tunnel : settings.config.tunnels) {
+    if (auto checked = check_endpoint(settings, tunnel); !checked) return checked;
+  }
+  return check_routes(settings);
 }
 
 }  // namespace culvert::host

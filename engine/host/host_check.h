@@ -17,14 +17,23 @@ class HostChecker {
  public:
   /// `netlink` outlives this object.
   explicit HostChecker(netlink::Netlink& netlink) : netlink_(netlink) {}
-  /// Checks all tunnels of a device. The error names the device, the tunnel and its line in the file,
+  /// Checks all tunnels of a device: check_endpoint() and check_routes(). The error names the device,
+  /// the tunnel and its line in the file,
   /// the word, its value and a remedy.
   [[nodiscard]] Result<void> check(const DeviceSettings& settings);
+  /// Checks that no route of the device leads the outer packets into a tunnel.
+  [[nodiscard]] Result<void> check_routes(const DeviceSettings& settings);
+  /// Checks `dev` and `local` of one tunnel. Fails with ENODEV or EADDRNOTAVAIL if this host does
+  /// not have them; it may get them later.
+  [[nodiscard]] Result<void> check_endpoint(const DeviceSettings& settings,
+                                            const TunnelConfig& tunnel);
+  /// Whether this host has `dev` and `local` of the tunnel. Cheaper than check_endpoint(): one
+  /// look-up for all tunnels with the same value.
+  [[nodiscard]] bool has_endpoint(const TunnelConfig& tunnel);
 
  private:
   using Route = Result<std::optional<netlink::RouteFound>>;
-  [[nodiscard]] Result<unsigned> find_outer_interface(const DeviceSettings& settings,
-                                                      const TunnelConfig& tunnel);
+  [[nodiscard]] unsigned interface_index(const std::string& name);
   [[nodiscard]] const Route& route_to(proto::Ipv4Address address, unsigned device_index = 0);
   [[nodiscard]] Result<void> check_local(const DeviceSettings& settings, const TunnelConfig& tunnel,
                                          unsigned outer_index);

@@ -8,10 +8,10 @@ import os
 import signal
 
 from support import traffic
-from support.culvert import Culvert, run_refused
-from support.net import Namespace
+from support.culvert import Culvert, program, run_refused
+from support.net import Namespace, veth
 from support.rig import HOST_ROUTES, Pair
-from support.world import Failure, expect, expect_equal, run_all, scenario, wait_until
+from support.world import Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 
 def cpu_seconds(pid):
@@ -95,6 +95,102 @@ def route_changes_elsewhere_cost_nothing():
     used = cpu_seconds(pair.culvert_a.process.pid) - before
     expect(used < 0.1, f"{used} s of CPU time for 60,000 changes of routes")
     pair.stop()
+
+
+CONFIG = "/run/work/culvert.toml"
+LATE = """
+[device.inner]
+address = ["fd02::1/64"]
+[[device.inner.tunnel]]
+name = "nested"
+mode = "sit"
+local = "10.9.0.1"
+remote = "10.9.0.2"
+
+[device.tun]
+address = ["fd00::1/64", "10.9.0.1/30"]
+[[device.tun.tunnel]]
+name = "here"
+mode = "gre"
+local = "192.0.2.1"
+remote = "192.0.2.2"
+
+[device.late]
+address = ["fd01::1/64"]
+[[device.late.tunnel]]
+name = "dev"
+mode = "sit"
+dev = "to_c"
+local = "198.51.100.1"
+remote = "198.51.100.2"
+
+[ndp.eth9]
+[[ndp.eth9.rule]]
+prefix = "2001:db8:9::/64"
+answer = "static"
+"""
+DEVICES = LATE[:LATE.index("[ndp")]
+
+
+def answers(namespace, to):
+    return not traffic.ping_lost(namespace, to, "64", timeout=0.3)
+
+
+@scenario()
+def what_is_not_there_yet_is_waited_for():
+    r"""`dev`, `local` and an [ndp] interface; a tunnel through a tunnel that stands below it in the file.
+
+        c 198.51.100.2 --- (later) --- 198.51.100.1 a 192.0.2.1 --- veth --- 192.0.2.2 b
+    """
+    a, b, c = Namespace("a"), Namespace("b"), Namespace("c")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
+    Culvert(b, "tun mode gre local 192.0.2.2 remote 192.0.2.1 address fd00::2/64 address 10.9.0.2/30")
+    Culvert(b, "inner mode sit local 10.9.0.2 remote 10.9.0.1 address fd02::2/64")
+    with open(CONFIG, "w") as file:
+        file.write(LATE)
+    near = Culvert(a, ["--config", CONFIG])
+
+    def lines(text):
+        return [line for line in near.process.stderr().splitlines() if text in line]
+
+    def ask(*words):
+        return a.run([program(), *words, "--control", near.control]).stdout
+
+    wait_until(lambda: answers(a, "fd02::2"), "the tunnel in the tunnel", 30)
+    traffic.ping(a, "fd00::2")
+    waits = "late warning: tunnel dev waits: "
+    expect(len(lines(waits)) == 1 and "to_c" in lines(waits)[0], f"log lines: {near.process.stderr()}")
+    expect("ndp eth9 waits" in near.process.stdout(), near.process.stdout())
+    shown = ask("show", "late")
+    expect("it waits" in shown, f"`show`: {shown}")
+    expect("nothing has changed" in ask("reload"), "reload while a dev is away")
+    ask("tunnel", "set", "late", "dev", "ttl", "64")
+    for turn in (1, 2):
+        veth(a, c, "198.51.100.1/24", "198.51.100.2/24")
+        if turn == 1:
+            Culvert(c, "late mode sit local 198.51.100.2 remote 198.51.100.1 address fd01::2/64")
+        wait_until(lambda: answers(a, "fd01::2"), "the late tunnel", 30)
+        wait_until(lambda: len(lines("late info: no tunnel waits any more")) == turn, "the line that it is there", 30)
+        a.ip("link del to_c")
+        wait_until(lambda: len(lines(waits)) == turn + 1, "a line that it is gone", 30)
+        expect(near.process.alive(), "it ended with its interface")
+        traffic.ping(a, "fd00::2")
+    near.send_signal(signal.SIGTERM)
+    expect_equal(near.process.wait().status, 0, "exit status")
+
+
+@parametrize([("dev", DEVICES.replace("198.51.100.1", "192.0.2.1"), "to_c"),
+              ("local", DEVICES.replace('dev = "to_c"', ""), "198.51.100.1"),
+              ("ndp", DEVICES[:DEVICES.index("[device.late]")] + LATE[LATE.index("[ndp"):], "eth9")])
+def no_wait_ends_instead(text, named):
+    a, b = Namespace("a"), Namespace("b")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
+    a.ip("addr add 10.9.0.1/32 dev lo")
+    with open(CONFIG, "w") as file:
+        file.write(text)
+    result = run_refused(a, ["--config", CONFIG], "--no-wait")
+    expect_equal(result.status, 1, f"{result}")
+    expect(named in result.stderr, f"{result}")
 
 
 run_all()

@@ -208,17 +208,17 @@ def bad_device_names(name):
 def local_on_no_interface():
     """Behind NAT the public address is on no interface: the sentence says which one to write instead."""
     near = rig()
-    result = run_refused(near, "tun mode sit remote 192.0.2.2 local 203.0.113.9 address fd00::1/64")
+    result = run_refused(near, "tun mode sit remote 192.0.2.2 local 203.0.113.9 address fd00::1/64", "--no-wait")
     expect_says(result, SYSTEM, "local", "203.0.113.9", "192.0.2.1")
     near.ip("link set to_far down")
-    result = run_refused(near, "tun mode sit remote 192.0.2.2 local 203.0.113.9 address fd00::1/64")
+    result = run_refused(near, "tun mode sit remote 192.0.2.2 local 203.0.113.9 address fd00::1/64", "--no-wait")
     expect_says(result, SYSTEM, "local", "203.0.113.9", "192.0.2.2")
 
 
 @scenario()
 def unknown_outer_interface():
     near = rig()
-    expect_says(run_refused(near, f"tun {GOOD} dev eth9"), SYSTEM, "dev", "eth9")
+    expect_says(run_refused(near, f"tun {GOOD} dev eth9", "--no-wait"), SYSTEM, "dev", "eth9")
 
 
 @scenario()

@@ -20,6 +20,7 @@ struct RunArguments {
   std::vector<OptionText> options;
   std::string control_path;
   std::string log_level = "info";
+  bool no_wait = false;
 };
 /// `culvert run`: runs the devices and NDP proxies until a signal ends the process.
 [[nodiscard]] int run(const RunArguments& arguments);

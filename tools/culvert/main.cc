@@ -110,6 +110,9 @@ CLI::App* add_run(CLI::App& app, RunArguments& arguments, OptionTexts& options) 
   run->add_option("--log-level", arguments.log_level,
                   "lowest level of log lines on stderr; default info")
       ->option_text("debug|info|warning|error");
+  run->add_flag(
+      "--no-wait", arguments.no_wait,
+      "refuse a dev, a local or an [ndp] interface that is not there, instead of waiting");
   run->allow_extras();  // run_command() reports unknown options, with a better sentence
   run->footer("Words:\n" + describe_words() + kExamples + kFileFormat);
   return run;

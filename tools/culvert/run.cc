@@ -85,6 +85,7 @@ int run(const RunArguments& arguments) {
                      .control_path = arguments.control_path,
                      .open_engine = {},
                      .open_ndp = {},
+                     .waits = !arguments.no_wait,
                      .print = print_state,
                      .load = {},
                      .complain = [](std::string_view text) { (void)complain(text, kSystemError); }};

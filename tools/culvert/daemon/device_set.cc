@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/host/host_check.h"
 #include "tools/culvert/daemon/signal_mask.h"
 
 namespace culvert::program {
@@ -12,6 +11,8 @@ Result<void> DeviceSet::start(Settings settings) {
   if (!netlink) return Unexpected{netlink.error()};
   netlink_.emplace(std::move(*netlink));
   for (host::DeviceSettings& device : settings.devices) {
+    host::HostChecker checker{*netlink_};  // anew: a device may need the address of another one
+    if (auto checked = check(device, checker); !checked) return checked;
     if (auto done = bring_up(std::move(device)); !done) return done;
   }
   ndp_ = std::move(settings.ndp);
@@ -73,9 +74,14 @@ Result<void> DeviceSet::check(const Settings& before, const Settings& next) {
       if (auto checked = check_change(*old, device); !checked) return checked;
     }
     if (auto valid = validate(device.config); !valid) return valid;
-    if (auto checked = checker.check(device); !checked) return checked;
+    if (auto checked = check(device, checker); !checked) return checked;
   }
   return {};
+}
+
+Result<void> DeviceSet::check(const host::DeviceSettings& device,
+                              host::HostChecker& checker) const {
+  return waits_ ? checker.check_routes(device) : checker.check(device);
 }
 
 /// Removes devices before it adds others, because a prefix may move from one device to another.
@@ -120,7 +126,7 @@ Result<void> DeviceSet::change(const TunnelCommand& command) {
   auto next = apply_command(device->settings(), command);
   if (!next) return Unexpected{next.error()};
   host::HostChecker checker{*netlink_};
-  if (auto checked = checker.check(*next); !checked) return checked;
+  if (auto checked = check(*next, checker); !checked) return checked;
   return device->change(std::move(*next));
 }
 

@@ -22,7 +22,9 @@ class DeviceSet {
     std::function<Result<void>(const ManagedDevice&)> added;  ///< after a device is up
     std::function<void(const std::string& name)> removing;    ///< before a device is removed
   };
-  DeviceSet(OpenEngine open, Events events) : open_(std::move(open)), events_(std::move(events)) {}
+  /// `waits`: a tunnel whose `dev` or `local` this host does not have is no error, but waits for it.
+  DeviceSet(OpenEngine open, bool waits, Events events)
+      : open_(std::move(open)), waits_(waits), events_(std::move(events)) {}
 
   /// Starts all devices. After an error some may be up; clear() removes them.
   [[nodiscard]] Result<void> start(Settings settings);
@@ -65,7 +67,11 @@ class DeviceSet {
   [[nodiscard]] host::ForwardingSettings forwarding_settings() const;
   void warn_about_forwarding() const;
 
+  [[nodiscard]] Result<void> check(const host::DeviceSettings& device,
+                                   host::HostChecker& checker) const;
+
   OpenEngine open_;
+  bool waits_;
   Events events_;
   std::optional<netlink::Netlink> netlink_;
   std::vector<NdpConfig> ndp_;

@@ -10,14 +10,13 @@
 #include <utility>
 
 #include "engine/host/bypass_check.h"
-#include "engine/host/host_check.h"
 #include "engine/model/quoted.h"
 #include "io/fd.h"
 
 namespace culvert::program {
 namespace {
 
-/// How many addresses and routes a log line names.
+/// How many addresses, routes or tunnels a log line names.
 constexpr std::size_t kListed = 3;
 
 /// Containers often disable IPv6 on new devices. If a tunnel of the device carries IPv6, it is
@@ -65,8 +64,6 @@ std::string up_line(const Config& config, const EngineStatus& status) {
 Result<std::unique_ptr<ManagedDevice>> ManagedDevice::bring_up(host::DeviceSettings settings,
                                                                netlink::Netlink& netlink,
                                                                const OpenEngine& open) {
-  host::HostChecker checker{netlink};
-  if (auto checked = checker.check(settings); !checked) return Unexpected{checked.error()};
   auto engine = open(settings.config);
   if (!engine) return Unexpected{engine.error()};
   std::unique_ptr<ManagedDevice> device{
@@ -151,11 +148,45 @@ Result<void> ManagedDevice::apply_to_kernel() {
   if (auto done = state_.set_addresses(wanted); !done) return done;
   if (auto done = state_.set_routes(wanted); !done) return done;
   state_.wait_for_addresses();
+  find_waiting(false);
   host::NextHopFinder finder{netlink_};
   for (std::size_t i = 0; i < tunnels_.size(); ++i) {
     if (!tunnels_[i].is_chosen) choose_next_hop(i, finder);
   }
   return {};
+}
+
+/// Finds the tunnels that wait for their `dev` or `local`, and logs it if they are others than
+/// before. `chosen_too`: looks also at the tunnels whose next hop is known.
+void ManagedDevice::find_waiting(bool chosen_too) {
+  host::HostChecker checker{netlink_};
+  std::vector<std::string> waiting;
+  std::string reason;
+  for (std::size_t i = 0; i < tunnels_.size(); ++i) {
+    const TunnelConfig& config = settings_.config.tunnels[i];
+    TunnelKernelState& known = tunnels_[i];
+    if (chosen_too || !known.is_chosen) known.is_waiting = !checker.has_endpoint(config);
+    if (!known.is_waiting) continue;
+    if (waiting.empty()) reason = reason_to_wait(checker, config);
+    waiting.push_back(config.name);
+  }
+  if (waiting != waiting_) log_waiting(waiting, reason);
+  waiting_ = std::move(waiting);
+}
+
+std::string ManagedDevice::reason_to_wait(host::HostChecker& checker,
+                                          const TunnelConfig& tunnel) const {
+  const auto checked = checker.check_endpoint(settings_, tunnel);
+  return checked ? "" : checked.error().message();
+}
+
+/// `reason`: of the first of them.
+void ManagedDevice::log_waiting(const std::vector<std::string>& waiting,
+                                const std::string& reason) const {
+  if (waiting.empty()) return log(LogLevel::info, "no tunnel waits any more");
+  const bool is_one = waiting.size() == 1;
+  log(LogLevel::warning, (is_one ? "tunnel " : "tunnels ") + shortened(waiting, kListed) +
+                             (is_one ? " waits: " : " wait: ") + reason);
 }
 
 /// With `send auto`, packet sockets must not bypass a rule that the user has configured.
@@ -164,6 +195,7 @@ void ManagedDevice::choose_next_hops() {
                        ? host::find_bypassed_rule(engine_->status().receive == "raw")
                        : std::nullopt;
   neighbors_.clear();
+  find_waiting(true);
   host::NextHopFinder finder{netlink_};
   for (std::size_t i = 0; i < tunnels_.size(); ++i) choose_next_hop(i, finder);
 }
@@ -173,10 +205,12 @@ void ManagedDevice::choose_next_hop(std::size_t tunnel, host::NextHopFinder& fin
   known.neighbor.reset();
   known.is_chosen = true;
   const TunnelConfig& config = settings_.config.tunnels[tunnel];
-  if (!config.remote.is_fixed()) return engine_->set_next_hop(tunnel, {}, "remote any");
   const unsigned device = config.dev.empty() ? 0 : ::if_nametoindex(config.dev.c_str());
   if (!config.dev.empty() && device == 0)
-    return engine_->set_next_hop(tunnel, {}, config.dev + " is gone");
+    return engine_->set_next_hop(tunnel, {}, "it waits for interface " + config.dev);
+  if (known.is_waiting && config.local)
+    return engine_->set_next_hop(tunnel, {}, "it waits for local " + config.local->to_text());
+  if (!config.remote.is_fixed()) return engine_->set_next_hop(tunnel, {}, "remote any");
   auto found = finder.find(config.remote.address(), config.local, device);
   if (!found) return engine_->set_next_hop(tunnel, {}, found.error().message());
   known.neighbor = found->neighbor;

@@ -1,6 +1,5 @@
-// ManagedDevice: one device with its engine and its kernel state. bring_up() checks the endpoints,
-// opens the engine and sets MTU, addresses and routes. refresh() adapts them after the network has
-// changed. The kernel removes all of it together with the TUN device. One thread.
+// ManagedDevice: one device with its engine and its kernel state. bring_up() opens the engine and
+// sets MTU, addresses and routes. refresh() adapts them after the network has changed. The kernel removes all of it together with the TUN device. One thread.
 #pragma once
 
 #include <chrono>
@@ -13,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "engine/host/address_sync.h"
+#include "engine/host/host_check.h"
 #include "engine/host/next_hop_finder.h"
 #include "io/netlink/netlink.h"
 #include "tools/culvert/config/settings.h"
@@ -24,7 +24,9 @@ using OpenEngine = std::function<Result<std::unique_ptr<Engine>>(const Config&)>
 
 class ManagedDevice {
  public:
-  /// Opens the engine, configures the device and starts the workers. Packets flow when it returns.
+  /// Opens the engine, configures the device and starts the workers. Packets flow when it returns;
+  /// those of a tunnel whose `dev` or `local` this host does not have yet flow later, which one line
+  /// of the log says. The caller has checked the settings (HostChecker).
   /// On failure nothing is left behind. `netlink` outlives the device.
   [[nodiscard]] static Result<std::unique_ptr<ManagedDevice>> bring_up(
       host::DeviceSettings settings, netlink::Netlink& netlink, const OpenEngine& open);
@@ -64,6 +66,10 @@ class ManagedDevice {
   Result<void> apply_to_engine(host::DeviceSettings next);
   Result<void> apply_to_kernel();
   [[nodiscard]] host::DeviceState wanted_state(const EngineStatus& status);
+  void find_waiting(bool chosen_too);
+  [[nodiscard]] std::string reason_to_wait(host::HostChecker& checker,
+                                           const TunnelConfig& tunnel) const;
+  void log_waiting(const std::vector<std::string>& waiting, const std::string& reason) const;
   void choose_next_hops();
   void choose_next_hop(std::size_t tunnel, host::NextHopFinder& finder);
   void warn_of_restored(const std::string& line);
@@ -80,9 +86,11 @@ class ManagedDevice {
   struct TunnelKernelState {
     proto::Ipv4Address local;                   ///< the local endpoint in use, or the last one
     std::optional<host::NeighborKey> neighbor;  ///< its next hop depends on this neighbor
+    bool is_waiting = false;                    ///< this host does not have its `dev` or `local`
     bool is_chosen = false;  ///< the engine has its next hop, or knows that there is none
   };
   std::vector<TunnelKernelState> tunnels_;  ///< in the order of settings_.config.tunnels
+  std::vector<std::string> waiting_;  ///< names of the tunnels that are waiting, as logged last
   /// The link-layer addresses of the next hops at the last look-up.
   std::map<host::NeighborKey, std::optional<io::EthernetAddress>> neighbors_;
 };

@@ -1,6 +1,7 @@
 #include "tools/culvert/daemon/supervisor.h"
 
 #include <malloc.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,7 +71,7 @@ class Supervisor {
   explicit Supervisor(RunOptions options)
       : options_(std::move(options)),
         devices_(
-            options_.open_engine,
+            options_.open_engine, options_.waits,
             {.added = [this](const ManagedDevice& device) { return watch_for_failure(device); },
              .removing = [this](const std::string& name) { failures_.erase(name); }}),
         signals_(context_),
@@ -81,6 +82,7 @@ class Supervisor {
  private:
   Result<void> start();
   Result<void> open_control_socket();
+  Result<void> check_ndp_interfaces(const std::vector<NdpConfig>& sections) const;
   Result<void> watch_network();
   Result<void> watch_for_failure(const ManagedDevice& device);
   void await_signal();
@@ -136,6 +138,7 @@ Result<void> Supervisor::start() {
   // First, because it is cheap: a second process for the same device fails here.
   if (auto opened = open_control_socket(); !opened) return opened;
   const std::vector<NdpConfig> ndp = options_.settings.ndp;  // devices_ needs them too
+  if (auto found = check_ndp_interfaces(ndp); !found) return found;
   if (auto started = devices_.start(std::move(options_.settings)); !started) return started;
   if (auto watched = watch_network(); !watched) return watched;
   for (const std::string& line : devices_.up_lines()) options_.print(line + "\n");
@@ -162,6 +165,18 @@ Result<void> Supervisor::open_control_socket() {
                                     });
   if (!server) return Unexpected{server.error()};
   server_ = std::move(*server);
+  return {};
+}
+
+/// Only if nothing is waited for: otherwise an NDP proxy waits for its interface.
+Result<void> Supervisor::check_ndp_interfaces(const std::vector<NdpConfig>& sections) const {
+  for (const NdpConfig& section : sections) {
+    if (options_.waits || ::if_nametoindex(section.interface.c_str()) != 0) continue;
+    return Unexpected{Error{.code = ENODEV,
+                            .operation = "answer on",
+                            .object = section.interface,
+                            .advice = "there is no such interface, and --no-wait is given"}};
+  }
   return {};
 }
 
@@ -196,6 +211,7 @@ Result<std::string> Supervisor::reload() {
   }
   auto settings = options_.load();
   if (!settings) return Unexpected{settings.error()};
+  if (auto found = check_ndp_interfaces(settings->ndp); !found) return Unexpected{found.error()};
   const Settings before{.devices = {}, .ndp = ndp_.sections()};
   const Settings after{.devices = {}, .ndp = settings->ndp};
   if (auto applied = ndp_.apply(after.ndp); !applied) return Unexpected{applied.error()};

@@ -15,10 +15,11 @@ namespace culvert::program {
 /// The arguments of run_devices().
 struct RunOptions {
   Settings settings;
-  std::string control_path;                     ///< empty: the default for the first device, or for
-                                                ///< ndp-IFACE of the first interface
-  OpenEngine open_engine;                       ///< empty: Engine::open
-  OpenNdp open_ndp;                             ///< empty: NdpProxy::open
+  std::string control_path;  ///< empty: the default for the first device, or for
+                             ///< ndp-IFACE of the first interface
+  OpenEngine open_engine;    ///< empty: Engine::open
+  OpenNdp open_ndp;          ///< empty: NdpProxy::open
+  bool waits = true;  ///< for interfaces and addresses that are not there yet; false: an error
   std::function<void(std::string_view)> print;  ///< lines and tables for stdout, newline included
   /// Reads the settings again, for SIGHUP and `culvert reload`. Empty: there is no file, and SIGHUP
   /// ends the process.

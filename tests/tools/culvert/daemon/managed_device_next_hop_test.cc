@@ -135,7 +135,7 @@ TEST(ChooseNextHop, FollowsItsRoute) {
   });
 }
 
-TEST(ChooseNextHop, SaysThatTheOuterInterfaceIsGone) {
+TEST(ChooseNextHop, SaysThatItWaitsForTheOuterInterface) {
   in_namespace([] {
     const NextHopRig rig{SendChoice::automatic,
                          "mode sit remote 192.0.2.2 local 192.0.2.1 dev ours"};
@@ -143,7 +143,7 @@ TEST(ChooseNextHop, SaysThatTheOuterInterfaceIsGone) {
     ip("link del ours");
     rig.device->refresh();
     EXPECT_FALSE(rig.hop());
-    EXPECT_EQ(rig.reason(), "ours is gone");
+    EXPECT_EQ(rig.reason(), "it waits for interface ours");
   });
 }
 
