@@ -50,14 +50,15 @@ Unexpected<Error> refuse(int code, const DeviceSettings& settings, const TunnelC
                           .advice = std::move(advice)}};
 }
 
+/// A host can have thousands of interfaces, so the list is short.
 std::string interface_list() {
-  std::string names;
+  constexpr std::size_t kListed = 8;
+  std::vector<std::string> names;
   struct if_nameindex* all = ::if_nameindex();
-  for (auto* each = all; each != nullptr && each->if_index != 0; ++each) {
-    names += (names.empty() ? "" : ", ") + std::string{each->if_name};
-  }
+  for (auto* each = all; each != nullptr && each->if_index != 0; ++each)
+    names.emplace_back(each->if_name);
   if (all != nullptr) ::if_freenameindex(all);
-  return names;
+  return shortened(names, kListed);
 }
 
 }  // namespace

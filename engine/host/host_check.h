@@ -18,8 +18,7 @@ class HostChecker {
   /// `netlink` outlives this object.
   explicit HostChecker(netlink::Netlink& netlink) : netlink_(netlink) {}
   /// Checks all tunnels of a device: check_endpoint() and check_routes(). The error names the device,
-  /// the tunnel and its line in the file,
-  /// the word, its value and a remedy.
+  /// the tunnel and its line in the file, the word, its value and a remedy.
   [[nodiscard]] Result<void> check(const DeviceSettings& settings);
   /// Checks that no route of the device leads the outer packets into a tunnel.
   [[nodiscard]] Result<void> check_routes(const DeviceSettings& settings);

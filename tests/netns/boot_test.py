@@ -132,6 +132,48 @@ answer = "static"
 DEVICES = LATE[:LATE.index("[ndp")]
 
 
+@scenario()
+def nobody_reads_its_output():
+    """stdout and stderr are a full pipe: `show`, `reload` and the end work all the same."""
+    a, b = Namespace("a"), Namespace("b")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
+    with open(CONFIG, "w") as file:
+        file.write(DEVICES)
+    os.mkfifo("/run/work/full")
+    pipe = os.open("/run/work/full", os.O_RDWR | os.O_NONBLOCK)
+    for size in (4096, 1):
+        try:
+            while True:
+                os.write(pipe, bytes(size))
+        except BlockingIOError:
+            pass
+    control = "/run/work/control"
+    near = a.start(["sh", "-c", f"exec {program()} run --config {CONFIG} --control {control} >/run/work/full 2>&1"])
+
+    def ask(word):
+        return a.run([program(), word, "--control", control], check=False, timeout=30)
+
+    wait_until(lambda: ask("show").status == 0, "an answer to `show`", 30)
+    for _ in range(3):
+        a.ip("addr del 192.0.2.1/24 dev to_b")
+        a.ip("addr add 192.0.2.1/24 dev to_b")
+        expect_equal(ask("reload").status, 0, "status of reload")
+    expect_equal(ask("show").status, 0, "status of `show`")
+    os.kill(near.pid, signal.SIGTERM)
+    expect_equal(near.wait(30).status, 0, "exit status")
+    os.close(pipe)
+
+
+@scenario()
+def many_interfaces_make_no_long_sentence():
+    a = Namespace("a")
+    a.ip_batch(*(f"link add name-of-dev-{i:03} type veth peer name name-of-end-{i:03}" for i in range(30)))
+    a.ip("addr add 192.0.2.1/32 dev lo")
+    result = run_refused(a, "tun mode sit remote 192.0.2.2 local 192.0.2.1 dev nosuch", "--no-wait")
+    expect("name-of-dev-000" in result.stderr and " more" in result.stderr, f"{result}")
+    expect(len(result.stderr) < 500, f"{len(result.stderr)} bytes: {result.stderr}")
+
+
 def answers(namespace, to):
     return not traffic.ping_lost(namespace, to, "64", timeout=0.3)
 

@@ -1,9 +1,12 @@
 // culvert run: runs the devices of the command line or of a file until a signal ends the process.
+#include <unistd.h>
+
 #include <utility>
 
 #include "engine/model/quoted.h"
 #include "tools/culvert/commands.h"
 #include "tools/culvert/config/config_file.h"
+#include "tools/culvert/daemon/line_output.h"
 #include "tools/culvert/daemon/log.h"
 #include "tools/culvert/daemon/supervisor.h"
 
@@ -81,14 +84,17 @@ int run(const RunArguments& arguments) {
     const Error& error = settings.error();
     return complain(error.message(), error.code != 0 ? kSystemError : kUsageError);
   }
-  RunOptions options{.settings = std::move(*settings),
-                     .control_path = arguments.control_path,
-                     .open_engine = {},
-                     .open_ndp = {},
-                     .waits = !arguments.no_wait,
-                     .print = print_state,
-                     .load = {},
-                     .complain = [](std::string_view text) { (void)complain(text, kSystemError); }};
+  LineOutput output{STDOUT_FILENO};
+  RunOptions options{
+      .settings = std::move(*settings),
+      .control_path = arguments.control_path,
+      .open_engine = {},
+      .open_ndp = {},
+      .waits = !arguments.no_wait,
+      .print = [&](std::string_view text) { output.write(text); },
+      .load = {},
+      .complain =
+          [](std::string_view text) { write_to_stderr("culvert: " + std::string{text} + "\n"); }};
   if (!arguments.config_path.empty())
     options.load = [&] { return settings_of(arguments, *log_level); };
   const auto done = run_devices(std::move(options));

@@ -33,8 +33,6 @@ void print(std::string_view text) {
   if (error != 0) output_error.compare_exchange_strong(none, error);
 }
 
-void print_state(std::string_view text) { (void)write_all(STDOUT_FILENO, text); }
-
 void print_error(std::string_view text) { (void)write_all(STDERR_FILENO, text); }
 
 int finish_output(int status) {

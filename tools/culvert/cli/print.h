@@ -17,10 +17,6 @@ extern const std::string_view kProgramName;
 /// Writes the result of a command to stdout. If that fails, finish_output() reports it.
 void print(std::string_view text);
 
-/// Writes a state of `culvert run` to stdout. Ignores errors: a tunnel must not stop because nobody
-/// reads its output.
-void print_state(std::string_view text);
-
 /// Returns `status`, or, if print() could not write everything, complains with the first errno and
 /// returns kSystemError. Call it last.
 [[nodiscard]] int finish_output(int status);

@@ -13,7 +13,10 @@ namespace culvert::program {
 [[nodiscard]] std::optional<LogLevel> parse_log_level(std::string_view text);
 
 /// A log callback that writes lines of level `lowest` and above to stderr, with the time and the
-/// device's name.
+/// device's name. It drops lines that nobody reads (LineOutput).
 [[nodiscard]] Log log_to_stderr(LogLevel lowest, std::string device);
+
+/// Writes a line to stderr as the log callbacks do: without waiting long for a reader.
+void write_to_stderr(std::string_view line);
 
 }  // namespace culvert::program
