@@ -2,6 +2,7 @@
 
 #include <netlink/errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -18,6 +19,17 @@ struct Answer {
   bool is_complete = false;
   const std::function<void(nlmsghdr*)>* each = nullptr;
 };
+
+/// In a container nobody can write sysctls, so its owner sets them at the start.
+bool is_read_only(const char* sysctl) { return ::access(sysctl, W_OK) != 0 && errno == EROFS; }
+
+std::string advise_disabled_ipv6(const std::string& device) {
+  if (is_read_only("/proc/sys/net/ipv6/conf/all/disable_ipv6"))
+    return "IPv6 is disabled here and /proc/sys is read-only: start the container with `docker run "
+           "--sysctl net.ipv6.conf.all.disable_ipv6=0`";
+  return "IPv6 is disabled on this device: sysctl -w net.ipv6.conf." + device +
+         ".disable_ipv6=0, or net.ipv6.conf.default.disable_ipv6=0 before start";
+}
 
 }  // namespace
 
@@ -72,9 +84,7 @@ std::string advise_device(int code, bool is_ipv6, const std::string& device) {
     case EACCES:
     case EOPNOTSUPP:
     case EAFNOSUPPORT:
-      return is_ipv6 ? "IPv6 is disabled on this device: sysctl -w net.ipv6.conf." + device +
-                           ".disable_ipv6=0, or net.ipv6.conf.default.disable_ipv6=0 before start"
-                     : "";
+      return is_ipv6 ? advise_disabled_ipv6(device) : "";
     case EEXIST:
       return "the device has it already";
     case ENODEV:

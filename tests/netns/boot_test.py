@@ -44,6 +44,22 @@ def a_persistent_device_has_the_name():
     a.ip("link delete left")
 
 
+@scenario()
+def a_container_that_may_not_write_sysctls():
+    a = Namespace("a")
+    a.ip("addr add 192.0.2.1/32 dev lo")
+    for scope in ("all", "default"):
+        a.sysctl(f"net.ipv6.conf.{scope}.disable_ipv6", 1)
+    read_only = ["unshare", "-m", "sh", "-c", "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys"
+                                              ' && exec "$@"', "sh"]
+    words = "run tun mode sit remote 192.0.2.2 local 192.0.2.1 address fd00::1/64"
+    result = a.run([*read_only, program(), *words.split()], check=False)
+    expect_equal(result.status, 1, f"{result}")
+    expect_equal(len(result.stderr.splitlines()), 1, f"lines of {result}")
+    wait_until(lambda: not a.link_exists("tun"), "the device to go")  # with io_uring a little later
+    expect("`docker run --sysctl net.ipv6.conf.all.disable_ipv6=0`" in result.stderr, f"{result}")
+
+
 FLUSHES = {"addresses": ["-6 addr flush dev tun", "addr flush dev tun"],
            "routes": ["-6 route flush dev tun", "route flush dev tun"],
            "both": ["-6 addr flush dev tun", "-6 route flush dev tun"],
