@@ -334,7 +334,7 @@ def local_on_no_interface_in_a_file():
              'prefix = ["2001:db8:{0:x}::/48"]\n'
     text = "[device.tun]\n" + "".join(
         tunnel.format(i, "203.0.113.9" if i == 999 else "192.0.2.1", i // 250, i % 250 + 1) for i in range(1000))
-    result = run_refused(near, ["--config", write("many.toml", text)])
+    result = run_refused(near, ["--config", write("many.toml", text), "--no-wait"])
     expect_says(result, SYSTEM, "many.toml, line 5996", "'t999'", "local", "203.0.113.9")
 
 
