@@ -45,10 +45,6 @@ bool is_absent(int code) {
          code == ENOENT;
 }
 
-std::string text_of(nlattr* attribute) {
-  return attribute == nullptr ? "" : nla_get_string(attribute);
-}
-
 /// Whether a packet from a raw socket passes a base chain of this family and hook, but a packet
 /// from a packet socket does not. Chains on egress count too: they run before the program that
 /// encapsulates super-packets (io/bpf/encapsulator_program.h), so they do not see outer packets.
@@ -72,8 +68,8 @@ Finding find_nftables(bool counts_input) {
     if (number == nullptr) return;
     if (!is_in_path(family, proto::swap_if_little(nla_get_u32(number)), counts_input)) return;
     found = "nftables, chain " +
-            text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_TABLE)) + " " +
-            text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_NAME));
+            netlink::text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_TABLE)) + " " +
+            netlink::text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_NAME));
   });
   if (code != 0 && !is_absent(code)) return "nftables, which cannot be read here";
   return found;

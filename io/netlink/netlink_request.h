@@ -52,6 +52,11 @@ template <class Header>
   return nlmsg_find_attr(message, sizeof(Header), type);
 }
 
+/// The text of an attribute; empty: there is none.
+[[nodiscard]] inline std::string text_of(nlattr* attribute) {
+  return attribute == nullptr ? "" : nla_get_string(attribute);
+}
+
 /// Copies the value of an attribute. False: there is none, or its size is not that of `to`.
 template <class Value>
 bool copy(nlattr* from, Value& to) {

@@ -147,6 +147,10 @@ void DeviceSet::restore() {
   for (const auto& device : devices_) device->restore();
 }
 
+void DeviceSet::check_firewall() {
+  for (const auto& device : devices_) device->check_firewall();
+}
+
 void DeviceSet::stop() {
   for (const auto& device : devices_) device->stop();
 }

@@ -42,6 +42,8 @@ class DeviceSet {
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
   /// Call after addresses of a device or routes by it were removed, or a device was set up.
   void restore();
+  /// Call after rules of the firewall have changed.
+  void check_firewall();
   /// Stops all workers. The devices stay until clear().
   void stop();
   /// Restores the sysctls and removes all devices.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/host/bypass_check.h"
+#include "engine/host/firewall_check.h"
 #include "engine/model/quoted.h"
 #include "io/fd.h"
 
@@ -244,6 +245,16 @@ void ManagedDevice::refresh() {
   choose_next_hops();
   if (auto done = state_.set_addresses(wanted_state(engine_->status())); !done)
     log(LogLevel::warning, done.error().message());
+}
+
+void ManagedDevice::check_firewall() {
+  std::vector<std::string> warnings = host::firewall_warnings(netlink_, settings_);
+  for (const std::string& warning : warnings) {
+    if (std::find(firewall_warnings_.begin(), firewall_warnings_.end(), warning) ==
+        firewall_warnings_.end())
+      log(LogLevel::warning, warning);
+  }
+  firewall_warnings_ = std::move(warnings);
 }
 
 void ManagedDevice::restore() {

@@ -41,6 +41,8 @@ class ManagedDevice {
   /// Call after addresses of the device or routes by it were removed, or it was set up. Adds what is
   /// missing again, and logs it once a minute at most.
   void restore();
+  /// Call after rules of the firewall have changed. Logs what breaks the device, once.
+  void check_firewall();
   /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
   void stop() { engine_->stop(); }
@@ -89,7 +91,8 @@ class ManagedDevice {
     bool is_waiting = false;                    ///< this host does not have its `dev` or `local`
     bool is_chosen = false;  ///< the engine has its next hop, or knows that there is none
   };
-  std::vector<TunnelKernelState> tunnels_;  ///< in the order of settings_.config.tunnels
+  std::vector<TunnelKernelState> tunnels_;      ///< in the order of settings_.config.tunnels
+  std::vector<std::string> firewall_warnings_;  ///< as logged last
   std::vector<std::string> waiting_;  ///< names of the tunnels that are waiting, as logged last
   /// The link-layer addresses of the next hops at the last look-up.
   std::map<host::NeighborKey, std::optional<io::EthernetAddress>> neighbors_;

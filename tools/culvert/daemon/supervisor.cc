@@ -112,6 +112,7 @@ class Supervisor {
   asio::steady_timer settle_{context_};
   asio::steady_timer iptables_poll_{context_};
   bool is_settling_ = false;
+  bool has_new_rules_ = true;  ///< the firewall is not checked yet
   asio::steady_timer restore_{context_};
   bool is_restoring_ = false;
   std::chrono::steady_clock::duration last_refresh_time_{0};
@@ -217,6 +218,7 @@ Result<std::string> Supervisor::reload() {
   if (auto applied = ndp_.apply(after.ndp); !applied) return Unexpected{applied.error()};
   auto changes = devices_.reload(std::move(*settings));
   removal_watch_->set_devices(devices_.indices());
+  has_new_rules_ = true;  // for new devices and addresses; the next refresh checks it
   if (!changes) {
     Error error = changes.error();
     if (auto undone = ndp_.apply(before.ndp); !undone) error.advice += undone.error().message();
@@ -261,6 +263,7 @@ Result<void> Supervisor::watch_network() {
   for (const int fd : bypass_watch_->fds()) {
     watched = watch(fd, [this] {
       bypass_watch_->drain();
+      has_new_rules_ = true;
       refresh_soon();
     });
     if (!watched) return watched;
@@ -333,6 +336,7 @@ void Supervisor::refresh_soon() {
     if (error) return;
     const auto start = std::chrono::steady_clock::now();
     devices_.refresh();
+    if (std::exchange(has_new_rules_, false)) devices_.check_firewall();
     trim_heap();
     last_refresh_time_ = std::chrono::steady_clock::now() - start;
   });
