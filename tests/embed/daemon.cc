@@ -40,7 +40,7 @@ void update_next_hop(culvert::Engine& engine, culvert::netlink::Netlink& netlink
   culvert::host::NextHopFinder finder{netlink};
   const auto config = configuration();
   const auto& tunnel = config.tunnels.front();
-  const auto found = finder.find(tunnel.remote, tunnel.local, 0);
+  const auto found = finder.find(tunnel.remote.address(), tunnel.local, 0);
   if (!found) return engine.set_next_hop(0, {}, found.error().message());
   engine.set_outer_interface(0, found->hop.interface_index);
   engine.set_next_hop(0, found->hop, found->reason);
