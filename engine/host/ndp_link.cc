@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "engine/host/kernel_routes.h"
@@ -30,6 +31,17 @@ using proto::Ipv6Address;
 /// out: those entries are multicast groups and the like.
 constexpr unsigned kKnownStates = NUD_PERMANENT | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 
+/// The bridge of which a link is a port; empty: it is none. A bridge receives what its ports receive.
+std::string bridge_of(nlmsghdr* link) {
+  std::uint32_t master = 0;
+  nlattr* const info = attribute<ifinfomsg>(link, IFLA_LINKINFO);
+  if (info == nullptr || !copy(attribute<ifinfomsg>(link, IFLA_MASTER), master)) return {};
+  nlattr* const kind =
+      nla_find(static_cast<nlattr*>(nla_data(info)), nla_len(info), IFLA_INFO_SLAVE_KIND);
+  const bool is_port = kind != nullptr && std::string_view{nla_get_string(kind)} == "bridge";
+  return is_port ? netlink::interface_name(master) : "";
+}
+
 /// Reads the link into `found`, with the reason if it is unusable. Returns 0 or an errno.
 int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   ifinfomsg header{};
@@ -43,6 +55,9 @@ int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
       found.unusable_reason = "it is not an Ethernet interface, so it has no neighbors";
     } else if ((link->ifi_flags & IFF_UP) == 0) {
       found.unusable_reason = "it is down";
+    } else if (const std::string bridge = bridge_of(part); !bridge.empty()) {
+      found.unusable_reason = "it is a port of " + bridge +
+                              ", which receives its solicitations: write [ndp." + bridge + "]";
     } else {
       found.interface.index = index;
     }
@@ -56,7 +71,9 @@ int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
 int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
   ifaddrmsg header{};
   header.ifa_family = AF_INET6;
-  return netlink::request_objects(
+  Ipv6Address global;
+  bool has_link_local = false;
+  const int code = netlink::request_objects(
       netlink.socket(), RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
         const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
         Ipv6Address address;
@@ -69,14 +86,17 @@ int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
         std::uint32_t flags = facts->ifa_flags;
         copy(attribute<ifaddrmsg>(part, IFA_FLAGS), flags);
         const bool is_usable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0;
-        if (is_usable && address.is_link_local() && interface.link_local.is_unspecified()) {
-          interface.link_local = address;
-        }
+        has_link_local |= address.is_link_local();
+        auto& source = address.is_link_local() ? interface.link_local : global;
+        if (is_usable && source.is_unspecified()) source = address;
         interface.own.push_back(address);
         const proto::Ipv6Prefix prefix{address, facts->ifa_prefixlen};
         if (prefix.length_bits < 128 && !address.is_link_local())
           interface.on_link.push_back(prefix.network());
       });
+  // One that is tentative will be usable soon.
+  if (!has_link_local) interface.link_local = global;
+  return code;
 }
 
 }  // namespace
@@ -99,7 +119,7 @@ Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string&
   std::sort(on_link.begin(), on_link.end());
   on_link.erase(std::unique(on_link.begin(), on_link.end()), on_link.end());
   if (found.interface.link_local.is_unspecified()) {
-    found.unusable_reason = "it has no usable link-local address yet";
+    found.unusable_reason = "it has no usable link-local address yet, and no other IPv6 address";
   }
   return found;
 }

@@ -137,6 +137,36 @@ TEST(ManagedNdp, FollowsMacAndAddresses) {
   });
 }
 
+TEST(ManagedNdp, AnswersFromAnotherAddressIfThereIsNoLinkLocalOne) {
+  in_namespace([] {
+    add_veth("eth7");
+    ip("-6 addr flush dev eth7 scope link");
+    ip("addr add 2001:db8:0:1::5/64 dev eth7 nodad");
+    ManagedNdpRig rig;
+    rig.start({section("eth7")});
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
+    EXPECT_EQ(rig.last().link_local, address("2001:db8:0:1::5"));
+    ip("addr add fe80::7/64 dev eth7 nodad");
+    EXPECT_TRUE(rig.until([&] { return rig.last().link_local == address("fe80::7"); }));
+  });
+}
+
+TEST(ManagedNdp, NamesTheBridgeOfAPort) {
+  in_namespace([] {
+    add_veth("eth7");
+    ip("link add br7 type bridge");
+    ip("link set dev eth7 master br7");
+    ManagedNdpRig rig;
+    rig.start({section("eth7")});
+    EXPECT_EQ(rig.set.reports().at(0).waits_because,
+              "it is a port of br7, which receives its solicitations: write [ndp.br7]");
+    ip("link set dev eth7 nomaster");
+    EXPECT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
+    ip("link set dev eth7 master br7");
+    EXPECT_TRUE(rig.until([&] { return !rig.set.reports().at(0).waits_because.empty(); }));
+  });
+}
+
 TEST(ManagedNdp, KnowsTheKernelsNeighbors) {
   in_namespace([] {
     add_veth("eth7");
