@@ -99,6 +99,11 @@ Result<void> check_probe(const NdpProbe& probe) {
 
 }  // namespace
 
+bool has_probe(const NdpConfig& config) noexcept {
+  return std::any_of(config.rules.begin(), config.rules.end(),
+                     [](const NdpRule& rule) { return rule.answer == NdpAnswer::probe; });
+}
+
 Result<void> validate(const NdpConfig& config) {
   if (auto name = check_interface_name("interface", config.interface); !name) return name;
   if (auto rules = check_rules(config); !rules) return rules;

@@ -90,6 +90,9 @@ inline constexpr std::uint32_t kMaxNdpProbesPerSecond = 100'000;
 inline constexpr std::chrono::milliseconds kMinNdpTimeout{10}, kMaxNdpTimeout{10'000};
 inline constexpr std::chrono::milliseconds kMinNdpTtl{100}, kMaxNdpTtl{86'400'000};
 
+/// Whether a rule has `probe`.
+[[nodiscard]] bool has_probe(const NdpConfig& config) noexcept;
+
 /// Checks everything that does not need the kernel. The error's object is the wrong option and its
 /// value ("delay 2000", "rule 2001:db8::/64: except 2001:db9::/64").
 [[nodiscard]] Result<void> validate(const NdpConfig& config);

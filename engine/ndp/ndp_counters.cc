@@ -53,7 +53,8 @@ const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored{{
     {no_tunnel, "no_tunnel", "rule `auto`: no tunnel's prefix contains the target"},
     {tunnel_down, "tunnel_down", "rule `auto`: the target's tunnel is down"},
 
-    {rate_limited, "rate_limited", "above `answers_per_second`"},
+    {rate_limited, "rate_limited",
+     "above `answers_per_second`, or above 20,000 look-ups of routes a second"},
     {source_rate_limited, "source_rate_limited", "above `answers_per_second_per_source`"},
     {probe_waiting, "probe_waiting",
      "the same solicitor, or the maximum of other solicitors, already waits for the target's "

@@ -41,6 +41,9 @@ class NdpProbes {
   /// Applies new limits. `config.cache` is ignored: the size is fixed.
   void apply(const NdpProbe& config) noexcept;
 
+  /// Targets that the table holds.
+  [[nodiscard]] std::size_t size() const noexcept { return targets_.entries().size(); }
+
   /// The decision about a solicitation for `target`.
   struct Verdict {
     bool is_alive = false;  ///< answer now

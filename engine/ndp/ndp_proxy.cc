@@ -19,11 +19,6 @@ namespace {
 
 using proto::Ipv6Address;
 
-bool has_probe(const NdpConfig& config) {
-  return std::any_of(config.rules.begin(), config.rules.end(),
-                     [](const NdpRule& rule) { return rule.answer == NdpAnswer::probe; });
-}
-
 /// An unopened socket if no rule has `probe`.
 Result<io::ProbeSocket> open_probe(const NdpConfig& config) {
   return has_probe(config) ? io::ProbeSocket::open() : io::ProbeSocket{};

@@ -36,8 +36,9 @@ namespace culvert {
 struct NdpInterface {
   unsigned index = 0;
   proto::EthernetAddress address{};
-  /// Source of our advertisements: a link-local address of the interface that is not tentative. ::,
-  /// if there is none yet; until then nothing is answered.
+  /// Source of our advertisements: a link-local address of the interface that is not tentative, or
+  /// another address if it has no link-local one. ::, if there is none yet; until then nothing is
+  /// answered.
   proto::Ipv6Address link_local{};
   /// All IPv6 addresses of the interface; the kernel answers for them.
   std::vector<proto::Ipv6Address> own;

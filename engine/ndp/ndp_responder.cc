@@ -6,20 +6,35 @@ namespace culvert {
 
 using proto::Ipv6Address;
 
+namespace {
+
+/// Without a rule that probes the table stays small.
+NdpProbe table_of(const NdpConfig& config) noexcept {
+  NdpProbe probe = config.probe;
+  if (!has_probe(config)) probe.cache = kMinNdpEntries;
+  return probe;
+}
+
+}  // namespace
+
 NdpResponder::NdpResponder(const NdpConfig& config, std::uint64_t seed, NdpRoutes* routes)
     : routes_(routes),
       neighbors_(config.on_link, config.on_link_ttl, seed),
       confirmations_(kConfirmation, seed),
-      probes_(config.probe, seed),
+      probes_(table_of(config), seed),
       is_router_(config.router),
       rate_(config.answers_per_second, config.answers_per_second),
       source_rate_(config.answers_per_second_per_source, config.answers_per_second_per_source),
       source_buckets_(kSourceBuckets),
       seed_(seed) {}
 
-void NdpResponder::apply(const NdpConfig& config) noexcept {
+void NdpResponder::apply(const NdpConfig& config) {
   neighbors_.set_ttl(config.on_link_ttl);
-  probes_.apply(config.probe);
+  if (has_probe(config) && probes_.size() < config.probe.cache) {
+    probes_ = NdpProbes{config.probe, seed_};
+  } else {
+    probes_.apply(config.probe);
+  }
   is_router_ = config.router;
   rate_ = {config.answers_per_second, config.answers_per_second};
   source_rate_ = {config.answers_per_second_per_source, config.answers_per_second_per_source};
@@ -67,10 +82,11 @@ void NdpResponder::receive_solicitation(const proto::NeighborMessage& message,
   if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
   if (const auto reason = check_target(message, decision); reason != NdpIgnored::none)
     return counters_.ignore(reason);
-  if (const auto reason = check_route(target, decision.answer); reason != NdpIgnored::none) {
+  if (const auto reason = check_route(target, decision.answer, now); reason != NdpIgnored::none) {
     // Duplicate address detection: a host on the link is about to use an address that is not behind
     // us.
-    if (message.source.is_unspecified()) note_on_link(target, sender, now);
+    if (message.source.is_unspecified() && reason != NdpIgnored::rate_limited)
+      note_on_link(target, sender, now);
     return counters_.ignore(reason);
   }
   // A multicast address in the option cannot be the destination of an answer.
@@ -111,11 +127,14 @@ NdpIgnored NdpResponder::check_target(const proto::NeighborMessage& message,
   return is_foreign ? NdpIgnored::on_link_prefix : NdpIgnored::none;
 }
 
-NdpIgnored NdpResponder::check_route(const Ipv6Address& target, NdpAnswer answer) noexcept {
+NdpIgnored NdpResponder::check_route(const Ipv6Address& target, NdpAnswer answer,
+                                     Time now) noexcept {
   if (answer == NdpAnswer::always) return NdpIgnored::none;
-  if (routes_ != nullptr)
-    return rules_.check_route(target, routes_->find(target, interface_.index), interface_.index);
-  return answer == NdpAnswer::automatic ? rules_.check_tunnel(target) : NdpIgnored::none;
+  if (routes_ == nullptr)
+    return answer == NdpAnswer::automatic ? rules_.check_tunnel(target) : NdpIgnored::none;
+  if (!look_ups_.allow({kLookUpsPerSecond, kLookUpsPerSecond}, now))
+    return NdpIgnored::rate_limited;
+  return rules_.check_route(target, routes_->find(target, interface_.index), interface_.index);
 }
 
 // ---- is the target on the link? -----------------------------------------------------------------
@@ -256,7 +275,7 @@ void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out)
   if (decision.ignored != NdpIgnored::none || decision.answer == NdpAnswer::probe) return;
   if (check_target({.source = interface_.link_local, .target = target}, decision) !=
           NdpIgnored::none ||
-      check_route(target, decision.answer) != NdpIgnored::none)
+      check_route(target, decision.answer, now) != NdpIgnored::none)
     return;
   write(out.add_frame(), target, nullptr);
 }

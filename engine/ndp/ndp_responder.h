@@ -83,12 +83,16 @@ class NdpResponder {
                                           .per_second = 500,
                                           .cache = 256};
 
+  /// Limit of look-ups of the kernel's routes per second. More solicitations than that are a scan.
+  static constexpr std::uint32_t kLookUpsPerSecond = 20'000;
+
   /// `seed`: random and secret, for the hashes. `routes`: see NdpProxy::open(); outlives this. There
   /// are no rules until set_rules().
   NdpResponder(const NdpConfig& config, std::uint64_t seed, NdpRoutes* routes = nullptr);
 
-  /// Applies the limits of `config`, not its rules and sizes.
-  void apply(const NdpConfig& config) noexcept;
+  /// Applies the limits of `config`, not its rules and sizes. Allocates if it has the first rule that
+  /// probes.
+  void apply(const NdpConfig& config);
   /// Swaps in new rules; `rules` becomes the previous ones, for the caller to free.
   void set_rules(NdpRules& rules) noexcept { std::swap(rules_, rules); }
   /// Swaps in a new interface. Drops the learned neighbors if its index has changed.
@@ -121,6 +125,7 @@ class NdpResponder {
   [[nodiscard]] NdpCounters& counters() noexcept { return counters_; }
   [[nodiscard]] const NdpInterface& interface() const noexcept { return interface_; }
   [[nodiscard]] std::size_t on_link(Time now) const noexcept { return neighbors_.count(now); }
+  [[nodiscard]] std::size_t probe_table_size() const noexcept { return probes_.size(); }
   [[nodiscard]] NdpProbes::Sizes probes(Time now) const noexcept { return probes_.sizes(now); }
   /// The neighbors that are believed to be on the link. Allocates.
   [[nodiscard]] std::vector<NdpNeighbor> confirmed(Time now);
@@ -143,7 +148,8 @@ class NdpResponder {
                                            const proto::EthernetAddress& sender) const noexcept;
   [[nodiscard]] NdpIgnored check_target(const proto::NeighborMessage& message,
                                         const NdpRules::Decision& decision) const noexcept;
-  [[nodiscard]] NdpIgnored check_route(const proto::Ipv6Address& target, NdpAnswer answer) noexcept;
+  [[nodiscard]] NdpIgnored check_route(const proto::Ipv6Address& target, NdpAnswer answer,
+                                       Time now) noexcept;
   [[nodiscard]] bool waits_for_confirmation(const proto::Ipv6Address& target,
                                             const NdpSolicitor& solicitor, Time now,
                                             NdpOutput& out) noexcept;
@@ -173,6 +179,7 @@ class NdpResponder {
   NdpInterface interface_{};
   NdpRules rules_;
   NdpRoutes* routes_;
+  TokenBucket look_ups_;
   std::vector<proto::Ipv6Address> gateways_;
   NdpNeighbors neighbors_;
   NdpProbes confirmations_;  ///< of neighbors on the link

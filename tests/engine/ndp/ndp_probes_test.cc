@@ -119,6 +119,19 @@ TEST(NdpProbing, DoesNotTakeWhoAnswersFromTheAskingLink) {
   EXPECT_THAT(rig.probed(), IsEmpty());
 }
 
+TEST(NdpProbing, HasItsTableFromTheFirstRuleThatProbes) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  NdpResponder responder{config, 1};
+  const auto before = responder.probe_table_size();
+  EXPECT_LT(before, config.probe.cache);
+  config.rules[0].answer = NdpAnswer::probe;
+  responder.apply(config);
+  EXPECT_EQ(responder.probe_table_size(), config.probe.cache);
+  config.rules[0].answer = NdpAnswer::always;
+  responder.apply(config);
+  EXPECT_EQ(responder.probe_table_size(), config.probe.cache);
+}
+
 TEST(NdpProbing, TakesNoAnswerThatWasNotAskedFor) {
   NdpRig rig{config_with(NdpAnswer::probe)};
   EXPECT_THAT(rig.echo(kTarget), IsEmpty());

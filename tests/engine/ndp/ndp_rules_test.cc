@@ -97,6 +97,16 @@ TEST_F(NdpRouteOf, StaticDoesNotAsk) {
   EXPECT_EQ(ask({}, {}, NdpAnswer::always), NdpIgnored::none);
 }
 
+TEST_F(NdpRouteOf, IsAskedForAtMostSoOftenASecond) {
+  NdpRig rig{config_with(NdpAnswer::automatic), {}, &routes_};
+  constexpr auto kMany = NdpResponder::kLookUpsPerSecond;
+  for (std::uint32_t i = 0; i < kMany + 10; ++i) rig.receive(routers_solicitation());
+  const auto ignored = rig.responder().counters().totals().ignored;
+  EXPECT_EQ(ignored[std::size_t(NdpIgnored::no_route)], kMany);
+  EXPECT_EQ(ignored[std::size_t(NdpIgnored::rate_limited)], 10u);
+  rig.expect_balance();
+}
+
 TEST(NdpTargets, AreThoseOfTunnelsAndOfTheKernelsRoutes) {
   const NdpConfig config = config_with(NdpAnswer::automatic);
   const std::vector leading{prefix6("2001:db8:0:1::8/127"), prefix6("2001:db8:0:1::2/128"),
