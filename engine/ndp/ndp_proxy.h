@@ -42,7 +42,8 @@ struct NdpInterface {
   proto::Ipv6Address link_local{};
   /// All IPv6 addresses of the interface; the kernel answers for them.
   std::vector<proto::Ipv6Address> own;
-  /// The prefixes of these addresses, without those of 128 bits and fe80::/10: the link's own.
+  /// The prefixes of these addresses, with all host bits 0, without those of 128 bits and fe80::/10:
+  /// the link's own.
   std::vector<proto::Ipv6Prefix> on_link;
   std::uint16_t mtu_bytes = 1500;
 

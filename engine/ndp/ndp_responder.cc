@@ -96,7 +96,7 @@ void NdpResponder::receive_solicitation(const proto::NeighborMessage& message,
                                .was_multicast = message.destination.is_multicast(),
                                .solicited_at = now};
   if (waits_for_confirmation(target, solicitor, now, out)) return;
-  answer_by_rule(target, solicitor, now, out);
+  answer_by_rule(target, decision.answer, solicitor, now, out);
 }
 
 NdpIgnored NdpResponder::check_solicitor(const proto::NeighborMessage& message,
@@ -143,9 +143,10 @@ NdpIgnored NdpResponder::check_route(const Ipv6Address& target, NdpAnswer answer
 // RFC 4861 7.3 knows no other confirmation. True: the solicitor waits, or the neighbor has answered.
 bool NdpResponder::waits_for_confirmation(const Ipv6Address& target, const NdpSolicitor& solicitor,
                                           Time now, NdpOutput& out) noexcept {
-  if (!neighbors_.find(target, now)) return false;
+  const auto link_layer = neighbors_.find(target, now);
+  if (!link_layer) return false;
   const auto verdict = confirmations_.check(target, solicitor, now);
-  if (verdict.send_probe) ask(target, now, out);
+  if (verdict.send_probe) write_question(out.add_frame(), target, *link_layer);
   if (verdict.is_alive) counters_.ignore(NdpIgnored::on_link);
   if (verdict.ignored == NdpIgnored::probe_waiting) counters_.ignore(verdict.ignored);
   // Otherwise nobody answered, or there is no room to ask: then the rule stands.
@@ -153,18 +154,16 @@ bool NdpResponder::waits_for_confirmation(const Ipv6Address& target, const NdpSo
          verdict.ignored == NdpIgnored::probe_waiting;
 }
 
-void NdpResponder::ask(const Ipv6Address& target, Time now, NdpOutput& out) noexcept {
-  const auto link_layer = neighbors_.find(target, now);
-  if (link_layer) write_question(out.add_frame(), target, *link_layer);
-}
-
+// The rules may have changed while the solicitors waited.
 void NdpResponder::finish_confirmation(const NdpProbes::Outcome& outcome, bool is_on_link, Time now,
                                        NdpOutput& out) noexcept {
+  const auto decision = rules_.decide(outcome.target);
+  const NdpIgnored reason = is_on_link ? NdpIgnored::on_link : decision.ignored;
   for (const NdpSolicitor& solicitor : outcome.solicitors) {
-    if (is_on_link) {
-      counters_.ignore(NdpIgnored::on_link);
+    if (reason != NdpIgnored::none) {
+      counters_.ignore(reason);
     } else {
-      answer_by_rule(outcome.target, solicitor, now, out);
+      answer_by_rule(outcome.target, decision.answer, solicitor, now, out);
     }
   }
 }
@@ -180,11 +179,10 @@ std::vector<NdpNeighbor> NdpResponder::confirmed(Time now) {
 
 // ---- answers ------------------------------------------------------------------------------------
 
-void NdpResponder::answer_by_rule(const Ipv6Address& target, const NdpSolicitor& solicitor,
-                                  Time now, NdpOutput& out) noexcept {
-  const auto decision = rules_.decide(target);
-  if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
-  if (decision.answer == NdpAnswer::probe) return answer_if_alive(target, solicitor, now, out);
+void NdpResponder::answer_by_rule(const Ipv6Address& target, NdpAnswer rule,
+                                  const NdpSolicitor& solicitor, Time now,
+                                  NdpOutput& out) noexcept {
+  if (rule == NdpAnswer::probe) return answer_if_alive(target, solicitor, now, out);
   answer(target, solicitor, now, out);
 }
 
@@ -222,10 +220,11 @@ bool NdpResponder::expire_confirmations(Time now, NdpOutput& out) noexcept {
   while (out.has_room()) {
     const auto overdue = confirmations_.overdue(now);
     if (!overdue.is_any) return false;
-    if (overdue.send_probe) {
-      ask(overdue.outcome.target, now, out);
-    } else {
+    const Ipv6Address& target = overdue.outcome.target;
+    if (!overdue.send_probe) {
       finish_confirmation(overdue.outcome, false, now, out);
+    } else if (const auto link_layer = neighbors_.find(target, now)) {
+      write_question(out.add_frame(), target, *link_layer);
     }
   }
   return true;
@@ -363,7 +362,7 @@ bool NdpResponder::is_own(const Ipv6Address& address) const noexcept {
     return true;
   return std::any_of(interface_.on_link.begin(), interface_.on_link.end(),
                      [&](const proto::Ipv6Prefix& prefix) {
-                       return prefix.length_bits < 127 && prefix.network().address == address;
+                       return prefix.length_bits < 127 && prefix.address == address;
                      });
 }
 

@@ -153,13 +153,12 @@ class NdpResponder {
   [[nodiscard]] bool waits_for_confirmation(const proto::Ipv6Address& target,
                                             const NdpSolicitor& solicitor, Time now,
                                             NdpOutput& out) noexcept;
-  void ask(const proto::Ipv6Address& target, Time now, NdpOutput& out) noexcept;
   void finish_confirmation(const NdpProbes::Outcome& outcome, bool is_on_link, Time now,
                            NdpOutput& out) noexcept;
   [[nodiscard]] bool expire_confirmations(Time now, NdpOutput& out) noexcept;
   [[nodiscard]] bool expire_probes(Time now, NdpOutput& out) noexcept;
-  void answer_by_rule(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
-                      NdpOutput& out) noexcept;
+  void answer_by_rule(const proto::Ipv6Address& target, NdpAnswer rule,
+                      const NdpSolicitor& solicitor, Time now, NdpOutput& out) noexcept;
   void answer_if_alive(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
                        NdpOutput& out) noexcept;
   void answer(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
