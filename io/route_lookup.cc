@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 
+#include "io/sort_unique.h"
 #include "proto/byte_order.h"
 
 namespace culvert::io {
@@ -85,8 +86,7 @@ Result<std::vector<proto::Ipv4Address>> own_ipv4_addresses() {
     std::memcpy(&address, each->ifa_addr, sizeof address);
     std::memcpy(addresses.emplace_back().bytes.data(), &address.sin_addr, 4);
   }
-  std::sort(addresses.begin(), addresses.end());
-  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  sort_unique(addresses);
   return addresses;
 }
 

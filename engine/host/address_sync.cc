@@ -7,17 +7,13 @@
 #include <thread>
 #include <utility>
 
+#include "io/sort_unique.h"
+
 namespace culvert::host {
 namespace {
 
 using proto::Ipv4Address;
 using proto::Ipv6Prefix;
-
-template <class T>
-void sort_unique(std::vector<T>& values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-}
 
 template <class Prefix>
 struct Candidate {
@@ -56,7 +52,7 @@ std::vector<Prefix> routes_of(const std::vector<Prefix>& routes,
   }
   std::vector<Prefix> all = uncovered(std::move(candidates));
   all.insert(all.end(), routes.begin(), routes.end());
-  sort_unique(all);
+  io::sort_unique(all);
   return all;
 }
 
@@ -142,7 +138,7 @@ DeviceState desired_state(const DeviceSettings& settings, const std::vector<Ipv4
                     .routes4 = {}};
   std::vector<Ipv4Address> distinct;
   if (carries_ipv6(settings)) distinct = locals;
-  sort_unique(distinct);
+  io::sort_unique(distinct);
   for (const Ipv4Address& local : distinct) {
     if (local.is_unspecified()) continue;
     const Ipv6Prefix link_local{proto::tunnel_link_local(local), 64};
@@ -151,8 +147,8 @@ DeviceState desired_state(const DeviceSettings& settings, const std::vector<Ipv4
         [&](const Ipv6Prefix& address) { return address.address == link_local.address; });
     if (!is_configured) state.addresses6.push_back(link_local);
   }
-  sort_unique(state.addresses6);
-  sort_unique(state.addresses4);
+  io::sort_unique(state.addresses6);
+  io::sort_unique(state.addresses4);
   const auto& tunnels = settings.config.tunnels;
   state.routes6 = routes_of(settings.routes6, state.addresses6, tunnels, &TunnelConfig::prefixes6);
   state.routes4 = routes_of(settings.routes4, state.addresses4, tunnels, &TunnelConfig::prefixes4);

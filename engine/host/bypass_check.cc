@@ -4,7 +4,6 @@
 
 #include <linux/fib_rules.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
@@ -17,8 +16,8 @@
 #include <fstream>
 #include <utility>
 
+#include "engine/host/base_chains.h"
 #include "io/netlink/netlink_request.h"
-#include "proto/byte_order.h"
 
 namespace culvert::host {
 namespace {
@@ -27,17 +26,6 @@ using Finding = std::optional<std::string>;
 
 /// The names of the legacy iptables tables in this network namespace, one a line.
 constexpr const char* kTablesPath = "/proc/self/net/ip_tables_names";
-
-/// Dumps all objects of one type and calls `each` for each of them. `header` starts the request.
-/// Returns 0 or an errno.
-template <class Header>
-int dump(int protocol, int type, const Header& header, const std::function<void(nlmsghdr*)>& each) {
-  const auto socket = netlink::connect_netlink(protocol);
-  if (!socket) return socket.error().code;
-  const netlink::Message message{nlmsg_alloc_simple(type, NLM_F_DUMP)};
-  nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
-  return netlink::request(socket->get(), message.get(), each);
-}
 
 /// Whether the errno means that the kernel or the namespace does not support the dumped type.
 bool is_absent(int code) {
@@ -56,23 +44,14 @@ bool is_in_path(unsigned family, unsigned hook, bool counts_input) {
 }
 
 Finding find_nftables(bool counts_input) {
-  const nfgenmsg header{.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0, .res_id = 0};
-  constexpr int kType = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN;
-  Finding found;
-  const int code = dump(NETLINK_NETFILTER, kType, header, [&](nlmsghdr* part) {
-    const auto family = static_cast<const nfgenmsg*>(nlmsg_data(part))->nfgen_family;
-    nlattr* const hook = nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_HOOK);
-    if (found || hook == nullptr) return;
-    nlattr* const number =
-        nla_find(static_cast<nlattr*>(nla_data(hook)), nla_len(hook), NFTA_HOOK_HOOKNUM);
-    if (number == nullptr) return;
-    if (!is_in_path(family, proto::swap_if_little(nla_get_u32(number)), counts_input)) return;
-    found = "nftables, chain " +
-            netlink::text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_TABLE)) + " " +
-            netlink::text_of(nlmsg_find_attr(part, sizeof(nfgenmsg), NFTA_CHAIN_NAME));
-  });
+  std::vector<BaseChain> chains;
+  const int code = read_base_chains(chains);
   if (code != 0 && !is_absent(code)) return "nftables, which cannot be read here";
-  return found;
+  for (const BaseChain& chain : chains) {
+    if (is_in_path(chain.family, chain.hook, counts_input))
+      return "nftables, chain " + chain.table + " " + chain.name;
+  }
+  return std::nullopt;
 }
 
 /// The first table of legacy iptables. Each table has chains on the output hooks, even if they are
@@ -87,7 +66,7 @@ Finding find_iptables() {
 Finding find_ipsec() {
   const xfrm_userpolicy_id header{};
   bool is_found = false;
-  const int code = dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, header, [&](nlmsghdr* part) {
+  const int code = netlink::dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, header, [&](nlmsghdr* part) {
     is_found |= static_cast<const xfrm_userpolicy_info*>(nlmsg_data(part))->dir == XFRM_POLICY_OUT;
   });
   if (code != 0 && !is_absent(code)) return "IPsec policies, which cannot be read here";
@@ -100,7 +79,7 @@ Finding find_rules() {
   fib_rule_hdr header{};
   header.family = AF_INET;
   bool is_found = false;
-  const int code = dump(NETLINK_ROUTE, RTM_GETRULE, header, [&](nlmsghdr* part) {
+  const int code = netlink::dump(NETLINK_ROUTE, RTM_GETRULE, header, [&](nlmsghdr* part) {
     is_found |= nlmsg_find_attr(part, sizeof(fib_rule_hdr), FRA_IP_PROTO) != nullptr ||
                 nlmsg_find_attr(part, sizeof(fib_rule_hdr), kDscp) != nullptr ||
                 static_cast<const fib_rule_hdr*>(nlmsg_data(part))->tos != 0;
@@ -124,11 +103,8 @@ bool has_legacy_iptables() { return std::ifstream{kTablesPath}.good(); }
 BypassWatch BypassWatch::open() {
   BypassWatch watch;
   const auto add = [&](int protocol, int group) {
-    auto socket = netlink::connect_netlink(protocol);
-    if (!socket) return;
-    if (nl_socket_add_membership(socket->get(), group) < 0) return;
-    if (nl_socket_set_nonblocking(socket->get()) < 0) return;
-    watch.sockets_.push_back(std::move(*socket));
+    auto socket = netlink::subscribe(protocol, {group}, "firewall rules");
+    if (socket) watch.sockets_.push_back(std::move(*socket));
   };
   add(NETLINK_NETFILTER, NFNLGRP_NFTABLES);
   add(NETLINK_XFRM, XFRMNLGRP_POLICY);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "io/fd.h"
+#include "io/sort_unique.h"
 
 namespace culvert::host {
 namespace {
@@ -62,11 +63,6 @@ std::vector<std::string> ipv4_uplinks() {
   return names;
 }
 
-void sort_unique(std::vector<std::string>& names) {
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-}
-
 bool has_ipv4(const DeviceSettings& device) {
   const auto& tunnels = device.config.tunnels;
   return std::any_of(tunnels.begin(), tunnels.end(),
@@ -100,8 +96,8 @@ ForwardingSettings forwarding_settings(std::span<const DeviceSettings* const> de
   if (!wanted.ipv4.empty()) {
     for (std::string& name : ipv4_uplinks()) wanted.ipv4.push_back(std::move(name));
   }
-  sort_unique(wanted.ipv6);
-  sort_unique(wanted.ipv4);
+  io::sort_unique(wanted.ipv6);
+  io::sort_unique(wanted.ipv4);
   return wanted;
 }
 
@@ -196,8 +192,8 @@ Result<void> ForwardingGuard::widen(const ForwardingSettings& wanted) {
   ForwardingSettings both = applied_;
   both.ipv6.insert(both.ipv6.end(), wanted.ipv6.begin(), wanted.ipv6.end());
   both.ipv4.insert(both.ipv4.end(), wanted.ipv4.begin(), wanted.ipv4.end());
-  sort_unique(both.ipv6);
-  sort_unique(both.ipv4);
+  io::sort_unique(both.ipv6);
+  io::sort_unique(both.ipv4);
   return set(both);
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "io/netlink/netlink_request.h"
+#include "io/sort_unique.h"
 
 namespace culvert::host {
 namespace {
@@ -78,12 +79,6 @@ void add_route(nlmsghdr* message, unsigned asking_index, const std::set<unsigned
     found.prefixes.push_back(prefix);
 }
 
-template <class Values>
-void sort_unique(Values& values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-}
-
 }  // namespace
 
 Result<std::unique_ptr<NdpRoutes>> KernelRoutes::open() {
@@ -94,17 +89,11 @@ Result<std::unique_ptr<NdpRoutes>> KernelRoutes::open() {
 
 NdpRoute KernelRoutes::find(const Ipv6Address& target, unsigned asking_index) noexcept {
   NdpRoute route;
-  const netlink::Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
-  if (!message) return route;
-  rtmsg header{};
-  header.rtm_family = AF_INET6;
-  header.rtm_dst_len = 128;
-  header.rtm_flags = RTM_F_FIB_MATCH;  // the route itself, with the length of its prefix
-  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
-  nla_put(message.get(), RTA_DST, static_cast<int>(target.bytes.size()), target.bytes.data());
-  nla_put_u32(message.get(), RTA_IIF, asking_index);
-  netlink::request(socket_.get(), message.get(),
-                   [&](nlmsghdr* part) { route = to_ndp_route(part, asking_index); });
+  // With RTM_F_FIB_MATCH it is the route itself, with the length of its prefix.
+  netlink::request_route(
+      socket_.get(),
+      {.destination = target.bytes, .input_index = asking_index, .flags = RTM_F_FIB_MATCH},
+      [&](nlmsghdr* part) { route = to_ndp_route(part, asking_index); });
   return route;
 }
 
@@ -126,8 +115,8 @@ Result<NdpKernelRoutes> find_kernel_routes(netlink::Netlink& netlink, unsigned a
       netlink.socket(), RTM_GETROUTE, NLM_F_DUMP, header,
       [&](nlmsghdr* part) { add_route(part, asking_index, devices, rules, found); });
   if (code != 0) return netlink::fail(code, "read", "IPv6 routes");
-  sort_unique(found.prefixes);
-  sort_unique(found.gateways);
+  io::sort_unique(found.prefixes);
+  io::sort_unique(found.gateways);
   return found;
 }
 

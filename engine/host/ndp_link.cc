@@ -1,24 +1,22 @@
 #include "engine/host/ndp_link.h"
 
-#include <arpa/inet.h>
-#include <linux/filter.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
 #include "engine/host/kernel_routes.h"
 #include "io/netlink/netlink_request.h"
+#include "io/sort_unique.h"
 
 namespace culvert::host {
 namespace {
@@ -115,9 +113,7 @@ Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string&
     return netlink::fail(code, "read addresses of", name);
   }
   std::sort(found.interface.own.begin(), found.interface.own.end());
-  auto& on_link = found.interface.on_link;
-  std::sort(on_link.begin(), on_link.end());
-  on_link.erase(std::unique(on_link.begin(), on_link.end()), on_link.end());
+  io::sort_unique(found.interface.on_link);
   if (found.interface.link_local.is_unspecified()) {
     found.unusable_reason = "it has no usable link-local address yet, and no other IPv6 address";
   }
@@ -152,41 +148,33 @@ Result<std::vector<NdpNeighbor>> find_neighbors(netlink::Netlink& netlink,
 // ---- changes ------------------------------------------------------------------------------------
 
 Result<NdpWatch> NdpWatch::open(Kind kind) {
-  auto socket = netlink::connect_netlink(NETLINK_ROUTE);
-  if (!socket) return Unexpected{socket.error()};
-  nl_sock* raw = socket->get();
-  const auto join = [&] {
+  const auto subscribe = [kind] {
     switch (kind) {
-      case Kind::links:
-        return nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, 0);
       case Kind::neighbors:
-        return nl_socket_add_membership(raw, RTNLGRP_NEIGH);
+        return netlink::subscribe(NETLINK_ROUTE, {RTNLGRP_NEIGH}, "neighbors");
       case Kind::routes:
-        return nl_socket_add_memberships(raw, RTNLGRP_IPV6_ROUTE, 0);
+        return netlink::subscribe(NETLINK_ROUTE, {RTNLGRP_IPV6_ROUTE}, "IPv6 routes");
+      case Kind::links:
+        break;
     }
-    return -NLE_INVAL;
+    return netlink::subscribe(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR},
+                              "links and IPv6 addresses");
   };
+  auto socket = subscribe();
+  if (!socket) return Unexpected{socket.error()};
   NdpWatch watch{kind, std::move(*socket)};
   watch.set_interests({});
-  if (join() < 0 || nl_socket_set_nonblocking(raw) < 0)
-    return netlink::fail(EIO, "watch", "links, IPv6 addresses, neighbors and routes");
   return watch;
 }
 
 void NdpWatch::set_interests(std::vector<NdpInterest> interests) {
   interests_ = std::move(interests);
   if (kind_ != Kind::neighbors) return;
-  // The interface is the second word of the ndmsg behind the header of a message.
-  std::vector<sock_filter> filter{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NLMSG_HDRLEN + 4)};
-  for (const NdpInterest& each : interests_) {
-    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(each.interface_index), 0, 1));
-    filter.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff));
-  }
-  filter.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
-  const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
-                           .filter = filter.data()};
-  // Without it only more events come.
-  ::setsockopt(fd(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+  std::vector<unsigned> indexes;
+  for (const NdpInterest& each : interests_) indexes.push_back(each.interface_index);
+  constexpr std::uint32_t kIndexOffset = NLMSG_HDRLEN + offsetof(ndmsg, ndm_ifindex);
+  netlink::filter_interfaces(socket_.get(), {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIndexOffset)},
+                             indexes);
 }
 
 int NdpWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }

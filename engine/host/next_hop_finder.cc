@@ -45,19 +45,10 @@ struct Route {
 
 Result<std::optional<Route>> find_route(netlink::Netlink& netlink, Ipv4Address remote,
                                         std::optional<Ipv4Address> local, unsigned device_index) {
-  rtmsg header{};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = 32;
-  const netlink::Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
-  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
-  const auto put = [&](int type, const Ipv4Address& address) {
-    nla_put(message.get(), type, static_cast<int>(address.bytes.size()), address.bytes.data());
-  };
-  put(RTA_DST, remote);
-  if (local) put(RTA_SRC, *local);
-  if (device_index != 0) nla_put_u32(message.get(), RTA_OIF, device_index);
+  netlink::RouteRequest wanted{.destination = remote.bytes, .output_index = device_index};
+  if (local) wanted.source = local->bytes;
   Route route;
-  const int code = netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
+  const int code = netlink::request_route(netlink.socket(), wanted, [&](nlmsghdr* part) {
     const auto* found = static_cast<const rtmsg*>(nlmsg_data(part));
     nlattr* const device = netlink::attribute<rtmsg>(part, RTA_OIF);
     nlattr* const gateway = netlink::attribute<rtmsg>(part, RTA_GATEWAY);
@@ -193,12 +184,9 @@ Result<NextHopFound> NextHopFinder::look_up(const Query& query) {
 }
 
 Result<NeighborWatch> NeighborWatch::open() {
-  auto socket = netlink::connect_netlink(NETLINK_ROUTE);
+  auto socket = netlink::subscribe(NETLINK_ROUTE, {RTNLGRP_NEIGH}, "neighbors");
   if (!socket) return Unexpected{socket.error()};
-  nl_sock* raw = socket->get();
-  nl_socket_disable_seq_check(raw);
-  if (nl_socket_add_membership(raw, RTNLGRP_NEIGH) < 0 || nl_socket_set_nonblocking(raw) < 0)
-    return netlink::fail(EIO, "watch", "neighbors");
+  nl_socket_disable_seq_check(socket->get());
   return NeighborWatch{std::move(*socket)};
 }
 

@@ -5,18 +5,14 @@
 #include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <cstddef>
+#include <cstdint>
 
 #include "io/netlink/netlink_request.h"
 
 namespace culvert::host {
 namespace {
-
-constexpr std::uint32_t kAll = 0xffff'ffff;
-constexpr std::size_t kMostDevices = 2'000;  ///< two instructions each, of at most 4,096
 
 /// BPF loads in network byte order; netlink has host byte order.
 constexpr std::uint32_t kTypeOffset = offsetof(nlmsghdr, nlmsg_type);
@@ -29,10 +25,9 @@ sock_filter skip_if(std::uint32_t value, std::uint8_t count) {
   return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, count, 0);
 }
 
-/// A program that accepts a message about the removal of an address or a route, or about a link, if
-/// its interface is one of these.
-std::vector<sock_filter> make_filter(const std::vector<unsigned>& device_indices) {
-  std::vector<sock_filter> program{
+/// Loads the interface of a message about the removal of an address or a route, or about a link.
+std::vector<sock_filter> load_interface() {
+  return {
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kTypeOffset),
       skip_if(htons(RTM_NEWLINK), 3),
       skip_if(htons(RTM_DELADDR), 2),
@@ -50,41 +45,23 @@ std::vector<sock_filter> make_filter(const std::vector<unsigned>& device_indices
       BPF_STMT(BPF_MISC | BPF_TAX, 0),
       BPF_STMT(BPF_LD | BPF_W | BPF_IND, NLA_HDRLEN),
   };
-  for (const unsigned index : device_indices) {
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(index), 0, 1));
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, kAll));
-  }
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
-  return program;
 }
 
 }  // namespace
 
 Result<RemovalWatch> RemovalWatch::open() {
-  auto socket = netlink::connect_netlink(NETLINK_ROUTE);
+  auto socket = netlink::subscribe(NETLINK_ROUTE,
+                                   {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE},
+                                   "addresses and routes of the devices");
   if (!socket) return Unexpected{socket.error()};
-  nl_sock* const raw = socket->get();
   RemovalWatch watch{std::move(*socket)};
   watch.set_devices({});
-  if (nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0) < 0 ||
-      nl_socket_set_nonblocking(raw) < 0) {
-    return netlink::fail(EIO, "watch", "addresses and routes of the devices");
-  }
   return watch;
 }
 
 void RemovalWatch::set_devices(const std::vector<unsigned>& device_indices) {
-  if (device_indices.size() > kMostDevices) {
-    const int unused = 0;
-    ::setsockopt(fd(), SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
-    return;
-  }
-  std::vector<sock_filter> filter = make_filter(device_indices);
-  const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
-                           .filter = filter.data()};
-  // Without it only more events come.
-  ::setsockopt(fd(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+  netlink::filter_interfaces(socket_.get(), load_interface(), device_indices);
 }
 
 int RemovalWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }

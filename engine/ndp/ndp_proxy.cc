@@ -12,6 +12,7 @@
 #include "io/ndp/ndp_groups.h"
 #include "io/ndp/ndp_sockets.h"
 #include "io/random.h"
+#include "io/sort_unique.h"
 #include "proto/ndp.h"
 
 namespace culvert {
@@ -176,8 +177,7 @@ void Proxy::set_kernel_routes(NdpKernelRoutes routes) {
 
 void Proxy::set_on_link(std::vector<NdpNeighbor> neighbors) {
   const std::lock_guard lock{mutex_};
-  std::sort(neighbors.begin(), neighbors.end());
-  neighbors.erase(std::unique(neighbors.begin(), neighbors.end()), neighbors.end());
+  io::sort_unique(neighbors);
   if (neighbors.size() > kMaxNdpOnLink) neighbors.resize(kMaxNdpOnLink);
   loop_.call([&] { loop_.responder().set_on_link(neighbors); });
 }

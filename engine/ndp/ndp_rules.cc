@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "io/sort_unique.h"
+
 namespace culvert {
 namespace {
 
@@ -31,8 +33,7 @@ bool add_targets(std::vector<Ipv6Address>& targets, const Ipv6Prefix& prefix, st
   for (std::size_t n = 0; n < std::size_t{1} << host_bits; ++n) targets.push_back(nth(prefix, n));
   if (targets.size() <= most) return true;
   // Nested prefixes repeat addresses: count each once.
-  std::sort(targets.begin(), targets.end());
-  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+  io::sort_unique(targets);
   return targets.size() <= most;
 }
 
@@ -130,9 +131,7 @@ NdpTargets ndp_targets(const NdpConfig& config, std::span<const Ipv6Prefix> pref
       if (both != nullptr && !add(rule, *both)) return targets;
     }
   }
-  auto& addresses = targets.addresses;
-  std::sort(addresses.begin(), addresses.end());
-  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  io::sort_unique(targets.addresses);
   return targets;
 }
 

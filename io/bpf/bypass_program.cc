@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "io/bpf/bpf.h"
+#include "io/sort_unique.h"
 #include "proto/ipv4.h"
 #include "proto/tcp_fields.h"
 
@@ -145,8 +146,7 @@ Result<void> BypassProgram::attach(unsigned interface_index) {
 }
 
 Result<void> BypassProgram::set_endpoints(std::vector<BypassEndpoints> endpoints) {
-  std::sort(endpoints.begin(), endpoints.end());
-  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  sort_unique(endpoints);
   std::vector<BypassEndpoints> changed;
   std::set_difference(endpoints.begin(), endpoints.end(), endpoints_.begin(), endpoints_.end(),
                       std::back_inserter(changed));

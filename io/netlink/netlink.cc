@@ -50,15 +50,9 @@ Result<void> change_link(nl_sock* socket, unsigned index, rtnl_link* changes, st
 template <class Address>
 int request_route(nl_sock* socket, const Address& address, unsigned device_index, unsigned flags,
                   const std::function<void(rtnl_route*)>& found) {
-  rtmsg header{};
-  header.rtm_family = std::is_same_v<Address, proto::Ipv6Address> ? AF_INET6 : AF_INET;
-  header.rtm_dst_len = sizeof address.bytes * 8;
-  header.rtm_flags = flags;
-  const Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
-  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
-  nla_put(message.get(), RTA_DST, static_cast<int>(address.bytes.size()), address.bytes.data());
-  if (device_index != 0) nla_put_u32(message.get(), RTA_OIF, device_index);
-  return request(socket, message.get(), [&](nlmsghdr* part) {
+  const RouteRequest wanted{
+      .destination = address.bytes, .output_index = device_index, .flags = flags};
+  return request_route(socket, wanted, [&](nlmsghdr* part) {
     rtnl_route* raw = nullptr;
     if (rtnl_route_parse(part, &raw) < 0) return;
     const Route route{raw};
@@ -154,14 +148,9 @@ Result<bool> Netlink::is_local(unsigned device_index, const proto::Ipv6Address& 
 }
 
 Result<NetlinkWatch> NetlinkWatch::open() {
-  auto socket = connect_netlink(NETLINK_ROUTE);
+  auto socket = subscribe(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE},
+                          "links, addresses and routes");
   if (!socket) return Unexpected{socket.error()};
-  nl_sock* raw = socket->get();
-  if (nl_socket_add_memberships(raw, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, 0) <
-          0 ||
-      nl_socket_set_nonblocking(raw) < 0) {
-    return fail(EIO, "watch", "links, addresses and routes");
-  }
   return NetlinkWatch{std::move(*socket)};
 }
 

@@ -1,5 +1,8 @@
 #include "io/netlink/netlink_request.h"
 
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <netlink/errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -102,6 +105,54 @@ Result<NlSocket> connect_netlink(int protocol) {
                 "culvert sets addresses and routes by netlink: allow AF_NETLINK sockets here");
   }
   return socket;
+}
+
+int request_route(nl_sock* socket, const RouteRequest& route,
+                  const std::function<void(nlmsghdr*)>& each) {
+  const Message message{nlmsg_alloc_simple(RTM_GETROUTE, 0)};
+  if (!message) return ENOMEM;
+  rtmsg header{};
+  header.rtm_family = route.destination.size() == sizeof(in6_addr) ? AF_INET6 : AF_INET;
+  header.rtm_dst_len = static_cast<unsigned char>(route.destination.size() * 8);
+  header.rtm_flags = route.flags;
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  const auto put = [&](int type, std::span<const std::byte> address) {
+    nla_put(message.get(), type, static_cast<int>(address.size()), address.data());
+  };
+  put(RTA_DST, route.destination);
+  if (!route.source.empty()) put(RTA_SRC, route.source);
+  if (route.output_index != 0) nla_put_u32(message.get(), RTA_OIF, route.output_index);
+  if (route.input_index != 0) nla_put_u32(message.get(), RTA_IIF, route.input_index);
+  return request(socket, message.get(), each);
+}
+
+Result<NlSocket> subscribe(int protocol, std::initializer_list<int> groups,
+                           const std::string& what) {
+  auto socket = connect_netlink(protocol);
+  if (!socket) return socket;
+  for (const int group : groups)
+    if (nl_socket_add_membership(socket->get(), group) < 0) return fail(EIO, "watch", what);
+  if (nl_socket_set_nonblocking(socket->get()) < 0) return fail(EIO, "watch", what);
+  return socket;
+}
+
+void filter_interfaces(nl_sock* socket, std::vector<sock_filter> load,
+                       std::span<const unsigned> interface_indexes) {
+  constexpr std::size_t kMostInterfaces = 2'000;  // two instructions each, of at most 4,096
+  const int fd = nl_socket_get_fd(socket);
+  if (interface_indexes.size() > kMostInterfaces) {
+    const int unused = 0;
+    ::setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+    return;
+  }
+  for (const unsigned index : interface_indexes) {
+    load.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(index), 0, 1));
+    load.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff));
+  }
+  load.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  const sock_fprog program{.len = static_cast<unsigned short>(load.size()), .filter = load.data()};
+  // Without it only more events come.
+  ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 void read_events(nl_sock* socket, const std::function<void(nlmsghdr*)>& each) {

@@ -2,14 +2,19 @@
 // answer, make an Error. One thread at a time for each socket.
 #pragma once
 
+#include <linux/filter.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "io/netlink/netlink.h"
 
@@ -75,6 +80,38 @@ int request_objects(nl_sock* socket, int type, int flags, const Header& header,
   nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
   return request(socket, message.get(), each);
 }
+
+/// A look-up of one route (RTM_GETROUTE). Addresses have 4 bytes, or 16 for IPv6.
+struct RouteRequest {
+  std::span<const std::byte> destination;
+  std::span<const std::byte> source{};  ///< empty: any
+  unsigned output_index = 0;            ///< only routes by this interface; 0: all
+  unsigned input_index = 0;  ///< of a packet that arrives by this interface; 0: of one of this host
+  unsigned flags = 0;        ///< RTM_F_FIB_MATCH and the like
+};
+/// `each` and the result are as in request(). ENETUNREACH and the like: there is no route.
+int request_route(nl_sock* socket, const RouteRequest& route,
+                  const std::function<void(nlmsghdr*)>& each);
+
+/// request_objects() with NLM_F_DUMP by a socket of its own. Returns 0 or an errno.
+template <class Header>
+int dump(int protocol, int type, const Header& header, const std::function<void(nlmsghdr*)>& each) {
+  const auto socket = connect_netlink(protocol);
+  if (!socket) return socket.error().code;
+  return request_objects(socket->get(), type, NLM_F_DUMP, header, each);
+}
+
+/// Opens a non-blocking socket that receives the events of these groups. `what`: what is watched, for
+/// the error.
+[[nodiscard]] Result<NlSocket> subscribe(int protocol, std::initializer_list<int> groups,
+                                         const std::string& what);
+
+/// Lets the kernel queue only messages about these interfaces, so that thousands of changes a second
+/// elsewhere cost this process nothing. `load`: instructions that load the interface of a message, in
+/// network byte order, and may return 0 for messages of no interest. With more than 2,000 interfaces
+/// all messages are queued.
+void filter_interfaces(nl_sock* socket, std::vector<sock_filter> load,
+                       std::span<const unsigned> interface_indexes);
 
 /// Calls `each` for every message that a socket has received, and with null after messages were lost
 /// (ENOBUFS). Does not block. Reads at most 1,024 messages.
