@@ -11,14 +11,7 @@ from support import traffic
 from support.culvert import Culvert, program, run_refused
 from support.net import Namespace, veth
 from support.rig import HOST_ROUTES, Pair
-from support.world import Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
-
-
-def cpu_seconds(pid):
-    """CPU time of all threads of a process so far."""
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from support.world import WORK, Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 
 @scenario()
@@ -44,16 +37,6 @@ def a_persistent_device_has_the_name():
     a.ip("link delete left")
 
 
-def answers(namespace, to):
-    return not traffic.ping_lost(namespace, to, "64", timeout=0.3)
-
-
-def nft(namespace, rules):
-    with open("/run/work/rules.nft", "w") as file:
-        file.write(rules)
-    namespace.run(["nft", "-f", "/run/work/rules.nft"])
-
-
 def remedies(line):
     return [part for part in line.split("`") if part.startswith("nft ")]
 
@@ -67,19 +50,19 @@ def a_forward_chain_drops_by_policy():
         return [line for line in culvert.process.stderr().splitlines() if "drops by policy" in line]
 
     def drop_by_policy(table):
-        nft(pair.a, f"add table ip6 {table}\nadd chain ip6 {table} FORWARD "
-                    "{ type filter hook forward priority 0; policy drop; }\n")
+        pair.a.nft(f"add table ip6 {table}\nadd chain ip6 {table} FORWARD "
+                   "{ type filter hook forward priority 0; policy drop; }\n")
 
     pair.hosts()
-    wait_until(lambda: answers(pair.h1, "2001:db8:2::2"), "pings between the hosts", 30)
+    wait_until(lambda: traffic.answers(pair.h1, "2001:db8:2::2"), "pings between the hosts", 30)
     drop_by_policy("filter")
     wait_until(lambda: said(pair.culvert_a), "the warning", 30)
-    expect(not answers(pair.h1, "2001:db8:2::2"), "the chain does not drop")
+    expect(not traffic.answers(pair.h1, "2001:db8:2::2"), "the chain does not drop")
     commands = remedies(said(pair.culvert_a)[0])
     expect_equal(len(commands), 2, f"commands in {said(pair.culvert_a)}")
     for command in commands:
         pair.a.run(command.split())
-    wait_until(lambda: answers(pair.h1, "2001:db8:2::2"), "pings after the remedy", 30)
+    wait_until(lambda: traffic.answers(pair.h1, "2001:db8:2::2"), "pings after the remedy", 30)
     pair.culvert_a.stop()
     pair.culvert_a = Culvert(pair.a, pair.words_a)
     drop_by_policy("other")
@@ -96,8 +79,8 @@ def a_masquerade_rewrites_the_outer_source():
     pair.a.ip("addr add 192.0.2.9/24 dev to_b")
     pair.words_a = pair.words_a.replace("local 192.0.2.1", "local 192.0.2.9")
     pair.words_b = pair.words_b.replace("remote 192.0.2.1", "remote 192.0.2.9")
-    nft(pair.a, "add table ip nat\nadd chain ip nat POSTROUTING { type nat hook postrouting priority 100; }\n"
-                "add rule ip nat POSTROUTING masquerade\n")
+    pair.a.nft("add table ip nat\nadd chain ip nat POSTROUTING { type nat hook postrouting priority 100; }\n"
+               "add rule ip nat POSTROUTING masquerade\n")
     near = Culvert(pair.a, pair.words_a, send="auto")
     far = Culvert(pair.b, pair.words_b)
 
@@ -105,14 +88,14 @@ def a_masquerade_rewrites_the_outer_source():
         return [line for line in near.process.stderr().splitlines() if "masquerade" in line]
 
     wait_until(said, "the warning", 30)
-    expect(not answers(pair.a, "fd00::2"), "the masquerade does not rewrite")
+    expect(not traffic.answers(pair.a, "fd00::2"), "the masquerade does not rewrite")
     for command in remedies(said()[0]):
         pair.a.run(command.split())
     near.stop()
     for state in ("down", "up"):  # deletes the entries of conntrack
         pair.a.ip(f"link set to_b {state}")
     near = Culvert(pair.a, pair.words_a, send="auto")
-    wait_until(lambda: answers(pair.a, "fd00::2"), "pings after the remedy", 30)
+    wait_until(lambda: traffic.answers(pair.a, "fd00::2"), "pings after the remedy", 30)
     expect_equal(said(), [], "warnings after the remedy")
     near.stop()
     far.stop()
@@ -177,17 +160,15 @@ def route_changes_elsewhere_cost_nothing():
     pair.a.ip("link set other up")
     pair.a.ip("link set other_end up")
     pair.start()
-    with open("/run/work/routes", "w") as file:
-        for i in range(60000):
-            file.write(f"route {'add' if i % 2 == 0 else 'del'} 2001:db8:{i // 2 + 1:x}::/48 dev other\n")
-    before = cpu_seconds(pair.culvert_a.process.pid)
-    pair.a.run(["ip", "-6", "-batch", "/run/work/routes"])
-    used = cpu_seconds(pair.culvert_a.process.pid) - before
+    changes = [f"route {'add' if i % 2 == 0 else 'del'} 2001:db8:{i // 2 + 1:x}::/48 dev other" for i in range(60000)]
+    before = pair.culvert_a.cpu_seconds()
+    pair.a.ip_batch(*changes)
+    used = pair.culvert_a.cpu_seconds() - before
     expect(used < 0.1, f"{used} s of CPU time for 60,000 changes of routes")
     pair.stop()
 
 
-CONFIG = "/run/work/culvert.toml"
+CONFIG = f"{WORK}/culvert.toml"
 LATE = """
 [device.inner]
 address = ["fd02::1/64"]
@@ -229,16 +210,16 @@ def nobody_reads_its_output():
     veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
     with open(CONFIG, "w") as file:
         file.write(DEVICES)
-    os.mkfifo("/run/work/full")
-    pipe = os.open("/run/work/full", os.O_RDWR | os.O_NONBLOCK)
+    full, control = f"{WORK}/full", f"{WORK}/control"
+    os.mkfifo(full)
+    pipe = os.open(full, os.O_RDWR | os.O_NONBLOCK)
     for size in (4096, 1):
         try:
             while True:
                 os.write(pipe, bytes(size))
         except BlockingIOError:
             pass
-    control = "/run/work/control"
-    near = a.start(["sh", "-c", f"exec {program()} run --config {CONFIG} --control {control} >/run/work/full 2>&1"])
+    near = a.start(["sh", "-c", f"exec {program()} run --config {CONFIG} --control {control} >{full} 2>&1"])
 
     def ask(word):
         return a.run([program(), word, "--control", control], check=False, timeout=30)
@@ -284,7 +265,7 @@ def what_is_not_there_yet_is_waited_for():
     def ask(*words):
         return a.run([program(), *words, "--control", near.control]).stdout
 
-    wait_until(lambda: answers(a, "fd02::2"), "the tunnel in the tunnel", 30)
+    wait_until(lambda: traffic.answers(a, "fd02::2"), "the tunnel in the tunnel", 30)
     traffic.ping(a, "fd00::2")
     waits = "late warning: tunnel dev waits: "
     expect(len(lines(waits)) == 1 and "to_c" in lines(waits)[0], f"log lines: {near.process.stderr()}")
@@ -297,7 +278,7 @@ def what_is_not_there_yet_is_waited_for():
         veth(a, c, "198.51.100.1/24", "198.51.100.2/24")
         if turn == 1:
             Culvert(c, "late mode sit local 198.51.100.2 remote 198.51.100.1 address fd01::2/64")
-        wait_until(lambda: answers(a, "fd01::2"), "the late tunnel", 30)
+        wait_until(lambda: traffic.answers(a, "fd01::2"), "the late tunnel", 30)
         wait_until(lambda: len(lines("late info: no tunnel waits any more")) == turn, "the line that it is there", 30)
         a.ip("link del to_c")
         wait_until(lambda: len(lines(waits)) == turn + 1, "a line that it is gone", 30)

@@ -28,12 +28,6 @@ def sleeps(culvert):
     return total
 
 
-def cpu_seconds(culvert):
-    with open(f"/proc/{culvert.process.pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def sleeps_during_pings(limit):
     """One ping after the other; then what the ends cost while nothing comes."""
     pair = Pair("mode sit", options=f"--busy-poll {limit}", workers="1")
@@ -43,9 +37,9 @@ def sleeps_during_pings(limit):
     traffic.ping(pair.a, "fd00::2", ",".join(["64"] * ROUND_TRIPS), window=1)
     slept = sum(map(sleeps, ends)) - before
     time.sleep(2 * LIMIT / 1e6)  # the last spin
-    before = sum(map(cpu_seconds, ends))
+    before = sum(end.cpu_seconds() for end in ends)
     time.sleep(2)
-    spent = sum(map(cpu_seconds, ends)) - before
+    spent = sum(end.cpu_seconds() for end in ends) - before
     pair.expect_no_drops()
     pair.stop()
     return slept, spent

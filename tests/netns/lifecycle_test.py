@@ -12,7 +12,7 @@ from support import traffic
 from support.culvert import READY, Culvert, is_sanitized, program
 from support.net import Namespace
 from support.rig import Pair
-from support.world import Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
+from support.world import WORK, Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 WORDS = ("route 2001:db8:2::/64 route 2001:db8:3::/64 address 2001:db8:a::1/128 mtu 1400",
          "route 2001:db8:1::/64")
@@ -178,7 +178,7 @@ def default_control_socket():
 def a_file_says_the_same():
     """TOML: two devices in one process, the other tunnel endpoint from words."""
     pair = Pair("mode gre key 42 csum", start=False)
-    path = "/run/work/culvert.toml"
+    path = f"{WORK}/culvert.toml"
     with open(path, "w") as file:
         file.write("""
 [device.tun]

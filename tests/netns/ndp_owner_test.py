@@ -5,27 +5,17 @@ there.
     host 2001:db8:0:1::aa eth0 --- veth --- up0 near 2001:db8:0:1::2, culvert
 """
 
-from support.ndp import PREFIX, STATIC, Link, Ndp
+from support.ndp import AUTO, PREFIX, STATIC, Link, Ndp, tunnel_to
 from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
-TUNNEL = f"""
-[device.broker]
-[[device.broker.tunnel]]
-name = "alice"
-mode = "sit"
-local = "192.0.2.1"
-remote = "192.0.2.2"
-prefix = ["{PREFIX}:5/128"]
-"""
-AUTO = STATIC.replace("static", "auto")
+TUNNEL, EVERYTHING = tunnel_to(f"{PREFIX}:5/128"), tunnel_to(None)
 STRANGER = "02:00:00:00:00:77"
 
 
 def link_with_address():
     link = Link()
     link.near.ip(f"addr add {PREFIX}:2/64 dev up0 nodad")
-    link.near.ip("addr add 192.0.2.1/32 dev lo")
-    link.near.ip("route add 192.0.2.2 dev lo")
+    link.give_tunnel_ends()
     link.near.sysctl("net.ipv6.conf.all.forwarding", 1)
     return link
 
@@ -59,8 +49,7 @@ def a_router_that_comes_back_keeps_its_address(is_known):
 def a_tunnel_for_everything_takes_no_hosts_of_the_link():
     """The kernel's route to them is the link itself."""
     link = link_with_address()
-    everything = TUNNEL.replace(f'prefix = ["{PREFIX}:5/128"]\n', "")
-    ndp = serving(link, everything + AUTO)
+    ndp = serving(link, EVERYTHING + AUTO)
     link.expect_silence(ndp, f"{PREFIX}:6")
     expect(ndp.show()["ignored"].get("route_on_link", 0) >= 1, f"{ndp.show()}")
     expect_equal(link.tentative(f"{PREFIX}:77"), "free", "a new host's address")
@@ -74,8 +63,7 @@ def a_tunnel_for_everything_takes_no_hosts_of_the_link():
 @parametrize([("auto", "auto"), ("static", "static")])
 def a_rule_for_everything_takes_no_part_in_the_link(answer):
     link = link_with_address()
-    everything = TUNNEL.replace(f'prefix = ["{PREFIX}:5/128"]\n', "")
-    ndp = serving(link, everything + STATIC.replace(f'"{PREFIX}:/64"', '"::/0"').replace("static", answer))
+    ndp = serving(link, EVERYTHING + STATIC.replace(f'"{PREFIX}:/64"', '"::/0"').replace("static", answer))
     for target in ("fe80::dead", "::1"):
         link.expect_silence(ndp, target)
     expect(ndp.show()["ignored"].get("target_not_forwarded", 0) >= 2, f"{ndp.show()}")

@@ -6,7 +6,7 @@ r"""`auto` follows the kernel's routes: an overlay or a container network behind
 
 from support import traffic
 from support.culvert import program
-from support.ndp import PREFIX, Link, Ndp
+from support.ndp import PREFIX, Link, Ndp, tunnel_to
 from support.net import Namespace, veth
 from support.world import WORK, expect, parametrize, run_all, scenario, wait_until
 
@@ -113,17 +113,8 @@ def probes_find_hosts_by_neighbor_discovery_too(drops_pings):
 @scenario()
 def flushed_routes_of_a_tunnel_attract_nothing():
     overlay = Overlay()
-    overlay.near.ip("addr add 192.0.2.1/32 dev lo")
-    overlay.near.ip("route add 192.0.2.2 dev lo")
-    ndp = Ndp(overlay.near, f"""
-[device.he]
-[[device.he.tunnel]]
-name = "he"
-mode = "sit"
-local = "192.0.2.1"
-remote = "192.0.2.2"
-prefix = ["2001:db8:1:9::/64"]
-""" + overlay.imported())
+    overlay.give_tunnel_ends()
+    ndp = Ndp(overlay.near, tunnel_to("2001:db8:1:9::/64", "he", "he") + overlay.imported())
     ndp.says("answers for")
     overlay.expect_answered("2001:db8:1:9::2")
     overlay.near.ip("-6 route flush dev he")

@@ -11,7 +11,7 @@ import os
 import signal
 
 from support.culvert import program
-from support.ndp import PREFIX, STATIC, Link, Ndp
+from support.ndp import AUTO, PREFIX, STATIC, Link, Ndp, tunnel_to
 from support.world import WORK, expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 @scenario()
@@ -129,23 +129,13 @@ def the_file_is_read_again():
 @scenario()
 def auto_goes_by_the_tunnels():
     link = Link()
-    link.near.ip("addr add 192.0.2.1/32 dev lo")
-    link.near.ip("route add 192.0.2.2 dev lo")
-    tunnel = """
-[device.broker]
-[[device.broker.tunnel]]
-name = "alice"
-mode = "sit"
-local = "192.0.2.1"
-remote = "192.0.2.2"
-prefix = ["{0}"]
-""" + STATIC.replace("static", "auto")
-    ndp = Ndp(link.near, tunnel.format(f"{PREFIX}:5/128"))
+    link.give_tunnel_ends()
+    ndp = Ndp(link.near, tunnel_to(f"{PREFIX}:5/128") + AUTO)
     ndp.says("(auto)")
     link.expect_answered(f"{PREFIX}:5")
     link.expect_silence(ndp, f"{PREFIX}:6")
     expect(ndp.show()["ignored"].get("no_route", 0) >= 1, f"{ndp.show()}")
-    ndp.write(tunnel.format(f"{PREFIX}:6/128"))
+    ndp.write(tunnel_to(f"{PREFIX}:6/128") + AUTO)
     os.kill(ndp.process.pid, signal.SIGHUP)
     ndp.says("culvert: reloaded")
     link.expect_answered(f"{PREFIX}:6")

@@ -11,10 +11,6 @@ from support.rig import CORE, Pair
 from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 
-def answers(place, to):
-    return not traffic.ping_lost(place, to, "64", timeout=0.3)
-
-
 @parametrize([(f"{label}, {way}", words, way) for label, words, _ in CORE for way in ("own", "peer")])
 def down_and_up(words, way):
     """`own`: the interface itself is taken down; `peer`: it loses its carrier."""
@@ -27,8 +23,8 @@ def down_and_up(words, way):
         pair.culvert_a.wait_received(pair.culvert_a.tunnel()["out_received"] + 1000, "out")  # of the load
         expect(pair.alive(), "an engine ended with its interface")
         place.ip(f"link set {interface} up")
-        wait_until(lambda: answers(pair.a, "fd00::2"), "pings after the interface came back", 30)
-        wait_until(lambda: answers(pair.b, "fd00::1"), "pings after the interface came back", 30)
+        wait_until(lambda: traffic.answers(pair.a, "fd00::2"), "pings after the interface came back", 30)
+        wait_until(lambda: traffic.answers(pair.b, "fd00::1"), "pings after the interface came back", 30)
     expect(load.alive(), "the load ended too early")
     load.kill()
     traffic.tcp(pair.a, pair.b, "fd00::2", 4 << 20)
@@ -50,11 +46,11 @@ def the_interface_is_replaced():
     pair.a.ip("link del to_b")
     # A packet that finds no interface.
     received = pair.culvert_a.tunnel()["out_received"]
-    expect(not answers(pair.a, "fd00::2"), "an answer without an interface")
+    expect(not traffic.answers(pair.a, "fd00::2"), "an answer without an interface")
     pair.culvert_a.wait_received(received + 1, "out")
     expect(pair.alive(), "an engine ended with its interface")
     veth(pair.a, pair.b, "192.0.2.1/24", "192.0.2.2/24")
-    wait_until(lambda: answers(pair.a, "fd00::2"), "pings on the new interface", 30)
+    wait_until(lambda: traffic.answers(pair.a, "fd00::2"), "pings on the new interface", 30)
     traffic.tcp(pair.a, pair.b, "fd00::2", 4 << 20)
     for culvert in (pair.culvert_a, pair.culvert_b):
         culvert.expect_conserved()
@@ -68,11 +64,11 @@ def another_address():
     veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
     near = Culvert(a, "tun mode sit remote 192.0.2.2 local any address fd00::1/64")
     far = Culvert(b, "tun mode sit remote 192.0.2.11 local 192.0.2.2 address fd00::2/64")
-    expect(not answers(a, "fd00::2"), "b answers somebody else than its remote endpoint")
+    expect(not traffic.answers(a, "fd00::2"), "b answers somebody else than its remote endpoint")
     wait_until(lambda: far.drops().get("tunnel_unknown"), "a ping that is not from b's remote endpoint")
     a.ip("addr del 192.0.2.1/24 dev to_b")
     a.ip("addr add 192.0.2.11/24 dev to_b")
-    wait_until(lambda: answers(a, "fd00::2"), "pings from the new address", 30)
+    wait_until(lambda: traffic.answers(a, "fd00::2"), "pings from the new address", 30)
     wait_until(lambda: near.tunnel()["local"] == "192.0.2.11", "`show` to print the new address")
     near.stop()
     far.stop()

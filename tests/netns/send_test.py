@@ -69,10 +69,6 @@ def count_chain(namespace, family, hook):
     return packets
 
 
-def answers(place, to):
-    return not traffic.ping_lost(place, to, "64", timeout=0.3)
-
-
 def tcp_both_ways(pair, to_b="fd00::2", to_a="fd00::1", count=TCP_BYTES):
     traffic.tcp(pair.a, pair.b, to_b, count)
     traffic.tcp(pair.b, pair.a, to_a, count)
@@ -174,10 +170,10 @@ def the_next_hop_changes_its_address(tells):
     if tells:  # b asks for a with its new address
         # It "fails" if the neighbor is found anew while `ip` still flushes.
         pair.b.ip("neigh flush dev to_a", check=False)
-        wait_until(lambda: answers(pair.b, A), "b's ping by the wire itself")
+        wait_until(lambda: traffic.answers(pair.b, A), "b's ping by the wire itself")
     else:
         pair.a.ip(f"neigh replace {B} lladdr {new} dev to_b nud reachable")
-    wait_until(lambda: answers(pair.a, "fd00::2"), "pings to the new address")
+    wait_until(lambda: traffic.answers(pair.a, "fd00::2"), "pings to the new address")
     with Capture(pair.b, "to_a") as capture:
         tcp_both_ways(pair)
     outer = [f for f in capture.frames if f.ip[0] >> 4 == 4 and f.protocol == 41]
@@ -198,7 +194,7 @@ def an_interface_is_down_for_a_while(end, interface):
         place.ip(f"link set {interface} up")
         for culvert in (pair.culvert_a, pair.culvert_b):
             # Who lost only its carrier sends something, and then learns whether its neighbor is there still.
-            wait_until(lambda: answers(pair.a, "fd00::2"), "pings after the interface came back")
+            wait_until(lambda: traffic.answers(pair.a, "fd00::2"), "pings after the interface came back")
             wait_for_send(culvert, "packet", "next hop")
     tcp_both_ways(pair)
     for culvert in (pair.culvert_a, pair.culvert_b):
@@ -216,7 +212,7 @@ def the_neighbor_fails():
     pair.a.ip(f"neigh replace {B} nud failed dev to_b")
     wait_for_send(pair.culvert_a, "raw", f"next hop {B} on to_b is not resolved")
     pair.b.ip("link set to_a arp on")
-    wait_until(lambda: answers(pair.a, "fd00::2"), "pings after the neighbor came back")
+    wait_until(lambda: traffic.answers(pair.a, "fd00::2"), "pings after the neighbor came back")
     wait_for_send(pair.culvert_a, "packet")
     tcp_both_ways(pair, count=1 << 20)
     pair.stop()
@@ -254,7 +250,7 @@ def the_interface_is_made_anew(same_index):
         offloads_off(namespace, interface)
         namespace.ip(f"addr add {address}/24 dev {interface}")
         namespace.ip(f"link set {interface} up")
-    wait_until(lambda: answers(pair.a, "fd00::2"), "pings on the new interface")
+    wait_until(lambda: traffic.answers(pair.a, "fd00::2"), "pings on the new interface")
     for culvert in (pair.culvert_a, pair.culvert_b):
         wait_for_send(culvert, "packet")
     with Capture(pair.b, "to_a") as at_b:
@@ -300,7 +296,7 @@ def a_route_moves_to_another_interface():
     wait_for_send(near, "packet", "next hop 192.0.2.2 on to_b")
     traffic.tcp(a, b, "fd00::2", TCP_BYTES)
     a.ip("route replace 203.0.113.2 via 198.51.100.2 src 203.0.113.1")
-    wait_until(lambda: answers(a, "fd00::2"), "pings by the other interface")
+    wait_until(lambda: traffic.answers(a, "fd00::2"), "pings by the other interface")
     wait_for_send(near, "packet", "next hop 198.51.100.2 on to_b2")
     with Capture(b, "to_a") as first, Capture(b, "to_a2") as second:
         traffic.tcp(a, b, "fd00::2", TCP_BYTES)

@@ -26,6 +26,19 @@ except = ["{PREFIX}:e00/120"]
 prefix = "{PREFIX}:/64"
 answer = "static"
 """
+AUTO = STATIC.replace("static", "auto")
+
+
+def tunnel_to(prefix, device="broker", name="alice"):
+    """The TOML of a tunnel by `Link.give_tunnel_ends`; no `prefix`: it carries everything."""
+    return f"""
+[device.{device}]
+[[device.{device}.tunnel]]
+name = "{name}"
+mode = "sit"
+local = "192.0.2.1"
+remote = "192.0.2.2"
+""" + (f'prefix = ["{prefix}"]\n' if prefix else "")
 
 
 class Ndp:
@@ -74,6 +87,11 @@ class Link:
 
     def join(self):
         veth(self.near, self.host, None, f"{PREFIX}:aa/64", "up0", "eth0")
+
+    def give_tunnel_ends(self):
+        """What a tunnel of `tunnel_to` needs to come up."""
+        self.near.ip("addr add 192.0.2.1/32 dev lo")
+        self.near.ip("route add 192.0.2.2 dev lo")
 
     def mac(self):
         return self.near.ip_json("link show dev up0")[0]["address"].lower()

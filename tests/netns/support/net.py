@@ -192,10 +192,14 @@ class Namespace:
 
     def rule(self, hook, text, family="inet"):
         """One nftables rule at a hook of this namespace (input, output, forward, prerouting, postrouting)."""
+        self.nft(f"table {family} t{next(_serial)} {{\n chain c {{\n"
+                 f"  type filter hook {hook} priority 0;\n  {text}\n }}\n}}\n")
+
+    def nft(self, rules):
+        """Reads nftables rules, as `nft -f` does."""
         path = f"{WORK}/{next(_serial):02}.nft"
         with open(path, "w") as file:
-            file.write(f"table {family} t{next(_serial)} {{\n chain c {{\n"
-                       f"  type filter hook {hook} priority 0;\n  {text}\n }}\n}}\n")
+            file.write(rules)
         self.run(["nft", "-f", path])
 
     def device_setting(self, interface, name, value):

@@ -38,6 +38,11 @@ def ping_lost(place, to, sizes="64", **options):
     return answer["lost"]
 
 
+def answers(place, to):
+    """Whether a ping is answered now."""
+    return not ping_lost(place, to, "64", timeout=0.3)
+
+
 def tcp(sender, receiver, to, count, timeout=90, **options):
     """Moves `count` bytes from `sender` to address `to` of `receiver`, and compares the hashes."""
     server = start(receiver, "tcp-receive", bind="0.0.0.0" if ":" not in to else "::", timeout=timeout,
