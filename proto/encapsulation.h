@@ -77,7 +77,8 @@ enum class KernelGso : std::uint8_t {
 template <class E>
 concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
     requires(std::span<const std::byte> datagram, std::span<std::byte> header,
-             const PayloadParts& payload, const typename E::Parameters& parameters) {
+             const DemuxRule& rule, const PayloadParts& payload,
+             const typename E::Parameters& parameters) {
   // The value of the option `mode`.
   { E::kName } -> std::convertible_to<std::string_view>;
   // How received packets are recognized: an array of DemuxRule. Encapsulations may share a rule if
@@ -92,7 +93,8 @@ concept Encapsulation = std::equality_comparable<typename E::Parameters> &&
   { E::kMaxOverheadBytes } -> std::convertible_to<std::size_t>;
   { E::overhead_bytes(parameters) } -> std::same_as<std::size_t>;
 
-  { E::decapsulate(datagram, ChecksumCheck::verify) } -> std::same_as<Parsed<Payload>>;
+  // `rule`: the one of kDemux by which the packet was recognized.
+  { E::decapsulate(datagram, ChecksumCheck::verify, rule) } -> std::same_as<Parsed<Payload>>;
   { E::encapsulate(header, parameters, std::uint32_t{}, payload) } -> std::same_as<void>;
 
   // The fields that a tunnel with these parameters sends, and those that it requires.

@@ -63,8 +63,9 @@ struct Gre {
   /// IPv4 header; untrusted, any length, any alignment. Fails with truncated, bad_version,
   /// reserved_bits_set, bad_checksum or unknown_protocol_type. It verifies every checksum that is
   /// present, unless `check` is already_verified. RFC 2784 2.1 to 2.5, RFC 2890 2.1.
-  [[nodiscard]] static Parsed<Payload> decapsulate(
-      std::span<const std::byte> datagram, ChecksumCheck check = ChecksumCheck::verify) noexcept;
+  [[nodiscard]] static Parsed<Payload> decapsulate(std::span<const std::byte> datagram,
+                                                   ChecksumCheck check = ChecksumCheck::verify,
+                                                   const DemuxRule& = {}) noexcept;
 
   /// Writes the GRE header. `header`: overhead_bytes(parameters) bytes. `sequence`: host byte
   /// order, used only with oseq. `payload`: read only for the checksum. RFC 2784 2.1, RFC 2890 2.
@@ -109,8 +110,8 @@ static_assert(Encapsulation<Gre>);
 
 // ---- inline definitions for the hot path --------------------------------------------------------
 
-inline Parsed<Payload> Gre::decapsulate(std::span<const std::byte> datagram,
-                                        ChecksumCheck check) noexcept {
+inline Parsed<Payload> Gre::decapsulate(std::span<const std::byte> datagram, ChecksumCheck check,
+                                        const DemuxRule&) noexcept {
   if (datagram.size() < kBaseBytes) return Unexpected{Malformed::truncated};
   const std::uint16_t flags = load_be16(datagram, 0);
   if ((flags & kVersionMask) != 0) return Unexpected{Malformed::bad_version};

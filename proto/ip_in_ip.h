@@ -32,14 +32,14 @@ struct IpInIp {
   }
 
   /// `datagram`: all bytes behind the outer IPv4 header; they are the payload packet. Fails with
-  /// truncated if it is empty. The protocol type is that of the first rule: the caller, who knows
-  /// the protocol of the outer header, sets it (engine/model/encapsulations.h). RFC 4213 3.6,
-  /// RFC 2003 3.
-  [[nodiscard]] static Parsed<Payload> decapsulate(std::span<const std::byte> datagram,
-                                                   ChecksumCheck = {}) noexcept {
+  /// truncated if it is empty. `rule`: the one by which the outer header was recognized; it has the
+  /// protocol type. RFC 4213 3.6, RFC 2003 3.
+  [[nodiscard]] static Parsed<Payload> decapsulate(
+      std::span<const std::byte> datagram, ChecksumCheck = {},
+      const DemuxRule& rule = Self::kDemux.front()) noexcept {
     if (datagram.empty()) return Unexpected{Malformed::truncated};
     return Payload{.packet = datagram,
-                   .protocol_type = Self::kDemux.front().protocol_type,
+                   .protocol_type = rule.protocol_type,
                    .key = {},
                    .sequence = {},
                    .had_checksum = false};

@@ -44,12 +44,8 @@ proto::Parsed<proto::Payload> decapsulate_as(std::type_identity<std::tuple<E, Ot
                                              std::uint8_t ip_protocol,
                                              std::span<const std::byte> datagram,
                                              proto::ChecksumCheck check) noexcept {
-  for (const proto::DemuxRule& rule : E::kDemux) {
-    if (rule.ip_protocol != ip_protocol) continue;
-    auto payload = E::decapsulate(datagram, check);
-    if (payload && rule.protocol_type != 0) payload->protocol_type = rule.protocol_type;
-    return payload;
-  }
+  for (const proto::DemuxRule& rule : E::kDemux)
+    if (rule.ip_protocol == ip_protocol) return E::decapsulate(datagram, check, rule);
   if constexpr (sizeof...(Others) > 0)
     return decapsulate_as(std::type_identity<std::tuple<Others...>>{}, ip_protocol, datagram,
                           check);
