@@ -22,9 +22,9 @@ TunWriter::TunWriter(io::PacketIo& queues, TunnelStats& stats, FlowPinning& flow
   if (!has_virtio_header) segment_headers_.resize(batch_writes * kMaxInnerHeaderBytes);
 }
 
-void TunWriter::write(const io::TunPacket& packet, const PendingWrite& pending) noexcept {
+void TunWriter::write(const io::TunPacket& packet, PendingWrite pending) noexcept {
   if (pending_.size() == batch_writes_) submit();
-  pending_.push_back(pending);
+  pending_.emplace_back() = pending;  // push_back() would copy it through memory
   [[maybe_unused]] const bool has_room = queues_.write(packet);
   assert(has_room);  // pending_ has the capacity of the queues
 }
@@ -70,7 +70,7 @@ void TunWriter::count(std::span<const int> results) noexcept {
     if (pending.packets == 0) continue;
     const CounterSet counters = stats_.counters(pending.tunnel);
     const bool is_written = results[i] == 0;
-    if (pending.is_relayed_error) {
+    if (pending.kind == PendingWrite::Kind::relayed_error) {
       is_written ? counters.add(RareCounter::errors_relayed)
                  : counters.drop(DropReason::icmp_error_write_failed, 1);
     } else if (is_written) {

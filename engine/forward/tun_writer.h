@@ -19,7 +19,8 @@ struct PendingWrite {
   std::uint32_t tunnel = 0;
   std::uint32_t packets = 0;  ///< 0: an ICMP error that we originated, which is counted elsewhere
   std::uint32_t bytes = 0;
-  bool is_relayed_error = false;
+  /// A word, so that a copy has no padding: two registers, not stores that one load reads back.
+  enum class Kind : std::uint32_t { packet, relayed_error } kind = Kind::packet;
 };
 
 class TunWriter {
@@ -36,7 +37,7 @@ class TunWriter {
 
   /// Queues a packet. Its bytes stay valid until submit(). If the batch is full, submits it first;
   /// no send may be queued then.
-  void write(const io::TunPacket& packet, const PendingWrite& pending) noexcept;
+  void write(const io::TunPacket& packet, PendingWrite pending) noexcept;
   /// Queues the segments of a super-packet, or a packet with its checksum completed. `meta`
   /// describes the packet. Counts a packet that cannot be segmented or completed as dropped.
   void write_segments(io::Packet& packet, const PacketMeta& meta,

@@ -146,8 +146,9 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
     relay.reason = DropReason::icmp_error_rate_limited;
   }
   if (relay.reason != DropReason::none) return counters.drop(relay.reason, 1);
-  writer_.write({.head = relay.packet, .slices = {}, .offload = {}},
-                {.tunnel = relay.tunnel->index, .packets = 1, .is_relayed_error = true});
+  writer_.write(
+      {.head = relay.packet, .slices = {}, .offload = {}},
+      {.tunnel = relay.tunnel->index, .packets = 1, .kind = PendingWrite::Kind::relayed_error});
 }
 
 /// Sends an ICMP error to the sender of a dropped packet, if its drop reason has one.

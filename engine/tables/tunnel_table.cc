@@ -70,11 +70,6 @@ void TunnelTable::insert(std::uint32_t slot, std::uint8_t ip_protocol) {
     by_endpoints_.insert(hash_of(endpoints), slot);
 }
 
-std::uint64_t TunnelTable::hash_of(const Endpoints& endpoints) noexcept {
-  return detail::spread({std::uint64_t{endpoints.remote.host()} << 32 | endpoints.local.host(),
-                         endpoints.key << 8 | endpoints.ip_protocol});
-}
-
 const Tunnel* TunnelTable::look_up(const IndexTable& table, KeyOf key_of,
                                    const Endpoints& endpoints) const noexcept {
   const auto index = table.find(hash_of(endpoints), [&](std::uint32_t i) {

@@ -62,10 +62,10 @@ TEST_F(TunWriting, CountsRefusedPacketsByTheirError) {
 }
 
 TEST_F(TunWriting, CountsRelayedErrorsApart) {
-  write({.packets = 1, .is_relayed_error = true});
+  write({.packets = 1, .kind = PendingWrite::Kind::relayed_error});
   writer_.submit();
   queues_.write_error = EAGAIN;
-  write({.packets = 1, .is_relayed_error = true});
+  write({.packets = 1, .kind = PendingWrite::Kind::relayed_error});
   writer_.submit();
   EXPECT_EQ(stats_.totals(kSlot).errors_relayed, 1u);
   EXPECT_EQ(drops(DropReason::icmp_error_write_failed), 1u);
