@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "bench/super_packet.h"
@@ -27,42 +28,42 @@ class Batch {
       std::vector<std::byte> bytes(gso->header_bytes());
       const auto payload = gso->next(bytes);
       bytes.insert(bytes.end(), payload.begin(), payload.end());
-      inputs_.push_back(
-          {.bytes = bytes,
-           .headers = {bytes.begin(), bytes.begin() + std::min(bytes.size(), kMaxHeaderBytes)},
-           .meta = classify(bytes)});
+      metas_.push_back(classify(bytes));
+      headers_.emplace_back(bytes.begin(), bytes.begin() + std::min(bytes.size(), kMaxHeaderBytes));
+      buffers_.push_back(std::move(bytes));
     }
   }
   void interleave(std::size_t flows) {
-    std::vector<Input> inputs;
-    const std::size_t per_flow = inputs_.size() / flows;
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      inputs.push_back(inputs_[i % flows * per_flow + i / flows]);
-    inputs_.swap(inputs);
+    const std::size_t per_flow = size() / flows;
+    Batch from = std::move(*this);
+    *this = {};
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const std::size_t next = i % flows * per_flow + i / flows;
+      metas_.push_back(from.metas_[next]);
+      headers_.push_back(std::move(from.headers_[next]));
+      buffers_.push_back(std::move(from.buffers_[next]));
+    }
   }
 
   std::size_t coalesce(Gro& gro) {
     packets_.clear();
-    for (auto& input : inputs_) packets_.emplace_back(input.bytes, 0, input.bytes.size());
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      gro.add(packets_[i], inputs_[i].meta, 0, 1, true);
+    for (auto& buffer : buffers_) packets_.emplace_back(buffer, 0, buffer.size());
+    for (std::size_t i = 0; i < size(); ++i) gro.add(packets_[i], metas_[i], 0, 1, true);
     const auto out = gro.finish();
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    for (std::size_t i = 0; i < size(); ++i) {
       if (i != 0 && out.size() == 1) break;
-      std::memcpy(inputs_[i].bytes.data(), inputs_[i].headers.data(), inputs_[i].headers.size());
+      std::memcpy(buffers_[i].data(), headers_[i].data(), headers_[i].size());
     }
     const std::size_t count = out.size();
     gro.clear();
     return count;
   }
-  [[nodiscard]] std::size_t size() const { return inputs_.size(); }
+  [[nodiscard]] std::size_t size() const { return buffers_.size(); }
 
  private:
-  struct Input {
-    std::vector<std::byte> bytes, headers;
-    PacketMeta meta;
-  };
-  std::vector<Input> inputs_;
+  // Each in an array of its own: a packet that a round has just classified is in the first cache.
+  std::vector<PacketMeta> metas_;
+  std::vector<std::vector<std::byte>> buffers_, headers_;
   std::vector<io::Packet> packets_;
 };
 
