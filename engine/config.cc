@@ -191,6 +191,7 @@ std::optional<std::string_view> find_fixed_change(const Config& open, unsigned w
       {next.io == open.io, "io"},
       {next.receive == open.receive, "receive"},
       {next.send == open.send, "send"},
+      {next.offload == open.offload, "offload"},
       {next.busy_poll == open.busy_poll, "busy_poll"},
       {next.pinning == open.pinning, "pinning"},
       {next.flows == open.flows, "flows"}};

@@ -102,6 +102,10 @@ struct Config {
   std::chrono::microseconds busy_poll{0};
   ReceiveChoice receive = ReceiveChoice::automatic;
   SendChoice send = SendChoice::automatic;
+  /// False: no super-packet passes between the TUN device and the engine, in either direction, and
+  /// all checksums are complete. TunnelConfig::coalesce then has no effect. With injected descriptors
+  /// it applies to writes only.
+  bool offload = true;
   /// Return-path pinning: replies of a flow use the tunnel on which the flow arrived
   /// (flows/flow_table.h).
   bool pinning = true;

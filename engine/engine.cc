@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -98,6 +99,7 @@ class EngineImplementation final : public Engine {
   void log(LogLevel level, std::string_view line) const {
     if (log_) log_(level, line);
   }
+  void report_refused_offloads();
   void run_worker(std::size_t index);
   void stop_workers();
   void publish(std::unique_ptr<const Tables> tables);
@@ -121,6 +123,8 @@ class EngineImplementation final : public Engine {
   std::unique_ptr<FlowTable> flow_table_;   ///< shared by all workers
   std::vector<std::uint32_t> by_position_;  ///< slots, in the order of Config::tunnels
   std::uint16_t device_mtu_;
+  /// Written by workers; relaxed, since it orders no other access.
+  std::atomic<bool> has_refused_offloads_{false};
   Totals removed_;           ///< counters of removed tunnels
   Snapshot<Tables> tables_;  ///< its readers: the workers, and the refresher behind them
   RouteRefresher refresher_;
@@ -142,7 +146,7 @@ Result<void> EngineImplementation::open_flow_table() {
 
 Result<void> EngineImplementation::open_workers() {
   for (std::size_t i = 0; i < opened_.workers.size(); ++i) {
-    const bool has_virtio_header = opened_.workers[i].tun_has_virtio_header;
+    const bool has_offloads = config_.offload && opened_.workers[i].tun_has_virtio_header;
     auto queues = selection_.uring ? io::open_ring(std::move(opened_.workers[i]), config_.sizes,
                                                    config_.busy_poll, opened_.device)
                                    : io::open_poller(std::move(opened_.workers[i]), config_.sizes,
@@ -151,7 +155,7 @@ Result<void> EngineImplementation::open_workers() {
     WorkerOptions options{.index = i,
                           .sizes = config_.sizes,
                           .receive = selection_.receive,
-                          .tun_has_virtio_header = has_virtio_header,
+                          .tun_offloads = has_offloads,
                           .tun_has_uso = opened_.tun_has_uso,
                           .flows = flow_table_.get(),
                           .refresher = &refresher_};
@@ -159,6 +163,7 @@ Result<void> EngineImplementation::open_workers() {
       log(LogLevel::error, error.message());
       failure_event_.signal();
     };
+    options.on_refused_offloads = [this] { report_refused_offloads(); };
     workers_.push_back(std::make_unique<Worker>(std::move(*queues), tables_, std::move(options)));
   }
   for (const std::uint32_t slot : by_position_)
@@ -172,6 +177,16 @@ Result<void> EngineImplementation::prepare(std::uint32_t slot) {
     if (auto prepared = worker->prepare(slot); !prepared) return prepared;
   if (slot < send_reasons_.size()) send_reasons_[slot].reset();
   return {};
+}
+
+/// Workers find it out one by one; the log has one line.
+void EngineImplementation::report_refused_offloads() {
+  if (has_refused_offloads_.exchange(true, std::memory_order_relaxed)) return;
+  log(LogLevel::warning,
+      opened_.device +
+          ": the kernel refuses super-packets on the TUN device (EINVAL), so single packets are "
+          "written from now on, which costs CPU time; nothing was lost. --offload off avoids the "
+          "attempts");
 }
 
 void EngineImplementation::run_worker(std::size_t index) {
@@ -361,6 +376,11 @@ EngineStatus EngineImplementation::status() const {
   status.io_reason = selection_.io_reason;
   status.receive = selection_.receive == io::ReceiveKind::packet ? "packet" : "raw";
   status.receive_reason = selection_.receive_reason;
+  const bool is_refused = has_refused_offloads_.load(std::memory_order_relaxed);
+  status.offload = config_.offload && !is_refused ? "on" : "off";
+  status.offload_reason = !config_.offload ? "asked for"
+                          : is_refused     ? "the kernel refuses super-packets on the TUN device"
+                                           : "available";
   status.workers = static_cast<unsigned>(workers_.size());
   status.running = !threads_.empty();
   status.mtu_bytes = device_mtu_;

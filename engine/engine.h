@@ -45,6 +45,8 @@ struct EngineStatus {
   std::string io_reason;        ///< why the engine uses this one
   std::string_view receive;     ///< "packet" or "raw"
   std::string receive_reason;
+  std::string_view offload;  ///< "on": super-packets pass between TUN and engine; "off": none do
+  std::string offload_reason;
   unsigned workers = 0;
   bool running = false;
   /// Counters of packets that belong to no tunnel, and of removed tunnels. Added to the totals of

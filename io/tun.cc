@@ -124,7 +124,8 @@ void set_offloads(Tun& tun) {
 
 }  // namespace
 
-Result<Tun> open_tun(const std::string& name, std::size_t queue_count, proto::LinkType link_type) {
+Result<Tun> open_tun(const std::string& name, std::size_t queue_count, proto::LinkType link_type,
+                     bool offload) {
   Tun tun;
   tun.name = name;
   tun.link_type = link_type;
@@ -135,7 +136,7 @@ Result<Tun> open_tun(const std::string& name, std::size_t queue_count, proto::Li
     if (!fd) return Unexpected{fd.error()};
     tun.queues.push_back(std::move(*fd));
   }
-  set_offloads(tun);
+  if (offload) set_offloads(tun);
   tun.index = ::if_nametoindex(tun.name.c_str());
   return tun;
 }

@@ -22,13 +22,15 @@ struct Tun {
   proto::LinkType link_type = proto::LinkType::ip;  ///< ethernet: it is a TAP device
 };
 
-/// Creates the device `name` with `queue_count` queues: TUN or, for Ethernet, TAP. While the name is
+/// Creates the device `name` with `queue_count` queues: TUN or, for Ethernet, TAP. `offload`: let the
+/// kernel pass super-packets and unfinished checksums (TUNSETOFFLOAD). While the name is
 /// in use it blocks for up to a second: the kernel may still be removing the device of a process that
 /// has ended. Fails, with advice, if the name is still in use then, or by a persistent TUN device
 /// (EBUSY), or longer than 15 bytes (EINVAL), without /dev/net/tun (ENOENT: how to get it in LXC,
 /// OpenVZ and Docker) and without CAP_NET_ADMIN (EPERM).
 [[nodiscard]] Result<Tun> open_tun(const std::string& name, std::size_t queue_count,
-                                   proto::LinkType link_type = proto::LinkType::ip);
+                                   proto::LinkType link_type = proto::LinkType::ip,
+                                   bool offload = true);
 
 /// Returns whether the device of this queue has been deleted. One system call.
 [[nodiscard]] bool is_deleted(const Fd& queue) noexcept;

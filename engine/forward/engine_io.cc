@@ -180,7 +180,7 @@ void open_bypass(const Config& config, OpenedIo& opened) {
 }
 
 Result<void> open_tun_queues(const Config& config, OpenedIo& opened) {
-  auto tun = io::open_tun(config.device, opened.workers.size(), opened.link_type);
+  auto tun = io::open_tun(config.device, opened.workers.size(), opened.link_type, config.offload);
   if (!tun) return Unexpected{tun.error()};
   opened.device = tun->name;
   opened.device_index = tun->index;

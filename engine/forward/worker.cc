@@ -59,11 +59,11 @@ Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
       options_(std::move(options)),
       flows_(options_.flows),
       prefetcher_(options_.flows, tunnel_stats_),
-      writer_(*queues_, tunnel_stats_, flows_, options_.sizes.batch_writes,
-              options_.tun_has_virtio_header),
+      writer_(*queues_, tunnel_stats_, flows_, options_.sizes.batch_writes, options_.tun_offloads),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
       gro_(options_.sizes.tunnel_packets, options_.tun_has_uso),
-      error_buffers_(kErrorBuffers) {}
+      error_buffers_(kErrorBuffers),
+      reports_refused_offloads_(options_.tun_offloads) {}
 
 Worker::~Worker() = default;
 
@@ -105,6 +105,10 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   gro_.clear();
   error_buffers_used_ = 0;
   queues_->release();
+  if (reports_refused_offloads_ && writer_.needs_segments()) {
+    reports_refused_offloads_ = false;
+    options_.on_refused_offloads();
+  }
   return {};
 }
 
@@ -193,6 +197,7 @@ void Worker::flush() noexcept {
     assert(has_room);
   }
   count_sends(datagrams.subspan(submitted), writer_.submit());
+  writer_.write_refused();
 }
 
 void Worker::count_sends(std::span<const OutboundDatagram> datagrams,

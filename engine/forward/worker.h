@@ -33,7 +33,7 @@ struct WorkerOptions {
   io::ReceiveKind receive = io::ReceiveKind::packet;
   /// False: TUN accepts neither super-packets nor unfinished checksums, so the worker segments and
   /// completes packets before it writes them.
-  bool tun_has_virtio_header = true;
+  bool tun_offloads = true;
   bool tun_has_uso = true;     ///< TUN accepts UDP super-packets (USO), so GRO may join UDP
   FlowTable* flows = nullptr;  ///< Shared by all workers, which it must outlive. Null: no pinning.
   /// Refreshes the routes of packets that the kernel refuses as too big. Shared by all workers,
@@ -41,6 +41,9 @@ struct WorkerOptions {
   RouteRefresher* refresher = nullptr;
   /// Called once, on the worker's thread, when the device is gone.
   std::function<void(const Error&)> on_failure = [](const Error&) {};
+  /// Called once, on the worker's thread, when TUN has refused kMaxRefusedOffloads super-packets, so
+  /// that the worker writes no more of them.
+  std::function<void()> on_refused_offloads = [] {};
 };
 
 class alignas(io::kCacheLineBytes) Worker {
@@ -113,6 +116,7 @@ class alignas(io::kCacheLineBytes) Worker {
   std::size_t error_buffers_used_ = 0;
   ErrorLimiter limiter_;
   Time next_loss_count_{};
+  bool reports_refused_offloads_;  ///< on_refused_offloads has still to be called
   std::atomic<bool> stop_{false};
 };
 

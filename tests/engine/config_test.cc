@@ -191,6 +191,7 @@ TEST(FindFixedChange, FindsEachOptionThatCannotChange) {
       {[](Config& c) { c.send = SendChoice::raw; }, "send"},
       {[](Config& c) { c.busy_poll = std::chrono::microseconds{7}; }, "busy_poll"},
       {[](Config& c) { c.pinning = false; }, "pinning"},
+      {[](Config& c) { c.offload = false; }, "offload"},
       {[](Config& c) { c.flows = 2048; }, "flows"}};
   for (const auto& [change, word] : changes) {
     Config next = good();

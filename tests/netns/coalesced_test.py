@@ -11,6 +11,7 @@ checksums were rewritten. Each scenario proves that this did take place.
 """
 
 from support import traffic
+from support.culvert import is_sanitized, refusing_super_packets
 from support.rig import HOST_ROUTES, HOST_ROUTES_6, Pair
 from support.wire import Capture
 from support.world import expect, expect_equal, parametrize, run_all
@@ -103,6 +104,27 @@ def udp_keeps_its_datagrams(words, receive):
         expect(set(drops) <= {"gro_segment_size_unknown"}, f"drops {drops}")
         expect(drops or counted["received"] == counted["sent"], f"lost, and not counted: {counted}")
         pair.culvert_b.expect_conserved()
+    pair.stop()
+
+
+@parametrize([("auto", "", "the kernel refuses super-packets"), ("off", "--offload off", "asked for")])
+def a_kernel_that_takes_no_super_packets(options, reason):
+    """Each refused one is cut and written again; and with --offload off there are none."""
+    if is_sanitized():
+        return  # its library must be the first one
+    pair = Pair("mode sit", options=options, io="epoll", prefix=refusing_super_packets())
+    receiver_coalesces(pair)
+    with Capture(pair.b, "to_a") as outside, Capture(pair.b, "tun") as inside:
+        traffic.tcp(pair.a, pair.b, "fd00::2", TCP_BYTES)
+    expect(coalesced(outside) > 20, f"nothing was coalesced: {coalesced(outside)} of {len(outside.frames)} packets")
+    large = [len(f.ip) for f in inside.frames if len(f.ip) > OUTER_MTU]
+    expect(not large or not options, f"{len(large)} super-packets passed TUN: {large[:3]}")
+    pair.expect_no_drops()
+    show = pair.culvert_b.show()
+    expect_equal(show["offload"], "off", "offload")
+    expect(reason in show["offload_reason"] and f"offload off ({reason}" in pair.culvert_b.show_text(), f"{show}")
+    lines = [line for line in pair.culvert_b.process.stderr().splitlines() if "refuses super-packets" in line]
+    expect_equal(len(lines), 0 if options else 1, f"log lines: {lines}")
     pair.stop()
 
 

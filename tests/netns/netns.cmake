@@ -8,12 +8,18 @@ find_program(CULVERT_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED) # t
 culvert_test_program(refuse_calls netns/refuse_calls.cc)
 set_target_properties(refuse_calls PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/netns)
 
+add_library(refuse_super_packets MODULE netns/refuse_super_packets.cc)
+culvert_target(refuse_super_packets culvert_test_flags)
+set_target_properties(refuse_super_packets PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/netns)
+target_link_libraries(refuse_super_packets PRIVATE ${CMAKE_DL_LIBS})
+target_link_options(refuse_super_packets PRIVATE ${culvert_no_lto})
+
 # culvert_netns_test(name variant [ENVIRONMENT_ENTRY...])
 function(culvert_netns_test name variant)
   set(test netns_${name}_${variant})
   add_test(NAME ${test} COMMAND ${CULVERT_PYTHON} ${PROJECT_SOURCE_DIR}/tests/netns/${name}_test.py)
   set_tests_properties(${test} PROPERTIES LABELS netns TIMEOUT 600 SKIP_RETURN_CODE 77
-    ENVIRONMENT "CULVERT=$<TARGET_FILE:culvert>;CULVERT_TEST_REFUSE_CALLS=$<TARGET_FILE:refuse_calls>;${ARGN}")
+    ENVIRONMENT "CULVERT=$<TARGET_FILE:culvert>;CULVERT_TEST_REFUSE_CALLS=$<TARGET_FILE:refuse_calls>;CULVERT_TEST_REFUSE_SUPER_PACKETS=$<TARGET_FILE:refuse_super_packets>;${ARGN}")
 endfunction()
 
 file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/netns/*_test.py)

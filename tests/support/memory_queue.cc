@@ -1,6 +1,7 @@
 #include "tests/support/memory_queue.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace culvert::test {
 
@@ -36,8 +37,10 @@ bool MemoryPacketIo::send(const io::Datagram& datagram) noexcept {
 
 bool MemoryPacketIo::write(const io::TunPacket& packet) noexcept {
   if (writes_.size() == batch_writes_) return false;
-  writes_.push_back(write_error);
-  if (write_error != 0) return true;
+  const bool is_refused =
+      refuses_offloads && (packet.offload.is_super_packet() || packet.offload.needs_checksum);
+  writes_.push_back(is_refused ? EINVAL : write_error);
+  if (writes_.back() != 0) return true;
   Bytes bytes(packet.head.begin(), packet.head.end());
   for (const auto slice : packet.slices) bytes.insert(bytes.end(), slice.begin(), slice.end());
   written.push_back({std::move(bytes), packet.offload});

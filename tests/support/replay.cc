@@ -124,7 +124,7 @@ class Replay {
     return TunnelRig(scenario_.tunnels, scenario_.own, scenario_.path_mtu,
                      {.sizes = scenario_.sizes,
                       .receive = scenario_.receive,
-                      .tun_has_virtio_header = scenario_.tun_has_virtio_header,
+                      .tun_offloads = scenario_.tun_has_virtio_header,
                       .tun_has_uso = scenario_.tun_has_uso,
                       .flows = scenario_.pinning ? flows_.get() : nullptr});
   }

@@ -66,8 +66,8 @@ Examples:
 constexpr const char* kReloadNotes = R"(
 SIGHUP does the same. The whole file is validated first. If anything is wrong, nothing is applied
 and the error is printed (exit status 1). Unchanged tunnels lose no packet and keep their counters.
-A change of workers, io, receive, send, busy_poll, pinning or flows of a running device is refused:
-restart culvert for such a change. Changes by `culvert tunnel` are lost, because the file wins.
+A change of workers, io, receive, send, busy_poll, offload, pinning or flows of a running device is
+refused: restart culvert for such a change. Changes by `culvert tunnel` are lost, because the file wins.
 
 In a systemd unit:
   ExecReload=culvert reload --control /run/culvert/NAME.sock

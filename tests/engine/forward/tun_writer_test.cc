@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
 
 #include "tests/support/memory_queue.h"
@@ -130,9 +131,67 @@ TEST_F(TunWriting, DropsSuperPacketsThatItCannotSegment) {
   EXPECT_EQ(drops(DropReason::tunnel_offload_malformed), 5u);
 }
 
-TEST_F(TunWriting, NeedsSegmentsWithoutVirtioHeader) {
+TEST_F(TunWriting, NeedsSegmentsWithoutOffloads) {
   EXPECT_TRUE(writer_.needs_segments());
   EXPECT_FALSE(TunWriter(queues_, stats_, flows_, kBatchWrites, true).needs_segments());
+}
+
+/// A writer whose kernel refuses every packet with an offload.
+class TunWritingRefused : public TunWriting {
+ protected:
+  TunWritingRefused() { queues_.refuses_offloads = true; }
+
+  TunWriter writer_{queues_, stats_, flows_, kBatchWrites, true};
+};
+
+TEST_F(TunWritingRefused, CutsASuperPacketOfSlicesAndWritesItAgain) {
+  const TransportPacket drawn{.payload = pattern(6000)};
+  const io::Offload offload = partial_offload(drawn, 1000);
+  const Bytes whole = draw(drawn, Checksum::partial);
+  const std::span bytes{whole};
+  const std::array slices{bytes.subspan(1060, 4000), bytes.subspan(5060)};
+  writer_.write({.head = bytes.first(1060), .slices = slices, .offload = offload},
+                {.tunnel = kSlot, .packets = 6, .bytes = 6 * 1060});
+  writer_.submit();
+  EXPECT_EQ(stats_.totals(kSlot).in_packets, 0u);
+  writer_.write_refused();
+  const auto segments = slow_segment(whole, offload);
+  ASSERT_EQ(queues_.written.size(), 6u);  // more than one batch
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(queues_.written[i].bytes, segments.at(i)) << i;
+    EXPECT_EQ(queues_.written[i].offload, io::Offload{});
+  }
+  EXPECT_EQ(stats_.totals(kSlot).in_packets, 6u);
+  EXPECT_EQ(stats_.totals(kSlot).in_bytes, 6u * 1060);
+  EXPECT_EQ(drops(DropReason::tun_write_failed), 0u);
+  EXPECT_FALSE(writer_.needs_segments());  // one refusal is no reason to stop
+}
+
+TEST_F(TunWritingRefused, CompletesARefusedChecksumAndKeepsTheOrderOfAFullBatch) {
+  const TransportPacket drawn{.payload = pattern(100)};
+  const Bytes partial = draw(drawn, Checksum::partial);
+  for (std::size_t i = 0; i < kBatchWrites + 1; ++i) {
+    writer_.write({.head = partial, .slices = {}, .offload = partial_offload(drawn)},
+                  {.tunnel = kSlot, .packets = 1, .bytes = 160});
+  }
+  ASSERT_EQ(queues_.written.size(), kBatchWrites);  // by the write that found the batch full
+  EXPECT_EQ(queues_.written[0].bytes, draw(drawn, Checksum::complete));
+  writer_.submit();
+  writer_.write_refused();
+  EXPECT_EQ(stats_.totals(kSlot).in_packets, kBatchWrites + 1);
+  EXPECT_TRUE(writer_.needs_segments());  // kMaxRefusedOffloads were refused
+}
+
+TEST_F(TunWritingRefused, CountsOtherErrorsOfSuperPackets) {
+  queues_.refuses_offloads = false;
+  queues_.write_error = EIO;
+  const TransportPacket drawn{.payload = pattern(3000)};
+  const Bytes whole = draw(drawn, Checksum::partial);
+  writer_.write({.head = whole, .slices = {}, .offload = partial_offload(drawn, 1000)},
+                {.tunnel = kSlot, .packets = 3, .bytes = 0});
+  writer_.submit();
+  writer_.write_refused();
+  EXPECT_EQ(drops(DropReason::tun_write_failed), 3u);
 }
 
 }  // namespace

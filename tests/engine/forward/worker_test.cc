@@ -303,7 +303,7 @@ TEST(WorkerInbound, PassesASuperPacketOnAsItIs) {
 }
 
 TEST(WorkerInbound, CutsASuperPacketForADeviceWithoutOffload) {
-  TunnelRig rig{sit_config(), 1500, {.tun_has_virtio_header = false}};
+  TunnelRig rig{sit_config(), 1500, {.tun_offloads = false}};
   const Bytes inner = ipv6(kHost, kServer) / tcp(1, 2, {.is_partial = true}) / payload(3000);
   rig.queues().put(io::Source::tunnel, sit_packet(inner), tcp_offload(60, 1400));
   rig.round();
@@ -358,6 +358,22 @@ TEST(WorkerInboundRaw, GivesACoalescedPacketItsOffloadBack) {
   EXPECT_TRUE(large.needs_checksum);
   EXPECT_TRUE(rig.queues().written[1].offload.needs_checksum);
   EXPECT_EQ(rig.queues().written[1].offload.segmentation, io::Segmentation::none);
+  expect_conserved(rig);
+}
+
+TEST(WorkerInbound, StopsSuperPacketsThatTunRefusesAndReportsItOnce) {
+  unsigned reports = 0;
+  TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw, .on_refused_offloads = [&] {
+                                       ++reports;
+                                     }}};
+  rig.queues().refuses_offloads = true;
+  for (unsigned round = 0; round < kMaxRefusedOffloads + 2; ++round) {
+    EXPECT_EQ(reports, round < kMaxRefusedOffloads ? 0u : 1u);
+    rig.queues().put(io::Source::tunnel, sit_packet(coalesced_tcp(14'200)));
+    rig.round();
+    EXPECT_EQ(rig.queues().written.size(), 10 * (round + 1));  // segments of 1420 bytes
+  }
+  EXPECT_EQ(rig.tunnel().in_packets, rig.tunnel().in_received);
   expect_conserved(rig);
 }
 

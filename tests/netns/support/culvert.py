@@ -27,6 +27,12 @@ def launcher(io=IO):
     return [os.environ.get("CULVERT_TEST_REFUSE_CALLS", f"{SOURCE}/build/tests/netns/refuse_calls")]
 
 
+def refusing_super_packets():
+    """What goes in front of the program so that the kernel refuses its super-packets on TUN. With epoll only."""
+    library = os.environ.get("CULVERT_TEST_REFUSE_SUPER_PACKETS", f"{SOURCE}/build/tests/netns/refuse_super_packets.so")
+    return ["env", f"LD_PRELOAD={library}"]
+
+
 def is_sanitized():
     with open(program(), "rb") as file:
         content = file.read()
@@ -37,13 +43,13 @@ class Culvert:
     """`culvert run` in a namespace. `words` is what follows `run`, as a user would type it."""
 
     def __init__(self, namespace, words, options="", wait=True, io=None, workers=None, receive=None,
-                 send=None):
+                 send=None, prefix=()):
         self.namespace = namespace
         words = shlex.split(words) if isinstance(words, str) else list(words)
         self.name = words[0] if not words[0].startswith("-") else "config"
         self.control = f"{WORK}/{namespace.name}-{self.name}.socket"
         self.io, self.workers, self.receive = io or IO, workers or WORKERS, receive or RECEIVE
-        argv = [*launcher(self.io), program(), "run", *words, "--control", self.control,
+        argv = [*launcher(self.io), *prefix, program(), "run", *words, "--control", self.control,
                 "--io", "auto" if self.io == "refused" else self.io, "--workers", self.workers,
                 "--receive", self.receive, "--send", send or SEND, *shlex.split(options)]
         self.process = namespace.start(argv, name=f"culvert-{self.name}")

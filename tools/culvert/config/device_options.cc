@@ -60,6 +60,10 @@ Check set_send(const Target& target, const RawValue& given) {
       target.device.config.send);
 }
 
+Check set_offload(const Target& target, const RawValue& given) {
+  return choose(given, {{"auto", true}, {"off", false}}, target.device.config.offload);
+}
+
 Check set_busy_poll(const Target& target, const RawValue& given) {
   const auto limit = parse_number(given.text, 0, static_cast<std::uint32_t>(kMaxBusyPoll.count()));
   if (!limit) return refuse(limit.error());
@@ -110,6 +114,10 @@ constexpr auto kWords = std::to_array<Option>({
      "IPsec policy or a routing rule; packet: Ethernet frames to the next hop, which bypass the "
      "firewall's OUTPUT; raw: raw sockets and the kernel's route",
      set_send},
+    {"offload", "", Scope::device, Kind::option, "auto|off",
+     "super-packets between the TUN device and culvert; auto (default): used, unless the kernel "
+     "refuses them; off: none in either direction, whatever coalesce states",
+     set_offload},
     {"pinning", "", Scope::device, Kind::option, "on|off",
      "on (default): replies leave by the tunnel by which the flow came in; off: prefix, metric and "
      "weight alone select the tunnel",

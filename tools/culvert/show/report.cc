@@ -76,6 +76,8 @@ Json device_json(const EngineStatus& device) {
   json["io_reason"] = device.io_reason;
   json["receive"] = device.receive;
   json["receive_reason"] = device.receive_reason;
+  json["offload"] = device.offload;
+  json["offload_reason"] = device.offload_reason;
   json["workers"] = device.workers;
   json["in_received"] = device.totals.in_received;
   json["out_received"] = device.totals.out_received;
@@ -175,6 +177,8 @@ std::string device_rows(const Json& device) {
                      (workers == 1 ? " worker" : " workers") + "\n  io " +
                      with_reason(text(device, "io"), text(device, "io_reason")) + "\n  receive " +
                      with_reason(text(device, "receive"), text(device, "receive_reason")) + "\n";
+  if (device.value("offload", "on") == "off")
+    rows += "  offload " + with_reason("off", text(device, "offload_reason")) + "\n";
   if (device.contains("flows")) {
     rows += "  flows " + std::to_string(count(device, "flows")) + " of " +
             std::to_string(count(device, "flows_limit")) + "\n";

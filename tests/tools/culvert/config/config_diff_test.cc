@@ -80,8 +80,9 @@ TEST(FindChanges, SaysSeveral) {
 TEST(CheckChange, RefusesWhatIsFixedWhileADeviceRuns) {
   const Settings before = settings();
   const host::DeviceSettings& device = *find_device(before, "broker");
-  for (const std::string line : {"workers = 2", "io = 'epoll'", "receive = 'raw'", "send = 'raw'",
-                                 "busy_poll = 7", "pinning = 'off'", "flows = 2048"}) {
+  for (const std::string line :
+       {"workers = 2", "io = 'epoll'", "receive = 'raw'", "send = 'raw'", "busy_poll = 7",
+        "pinning = 'off'", "offload = 'off'", "flows = 2048"}) {
     const Settings after = settings("address = [\"2001", line + "\naddress = [\"2001");
     const auto checked = check_change(device, *find_device(after, "broker"));
     ASSERT_FALSE(checked) << line;

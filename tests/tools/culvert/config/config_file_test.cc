@@ -41,6 +41,7 @@ void expect_same(const host::DeviceSettings& a, const host::DeviceSettings& b) {
   EXPECT_EQ(a.config.receive, b.config.receive);
   EXPECT_EQ(a.config.busy_poll, b.config.busy_poll);
   EXPECT_EQ(a.config.tunnels, b.config.tunnels);
+  EXPECT_EQ(a.config.offload, b.config.offload);
   EXPECT_EQ(a.config.pinning, b.config.pinning);
   EXPECT_EQ(a.config.flows, b.config.flows);
   EXPECT_EQ(a.forwarding, b.forwarding);
@@ -104,10 +105,10 @@ TEST(ConfigFile, SaysWhatTheCommandLineSays) {
        "prefix 2001:db8:1::/48 accept 2001:db8::/32 accept fd00::/8"},
       {"", kGre + "prefix = ['2001:db8:1::/48', '10.0.0.0/8']\nmetric = 5\nweight = 3\nup = false",
        "prefix 2001:db8:1::/48 prefix 10.0.0.0/8 metric 5 weight 3 down"},
-      {"forwarding = true\npinning = 'off'\nflows = 2048",
+      {"forwarding = true\npinning = 'off'\nflows = 2048\noffload = 'off'",
        kSit,
        "forwarding",
-       {{"pinning", "off"}, {"flows", "2048"}}},
+       {{"pinning", "off"}, {"flows", "2048"}, {"offload", "off"}}},
       {"", kGre + "ikey = 1\nokey = 4294967295", "ikey 1 okey 4294967295"},
       {"", kGre + "icsum = true\nocsum = false\niseq = true\noseq = false", "icsum iseq"},
   };
@@ -189,6 +190,7 @@ const RefusedFile kRefusedFiles[] = {
     {device("", kSit + "weight = 0"), ", line 6, key 'weight', value '0'", "from 1 to 65535"},
     {device("", kSit + "down = true"), ", line 6, key 'down'", "is unknown"},
     {device("pinning = false", kSit), ", line 2, key 'pinning', value 'false'", "string"},
+    {device("offload = 'on'", kSit), ", line 2, key 'offload', value 'on'", "must be auto or off"},
     {device("pinning = 'of'", kSit), ", line 2, key 'pinning', value 'of'", "must be on or off"},
     {device("flows = 1000", kSit), ", line 2, key 'flows', value '1000'", "from 1024"},
     {device("forwarding = 'yes'", kSit), ", line 2, key 'forwarding', value 'yes'",

@@ -95,6 +95,17 @@ TEST(ReportJson, SaysAnyForALocalAddressThatIsNotKnown) {
   EXPECT_EQ(json::parse(report_json({&status, 1}))["devices"][0]["tunnels"][0]["local"], "any");
 }
 
+TEST(Report, SaysWhyThereAreNoSuperPackets) {
+  EngineStatus status = example();
+  status.offload = "on";
+  EXPECT_THAT(*report_table(report_json({&status, 1})), Not(HasSubstr("offload")));
+  status.offload = "off";
+  status.offload_reason = "asked for";
+  const std::string text = report_json({&status, 1});
+  EXPECT_EQ(json::parse(text)["devices"][0]["offload"], "off");
+  EXPECT_THAT(*report_table(text), HasSubstr("\n  offload off (asked for)\n"));
+}
+
 TEST(ReportJson, StaysJsonWithANameThatIsNoText) {
   EngineStatus status = example();
   status.tunnels[0].config.name = "a\"\n\xff";
