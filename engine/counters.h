@@ -49,7 +49,8 @@ enum class RareCounter : std::uint8_t {
   unreachable_sent,  ///< ICMP destination unreachable
   unreachable_suppressed,
   ecn_anomalies,  ///< RFC 6040 4.2: forwarded, but counted
-  count_,         ///< not a counter: the number of counters
+  sequence_restarts,
+  count_,  ///< not a counter: the number of counters
 };
 inline constexpr std::size_t kRareCounterCount =
     static_cast<std::size_t>(RareCounter::count_) + kDropReasonCount;
@@ -62,6 +63,7 @@ struct Totals {
   std::uint64_t too_big_sent = 0, too_big_suppressed = 0;
   std::uint64_t unreachable_sent = 0, unreachable_suppressed = 0;
   std::uint64_t ecn_anomalies = 0;
+  std::uint64_t sequence_restarts = 0;
   std::array<std::uint64_t, kDropReasonCount> drops{};
 
   Totals& operator+=(const Totals& totals) noexcept;
@@ -107,7 +109,10 @@ inline constexpr std::array kRareCounters{
     RareCounterFacts{RareCounter::unreachable_suppressed, &Totals::unreachable_suppressed,
                      "unreachable_suppressed", "such errors not sent because of the rate limit"},
     RareCounterFacts{RareCounter::ecn_anomalies, &Totals::ecn_anomalies, "ecn_anomalies",
-                     "packets whose ECN fields contradict each other (RFC 6040 4.2), forwarded"}};
+                     "packets whose ECN fields contradict each other (RFC 6040 4.2), forwarded"},
+    RareCounterFacts{
+        RareCounter::sequence_restarts, &Totals::sequence_restarts, "sequence_restarts",
+        "times the remote endpoint's sequence numbers began anew: 8 old ones in order"}};
 static_assert(kRareCounters.size() == static_cast<std::size_t>(RareCounter::count_));
 
 /// Reads one set. `rare`: the first of kRareCounterCount counters that lie `stride` apart.

@@ -108,9 +108,10 @@ struct Verdict {
   };
   Action action = Action::drop;
   DropReason reason = DropReason::none;
-  std::uint16_t too_big_mtu = 0;   ///< tunnel MTU in bytes; only with packet_too_big
-  bool ecn_is_anomalous = false;   ///< RFC 6040 4.2: forwarded, but counted
-  const Tunnel* tunnel = nullptr;  ///< the tunnel that counts the packet; null: the device does
+  std::uint16_t too_big_mtu = 0;    ///< tunnel MTU in bytes; only with packet_too_big
+  bool ecn_is_anomalous = false;    ///< RFC 6040 4.2: forwarded, but counted
+  bool sequence_restarted = false;  ///< RFC 2890 2.2: the remote endpoint has started anew
+  const Tunnel* tunnel = nullptr;   ///< the tunnel that counts the packet; null: the device does
 };
 
 /// The verdict for a packet that is not forwarded.

@@ -61,23 +61,51 @@ Decapsulated decapsulate_packet(io::Packet& packet, const proto::Ipv4Packet& out
   return result;
 }
 
-/// RFC 2890 2.2: a number is old if it lies in the half of the number space behind the last one.
-/// Returns true and stores the number if it is newer.
-bool accept_sequence(TunnelState& state, std::uint32_t sequence) noexcept {
-  const bool is_newer = static_cast<std::int32_t>(sequence - state.last_sequence) > 0;
-  if (is_newer) state.last_sequence = sequence;
-  return is_newer;
+/// Old numbers in ascending order, with no newer one between them, after which the remote endpoint
+/// has started anew. RFC 2890 2.2 leaves open how a receiver follows a restart. Packets that are
+/// merely late lie among newer ones, which begin the run again; doubles are not ascending. A few
+/// late packets taken for a restart would be delivered out of order, and nothing would be lost.
+constexpr std::uint16_t kRestartRun = 8;
+/// The largest step between two numbers of the run: a restarted endpoint counts by ones, and some of
+/// its packets are lost.
+constexpr std::uint32_t kRestartStep = 1024;
+
+enum class Sequence : std::uint8_t { newer, old, restarted };
+
+/// A number is newer if it lies in the half of the number space in front of `last`.
+bool is_newer(std::uint32_t sequence, std::uint32_t last) noexcept {
+  return static_cast<std::int32_t>(sequence - last) > 0;
 }
 
-/// Checks the optional fields that the tunnel requires. none: they are valid.
-DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload,
-                        TunnelState& state) noexcept {
+/// RFC 2890 2.2. Stores the number, unless it is old.
+Sequence check_sequence(TunnelState& state, std::uint32_t sequence) noexcept {
+  auto result = Sequence::newer;
+  if (!is_newer(sequence, state.last_sequence)) {
+    const std::uint32_t step = sequence - state.last_old_sequence;
+    const bool continues = state.old_in_order > 0 && step > 0 && step <= kRestartStep;
+    if (!continues) state.old_in_order = 0;
+    ++state.old_in_order;
+    state.last_old_sequence = sequence;
+    if (state.old_in_order < kRestartRun) return Sequence::old;
+    result = Sequence::restarted;
+  }
+  state.last_sequence = sequence;
+  state.old_in_order = 0;
+  return result;
+}
+
+/// Checks the optional fields that the tunnel requires. none: they are valid. `restarted` becomes
+/// true if the sequence numbers have started anew.
+DropReason check_fields(const Tunnel& tunnel, const proto::Payload& payload, TunnelState& state,
+                        bool& restarted) noexcept {
   return dispatch(tunnel.config.mode, [&](auto encapsulation, const auto& parameters) {
     if (encapsulation.wants_checksum(parameters) && !payload.had_checksum)
       return DropReason::tunnel_checksum_missing;
     if (!encapsulation.wants_sequence(parameters)) return DropReason::none;
     if (!payload.sequence) return DropReason::sequence_missing;
-    return accept_sequence(state, *payload.sequence) ? DropReason::none : DropReason::sequence_old;
+    const Sequence sequence = check_sequence(state, *payload.sequence);
+    restarted = sequence == Sequence::restarted;
+    return sequence == Sequence::old ? DropReason::sequence_old : DropReason::none;
   });
 }
 
@@ -159,9 +187,10 @@ Verdict inbound(io::Packet& packet, PacketMeta& meta, const Tables& tables, Tunn
       tables.find(outer->protocol, outer->source, outer->destination, payload->key);
   if (tunnel == nullptr || !matches_interface(*tunnel, packet))
     return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
+  bool sequence_restarted = false;
   auto reason = check_outer(*tunnel, *outer, tables.own_addresses());
   if (reason == DropReason::none)
-    reason = check_fields(*tunnel, *payload, stats.state(tunnel->index));
+    reason = check_fields(*tunnel, *payload, stats.state(tunnel->index), sequence_restarted);
   if (reason != DropReason::none) return drop(reason, tunnel);
   if (!is_of_protocol_type(payload->packet, payload->protocol_type))
     return drop(Stage::inner_header, Malformed::bad_version, tunnel);
@@ -170,7 +199,9 @@ Verdict inbound(io::Packet& packet, PacketMeta& meta, const Tables& tables, Tunn
   if (payload->had_checksum) packet.offload.checksum_verified = false;
   packet.trim_to(outer->bytes.size());
   packet.trim_front(static_cast<std::size_t>(payload->packet.data() - packet.bytes().data()));
-  return inbound_inner(packet, meta, *tunnel, *outer, must_be_coalesced, flows, receive);
+  Verdict verdict = inbound_inner(packet, meta, *tunnel, *outer, must_be_coalesced, flows, receive);
+  verdict.sequence_restarted = sequence_restarted;
+  return verdict;
 }
 
 }  // namespace culvert

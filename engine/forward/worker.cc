@@ -129,6 +129,7 @@ void Worker::from_tunnel(io::Packet& packet) noexcept {
   const CounterSet counters = counters_of(verdict.tunnel);
   counters->in_received.add(packets);
   if (verdict.ecn_is_anomalous) counters.add(RareCounter::ecn_anomalies, packets);
+  if (verdict.sequence_restarted) counters.add(RareCounter::sequence_restarts);
   if (verdict.action == Verdict::Action::drop) return counters.drop(verdict.reason, packets);
   const std::uint32_t tunnel = verdict.tunnel->index;
   if (writer_.needs_segments()) {

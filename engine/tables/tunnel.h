@@ -182,6 +182,9 @@ struct Fit {
 struct TunnelState {
   std::uint32_t next_sequence = 0;            ///< RFC 2890 2.2: the first sent is 0
   std::uint32_t last_sequence = 0xffff'ffff;  ///< RFC 2890 2.2: initially 2^32 - 1
+  /// The last number of the run of old ones, each newer than the one before it.
+  std::uint32_t last_old_sequence = 0;
+  std::uint16_t old_in_order = 0;  ///< length of that run; 0: a newer number came last
   /// Identification of outer packets with DF clear: RFC 6864 4.
   std::uint16_t next_identification = 0;
 };

@@ -151,6 +151,7 @@ SEQUENCES = [
     # RFC 2890 2.2: 0 is the first in order after a start; older ones and doubles are dropped.
     ("doubles", [0, 1, 1, 2, 0], 2),
     ("a gap, then what was missing", [0, 5, 3, 6], 1),
+    ("the remote endpoint has started anew", [90, *range(10)], 7),
     ("wraps around", [0x7FFFFFFE, 0xFFFFFFFC, 0xFFFFFFFF, 0, 1, 0xFFFFFFFF], 1),
 ]
 

@@ -377,6 +377,40 @@ TEST(InboundSequence, OlderThanTheLast) {  // RFC 2890 2.2
   EXPECT_EQ(rig.tunnel().in_packets, 2u);
 }
 
+/// The tunnel's counters after packets with these sequence numbers.
+Totals after_sequence_numbers(const std::vector<int>& numbers) {
+  TunnelRig rig{gre_config({.iseq = true})};
+  for (const int sequence : numbers)
+    rig.queues().put(io::Source::tunnel, gre_packet({0x10, 0, 0x86, 0xdd, 0, 0, 0, sequence}));
+  rig.round();
+  expect_conserved(rig);
+  return rig.tunnel();
+}
+
+TEST(InboundSequence, FollowsARemoteEndpointThatStartedAnew) {  // RFC 2890 2.2
+  const Totals totals = after_sequence_numbers({0, 100, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  EXPECT_EQ(totals.sequence_restarts, 1u);
+  EXPECT_EQ(totals.dropped(DropReason::sequence_old), 7u);
+  EXPECT_EQ(totals.in_packets, 2u + 4u);  // from 7 on
+}
+
+TEST(InboundSequence, TakesLatePacketsAndDoublesForNoRestart) {
+  // Late ones among newer ones, and the same number eight times.
+  const Totals totals =
+      after_sequence_numbers({50, 1,  2,  3,  4,  51, 5,  6,  7,  8, 52, 9, 10, 11, 12,  //
+                              53, 20, 20, 20, 20, 20, 20, 20, 20, 20});
+  EXPECT_EQ(totals.sequence_restarts, 0u);
+  EXPECT_EQ(totals.dropped(DropReason::sequence_old), 12u + 9u);
+}
+
+TEST(InboundSequence, TakesScatteredNumbersForNoRestart) {
+  TunnelRig rig{gre_config({.iseq = true})};
+  for (const int high : {99, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10})  // steps of 65,536
+    rig.queues().put(io::Source::tunnel, gre_packet({0x10, 0, 0x86, 0xdd, 0, high, 0, 0}));
+  rig.round();
+  expect_only_drop(rig, DropReason::sequence_old, 10);
+}
+
 TEST(InboundRaw, CoalescedWithoutASegmentSize) {
   TunnelRig rig{sit_config(), 1500, {.receive = io::ReceiveKind::raw}};
   Bytes large = ipv6(kHost, kServer) / udp(1, 2) / payload(4000);
