@@ -50,7 +50,8 @@ enum class RareCounter : std::uint8_t {
   unreachable_suppressed,
   ecn_anomalies,  ///< RFC 6040 4.2: forwarded, but counted
   sequence_restarts,
-  count_,  ///< not a counter: the number of counters
+  ttl_exceeded,  ///< of errors_received: the outer TTL was too small for the path
+  count_,        ///< not a counter: the number of counters
 };
 inline constexpr std::size_t kRareCounterCount =
     static_cast<std::size_t>(RareCounter::count_) + kDropReasonCount;
@@ -64,6 +65,7 @@ struct Totals {
   std::uint64_t unreachable_sent = 0, unreachable_suppressed = 0;
   std::uint64_t ecn_anomalies = 0;
   std::uint64_t sequence_restarts = 0;
+  std::uint64_t ttl_exceeded = 0;
   std::array<std::uint64_t, kDropReasonCount> drops{};
 
   Totals& operator+=(const Totals& totals) noexcept;
@@ -112,7 +114,9 @@ inline constexpr std::array kRareCounters{
                      "packets whose ECN fields contradict each other (RFC 6040 4.2), forwarded"},
     RareCounterFacts{
         RareCounter::sequence_restarts, &Totals::sequence_restarts, "sequence_restarts",
-        "times the remote endpoint's sequence numbers began anew: 8 old ones in order"}};
+        "times the remote endpoint's sequence numbers began anew: 8 old ones in order"},
+    RareCounterFacts{RareCounter::ttl_exceeded, &Totals::ttl_exceeded, "ttl_exceeded",
+                     "outer packets whose TTL ended on the path: write ttl 64, not inherit"}};
 static_assert(kRareCounters.size() == static_cast<std::size_t>(RareCounter::count_));
 
 /// Reads one set. `rare`: the first of kRareCounterCount counters that lie `stride` apart.

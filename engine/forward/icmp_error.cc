@@ -96,6 +96,10 @@ bool is_fragmentation_needed(const proto::Icmpv4Error& error) noexcept {
          error.code == proto::kIcmpv4CodeFragmentationNeeded;
 }
 
+bool is_ttl_exceeded(const proto::Icmpv4Error& error) noexcept {
+  return error.type == proto::kIcmpv4TimeExceeded && error.code == 0;  // RFC 792: in transit
+}
+
 /// Decapsulates a quoted outer packet.
 proto::Parsed<proto::Payload> quoted_payload(const proto::Ipv4Packet& outer) noexcept {
   if (outer.fragment_offset_bytes != 0) return Unexpected{proto::Malformed::truncated};
@@ -209,7 +213,7 @@ Relay relay_error(ErrorBuffer& buffer, const Tables& tables, Bytes message) noex
   if (tunnel == nullptr) return drop(DropReason::icmp_error_not_ours);
   if (!concerns_inner_source(*error)) return drop(DropReason::icmp_error_not_relayed, tunnel);
 
-  Relay relay{.tunnel = tunnel};
+  Relay relay{.tunnel = tunnel, .is_time_exceeded = is_ttl_exceeded(*error)};
   const bool is_too_big = is_fragmentation_needed(*error);
   std::uint16_t path_mtu = tunnel->path->mtu();
   if (is_too_big) {

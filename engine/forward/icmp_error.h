@@ -63,6 +63,7 @@ struct Relay {
   /// New path MTU in bytes, smaller than the current one; 0: none. May be set even if no error is
   /// relayed.
   std::uint16_t learned_path_mtu = 0;
+  bool is_time_exceeded = false;  ///< the outer TTL was too small for the path
   /// The ICMPv6 or ICMPv4 error for the inner source, in `buffer`.
   std::span<const std::byte> packet{};
 };

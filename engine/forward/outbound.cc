@@ -53,9 +53,27 @@ bool is_routing_loop(const PacketMeta& meta, std::span<const std::byte> bytes, c
   return tunnel.has_ip_protocol(meta.upper_protocol) && proto::ipv4_destination(ip) == remote;
 }
 
-/// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2983, RFC 6040 4.1.
-std::uint8_t outer_ttl(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
-  return tunnel.config.ttl.value_or(meta.hop_limit);
+/// The least TTL of an outer packet whose inner packet stays on the link: the value of RFC 1700 for
+/// new packets.
+constexpr std::uint8_t kLinkTtl = 64;
+
+/// Returns whether no router may forward the inner packet beyond the link, or beyond a hop: its
+/// destination is link-local or multicast. Such packets often have a hop limit of 1 (OSPF: RFC 2328
+/// A.1, RFC 5340 A.1), and the tunnel is one hop (RFC 4213 3.3), however many hops its path has.
+bool is_for_link(const PacketMeta& meta, std::span<const std::byte> bytes) noexcept {
+  const auto ip = meta.ip_bytes(bytes);
+  if (!meta.is_ipv6()) return proto::ipv4_destination(ip).is_multicast();
+  const auto destination = proto::ipv6_destination(ip);
+  return destination.is_multicast() || destination.is_link_local();
+}
+
+/// TTL and TOS of the outer header. RFC 4213 3.3, RFC 2003 3.1 (a TTL appropriate for delivery to the
+/// tunnel exit point), RFC 2983, RFC 6040 4.1.
+std::uint8_t outer_ttl(const Tunnel& tunnel, const PacketMeta& meta,
+                       std::span<const std::byte> bytes) noexcept {
+  if (tunnel.config.ttl) return *tunnel.config.ttl;
+  if (meta.hop_limit >= kLinkTtl || !is_for_link(meta, bytes)) return meta.hop_limit;
+  return kLinkTtl;
 }
 std::uint8_t outer_tos(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
   return proto::with_ecn(tunnel.config.tos.value_or(meta.ds_field),
@@ -67,7 +85,8 @@ std::uint8_t outer_tos(const Tunnel& tunnel, const PacketMeta& meta) noexcept {
 class Encapsulator {
  public:
   Encapsulator(const Tunnel& tunnel, const OuterEndpoints& endpoints, const PacketMeta& meta,
-               const Fit& fit, TunnelState& state, OutboundBatch& batch) noexcept
+               std::span<const std::byte> bytes, const Fit& fit, TunnelState& state,
+               OutboundBatch& batch) noexcept
       : tunnel_(tunnel),
         fit_(fit),
         state_(state),
@@ -78,7 +97,7 @@ class Encapsulator {
     outer_.destination = endpoints.remote;
     outer_.protocol = tunnel.ip_protocol(meta.protocol_type);
     outer_.tos = outer_tos(tunnel, meta);
-    outer_.ttl = outer_ttl(tunnel, meta);
+    outer_.ttl = outer_ttl(tunnel, meta, bytes);
     outer_.dont_fragment = fit.dont_fragment;
   }
 
@@ -320,7 +339,8 @@ Verdict outbound(io::Packet& packet, const OutboundPacket& classified, const Tab
   const Fit fit = fit_packet(*tunnel, meta);
   if (tunnel->config.mssclamp)
     clamp_to_mtu(meta, packet.bytes(), fit.mtu_bytes, packet.offload.needs_checksum);
-  Encapsulator encapsulator(*tunnel, endpoints, meta, fit, stats.state(tunnel->index), batch);
+  Encapsulator encapsulator(*tunnel, endpoints, meta, packet.bytes(), fit,
+                            stats.state(tunnel->index), batch);
   if (packet.offload.is_super_packet())
     return outbound_super_packet(packet, meta, *tunnel, fit, encapsulator);
   return outbound_packet(packet, meta, *tunnel, fit, encapsulator);

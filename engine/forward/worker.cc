@@ -146,6 +146,7 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
   Relay relay = relay_error(buffer != nullptr ? *buffer : unused, *tables_, packet.bytes());
   const CounterSet counters = counters_of(relay.tunnel);
   counters.add(RareCounter::errors_received);
+  if (relay.is_time_exceeded) counters.add(RareCounter::ttl_exceeded);
   if (relay.learned_path_mtu != 0) learn_path_mtu(*relay.tunnel, relay.learned_path_mtu, now);
   if (relay.reason == DropReason::none && (buffer == nullptr || !limiter_.allow(now))) {
     relay.reason = DropReason::icmp_error_rate_limited;

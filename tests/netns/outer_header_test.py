@@ -60,6 +60,18 @@ def fields(words, traffic_class, hop_limit, tos, ttl, flags):
 
 
 @scenario()
+def hellos_with_a_hop_limit_of_one():
+    """OSPF: the tunnel is one hop, however many its path has. A fixed TTL stays as it is."""
+    wire = wire_rig()
+    for words, wanted in (("ttl inherit", 64), ("ttl 5", 5)):
+        culvert = start(wire, f"mode sit {words}")
+        for destination in ("ff02::5", "fe80::2"):
+            outer = sent(wire, six(hlim=1, source="fe80::1", destination=destination))
+            expect_equal(outer.ttl, wanted, f"TTL to {destination} with {words}")
+        culvert.stop()
+
+
+@scenario()
 def ecn_on_the_way_out():
     """RFC 6040 4.1: normal mode copies the field, compatibility mode sends Not-ECT. DSCP stays as configured."""
     wire = wire_rig()

@@ -43,6 +43,7 @@ struct Relayed {
   DropReason reason;
   const Tunnel* tunnel;
   std::uint16_t learned_path_mtu;
+  bool is_time_exceeded;
   Bytes packet;
 };
 
@@ -58,6 +59,7 @@ class Relaying {
     return {relay.reason,
             relay.tunnel,
             relay.learned_path_mtu,
+            relay.is_time_exceeded,
             {relay.packet.begin(), relay.packet.end()}};
   }
   /// `mtu_bytes`: as in RFC 1191 4.
@@ -161,6 +163,7 @@ TEST(RelayError, TurnsEverythingElseIntoAddressUnreachable) {
     const Relayed relayed = relaying.relay(kind, 0, sit(inner(100)));
     EXPECT_EQ(relayed.reason, none) << int{kind.type} << "/" << int{kind.code};
     EXPECT_EQ(relayed.learned_path_mtu, 0);
+    EXPECT_EQ(relayed.is_time_exceeded, kind.type == 11 && kind.code == 0);
     EXPECT_EQ(relayed.packet,
               (ipv6(kServer, kHost) / icmpv6(1, 3) / payload(inner(100).bytes())).bytes());
   }
@@ -204,6 +207,7 @@ TEST(RelayError, AnswersNoInnerErrors) {
   const Drawing error = ipv6(kHost, kServer) / icmpv6(1, 0) / payload(1400);
   const Drawing multicast = ipv6(kHost, "ff0e::1") / udp(1, 2) / payload(1400);
   EXPECT_EQ(relaying.reason(kHostUnreachable, sit(error)), icmp_error_not_answerable);
+  EXPECT_TRUE(relaying.relay(kTimeExceeded, 0, sit(multicast)).is_time_exceeded);  // all the same
   EXPECT_EQ(relaying.reason(kHostUnreachable, sit(echo)), none);
   EXPECT_EQ(relaying.reason(kHostUnreachable, first(sit(echo), 60)), icmp_error_not_answerable);
   EXPECT_EQ(relaying.reason(kHostUnreachable, sit(multicast)), icmp_error_not_answerable);

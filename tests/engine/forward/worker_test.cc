@@ -82,6 +82,46 @@ TEST(WorkerOutbound, InheritsTtlAndTos) {
             std::byte{17});  // the inner hop limit is not touched
 }
 
+/// The outer TTL of a packet with `hop_limit` under `ttl inherit`.
+int inherited_ttl(const char* destination, std::uint8_t hop_limit) {
+  auto config = gre_config();
+  config.ttl.reset();
+  TunnelRig rig{config};
+  Bytes inner;
+  if (std::string_view{destination}.find(':') != std::string_view::npos) {
+    inner = ipv6("fe80::1", destination) / payload(20);
+    inner[7] = std::byte{hop_limit};
+  } else {
+    inner = ipv4("10.0.0.1", destination, {.ttl = hop_limit}) / payload(20);
+  }
+  rig.queues().put(io::Source::tun, inner);
+  rig.round();
+  return proto::parse_ipv4(rig.queues().sent.at(0).bytes)->ttl;
+}
+
+TEST(WorkerOutbound, InheritsNoTtlThatKeepsPacketsForTheLinkFromTheRemoteEndpoint) {
+  for (const auto* destination : {"ff02::5", "fe80::2", "224.0.0.5"}) {
+    EXPECT_EQ(inherited_ttl(destination, 1), 64) << destination;
+    EXPECT_EQ(inherited_ttl(destination, 255), 255) << destination;
+  }
+  for (const auto* destination : {"2001:db8::5", "10.0.0.2"})
+    EXPECT_EQ(inherited_ttl(destination, 1), 1) << destination;
+}
+
+TEST(WorkerErrors, CountTheEndOfTheOuterTtl) {
+  TunnelRig rig{sit_config()};
+  Bytes message{std::byte{11}, {}, {}, {}, {}, {}, {}, {}};
+  const Bytes quoted = ipv4(kLocalText, kRemoteText, {.protocol = 41}) / payload(udp_packet(100));
+  message.insert(message.end(), quoted.begin(), quoted.end());
+  proto::store(message, 2, proto::finish(proto::sum(message)));
+  rig.queues().put(
+      io::Source::icmp,
+      ipv4("192.0.2.254", kLocalText, {.protocol = proto::kProtocolIcmp}) / payload(message));
+  rig.round();
+  EXPECT_EQ(rig.tunnel().ttl_exceeded, 1u);
+  EXPECT_EQ(rig.tunnel().errors_relayed, 1u);
+}
+
 TEST(WorkerOutbound, FixedTosKeepsTheEcnField) {  // RFC 6040 4.1
   auto config = sit_config();
   config.tos = std::uint8_t{0x40};
