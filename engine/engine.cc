@@ -10,6 +10,7 @@
 #include "engine/forward/engine_io.h"
 #include "engine/forward/route_refresher.h"
 #include "engine/forward/worker.h"
+#include "engine/offload/ipv4_fragment.h"
 #include "engine/tables/snapshot.h"
 #include "engine/tables/tunnel_plan.h"
 #include "io/bpf/bypass_program.h"
@@ -45,10 +46,18 @@ bool covers(const io::BypassProgram& bypass, const Tunnel& tunnel) {
   return covers_all;
 }
 
-/// The tunnel MTU: that of IPv6 packets, or of IPv4 packets if the tunnel carries no others.
-std::uint16_t tunnel_mtu(const Tunnel& tunnel) {
+/// The size limits of IPv6 packets, or of IPv4 packets if the tunnel carries no others.
+Fit tunnel_fit(const Tunnel& tunnel) {
   const bool has_ipv6 = tunnel.ipv6_protocol != 0;
-  return (has_ipv6 ? fit_ipv6(tunnel) : fit_ipv4(tunnel, tunnel.path->mtu(), true)).mtu_bytes;
+  return has_ipv6 ? fit_ipv6(tunnel) : fit_ipv4(tunnel, tunnel.path->mtu(), true);
+}
+
+/// The number of outer packets that carry an inner packet of fit.mtu_bytes.
+std::size_t fragments_of(const Tunnel& tunnel, const Fit& fit) {
+  const std::size_t outer_bytes =
+      std::size_t{fit.mtu_bytes} + tunnel.overhead_bytes() + tunnel.link_header_bytes;
+  if (fit.dont_fragment) return 1;
+  return count_fragments(outer_bytes, fit.outer_mtu_bytes);
 }
 
 /// The sender to a tunnel with `remote any` is not known in advance.
@@ -359,9 +368,11 @@ Totals EngineImplementation::totals_of(std::uint32_t slot) const {
 }
 
 TunnelStatus EngineImplementation::status_of(const Tunnel& tunnel) const {
+  const Fit fit = tunnel_fit(tunnel);
   return {.config = tunnel.config,
           .local = tunnel.path->local.load(std::memory_order_relaxed),
-          .mtu_bytes = tunnel_mtu(tunnel),
+          .mtu_bytes = fit.mtu_bytes,
+          .fragments = fragments_of(tunnel, fit),
           .send = tunnel.path->next_hop.load() ? "packet" : "raw",
           .send_reason = send_reason_of(tunnel),
           .totals = totals_of(tunnel.index)};

@@ -13,6 +13,7 @@
 // from one thread at a time. Any thread may call status, flow_table and flows at any time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -32,8 +33,11 @@ struct TunnelStatus {
   /// In use now; 0.0.0.0: `local any`, and there is no route to the remote endpoint.
   proto::Ipv4Address local;
   std::uint16_t mtu_bytes = 0;  ///< tunnel MTU in force: device MTU, path MTU, RFC 4213 3.2
-  std::string_view send;        ///< kind of socket that sends now: "packet" or "raw"
-  std::string send_reason;      ///< why this kind of socket sends
+  /// Outer packets of an inner packet as large as that. More than 1: they leave as fragments, because
+  /// the path MTU is too small for 1,280 bytes of IPv6 (RFC 4213 3.2.2), or the MTU is static.
+  std::size_t fragments = 1;
+  std::string_view send;    ///< kind of socket that sends now: "packet" or "raw"
+  std::string send_reason;  ///< why this kind of socket sends
   Totals totals;
 };
 

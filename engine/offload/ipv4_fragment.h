@@ -12,6 +12,16 @@
 
 namespace culvert {
 
+/// The number of fragments of a packet with a header of 20 bytes. All but the last carry a multiple
+/// of eight bytes (RFC 791 3.2). `mtu_bytes`: at least 28.
+[[nodiscard]] constexpr std::size_t count_fragments(std::size_t packet_bytes,
+                                                    std::size_t mtu_bytes) noexcept {
+  if (packet_bytes <= mtu_bytes) return 1;
+  const std::size_t last_bytes = mtu_bytes - proto::kIpv4HeaderBytes;  // of the last one, at most
+  const std::size_t each_bytes = last_bytes / 8 * 8;
+  return (packet_bytes - mtu_bytes + each_bytes - 1) / each_bytes + 1;
+}
+
 /// The fragments of one IPv4 packet, given as its header and a payload of one or two parts (as in
 /// io::Datagram).
 class Ipv4Fragmenter {

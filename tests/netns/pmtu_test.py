@@ -107,6 +107,8 @@ def path_too_small_for_ipv6(words):
         traffic.ping(path.h1, "2001:db8:2::2", "56,1180-1200,1279,1280,1400,3000", window=2)
         told = packets_too_big(at_host)
         expect_equal({mtu for mtu, _ in told}, {1280}, f"MTU told ({len(told)} times)")
+    shown = path.culvert_a.show_text()
+    expect("mtu 1280 (packets of that size leave as 2 fragments)" in shown, shown)
     traffic.tcp(path.h1, path.h2, "2001:db8:2::2", TCP_BYTES // 2)
     traffic.tcp(path.h2, path.h1, "2001:db8:1::2", TCP_BYTES // 2)
     path.stop()

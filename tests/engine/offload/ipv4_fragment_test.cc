@@ -126,6 +126,18 @@ TEST(Ipv4Fragmenter, LeavesWhatFitsWhole) {
   EXPECT_EQ(fragments(original, 1000, 1500).size(), 2u);
 }
 
+TEST(CountFragments, CountsWhatTheFragmenterMakes) {
+  for (const std::size_t mtu : {68u, 576u, 1199u, 1200u, 1299u, 1300u, 1500u}) {
+    for (const std::size_t size : {100u, 1196u, 1200u, 1300u, 1324u, 2000u}) {
+      Original original;
+      original.payload = Bytes(size - 20);
+      EXPECT_EQ(count_fragments(size, mtu),
+                fragments(original, 0, static_cast<std::uint16_t>(mtu)).size())
+          << size << " in " << mtu;
+    }
+  }
+}
+
 TEST(Ipv4Fragmenter, StopsWhereNoOffsetReaches) {
   // RFC 791 3.1: the offset has 13 bits, in units of 8 bytes. A malformed fragment must not wrap to
   // the first.

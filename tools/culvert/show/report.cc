@@ -65,6 +65,7 @@ Json tunnel_json(const TunnelStatus& tunnel) {
   add_rare_counters(json, totals);
   json["up"] = tunnel.config.up;
   json["prefixes"] = prefixes_of(tunnel.config);
+  json["fragments"] = tunnel.fragments;
   return json;
 }
 
@@ -157,12 +158,20 @@ std::string prefix_row(const Json& tunnel) {
   return "\n    prefix " + shortened(words, kMost);
 }
 
+/// " (packets of that size leave as 2 fragments)"; empty: they leave whole.
+std::string fragments_note(const Json& tunnel) {
+  const std::uint64_t fragments = tunnel.value("fragments", std::uint64_t{1});
+  if (fragments < 2) return "";
+  return " (packets of that size leave as " + std::to_string(fragments) + " fragments)";
+}
+
 std::string tunnel_rows(const Json& tunnel) {
   std::string rows{"  tunnel "};
   rows += text(tunnel, "name") + ": " + text(tunnel, "mode") + " " + text(tunnel, "local") +
           " -> " + text(tunnel, "remote") + ", mtu " + std::to_string(count(tunnel, "mtu")) +
-          (tunnel.value("up", true) ? "" : ", down") + prefix_row(tunnel) + "\n    send " +
-          with_reason(text(tunnel, "send"), text(tunnel, "send_reason")) + "\n    " + left("", 5);
+          fragments_note(tunnel) + (tunnel.value("up", true) ? "" : ", down") + prefix_row(tunnel) +
+          "\n    send " + with_reason(text(tunnel, "send"), text(tunnel, "send_reason")) +
+          "\n    " + left("", 5);
   for (const char* title : {"packets", "bytes", "dropped", "held"})
     rows += right(title, kCountWidth);
   rows += "\n" + direction_row(tunnel, "in", Direction::inbound) +

@@ -95,6 +95,17 @@ TEST(ReportJson, SaysAnyForALocalAddressThatIsNotKnown) {
   EXPECT_EQ(json::parse(report_json({&status, 1}))["devices"][0]["tunnels"][0]["local"], "any");
 }
 
+TEST(Report, SaysThatFullPacketsLeaveAsFragments) {
+  EngineStatus status = example();
+  EXPECT_THAT(*report_table(report_json({&status, 1})), Not(HasSubstr("fragments")));
+  status.tunnels[0].mtu_bytes = 1280;
+  status.tunnels[0].fragments = 2;
+  const std::string text = report_json({&status, 1});
+  EXPECT_EQ(json::parse(text)["devices"][0]["tunnels"][0]["fragments"], 2);
+  EXPECT_THAT(*report_table(text),
+              HasSubstr("mtu 1280 (packets of that size leave as 2 fragments)"));
+}
+
 TEST(Report, SaysWhyThereAreNoSuperPackets) {
   EngineStatus status = example();
   status.offload = "on";
