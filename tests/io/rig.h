@@ -32,6 +32,16 @@ inline void run(const std::string& command) {
 }
 inline void ip(const std::string& arguments) { run("ip " + arguments); }
 
+/// Adds an IPv6 address, given with its length, and waits until the host answers for it. The kernel
+/// adds the address's route to the table `local` in a thread of its own; before, it drops what
+/// arrives.
+inline void add_ipv6_address(const std::string& device, const std::string& address) {
+  ip("address add " + address + " dev " + device + " nodad");
+  const std::string host = address.substr(0, address.find('/'));
+  run("timeout 10 sh -c 'until ip -6 route show table local " + host +
+      " | grep -q ^local; do sleep 0.01; done'");
+}
+
 inline Fd this_namespace() { return Fd{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)}; }
 
 /// Creates and enters a network namespace with only a loopback device, which is up. Returns false

@@ -19,8 +19,8 @@ class KernelRoutesOf : public io::NamespaceTest {
     io::ip("link add lan0 type veth peer name far1");
     for (const char* interface : {"up0", "lan0", "far0", "far1"})
       io::ip(std::string{"link set up dev "} + interface);
-    io::ip("address add 2001:db8:0:1::2/64 dev up0 nodad");
-    io::ip("address add 2001:db8:5::1/64 dev lan0 nodad");
+    io::add_ipv6_address("up0", "2001:db8:0:1::2/64");
+    io::add_ipv6_address("lan0", "2001:db8:5::1/64");
     auto opened = KernelRoutes::open();
     ASSERT_TRUE(opened);
     routes_ = std::move(*opened);

@@ -22,7 +22,7 @@ class ProbeSockets : public NamespaceTest {
     run("echo 0 > /proc/sys/net/ipv6/conf/wire/disable_ipv6");
     ip("link set far up");
     set_up("wire");
-    ip("address add 2001:db8::1/64 dev wire nodad");
+    add_ipv6_address("wire", "2001:db8::1/64");
   }
   /// The next reply, which comes within a second or never.
   std::optional<ProbeReply> next(int milliseconds = 1000) {
@@ -60,7 +60,7 @@ TEST_F(ProbeSockets, SolicitOnTheLinkOfTheTarget) {
     const Inside there(wire.peer());
     run("echo 0 > /proc/sys/net/ipv6/conf/theirs/disable_ipv6");
     run("echo 1 > /proc/sys/net/ipv6/icmp/echo_ignore_all");
-    ip("address add 2001:db8:5::2/64 dev theirs nodad");
+    add_ipv6_address("theirs", "2001:db8:5::2/64");
   }
   run("echo 0 > /proc/sys/net/ipv6/conf/ours/disable_ipv6");
   const unsigned ours = ::if_nametoindex("ours");
