@@ -86,7 +86,8 @@ const std::array<DropReasonFacts, kDropReasonCount> kDropReasons{{
     {inner_ttl_zero, inbound, "inner_ttl_zero",
      "IPv4 in IPv4, and the TTL of the inner header is 0 (RFC 2003 3.1)"},
     {ecn_ce_on_not_ect, inbound, "ecn_ce_on_not_ect",
-     "outer CE on an inner packet that is not ECN-capable (RFC 6040 4.2)"},
+     "outer CE on an inner packet that is not ECN-capable (RFC 6040 4.2): if it is most packets, a "
+     "router on the path overwrites the TOS field"},
     {gro_segment_size_unknown, inbound, "gro_segment_size_unknown",
      "joined by GRO, and a raw socket does not report the segment size: use receive packet, or "
      "turn GRO off"},

@@ -118,6 +118,20 @@ def ecn_on_the_way_in(words, protocol):
 
 
 @scenario()
+def marked_by_the_path_and_cleared_in_front_of_culvert():
+    """A provider overwrites the TOS field: with the rule of the man page and `--receive raw` the tunnel works."""
+    wire = wire_rig()
+    wire.near.rule("prerouting", "ip protocol { 4, 41, 47 } ip ecn set not-ect", family="ip")
+    culvert = Culvert(wire.near, f"tun mode sit remote {FAR} local {NEAR} address {HERE}/64", receive="raw")
+    with Capture(wire.near, "tun") as inside:
+        packet = six(0xA0 | NOT_ECT, source=THERE, destination=HERE)
+        wire.send(IP(src=FAR, dst=NEAR, proto=41, tos=0x10 | CE) / Raw(packet))
+        expect_equal(IPv6(inside.wait_for(1, "the marked packet")[0].ip).tc, 0xA0 | NOT_ECT, "traffic class")
+    expect_equal(culvert.drops(), {}, "drops")
+    culvert.stop()
+
+
+@scenario()
 def identification_is_unique_where_it_counts():
     """RFC 6864 4.1: with DF clear a path may fragment, and an ID must not come twice within its lifetime."""
     wire = wire_rig()

@@ -151,6 +151,10 @@ void DeviceSet::check_firewall() {
   for (const auto& device : devices_) device->check_firewall();
 }
 
+void DeviceSet::check_ecn() {
+  for (const auto& device : devices_) device->check_ecn();
+}
+
 void DeviceSet::stop() {
   for (const auto& device : devices_) device->stop();
 }

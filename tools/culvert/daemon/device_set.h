@@ -44,6 +44,8 @@ class DeviceSet {
   void restore();
   /// Call after rules of the firewall have changed.
   void check_firewall();
+  /// Call every few seconds: looks for tunnels that drop most packets because of their ECN fields.
+  void check_ecn();
   /// Stops all workers. The devices stay until clear().
   void stop();
   /// Restores the sysctls and removes all devices.

@@ -257,6 +257,12 @@ void ManagedDevice::check_firewall() {
   firewall_warnings_ = std::move(warnings);
 }
 
+void ManagedDevice::check_ecn() {
+  const EngineStatus status = engine_->status();
+  for (const std::string& line : ecn_check_.check(status.tunnels, std::chrono::steady_clock::now()))
+    log(LogLevel::warning, line);
+}
+
 void ManagedDevice::restore() {
   const auto restored = state_.restore(wanted_state(engine_->status()));
   if (!restored)

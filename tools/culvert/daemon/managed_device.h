@@ -16,6 +16,7 @@
 #include "engine/host/next_hop_finder.h"
 #include "io/netlink/netlink.h"
 #include "tools/culvert/config/settings.h"
+#include "tools/culvert/daemon/ecn_check.h"
 
 namespace culvert::program {
 
@@ -43,6 +44,9 @@ class ManagedDevice {
   void restore();
   /// Call after rules of the firewall have changed. Logs what breaks the device, once.
   void check_firewall();
+  /// Call every few seconds. Logs which tunnels drop most packets because of their ECN fields, once in
+  /// ten minutes each.
+  void check_ecn();
   /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
   void stop() { engine_->stop(); }
@@ -91,7 +95,8 @@ class ManagedDevice {
     bool is_waiting = false;                    ///< this host does not have its `dev` or `local`
     bool is_chosen = false;  ///< the engine has its next hop, or knows that there is none
   };
-  std::vector<TunnelKernelState> tunnels_;      ///< in the order of settings_.config.tunnels
+  std::vector<TunnelKernelState> tunnels_;  ///< in the order of settings_.config.tunnels
+  EcnCheck ecn_check_;
   std::vector<std::string> firewall_warnings_;  ///< as logged last
   std::vector<std::string> waiting_;  ///< names of the tunnels that are waiting, as logged last
   /// The link-layer addresses of the next hops at the last look-up.

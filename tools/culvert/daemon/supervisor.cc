@@ -93,6 +93,7 @@ class Supervisor {
   Result<void> watch(int fd, std::function<void()> on_change);
   void await(stream_descriptor& descriptor, std::function<void()> on_change);
   void poll_iptables();
+  void check_ecn();
   void refresh_soon();
   Result<void> watch_removals();
   void restore_soon();
@@ -111,6 +112,7 @@ class Supervisor {
   NdpSet ndp_;
   asio::steady_timer settle_{context_};
   asio::steady_timer iptables_poll_{context_};
+  asio::steady_timer ecn_check_{context_};
   bool is_settling_ = false;
   bool has_new_rules_ = true;  ///< the firewall is not checked yet
   asio::steady_timer restore_{context_};
@@ -270,6 +272,7 @@ Result<void> Supervisor::watch_network() {
   }
   if (watched = watch_removals(); !watched) return watched;
   poll_iptables();
+  check_ecn();
   refresh_soon();  // for changes before the watch
   return {};
 }
@@ -324,6 +327,16 @@ void Supervisor::poll_iptables() {
     if (error) return;
     if (host::has_legacy_iptables()) refresh_soon();
     poll_iptables();
+  });
+}
+
+/// The hot path counts and has no clock, so the counters are compared every few seconds.
+void Supervisor::check_ecn() {
+  ecn_check_.expires_after(options_.ecn_check_period);
+  ecn_check_.async_wait([this](ErrorCode error) {
+    if (error) return;
+    devices_.check_ecn();
+    check_ecn();
   });
 }
 

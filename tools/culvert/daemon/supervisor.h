@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct RunOptions {
   /// ends the process.
   std::function<Result<Settings>()> load;
   std::function<void(std::string_view)> complain;  ///< a sentence for stderr
+  std::chrono::milliseconds ecn_check_period{10'000};
 };
 
 /// Runs the devices. Returns after SIGINT or SIGTERM, or with an error if a device cannot start or

@@ -69,6 +69,8 @@ class FakeEngine final : public Engine {
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t) const override { return flow_list; }
   [[nodiscard]] int failure_fd() const noexcept override { return failure_.get(); }
 
+  /// The counters of a tunnel; until the next apply().
+  Totals& totals(std::size_t tunnel) { return status_.tunnels.at(tunnel).totals; }
   /// Reports a failure, as if a worker had lost its device.
   void fail() const {
     const std::uint64_t one = 1;

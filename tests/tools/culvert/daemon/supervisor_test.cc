@@ -187,6 +187,35 @@ TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
   });
 }
 
+TEST(Supervisor, LogsThatMostPacketsAreMarked) {
+  in_namespace([] {
+    SupervisorRig rig;
+    std::atomic<int> lines = 0;
+    for (auto& device : rig.options.settings.devices) {
+      device.config.log = [&](LogLevel level, std::string_view line) {
+        if (level == LogLevel::warning && line.find("reports congestion (CE)") != line.npos)
+          ++lines;
+      };
+    }
+    rig.options.ecn_check_period = 20ms;
+    const auto open = rig.options.open_engine;
+    rig.options.open_engine = [&](const Config& config) {
+      auto engine = open(config);
+      Totals& totals = rig.last->totals(0);
+      totals.in_received = 200;
+      totals.drops[static_cast<std::size_t>(DropReason::ecn_ce_on_not_ect)] = 200;
+      return engine;
+    };
+    const auto result = rig.run([&](const std::string&) {
+      for (int i = 0; i < 500 && lines < 2; ++i) std::this_thread::sleep_for(10ms);
+      std::this_thread::sleep_for(100ms);
+      EXPECT_EQ(lines, 2);  // one for each of the two devices, although it is checked again
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+  });
+}
+
 /// The same file with other words for the first device's tunnel, or without the second device.
 Settings changed(const std::string& from, const std::string& to) {
   std::string text = kTwoDevices;
