@@ -1,5 +1,6 @@
 #include "engine/config.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,14 +29,20 @@ Result<void> check_mtu(const Config& config, const TunnelConfig& tunnel) {
     return proto::kIpv4HeaderBytes + encapsulation.overhead_bytes(parameters);
   });
   const std::size_t largest = 65'535 - overhead;
-  const bool has_ipv6 = carries(tunnel.mode, proto::kProtocolTypeIpv6);
+  const bool has_ipv6 = must_carry_ipv6(config);
   const std::uint16_t smallest = has_ipv6 ? proto::kIpv6MinimumMtu : proto::kIpv4MinimumMtu;
   if (*config.mtu >= smallest && *config.mtu <= largest) return {};
-  return refuse("mtu " + std::to_string(*config.mtu),
-                "must be from " + std::to_string(smallest) +
-                    (has_ipv6 ? " (RFC 8200 5: every IPv6 link carries that) to "
-                              : " (RFC 791 3.2: every IPv4 link carries that) to ") +
-                    std::to_string(largest) + " (the outer packet has at most 65535 bytes)");
+  const bool is_small = *config.mtu < smallest;
+  const bool may_be_smaller = is_small && carries(tunnel.mode, proto::kProtocolTypeIpv4);
+  return refuse(
+      "mtu " + std::to_string(*config.mtu),
+      "must be from " + std::to_string(smallest) +
+          (has_ipv6 ? " (RFC 8200 5: every IPv6 link carries that) to "
+                    : " (RFC 791 3.2: every IPv4 link carries that) to ") +
+          std::to_string(largest) + " (the outer packet has at most 65535 bytes)" +
+          (may_be_smaller ? "; less needs a device with IPv4 addresses, prefixes or routes "
+                            "and none of IPv6"
+                          : ""));
 }
 
 Result<void> check_endpoints(const TunnelConfig& tunnel) {
@@ -176,6 +183,15 @@ Result<void> validate(const Config& config) {
     if (auto checked = check_tunnel(config, tunnel); !checked) return checked;
   }
   return check_conflicts(config.tunnels);
+}
+
+bool must_carry_ipv6(const Config& config) {
+  return std::any_of(config.tunnels.begin(), config.tunnels.end(), [&](const TunnelConfig& tunnel) {
+    if (!carries(tunnel.mode, proto::kProtocolTypeIpv6)) return false;
+    const bool has_prefix =
+        !tunnel.prefixes6.empty() || (tunnel.accept6 && !tunnel.accept6->empty());
+    return config.needs_ipv6 || has_prefix || !carries(tunnel.mode, proto::kProtocolTypeIpv4);
+  });
 }
 
 PathKey path_key(const TunnelConfig& tunnel) {

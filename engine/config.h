@@ -90,6 +90,9 @@ struct Config {
   /// tunnels the smallest of these)
   std::optional<std::uint16_t> mtu;
   std::vector<TunnelConfig> tunnels;
+  /// False: the owner configures no IPv6 on the device. If no tunnel needs IPv6 either, the MTU may be
+  /// less than 1,280 bytes; the device then carries IPv4 only.
+  bool needs_ipv6 = true;
   /// Source of the ICMPv6 errors that the engine originates: an address of the device. nullopt: the
   /// offending packet's destination, so that a forwarding kernel does not drop the error.
   std::optional<proto::Ipv6Address> icmp_source;
@@ -125,6 +128,11 @@ inline constexpr std::size_t kMinFlows = 1'024, kMaxFlows = 16'777'216;
 /// value ("remote 224.0.0.1", "ttl 0"), with the tunnel's name in front if there are several
 /// tunnels.
 [[nodiscard]] Result<void> validate(const Config& config);
+
+/// Returns whether the device must carry IPv6, so that its MTU is at least 1,280 bytes (RFC 8200 5).
+/// Not if no tunnel can carry it, or if Config::needs_ipv6 is false, all tunnels can carry IPv4 and
+/// none has an IPv6 prefix. `config` is valid, apart from its MTU.
+[[nodiscard]] bool must_carry_ipv6(const Config& config);
 
 /// What decides the path of a tunnel's outer packets. Tunnels with equal keys share one path, and what
 /// was learned about it stays valid when one replaces another.

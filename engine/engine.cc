@@ -113,6 +113,7 @@ class EngineImplementation final : public Engine {
   void stop_workers();
   void publish(std::unique_ptr<const Tables> tables);
   [[nodiscard]] Result<void> check_change(const Config& config) const;
+  [[nodiscard]] std::string_view mtu_refusal(const Config& config) const;
   [[nodiscard]] Result<void> prepare(std::uint32_t slot);
   void update_bypass();
   [[nodiscard]] bool kernel_cuts_at(unsigned interface_index);
@@ -227,12 +228,30 @@ Result<void> EngineImplementation::start() {
   return {};
 }
 
+/// Why apply() cannot use the MTU; empty: it can. Below 1,280 bytes the kernel removes IPv6 from the
+/// device, and returns it with other settings than the owner's.
+std::string_view EngineImplementation::mtu_refusal(const Config& config) const {
+  const auto can_carry_ipv6 = [](const TunnelConfig& tunnel) {
+    return carries(tunnel.mode, proto::kProtocolTypeIpv6);
+  };
+  const bool is_ipv4_only = device_mtu_ < proto::kIpv6MinimumMtu;
+  const bool stays_small = config.mtu.value_or(device_mtu_) < proto::kIpv6MinimumMtu;
+  if (is_ipv4_only != stays_small &&
+      std::any_of(config.tunnels.begin(), config.tunnels.end(), can_carry_ipv6))
+    return "lies on the other side of 1280, which switches IPv6 on the device: restart the device";
+  if (stays_small && must_carry_ipv6(config))
+    return "is the device's, and IPv6 needs 1280 (RFC 8200 5): restart the device";
+  return {};
+}
+
 /// Refuses changes that apply() cannot make.
 Result<void> EngineImplementation::check_change(const Config& config) const {
   const auto refuse = [](std::string word, std::string_view advice) {
     return Unexpected{Error{
         .code = 0, .operation = "apply", .object = std::move(word), .advice = std::string{advice}}};
   };
+  if (const auto advice = mtu_refusal(config); !advice.empty())
+    return refuse("mtu " + std::to_string(config.mtu.value_or(device_mtu_)), advice);
   const auto workers = static_cast<unsigned>(workers_.size());
   if (const auto word = find_fixed_change(config_, workers, config))
     return refuse(std::string{*word}, "cannot change while the device is open");
@@ -250,8 +269,8 @@ Result<void> EngineImplementation::apply(const Config& config) {
   if (auto valid = validate(config); !valid) return valid;
   const std::lock_guard lock(mutex_);
   if (auto possible = check_change(config); !possible) return possible;
-  auto plan =
-      plan_tunnels(tables_.current().slots(), config.tunnels, config.mtu.value_or(device_mtu_));
+  auto plan = plan_tunnels(tables_.current().slots(), config.tunnels,
+                           config.mtu.value_or(device_mtu_), must_carry_ipv6(config));
   for (const std::uint32_t slot : plan.added)
     if (auto prepared = prepare(slot); !prepared) return prepared;
   for (const std::uint32_t slot : plan.with_new_path)
@@ -432,7 +451,8 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   if (auto done = open_io(config, std::move(injected), opened, selection); !done)
     return Unexpected{done.error()};
   config.workers = requested_workers;
-  auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}), config.mtu);
+  const bool has_ipv6 = must_carry_ipv6(config);
+  auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}), config.mtu, has_ipv6);
   auto failure_event = io::EventFd::open(config.device);
   if (!failure_event) return Unexpected{failure_event.error()};
   auto engine = std::make_unique<EngineImplementation>(std::move(config), std::move(opened),

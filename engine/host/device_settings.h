@@ -2,6 +2,7 @@
 // thread.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,5 +35,19 @@ struct DeviceSettings {
   /// Null: the settings are not those of a file, or were changed since.
   std::shared_ptr<const FileLines> lines{};
 };
+
+/// Returns whether there are IPv4 addresses, routes or prefixes, and none of IPv6. The device then does
+/// not need IPv6 (Config::needs_ipv6). Without any of them another program may add those of IPv6.
+[[nodiscard]] inline bool is_ipv4_only(const DeviceSettings& settings) {
+  const auto& tunnels = settings.config.tunnels;
+  const bool has_ipv6 = std::any_of(tunnels.begin(), tunnels.end(), [](const TunnelConfig& each) {
+    return !each.prefixes6.empty() || (each.accept6 && !each.accept6->empty());
+  });
+  const bool has_ipv4 = std::any_of(tunnels.begin(), tunnels.end(), [](const TunnelConfig& each) {
+    return !each.prefixes4.empty();
+  });
+  return !has_ipv6 && settings.addresses6.empty() && settings.routes6.empty() &&
+         (has_ipv4 || !settings.addresses4.empty() || !settings.routes4.empty());
+}
 
 }  // namespace culvert::host

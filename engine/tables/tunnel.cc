@@ -6,8 +6,8 @@
 namespace culvert {
 namespace {
 
-std::uint16_t default_mtu(const Tunnel& tunnel) {
-  const bool has_ipv6 = tunnel.ipv6_protocol != 0;
+std::uint16_t default_mtu(const Tunnel& tunnel, bool must_carry_ipv6) {
+  const bool has_ipv6 = tunnel.ipv6_protocol != 0 && must_carry_ipv6;
   if (!tunnel.config.pmtudisc && has_ipv6) return proto::kIpv6MinimumMtu;
   const int smallest = has_ipv6 ? proto::kIpv6MinimumMtu : proto::kIpv4MinimumMtu;
   const int overhead = tunnel.overhead_bytes() + tunnel.link_header_bytes;
@@ -17,7 +17,7 @@ std::uint16_t default_mtu(const Tunnel& tunnel) {
 
 }  // namespace
 
-Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path) {
+Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path, bool must_carry_ipv6) {
   if (path == nullptr) {
     path = std::make_shared<Path>();
     path->local = config.local.value_or(proto::Ipv4Address{});
@@ -39,7 +39,7 @@ Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path) {
     tunnel.gso =
         encapsulation.has_constant_header(parameters) ? encapsulation.kGso : proto::KernelGso::none;
   });
-  tunnel.device_mtu = default_mtu(tunnel);
+  tunnel.device_mtu = default_mtu(tunnel, must_carry_ipv6);
   tunnel.sources = make_source_tables(tunnel.config);
   return tunnel;
 }

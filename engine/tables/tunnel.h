@@ -129,8 +129,10 @@ struct Tunnel {
 /// `path`: its route MTU limits device_mtu. Null: a new path with an MTU of 1,500 bytes and the
 /// configured local address; for `local any` the caller sets Path::local. device_mtu is the MTU in
 /// bytes that suits this tunnel: 1280 for a static MTU (RFC 4213 3.2.1), else the largest that fits
-/// the route. If the TUN device has another MTU, the caller sets device_mtu.
-[[nodiscard]] Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path = nullptr);
+/// the route, and at least 1280 if the tunnel can carry IPv6. If the TUN device has another MTU, the
+/// caller sets device_mtu. `must_carry_ipv6`: false: device_mtu suits IPv4 alone.
+[[nodiscard]] Tunnel make_tunnel(TunnelConfig config, std::shared_ptr<Path> path = nullptr,
+                                 bool must_carry_ipv6 = true);
 
 /// The size limits for packets of one IP version at this moment. RFC 4213 3.2.1, 3.2.2; RFC 7676
 /// 3.3.

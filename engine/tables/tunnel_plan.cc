@@ -49,10 +49,17 @@ bool is_unchanged(const Tunnel* before, const TunnelConfig& config,
   return before != nullptr && before->config == config && before->device_mtu == device_mtu;
 }
 
+/// 1280 if one of the tunnels can carry IPv6, else 0.
+std::uint16_t smallest_with_ipv6(const std::vector<std::shared_ptr<Tunnel>>& tunnels) {
+  const bool has_ipv6 = std::any_of(tunnels.begin(), tunnels.end(),
+                                    [](const auto& each) { return each->ipv6_protocol != 0; });
+  return has_ipv6 ? proto::kIpv6MinimumMtu : std::uint16_t{0};
+}
+
 }  // namespace
 
 TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
-                        std::optional<std::uint16_t> device_mtu) {
+                        std::optional<std::uint16_t> device_mtu, bool must_carry_ipv6) {
   const TunnelsByName by_name(current);
   FreeSlots free(current);
   PathTable paths(current);
@@ -77,13 +84,17 @@ TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tu
     if (is_new_path) refresh_path(config, *path, lookup, now);
     if (before == nullptr) plan.added.push_back(slot);
     if (before == nullptr || before->path != path) plan.with_new_path.push_back(slot);
-    made.push_back(std::make_shared<Tunnel>(make_tunnel(std::move(config), std::move(path))));
+    made.push_back(
+        std::make_shared<Tunnel>(make_tunnel(std::move(config), std::move(path), must_carry_ipv6)));
     made.back()->index = slot;
     smallest_mtu = std::min(smallest_mtu, made.back()->device_mtu);
   }
+  // The tunnels of one device may differ: IPv4 in IPv4 beside 6in4.
+  if (must_carry_ipv6) smallest_mtu = std::max(smallest_mtu, smallest_with_ipv6(made));
   plan.device_mtu = device_mtu.value_or(smallest_mtu);
   for (auto& tunnel : made) {
     tunnel->device_mtu = plan.device_mtu;
+    if (plan.device_mtu < proto::kIpv6MinimumMtu) tunnel->ipv6_protocol = 0;
     const std::uint32_t slot = tunnel->index;
     plan.slots[slot] = std::move(tunnel);
   }

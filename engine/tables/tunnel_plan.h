@@ -26,8 +26,10 @@ struct TunnelPlan {
 /// never reassigned, even if its tunnel is removed: workers may count in it until the planned
 /// tables are published. Looks up the routes of new paths. `device_mtu` in bytes; nullopt: the
 /// smallest MTU that suits one of the tunnels, which is 1280 for a static MTU (RFC 4213 3.2.1) and
-/// the largest that fits the route for a dynamic MTU.
+/// the largest that fits the route for a dynamic MTU. `must_carry_ipv6`: it is then at least 1280. With
+/// less no tunnel carries IPv6.
 [[nodiscard]] TunnelPlan plan_tunnels(const TunnelSlots& current, std::vector<TunnelConfig> tunnels,
-                                      std::optional<std::uint16_t> device_mtu);
+                                      std::optional<std::uint16_t> device_mtu,
+                                      bool must_carry_ipv6 = true);
 
 }  // namespace culvert

@@ -182,6 +182,23 @@ TEST(ValidateConfig, CountsTheEncapsulationInTheLargestMtu) {
   EXPECT_FALSE(validate(config));
 }
 
+TEST(ValidateConfig, AllowsASmallMtuWithoutIpv6) {
+  Config config = good();
+  config.tunnels[0].prefixes6.clear();
+  config.tunnels[0].mode = proto::Gre::Parameters{};
+  config.mtu = std::uint16_t{576};
+  EXPECT_EQ(validate(config).error().object, "mtu 576");
+  config.needs_ipv6 = false;
+  EXPECT_TRUE(validate(config));
+  config.tunnels[0].prefixes6.push_back(prefix("2001:db8::/32"));
+  EXPECT_THAT(validate(config).error().advice, testing::HasSubstr("none of IPv6"));
+  config.tunnels[0].prefixes6.clear();
+  config.tunnels[0].mode = proto::SixInFour::Parameters{};  // it carries nothing else
+  EXPECT_THAT(validate(config).error().advice,
+              testing::AllOf(testing::HasSubstr("from 1280"),
+                             testing::Not(testing::HasSubstr("none of IPv6"))));
+}
+
 TEST(FindFixedChange, FindsEachOptionThatCannotChange) {
   const std::pair<void (*)(Config&), std::string_view> changes[] = {
       {[](Config& c) { c.device = "other"; }, "device"},

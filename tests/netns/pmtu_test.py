@@ -11,7 +11,7 @@ ICMPv4 fragmentation needed, and fragment one without DF.
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
 
 from support import traffic
-from support.culvert import Culvert
+from support.culvert import Culvert, program
 from support.net import Namespace, veth
 from support.rig import HOST_ROUTES, HOST_ROUTES_6, Pair, connect_host
 from support.wire import Capture
@@ -112,6 +112,27 @@ def path_too_small_for_ipv6(words):
     traffic.tcp(path.h1, path.h2, "2001:db8:2::2", TCP_BYTES // 2)
     traffic.tcp(path.h2, path.h1, "2001:db8:1::2", TCP_BYTES // 2)
     path.stop()
+
+
+@scenario()
+def path_too_small_for_ipv6_and_ipv4_alone():
+    """A GRE device with IPv4 alone follows a path of 1200 bytes: 1176, unfragmented, and IPv6 is off."""
+    a, b = Namespace("a"), Namespace("b")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24", mtu=1200)
+    far = Culvert(b, "tun mode gre remote 192.0.2.1 local 192.0.2.2 address 10.9.0.2/30")
+    near = Culvert(a, "tun mode gre remote 192.0.2.2 local 192.0.2.1 address 10.9.0.1/30")
+    expect_equal(a.mtu("tun"), 1176, "MTU of the device")
+    log = near.process.stdout() + near.process.stderr()
+    expect("IPv6 is off on tun, because its MTU of 1176 is below 1280" in log, log)
+    expect_equal(a.ip("-6 addr show dev tun").stdout, "", "IPv6 addresses")
+    traffic.ping(a, "10.9.0.2", "56,1140-1148", window=2)
+    expect_equal(near.tunnel()["fragments"], 1, "fragments of a full packet")
+    refused = a.run([program(), "tunnel", "set", "tun", "tun", "prefix", "2001:db8::/64", "--control", near.control],
+                    check=False)
+    expect(refused.status == 2 and "mtu 1176" in refused.stderr and "IPv6 needs 1280" in refused.stderr, refused)
+    for culvert in (near, far):
+        culvert.expect_conserved()
+        culvert.stop()
 
 
 @parametrize([("sit, packet", "mode sit", "packet"), ("sit, raw", "mode sit", "raw"),

@@ -22,6 +22,16 @@ TunnelConfig named(const std::string& name, int remote) {
 }
 constexpr std::uint16_t kMtu = 1480;
 
+TEST(TunnelPlan, CarriesNoIpv6BelowItsMinimumMtu) {
+  TunnelConfig gre = named("a", 1);
+  gre.mode = proto::Gre::Parameters{};
+  const auto small = plan_tunnels({}, {gre}, std::uint16_t{1279}, false);
+  EXPECT_EQ(small.slots[0]->ip_protocol(proto::kProtocolTypeIpv6), 0);
+  EXPECT_NE(small.slots[0]->ip_protocol(proto::kProtocolTypeIpv4), 0);
+  const auto large = plan_tunnels(small.slots, {gre}, std::uint16_t{1280}, false);
+  EXPECT_NE(large.slots[0]->ip_protocol(proto::kProtocolTypeIpv6), 0);
+}
+
 TEST(TunnelPlan, GivesTheFirstTunnelsTheFirstSlots) {
   const auto plan = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
   EXPECT_THAT(plan.by_position, ElementsAre(0, 1));

@@ -78,6 +78,13 @@ TEST(MakeTunnel, ComputesTheMtuThatSuitsTheTunnel) {
   EXPECT_EQ(mtu_of(ipip_config(), 576), 556);
 }
 
+TEST(MakeTunnel, FollowsASmallPathIfIpv6IsNotNeeded) {
+  const auto path = std::make_shared<Path>();
+  path->route_mtu = 1200;
+  EXPECT_EQ(culvert::make_tunnel(gre_config(), path).device_mtu, 1280);
+  EXPECT_EQ(culvert::make_tunnel(gre_config(), path, false).device_mtu, 1176);
+}
+
 TEST(MakeTunnel, MakesAPathUnlessItIsGiven) {
   const Tunnel tunnel = culvert::make_tunnel(sit_config());
   EXPECT_EQ(tunnel.path->local.load(std::memory_order_relaxed), kLocal);

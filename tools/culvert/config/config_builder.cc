@@ -224,6 +224,7 @@ Expected<host::DeviceSettings, ConfigError> ConfigBuilder::finish() && {
   }
   if (tunnels.size() == 1 && tunnels[0].name.empty()) tunnels[0].name = device_.config.device;
   if (const auto conflict = find_conflict(tunnels)) return Unexpected{to_config_error(*conflict)};
+  device_.config.needs_ipv6 = !host::is_ipv4_only(device_);
   if (const auto valid = validate(device_.config); !valid) {
     return Unexpected{to_config_error(valid.error())};
   }

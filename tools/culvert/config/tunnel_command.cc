@@ -76,6 +76,7 @@ Result<host::DeviceSettings> apply_command(host::DeviceSettings device,
   if (auto done = carry_out(device.config.tunnels, command); !done) {
     return Unexpected{done.error()};
   }
+  device.config.needs_ipv6 = !host::is_ipv4_only(device);
   if (auto valid = validate(device.config); !valid) return Unexpected{valid.error()};
   device.lines = nullptr;  // the file does not describe this change
   return device;

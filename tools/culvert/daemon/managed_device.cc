@@ -13,6 +13,7 @@
 #include "engine/host/firewall_check.h"
 #include "engine/model/quoted.h"
 #include "io/fd.h"
+#include "proto/ipv6.h"
 
 namespace culvert::program {
 namespace {
@@ -76,7 +77,10 @@ Result<std::unique_ptr<ManagedDevice>> ManagedDevice::bring_up(host::DeviceSetti
 Result<void> ManagedDevice::configure() {
   const EngineStatus status = engine_->status();
   const unsigned index = status.device_index;
-  switch_ipv6(status.device, host::carries_ipv6(settings_));
+  switch_ipv6(status.device, has_ipv6(status));
+  if (host::carries_ipv6(settings_) && !has_ipv6(status))
+    log(LogLevel::info, "IPv6 is off on " + status.device + ", because its MTU of " +
+                            std::to_string(status.mtu_bytes) + " is below 1280 (RFC 8200 5)");
   if (auto done = netlink_.disable_address_generation(index); !done) return done;
   if (auto done = netlink_.set_mtu(index, status.mtu_bytes); !done) return done;
   mtu_bytes_ = status.mtu_bytes;
@@ -101,7 +105,13 @@ host::DeviceState ManagedDevice::wanted_state(const EngineStatus& status) {
     if (!status.tunnels[i].local.is_unspecified()) known = status.tunnels[i].local;
     locals.push_back(known);
   }
+  if (!has_ipv6(status)) locals.clear();  // no link-local addresses
   return host::desired_state(settings_, locals);
+}
+
+/// The kernel removes IPv6 from a device with a smaller MTU. Engine::apply() never crosses it.
+bool ManagedDevice::has_ipv6(const EngineStatus& status) const {
+  return host::carries_ipv6(settings_) && status.mtu_bytes >= proto::kIpv6MinimumMtu;
 }
 
 Result<void> ManagedDevice::change(host::DeviceSettings next) {
@@ -119,7 +129,9 @@ Result<void> ManagedDevice::change(host::DeviceSettings next) {
 
 /// Applies settings to the engine. Keeps the kernel state of each tunnel whose name and path stay.
 Result<void> ManagedDevice::apply_to_engine(host::DeviceSettings next) {
-  if (next.config.tunnels != settings_.config.tunnels || next.config.mtu != settings_.config.mtu) {
+  const Config& current = settings_.config;
+  if (next.config.tunnels != current.tunnels || next.config.mtu != current.mtu ||
+      next.config.needs_ipv6 != current.needs_ipv6) {
     if (auto applied = engine_->apply(next.config); !applied) return applied;
   }
   std::unordered_map<std::string_view, std::size_t> before;
@@ -140,7 +152,7 @@ Result<void> ManagedDevice::apply_to_engine(host::DeviceSettings next) {
 /// Applies MTU, addresses, routes and next hops to the kernel and the engine.
 Result<void> ManagedDevice::apply_to_kernel() {
   const EngineStatus status = engine_->status();
-  if (host::carries_ipv6(settings_)) switch_ipv6(status.device, true);
+  if (has_ipv6(status)) switch_ipv6(status.device, true);
   if (status.mtu_bytes != mtu_bytes_) {
     if (auto done = netlink_.set_mtu(status.device_index, status.mtu_bytes); !done) return done;
     mtu_bytes_ = status.mtu_bytes;

@@ -72,6 +72,7 @@ class ManagedDevice {
   Result<void> apply_to_engine(host::DeviceSettings next);
   Result<void> apply_to_kernel();
   [[nodiscard]] host::DeviceState wanted_state(const EngineStatus& status);
+  [[nodiscard]] bool has_ipv6(const EngineStatus& status) const;
   void find_waiting(bool chosen_too);
   [[nodiscard]] std::string reason_to_wait(host::HostChecker& checker,
                                            const TunnelConfig& tunnel) const;

@@ -107,6 +107,19 @@ TEST(CommandLine, SetsEachDirectionByItself) {
   EXPECT_EQ(gre_of("oseq nocsum"), (proto::Gre::Parameters{.ikey = {}, .okey = {}, .oseq = true}));
 }
 
+TEST(CommandLine, NeedsNoIpv6IfOnlyIpv4IsConfigured) {
+  const auto needs_ipv6 = [](const std::string& words) {
+    return parse_words(kGreWords + words)->config.needs_ipv6;
+  };
+  EXPECT_TRUE(needs_ipv6(""));  // another program may add addresses
+  for (const char* four : {"address 10.0.0.1/30 ", "route 10.0.0.0/8 ", "prefix 10.0.0.0/8 "}) {
+    EXPECT_FALSE(needs_ipv6(four));
+    for (const char* six :
+         {"address 2001:db8::1/64", "route 2001:db8::/32", "prefix 2001:db8::/32"})
+      EXPECT_TRUE(needs_ipv6(std::string{four} + six));
+  }
+}
+
 TEST(CommandLine, SetsTheRest) {
   EXPECT_FALSE(tunnel_of(kSitWords + "nopmtudisc").pmtudisc);
   EXPECT_TRUE(tunnel_of(kSitWords + "pmtudisc").pmtudisc);
@@ -239,6 +252,7 @@ const RefusedWords kRefusedWords[] = {
     {kGreWords + "ikey x", "ikey", "x", "write a number"},
     // The device.
     {kSitWords + "mtu 1279", "mtu", "1279", "from 1280"},
+    {kGreWords + "address 10.0.0.1/30 address fd00::1/64 mtu 576", "mtu", "576", "none of IPv6"},
     {kSitWords + "mtu 65516", "mtu", "65516", "to 65515"},
     {kGreWords + "key 1 mtu 65508", "mtu", "65508", "to 65507"},
     {kSitWords + "mtu big", "mtu", "big", "must be a number"},
