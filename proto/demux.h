@@ -24,6 +24,11 @@ struct DemuxRule {
   /// The places of the key. At most one of them holds for a packet. If none does, the packet has
   /// no key.
   std::span<const KeyPlace> keys{};
+  /// The first 32-bit word behind the outer header of a packet that the encapsulation can decapsulate,
+  /// in host byte order: the bits of `zero_bits` are 0, and the low half is one of these protocol
+  /// types. Empty: any.
+  std::span<const std::uint16_t> protocol_types{};
+  std::uint32_t zero_bits = 0;
 };
 
 /// The bytes behind the outer header that a rule may look at.

@@ -102,9 +102,14 @@ struct Gre {
   static constexpr std::array kKeys{
       KeyPlace{.mask = 0xa000'0000, .value = 0x2000'0000, .offset_bytes = 4},
       KeyPlace{.mask = 0xa000'0000, .value = 0xa000'0000, .offset_bytes = 8}};
+  static constexpr std::array kProtocolTypes{kProtocolTypeIpv6, kProtocolTypeIpv4};
 
  public:
-  static constexpr std::array kDemux{DemuxRule{.ip_protocol = kProtocolGre, .keys = kKeys}};
+  static constexpr std::array kDemux{
+      DemuxRule{.ip_protocol = kProtocolGre,
+                .keys = kKeys,
+                .protocol_types = kProtocolTypes,
+                .zero_bits = std::uint32_t{kReservedMask | kVersionMask} << 16}};
 };
 static_assert(Encapsulation<Gre>);
 

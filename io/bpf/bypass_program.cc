@@ -74,6 +74,22 @@ void load_key(bpf::Text& text, const proto::KeyPlace& place) {
   text.land(is_elsewhere);
 }
 
+/// Ends the program if the encapsulation cannot decapsulate the packet: it may be meant for another
+/// program's raw socket, such as gretap or MPLS in GRE.
+void check_payload(bpf::Text& text, const proto::DemuxRule& rule) {
+  using namespace bpf;
+  if (rule.protocol_types.empty()) return;
+  text.add(load(BPF_W, BPF_REG_2, BPF_REG_10, kBehindHeader));
+  text.add(compute_32(BPF_AND, BPF_REG_2, static_cast<std::int32_t>(htonl(rule.zero_bits))));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kNext);
+  text.add(load(BPF_H, BPF_REG_2, BPF_REG_10, kBehindHeader + 2));
+  std::vector<Text::Jump> known;
+  for (const std::uint16_t type : rule.protocol_types.first(rule.protocol_types.size() - 1))
+    known.push_back(text.add_jump(jump_if(BPF_JEQ, BPF_REG_2, htons(type), 0)));
+  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, htons(rule.protocol_types.back()), 2), kNext);
+  for (const Text::Jump jump : known) text.land(jump);
+}
+
 /// Builds the map key from the headers.
 void make_key(bpf::Text& text, std::span<const proto::DemuxRule> rules) {
   using namespace bpf;
@@ -89,8 +105,9 @@ void make_key(bpf::Text& text, std::span<const proto::DemuxRule> rules) {
   text.add(compute(BPF_MOV, kFoundKey, 0));
   text.add(compute(BPF_MOV, kHasKey, 0));
   for (const proto::DemuxRule& rule : rules) {
-    if (rule.keys.empty()) continue;
+    if (rule.keys.empty() && rule.protocol_types.empty()) continue;
     const auto is_other = text.add_jump(jump_if(BPF_JNE, kProtocol, rule.ip_protocol, 0));
+    check_payload(text, rule);
     for (const proto::KeyPlace& place : rule.keys) load_key(text, place);
     text.land(is_other);
   }

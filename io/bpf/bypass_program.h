@@ -7,8 +7,9 @@
 // sockets accepts the mark (packet_socket.h). The program is detached with the last descriptor of
 // its link.
 //
-// It bypasses whole IPv4 packets without options between the two endpoints of a tunnel and with the
-// tunnel's key. All other packets, outer fragments among them, go through the stack. Set-up; one
+// It bypasses whole IPv4 packets without options between the two endpoints of a tunnel, with the
+// tunnel's key, that the encapsulation can decapsulate. All other packets, gretap and outer fragments
+// among them, go through the stack, where raw sockets of other programs receive them. Set-up; one
 // thread.
 #pragma once
 

@@ -107,6 +107,17 @@ TEST_F(Take, TakesGreWithoutAKey) {
   EXPECT_TRUE(enters_stack(in_gre({.key = 0})));  // a key of 0 is a key
 }
 
+TEST_F(Take, LeavesToOtherProgramsWhatGreCannotDecapsulate) {
+  set_endpoints({tunnel(47, 42)});
+  // gretap, MPLS, ERSPAN of type II and III, PPTP
+  for (const std::uint16_t type :
+       std::initializer_list<std::uint16_t>{0x6558, 0x8847, 0x8848, 0x88be, 0x22eb, 0x880b})
+    EXPECT_TRUE(enters_stack(in_gre({.key = 42, .protocol_type = type}))) << type;
+  EXPECT_TRUE(enters_stack(in_gre({.key = 42, .extra_flags = 1})));       // the version of PPTP
+  EXPECT_TRUE(enters_stack(in_gre({.key = 42, .extra_flags = 0x4000})));  // RFC 1701 routing
+  EXPECT_FALSE(enters_stack(in_gre({.key = 42, .protocol_type = 0x0800})));
+}
+
 TEST_F(Take, LeavesOptionsAndFragmentsToTheStack) {
   set_endpoints({tunnel(41)});
   const Bytes no_operations(4, std::byte{1});
