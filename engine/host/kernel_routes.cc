@@ -5,7 +5,9 @@
 #include <netlink/netlink.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
+#include <vector>
 
 #include "io/netlink/netlink_request.h"
 #include "io/sort_unique.h"
@@ -79,6 +81,33 @@ void add_route(nlmsghdr* message, unsigned asking_index, const std::set<unsigned
     found.prefixes.push_back(prefix);
 }
 
+struct HostRoute {
+  Ipv6Address target{};
+  unsigned interface_index = 0;
+};
+
+/// Adds or removes a host route of ours. `lifetime`: 0 where it is removed. Returns 0 or an errno.
+int change_host_route(nl_sock* socket, int type, int flags, const HostRoute& route,
+                      std::chrono::seconds lifetime) {
+  constexpr std::uint32_t kMetric = 1024;  // the kernel's default, IP6_RT_PRIO_USER
+  const netlink::Message message{nlmsg_alloc_simple(type, flags)};
+  if (!message) return ENOMEM;
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  header.rtm_dst_len = 128;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = kHostRouteProtocol;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  nla_put(message.get(), RTA_DST, sizeof route.target.bytes, route.target.bytes.data());
+  nla_put_u32(message.get(), RTA_OIF, route.interface_index);
+  nla_put_u32(message.get(), RTA_PRIORITY, kMetric);
+  if (lifetime.count() != 0)
+    nla_put_u32(message.get(), RTA_EXPIRES, static_cast<std::uint32_t>(lifetime.count()));
+  return netlink::request(socket, message.get());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<NdpRoutes>> KernelRoutes::open() {
@@ -95,6 +124,47 @@ NdpRoute KernelRoutes::find(const Ipv6Address& target, unsigned asking_index) no
       {.destination = target.bytes, .input_index = asking_index, .flags = RTM_F_FIB_MATCH},
       [&](nlmsghdr* part) { route = to_ndp_route(part, asking_index); });
   return route;
+}
+
+bool KernelRoutes::add_host_route(const Ipv6Address& target, unsigned interface_index,
+                                  std::chrono::seconds lifetime, bool is_new) noexcept {
+  // Without NLM_F_EXCL the kernel sets the lifetime of the route that is there anew.
+  const int flags = NLM_F_CREATE | (is_new ? NLM_F_EXCL : 0);
+  const int code =
+      change_host_route(socket_.get(), RTM_NEWROUTE, flags, {target, interface_index}, lifetime);
+  if (code == 0 || (code == EEXIST && !is_new)) return true;
+  if (code != EEXIST) return false;
+  const NdpRoute found = find(target, 0);
+  return found.kind == NdpRoute::Kind::unicast && found.length_bits == 128 &&
+         found.interface_index == interface_index;
+}
+
+void KernelRoutes::remove_host_route(const Ipv6Address& target, unsigned interface_index) noexcept {
+  // It may be gone already, perhaps with its interface.
+  change_host_route(socket_.get(), RTM_DELROUTE, 0, {target, interface_index}, {});
+}
+
+Result<std::size_t> remove_host_routes(netlink::Netlink& netlink, std::span<const NdpRule> rules) {
+  std::vector<HostRoute> left;
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  const int code = netlink::request_objects(
+      netlink.socket(), RTM_GETROUTE, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+        const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
+        HostRoute route;
+        if (facts->rtm_protocol != kHostRouteProtocol || facts->rtm_dst_len != 128 ||
+            !copy(attribute<rtmsg>(part, RTA_DST), route.target.bytes) ||
+            !copy(attribute<rtmsg>(part, RTA_OIF), route.interface_index))
+          return;
+        const bool is_covered = std::any_of(rules.begin(), rules.end(), [&](const NdpRule& rule) {
+          return rule.wire && rule.prefix.contains(route.target);
+        });
+        if (is_covered) left.push_back(route);
+      });
+  if (code != 0) return netlink::fail(code, "read", "IPv6 routes");
+  for (const HostRoute& route : left)
+    change_host_route(netlink.socket(), RTM_DELROUTE, 0, route, {});
+  return left.size();
 }
 
 NdpKernelRoutes read_kernel_route(nlmsghdr* message, unsigned asking_index,

@@ -2,6 +2,9 @@
 // routes that concern an interface and its rules.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <span>
@@ -14,6 +17,10 @@ struct nlmsghdr;
 
 namespace culvert::host {
 
+/// The protocol number of the host routes that culvert adds, by which they are told from others
+/// (rtnetlink(7), rtm_protocol). Nobody else is known to use it.
+inline constexpr std::uint8_t kHostRouteProtocol = 141;
+
 /// Asks the kernel for each target: about 5 us, without RTNL, so no change of a route is ever
 /// missed. One thread.
 class KernelRoutes final : public NdpRoutes {
@@ -22,11 +29,20 @@ class KernelRoutes final : public NdpRoutes {
 
   [[nodiscard]] NdpRoute find(const proto::Ipv6Address& target,
                               unsigned asking_index) noexcept override;
+  [[nodiscard]] bool add_host_route(const proto::Ipv6Address& target, unsigned interface_index,
+                                    std::chrono::seconds lifetime, bool is_new) noexcept override;
+  void remove_host_route(const proto::Ipv6Address& target,
+                         unsigned interface_index) noexcept override;
 
  private:
   explicit KernelRoutes(netlink::NlSocket socket) : socket_(std::move(socket)) {}
   netlink::NlSocket socket_;
 };
+
+/// Removes host routes that a process which did not end in order has left, in the prefixes of rules
+/// with `wire`. Other routes stay. Returns their number.
+[[nodiscard]] Result<std::size_t> remove_host_routes(netlink::Netlink& netlink,
+                                                     std::span<const NdpRule> rules);
 
 /// Reads the routes of all tables. `asking_index`: the proxy's interface. `devices`: the interfaces
 /// of tunnels, whose routes are left out. Only prefixes that overlap with a rule with `auto` are

@@ -49,6 +49,29 @@ Result<void> check_rule(const NdpRule& rule) {
   return {};
 }
 
+/// The interfaces on which a rule probes.
+Result<void> check_interfaces(const NdpRule& rule, const std::string& asking) {
+  const std::string object = "rule " + rule.prefix.to_text() + ": interface ";
+  for (auto each = rule.interfaces.begin(); each != rule.interfaces.end(); ++each) {
+    if (const auto name = check_interface_name("interface", *each); !name)
+      return refuse(object + *each, name.error().advice);
+    if (rule.answer != NdpAnswer::probe)
+      return refuse(object + *each, "needs answer = \"probe\": only such a rule asks the hosts");
+    if (*each == asking)
+      return refuse(object + *each,
+                    "is the interface that asks: name the interface behind which the hosts are");
+    if (std::find(rule.interfaces.begin(), each, *each) != each)
+      return refuse(object + *each, "is there twice: remove one");
+  }
+  if (rule.wire && rule.interfaces.empty())
+    return refuse(
+        "rule " + rule.prefix.to_text() + ": wire true",
+        "needs `interface`: the kernel already has a route to hosts that are probed by it");
+  if (rule.interfaces.size() <= kMaxNdpRuleInterfaces) return {};
+  return refuse(object + rule.interfaces[kMaxNdpRuleInterfaces],
+                "is one too many: a rule has at most " + std::to_string(kMaxNdpRuleInterfaces));
+}
+
 Result<void> check_rules(const NdpConfig& config) {
   if (config.rules.empty())
     return refuse("ndp " + config.interface,
@@ -56,6 +79,7 @@ Result<void> check_rules(const NdpConfig& config) {
   std::vector<Ipv6Prefix> prefixes;
   for (const NdpRule& rule : config.rules) {
     if (auto checked = check_rule(rule); !checked) return checked;
+    if (auto checked = check_interfaces(rule, config.interface); !checked) return checked;
     prefixes.push_back(rule.prefix);
   }
   std::sort(prefixes.begin(), prefixes.end());
@@ -102,6 +126,11 @@ Result<void> check_probe(const NdpProbe& probe) {
 bool has_probe(const NdpConfig& config) noexcept {
   return std::any_of(config.rules.begin(), config.rules.end(),
                      [](const NdpRule& rule) { return rule.answer == NdpAnswer::probe; });
+}
+
+bool has_wire(const NdpConfig& config) noexcept {
+  return std::any_of(config.rules.begin(), config.rules.end(),
+                     [](const NdpRule& rule) { return rule.wire; });
 }
 
 Result<void> validate(const NdpConfig& config) {

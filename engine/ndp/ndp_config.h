@@ -20,7 +20,7 @@ enum class NdpAnswer : std::uint8_t {
   /// Word `auto`: if the kernel's route to the target, default routes excepted, leads to another
   /// interface, or to a tunnel that is up.
   automatic,
-  probe,  ///< once the target has answered an ICMPv6 echo request, sent along the kernel's route
+  probe,  ///< once the target has answered an ICMPv6 echo request or a neighbor solicitation
 };
 
 /// One rule. The rule with the longest prefix that contains the target decides; the order of rules
@@ -30,6 +30,11 @@ struct NdpRule {
   NdpAnswer answer = NdpAnswer::automatic;
   /// Prefixes within `prefix` that are never answered, not even by a rule with a shorter prefix.
   std::vector<proto::Ipv6Prefix> except{};
+  /// Word `interface`: a rule with `probe` probes on these interfaces and nowhere else. Empty: by the
+  /// kernel's route. At most kMaxNdpRuleInterfaces.
+  std::vector<std::string> interfaces{};
+  /// A host that has answered on one of `interfaces` gets a route of its own by that interface.
+  bool wire = false;
 
   friend bool operator==(const NdpRule&, const NdpRule&) = default;
 };
@@ -81,6 +86,8 @@ struct NdpConfig {
 
 inline constexpr std::size_t kMaxNdpAnnounced = 256;  ///< limit of announced targets in total
 inline constexpr std::size_t kMaxNdpGroups = 256;     ///< limit of joined solicited-node groups
+inline constexpr std::size_t kMaxNdpRuleInterfaces = 8;
+inline constexpr std::size_t kMaxNdpWired = 1'024;  ///< limit of host routes of a proxy
 /// RFC 4861 10, MAX_ANYCAST_DELAY_TIME
 inline constexpr std::chrono::milliseconds kMaxNdpDelay{1'000};
 inline constexpr std::size_t kMaxNdpCache = 1'048'576, kMaxNdpOnLink = 65'536;
@@ -92,6 +99,9 @@ inline constexpr std::chrono::milliseconds kMinNdpTtl{100}, kMaxNdpTtl{86'400'00
 
 /// Whether a rule has `probe`.
 [[nodiscard]] bool has_probe(const NdpConfig& config) noexcept;
+
+/// Whether a rule has `wire`.
+[[nodiscard]] bool has_wire(const NdpConfig& config) noexcept;
 
 /// Checks everything that does not need the kernel. The error's object is the wrong option and its
 /// value ("delay 2000", "rule 2001:db8::/64: except 2001:db9::/64").

@@ -64,6 +64,8 @@ const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored{{
     {probe_rate_limited, "probe_rate_limited", "above `probe.per_second`"},
     {probe_table_full, "probe_table_full",
      "`probe.cache` is full of targets that are alive or being probed"},
+    {probe_interface_missing, "probe_interface_missing",
+     "no `interface` of the rule is there, so nobody can be probed"},
 
     {delay_queue_full, "delay_queue_full", "too many answers wait for their random `delay`"},
     {send_failed, "send_failed", "the kernel refused to send the answer: is the interface up?"},
@@ -112,6 +114,9 @@ NdpTotals NdpCounters::totals() const noexcept {
                    .probes = probes.value(),
                    .probes_answered = probes_answered.value(),
                    .probes_unanswered = probes_unanswered.value(),
+                   .routes_added = routes_added.value(),
+                   .routes_removed = routes_removed.value(),
+                   .routes_refused = routes_refused.value(),
                    .receive_queue_full = receive_queue_full.value()};
   for (std::size_t i = 0; i < kNdpIgnoredCount; ++i) totals.ignored[i] = ignored[i].value();
   return totals;

@@ -56,6 +56,7 @@ enum class NdpIgnored : std::uint8_t {
   probe_known_dead,
   probe_rate_limited,
   probe_table_full,
+  probe_interface_missing,
   // the answer could not be sent
   delay_queue_full,
   send_failed,
@@ -90,6 +91,8 @@ struct NdpTotals {
   std::uint64_t questions = 0;          ///< solicitations sent, to confirm neighbors on the link
   std::uint64_t probes = 0;             ///< tries sent, retries included
   std::uint64_t probes_answered = 0, probes_unanswered = 0;  ///< targets found alive; dead
+  /// Host routes of rules with `wire`; refused: by the kernel, or above kMaxNdpWired.
+  std::uint64_t routes_added = 0, routes_removed = 0, routes_refused = 0;
   /// Messages that the kernel dropped before we could receive them.
   std::uint64_t receive_queue_full = 0;
   std::array<std::uint64_t, kNdpIgnoredCount> ignored{};
@@ -99,6 +102,7 @@ struct NdpTotals {
 struct NdpCounters {
   Counter received, advertisements, answers, duplicate_answers, announcements, questions;
   Counter probes, probes_answered, probes_unanswered, receive_queue_full;
+  Counter routes_added, routes_removed, routes_refused;
   std::array<Counter, kNdpIgnoredCount> ignored;
 
   void ignore(NdpIgnored reason) noexcept { ignored[static_cast<std::size_t>(reason)].add(1); }

@@ -141,10 +141,10 @@ void NdpLoop::receive_replies(Time now) noexcept {
 }
 
 void NdpLoop::flush(Time now) noexcept {
-  for (const auto& [target, interface_index] : out_.probes()) {
+  for (const io::Probe& probe : out_.probes()) {
     responder_.counters().probes.add(1);
     // If sending fails (no route, no buffer), the try times out like an unanswered one.
-    static_cast<void>(io_.send_probe(target, interface_index));
+    static_cast<void>(io_.send_probe(probe));
   }
   std::array<const NdpFrame*, NdpOutput::kFrames> at_once;
   std::size_t count = 0;

@@ -56,6 +56,12 @@ bool NdpProbes::begin(Target& target, const proto::Ipv6Address& address, Time no
   return true;
 }
 
+NdpProbes::Renewal NdpProbes::renew(const proto::Ipv6Address& address, Time now) noexcept {
+  Target* target = targets_.find(address);
+  if (target == nullptr) return {};
+  return {.is_known = true, .send_probe = !target->is_probing && begin(*target, address, now)};
+}
+
 NdpProbes::Outcome NdpProbes::settle(const proto::Ipv6Address& address, bool is_alive,
                                      Time now) noexcept {
   Target* target = targets_.find(address);

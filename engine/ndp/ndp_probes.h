@@ -54,6 +54,13 @@ class NdpProbes {
   [[nodiscard]] Verdict check(const proto::Ipv6Address& target, const NdpSolicitor& solicitor,
                               Time now) noexcept;
 
+  /// Probes a target again although nobody solicits it.
+  struct Renewal {
+    bool is_known = false;  ///< false: its state was evicted
+    bool send_probe = false;
+  };
+  [[nodiscard]] Renewal renew(const proto::Ipv6Address& target, Time now) noexcept;
+
   /// The end of a probe. `solicitors` are the waiting solicitors, a view into the table that is
   /// valid until its next change.
   struct Outcome {

@@ -59,6 +59,7 @@ class Proxy final : public NdpProxy {
   void stop() override {
     const std::lock_guard lock{mutex_};
     loop_.stop();
+    loop_.call([this] { loop_.responder().unwire(); });
   }
 
   Result<void> apply(const NdpConfig& config) override;
@@ -67,6 +68,7 @@ class Proxy final : public NdpProxy {
   void set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) override;
   void set_on_link(std::vector<NdpNeighbor> neighbors) override;
   void set_kernel_routes(NdpKernelRoutes routes) override;
+  void set_rule_interfaces(NdpInterfaces interfaces) override;
   NdpStatus status() const override;
 
  private:
@@ -81,6 +83,7 @@ class Proxy final : public NdpProxy {
   void join(const std::vector<Ipv6Address>& targets);
   void join_all_multicast(const std::string& reason);
   void announce_new();
+  std::string name_of(unsigned rule_interface_index) const;
   void log(LogLevel level, const std::string& text) const {
     if (config_.log) config_.log(level, "ndp " + config_.interface + ": " + text);
   }
@@ -90,6 +93,7 @@ class Proxy final : public NdpProxy {
   NdpInterface interface_;
   std::vector<NdpTunnelPrefix> prefixes_;
   NdpKernelRoutes kernel_;
+  NdpInterfaces rule_interfaces_;
   io::NdpGroups groups_;
   std::string membership_ = "the interface is not there";
   NdpTargets targets_;
@@ -175,6 +179,13 @@ void Proxy::set_kernel_routes(NdpKernelRoutes routes) {
   if (has_other_prefixes) renew_rules();
 }
 
+void Proxy::set_rule_interfaces(NdpInterfaces interfaces) {
+  const std::lock_guard lock{mutex_};
+  if (interfaces == rule_interfaces_) return;
+  rule_interfaces_ = std::move(interfaces);
+  renew_rules();
+}
+
 void Proxy::set_on_link(std::vector<NdpNeighbor> neighbors) {
   const std::lock_guard lock{mutex_};
   io::sort_unique(neighbors);
@@ -183,7 +194,7 @@ void Proxy::set_on_link(std::vector<NdpNeighbor> neighbors) {
 }
 
 void Proxy::renew_rules() {
-  NdpRules rules{config_, prefixes_, kernel_.prefixes};
+  NdpRules rules{config_, prefixes_, kernel_.prefixes, rule_interfaces_};
   std::vector<proto::Ipv6Prefix> leading = kernel_.prefixes;
   for (const NdpTunnelPrefix& tunnel : prefixes_) leading.push_back(tunnel.prefix);
   targets_ = ndp_targets(config_, leading, std::max(kMaxNdpAnnounced, kMaxNdpGroups));
@@ -250,6 +261,7 @@ NdpStatus Proxy::status() const {
                    .all_multicast = groups_.has_all_multicast(),
                    .membership = membership_,
                    .confirmed = {},
+                   .wired = {},
                    .totals = {}};
   loop_.call([&] {
     const Time now = Time::clock::now();
@@ -258,13 +270,24 @@ NdpStatus Proxy::status() const {
     const auto probes = responder.probes(now);
     status.on_link = responder.on_link(now);
     status.confirmed = responder.confirmed(now);
+    for (const NdpWires::Wire& each : responder.wires())
+      status.wired.push_back({each.target, name_of(each.interface_index)});
     status.alive = probes.alive;
     status.dead = probes.dead;
     status.probing = probes.probing;
     status.waiting = probes.waiting + responder.confirmations(now).waiting + loop_.delayed();
     status.totals = responder.counters().totals();
   });
+  std::sort(status.wired.begin(), status.wired.end(),
+            [](const NdpWired& a, const NdpWired& b) { return a.address < b.address; });
   return status;
+}
+
+std::string Proxy::name_of(unsigned rule_interface_index) const {
+  const auto found =
+      std::find_if(rule_interfaces_.begin(), rule_interfaces_.end(),
+                   [&](const auto& each) { return each.second == rule_interface_index; });
+  return found == rule_interfaces_.end() ? "" : found->first;
 }
 
 }  // namespace

@@ -12,13 +12,15 @@
 // A proxy has a thread of its own, so that a storm of solicitations stalls no tunnel. It does not
 // read netlink: its owner reports changes of interface, addresses, neighbors and tunnels. It
 // changes no setting of the interface: group memberships and all-multicast belong to its sockets,
-// and the kernel removes them however the process ends.
+// and the kernel removes them however the process ends. The host routes of rules with `wire` have a
+// lifetime, so they too end by themselves.
 //
 // Threads: the owner calls open, start, apply, set_*, lose_interface and stop from one thread at a
 // time, before start or while the proxy runs. Any thread may call status at any time.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,6 +69,17 @@ struct NdpTunnelPrefix {
   friend bool operator==(const NdpTunnelPrefix&, const NdpTunnelPrefix&) = default;
 };
 
+/// The indexes of interfaces by their names. 0 or absent: there is no such interface.
+using NdpInterfaces = std::map<std::string, unsigned>;
+
+/// A host with a route of its own, because a rule with `wire` has found it there.
+struct NdpWired {
+  proto::Ipv6Address address{};
+  std::string interface;
+
+  friend bool operator==(const NdpWired&, const NdpWired&) = default;
+};
+
 struct NdpStatus {
   NdpConfig config;
   NdpInterface interface;      ///< index 0: the interface does not exist
@@ -80,6 +93,7 @@ struct NdpStatus {
   /// Neighbors that have answered one lately: nothing is answered for these targets. At most
   /// NdpResponder::kConfirmation.cache.
   std::vector<NdpNeighbor> confirmed;
+  std::vector<NdpWired> wired;                   ///< sorted by address; at most kMaxNdpWired
   std::size_t alive = 0, dead = 0, probing = 0;  ///< targets in the probe cache
   std::size_t waiting = 0;  ///< solicitations that wait for a probe or a delayed answer
   NdpTotals totals;
@@ -116,7 +130,10 @@ class NdpProxy {
   virtual void set_on_link(std::vector<NdpNeighbor> neighbors) = 0;
   /// Sets what the kernel's routing tables say; replaces the previous.
   virtual void set_kernel_routes(NdpKernelRoutes routes) = 0;
-  /// Stops and joins the thread. Counters stay readable. The destructor calls it too.
+  /// Sets the interfaces that NdpRule::interfaces name; replaces the previous. Until then such a rule
+  /// probes nothing.
+  virtual void set_rule_interfaces(NdpInterfaces interfaces) = 0;
+  /// Stops and joins the thread, and removes the host routes of rules with `wire`. Counters stay readable. The destructor calls it too.
   virtual void stop() = 0;
 
   [[nodiscard]] virtual NdpStatus status() const = 0;

@@ -26,7 +26,9 @@ NdpResponder::NdpResponder(const NdpConfig& config, std::uint64_t seed, NdpRoute
       rate_(config.answers_per_second, config.answers_per_second),
       source_rate_(config.answers_per_second_per_source, config.answers_per_second_per_source),
       source_buckets_(kSourceBuckets),
-      seed_(seed) {}
+      seed_(seed) {
+  wires_.apply(config);
+}
 
 void NdpResponder::apply(const NdpConfig& config) {
   neighbors_.set_ttl(config.on_link_ttl);
@@ -35,9 +37,20 @@ void NdpResponder::apply(const NdpConfig& config) {
   } else {
     probes_.apply(config.probe);
   }
+  wires_.apply(config);
   is_router_ = config.router;
   rate_ = {config.answers_per_second, config.answers_per_second};
   source_rate_ = {config.answers_per_second_per_source, config.answers_per_second_per_source};
+}
+
+void NdpResponder::set_rules(NdpRules& rules) {
+  std::swap(rules_, rules);
+  wires_.keep([this](const NdpWires::Wire& wire) {
+    const auto decision = rules_.decide(wire.target);
+    const auto links = rules_.probe_links(decision);
+    return decision.wire &&
+           std::find(links.begin(), links.end(), wire.interface_index) != links.end();
+  });
 }
 
 void NdpResponder::set_interface(NdpInterface& interface) noexcept {
@@ -82,7 +95,7 @@ void NdpResponder::receive_solicitation(const proto::NeighborMessage& message,
   if (decision.ignored != NdpIgnored::none) return counters_.ignore(decision.ignored);
   if (const auto reason = check_target(message, decision); reason != NdpIgnored::none)
     return counters_.ignore(reason);
-  if (const auto reason = check_route(target, decision.answer, now); reason != NdpIgnored::none) {
+  if (const auto reason = check_route(target, decision, now); reason != NdpIgnored::none) {
     // Duplicate address detection: a host on the link is about to use an address that is not behind
     // us.
     if (message.source.is_unspecified() && reason != NdpIgnored::rate_limited)
@@ -96,7 +109,7 @@ void NdpResponder::receive_solicitation(const proto::NeighborMessage& message,
                                .was_multicast = message.destination.is_multicast(),
                                .solicited_at = now};
   if (waits_for_confirmation(target, solicitor, now, out)) return;
-  answer_by_rule(target, decision.answer, solicitor, now, out);
+  answer_by_rule(target, decision, solicitor, now, out);
 }
 
 NdpIgnored NdpResponder::check_solicitor(const proto::NeighborMessage& message,
@@ -127,11 +140,16 @@ NdpIgnored NdpResponder::check_target(const proto::NeighborMessage& message,
   return is_foreign ? NdpIgnored::on_link_prefix : NdpIgnored::none;
 }
 
-NdpIgnored NdpResponder::check_route(const Ipv6Address& target, NdpAnswer answer,
+// A rule that names the interfaces of its hosts does not need the kernel's route to find them.
+NdpIgnored NdpResponder::check_route(const Ipv6Address& target, const NdpRules::Decision& decision,
                                      Time now) noexcept {
-  if (answer == NdpAnswer::always) return NdpIgnored::none;
+  if (decision.answer == NdpAnswer::always) return NdpIgnored::none;
+  if (decision.probe_links != 0) {
+    const bool is_missing = rules_.probe_links(decision).empty();
+    return is_missing ? NdpIgnored::probe_interface_missing : NdpIgnored::none;
+  }
   if (routes_ == nullptr)
-    return answer == NdpAnswer::automatic ? rules_.check_tunnel(target) : NdpIgnored::none;
+    return decision.answer == NdpAnswer::automatic ? rules_.check_tunnel(target) : NdpIgnored::none;
   if (!look_ups_.allow({kLookUpsPerSecond, kLookUpsPerSecond}, now))
     return NdpIgnored::rate_limited;
   return rules_.check_route(target, routes_->find(target, interface_.index), interface_.index);
@@ -163,7 +181,7 @@ void NdpResponder::finish_confirmation(const NdpProbes::Outcome& outcome, bool i
     if (reason != NdpIgnored::none) {
       counters_.ignore(reason);
     } else {
-      answer_by_rule(outcome.target, decision.answer, solicitor, now, out);
+      answer_by_rule(outcome.target, decision, solicitor, now, out);
     }
   }
 }
@@ -179,41 +197,72 @@ std::vector<NdpNeighbor> NdpResponder::confirmed(Time now) {
 
 // ---- answers ------------------------------------------------------------------------------------
 
-void NdpResponder::answer_by_rule(const Ipv6Address& target, NdpAnswer rule,
+void NdpResponder::answer_by_rule(const Ipv6Address& target, const NdpRules::Decision& decision,
                                   const NdpSolicitor& solicitor, Time now,
                                   NdpOutput& out) noexcept {
-  if (rule == NdpAnswer::probe) return answer_if_alive(target, solicitor, now, out);
+  // This host does not answer its own solicitation.
+  const bool needs_probe =
+      decision.answer == NdpAnswer::probe && !(decision.probe_links != 0 && is_local(target, now));
+  if (needs_probe) return answer_if_alive(target, decision, solicitor, now, out);
   answer(target, solicitor, now, out);
 }
 
-void NdpResponder::answer_if_alive(const Ipv6Address& target, const NdpSolicitor& solicitor,
-                                   Time now, NdpOutput& out) noexcept {
+bool NdpResponder::is_local(const Ipv6Address& target, Time now) noexcept {
+  return routes_ != nullptr && look_ups_.allow({kLookUpsPerSecond, kLookUpsPerSecond}, now) &&
+         routes_->find(target, interface_.index).kind == NdpRoute::Kind::local;
+}
+
+void NdpResponder::answer_if_alive(const Ipv6Address& target, const NdpRules::Decision& decision,
+                                   const NdpSolicitor& solicitor, Time now,
+                                   NdpOutput& out) noexcept {
   const auto verdict = probes_.check(target, solicitor, now);
-  if (verdict.send_probe) probe(target, out);
+  if (verdict.send_probe) probe(target, decision, out);
   if (verdict.is_alive) return answer(target, solicitor, now, out);
   if (verdict.ignored != NdpIgnored::none) counters_.ignore(verdict.ignored);
 }
 
-// To the target's own link if the kernel's route says that it is on one.
-void NdpResponder::probe(const Ipv6Address& target, NdpOutput& out) noexcept {
+// To the links that the rule names, else to the target's own link if the kernel's route says that it
+// is on one.
+void NdpResponder::probe(const Ipv6Address& target, const NdpRules::Decision& decision,
+                         NdpOutput& out) noexcept {
+  for (const unsigned index : rules_.probe_links(decision)) out.add_probe({target, index, true});
+  if (decision.probe_links != 0) return;
   const NdpRoute route = routes_ != nullptr ? routes_->find(target, interface_.index) : NdpRoute{};
   const bool is_on_our_link = route.kind == NdpRoute::Kind::unicast && !route.has_gateway;
   out.add_probe({target, is_on_our_link ? route.interface_index : 0});
 }
 
 void NdpResponder::receive_reply(const io::ProbeReply& reply, Time now, NdpOutput& out) noexcept {
+  const auto decision = rules_.decide(reply.target);
+  const auto links = rules_.probe_links(decision);
+  if (decision.probe_links != 0 &&
+      std::find(links.begin(), links.end(), reply.interface_index) == links.end())
+    return;
   // The kernel's route leads to the soliciting link: the target lives there and answers for itself.
   // An advertisement from there says nothing about that route.
   const bool is_on_link = reply.interface_index == interface_.index;
   if (is_on_link && reply.is_advertisement) return;
   const auto outcome = probes_.settle(reply.target, !is_on_link, now);
   if (!outcome.was_probing) return;
+  if (decision.wire) wires_.add(reply.target, reply.interface_index, now);
   (is_on_link ? counters_.probes_unanswered : counters_.probes_answered).add(1);
   finish_probe(outcome, is_on_link ? NdpIgnored::on_link : NdpIgnored::none, now, out);
 }
 
 bool NdpResponder::expire(Time now, NdpOutput& out) noexcept {
-  return expire_confirmations(now, out) || expire_probes(now, out);
+  return expire_confirmations(now, out) || expire_probes(now, out) || probe_wired(now, out);
+}
+
+// A host with a route is probed again before its time ends, whether it is solicited or not.
+bool NdpResponder::probe_wired(Time now, NdpOutput& out) noexcept {
+  while (out.has_room()) {
+    const auto target = wires_.next(now);
+    if (!target) return false;
+    const auto renewal = probes_.renew(*target, now);
+    if (renewal.send_probe) probe(*target, rules_.decide(*target), out);
+    if (!renewal.is_known) wires_.remove(*target);
+  }
+  return true;
 }
 
 bool NdpResponder::expire_confirmations(Time now, NdpOutput& out) noexcept {
@@ -235,10 +284,11 @@ bool NdpResponder::expire_probes(Time now, NdpOutput& out) noexcept {
     const auto overdue = probes_.overdue(now);
     if (!overdue.is_any) return false;
     if (overdue.send_probe) {
-      probe(overdue.outcome.target, out);
+      probe(overdue.outcome.target, rules_.decide(overdue.outcome.target), out);
       continue;
     }
     counters_.probes_unanswered.add(1);
+    wires_.remove(overdue.outcome.target);
     finish_probe(overdue.outcome, NdpIgnored::probe_unanswered, now, out);
   }
   return true;
@@ -274,7 +324,7 @@ void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out)
   if (decision.ignored != NdpIgnored::none || decision.answer == NdpAnswer::probe) return;
   if (check_target({.source = interface_.link_local, .target = target}, decision) !=
           NdpIgnored::none ||
-      check_route(target, decision.answer, now) != NdpIgnored::none)
+      check_route(target, decision, now) != NdpIgnored::none)
     return;
   write(out.add_frame(), target, nullptr);
 }

@@ -18,6 +18,7 @@
 #include "engine/ndp/ndp_probes.h"
 #include "engine/ndp/ndp_proxy.h"
 #include "engine/ndp/ndp_rules.h"
+#include "engine/ndp/ndp_wires.h"
 #include "engine/tables/tunnel.h"
 #include "io/ndp/ndp_io.h"
 #include "proto/ndp.h"
@@ -45,7 +46,8 @@ class NdpOutput {
  public:
   static constexpr std::size_t kFrames = 64, kProbes = 64;
   /// Free elements that one call of the responder may need.
-  static constexpr std::size_t kFramesNeeded = NdpProbes::kSolicitors + 1, kProbesNeeded = 1;
+  static constexpr std::size_t kFramesNeeded = NdpProbes::kSolicitors + 1;
+  static constexpr std::size_t kProbesNeeded = kMaxNdpRuleInterfaces;
 
   [[nodiscard]] bool has_room() const noexcept {
     return frame_count_ + kFramesNeeded <= kFrames && probe_count_ + kProbesNeeded <= kProbes;
@@ -53,21 +55,17 @@ class NdpOutput {
   [[nodiscard]] std::span<NdpFrame> frames() noexcept {
     return std::span{frames_}.first(frame_count_);
   }
-  struct Probe {
-    proto::Ipv6Address target{};
-    unsigned interface_index = 0;  ///< the target's own link; 0: none of ours
-  };
-  [[nodiscard]] std::span<const Probe> probes() const noexcept {
+  [[nodiscard]] std::span<const io::Probe> probes() const noexcept {
     return std::span{probes_}.first(probe_count_);
   }
   void clear() noexcept { frame_count_ = probe_count_ = 0; }
 
   NdpFrame& add_frame() noexcept { return frames_[frame_count_++]; }
-  void add_probe(const Probe& probe) noexcept { probes_[probe_count_++] = probe; }
+  void add_probe(const io::Probe& probe) noexcept { probes_[probe_count_++] = probe; }
 
  private:
   std::array<NdpFrame, kFrames> frames_;
-  std::array<Probe, kProbes> probes_;
+  std::array<io::Probe, kProbes> probes_;
   std::size_t frame_count_ = 0, probe_count_ = 0;
 };
 
@@ -93,8 +91,13 @@ class NdpResponder {
   /// Applies the limits of `config`, not its rules and sizes. Allocates if it has the first rule that
   /// probes.
   void apply(const NdpConfig& config);
-  /// Swaps in new rules; `rules` becomes the previous ones, for the caller to free.
-  void set_rules(NdpRules& rules) noexcept { std::swap(rules_, rules); }
+  /// Swaps in new rules; `rules` becomes the previous ones, for the caller to free. Removes the host
+  /// routes that no rule has any more.
+  void set_rules(NdpRules& rules);
+  /// Removes all host routes.
+  void unwire() {
+    wires_.keep([](const NdpWires::Wire&) { return false; });
+  }
   /// Swaps in a new interface. Drops the learned neighbors if its index has changed.
   void set_interface(NdpInterface& interface) noexcept;
   /// Swaps in new neighbors that the owner reports; `sorted` becomes the previous ones.
@@ -107,11 +110,11 @@ class NdpResponder {
   void receive(std::span<const std::byte> frame, Time now, NdpOutput& out) noexcept;
   /// Processes the answer of a probed target. Requires `out.has_room()`.
   void receive_reply(const io::ProbeReply& reply, Time now, NdpOutput& out) noexcept;
-  /// Processes probes that have timed out; called at next_due(). True: `out` is full, and there may
+  /// Processes probes that have timed out, and probes hosts with a route again; called at next_due(). True: `out` is full, and there may
   /// be more.
   [[nodiscard]] bool expire(Time now, NdpOutput& out) noexcept;
   [[nodiscard]] Time next_due() const noexcept {
-    return std::min(probes_.next_due(), confirmations_.next_due());
+    return std::min({probes_.next_due(), confirmations_.next_due(), wires_.next_due()});
   }
 
   /// Announces a target by an unsolicited advertisement (RFC 4861 7.2.6, 7.2.8), if a solicitation
@@ -126,6 +129,7 @@ class NdpResponder {
   [[nodiscard]] const NdpInterface& interface() const noexcept { return interface_; }
   [[nodiscard]] std::size_t on_link(Time now) const noexcept { return neighbors_.count(now); }
   [[nodiscard]] std::size_t probe_table_size() const noexcept { return probes_.size(); }
+  [[nodiscard]] std::span<const NdpWires::Wire> wires() const noexcept { return wires_.all(); }
   [[nodiscard]] NdpProbes::Sizes probes(Time now) const noexcept { return probes_.sizes(now); }
   /// The neighbors that are believed to be on the link. Allocates.
   [[nodiscard]] std::vector<NdpNeighbor> confirmed(Time now);
@@ -148,8 +152,8 @@ class NdpResponder {
                                            const proto::EthernetAddress& sender) const noexcept;
   [[nodiscard]] NdpIgnored check_target(const proto::NeighborMessage& message,
                                         const NdpRules::Decision& decision) const noexcept;
-  [[nodiscard]] NdpIgnored check_route(const proto::Ipv6Address& target, NdpAnswer answer,
-                                       Time now) noexcept;
+  [[nodiscard]] NdpIgnored check_route(const proto::Ipv6Address& target,
+                                       const NdpRules::Decision& decision, Time now) noexcept;
   [[nodiscard]] bool waits_for_confirmation(const proto::Ipv6Address& target,
                                             const NdpSolicitor& solicitor, Time now,
                                             NdpOutput& out) noexcept;
@@ -157,17 +161,20 @@ class NdpResponder {
                            NdpOutput& out) noexcept;
   [[nodiscard]] bool expire_confirmations(Time now, NdpOutput& out) noexcept;
   [[nodiscard]] bool expire_probes(Time now, NdpOutput& out) noexcept;
-  void answer_by_rule(const proto::Ipv6Address& target, NdpAnswer rule,
+  void answer_by_rule(const proto::Ipv6Address& target, const NdpRules::Decision& decision,
                       const NdpSolicitor& solicitor, Time now, NdpOutput& out) noexcept;
-  void answer_if_alive(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
-                       NdpOutput& out) noexcept;
+  void answer_if_alive(const proto::Ipv6Address& target, const NdpRules::Decision& decision,
+                       const NdpSolicitor& solicitor, Time now, NdpOutput& out) noexcept;
+  [[nodiscard]] bool is_local(const proto::Ipv6Address& target, Time now) noexcept;
   void answer(const proto::Ipv6Address& target, const NdpSolicitor& solicitor, Time now,
               NdpOutput& out) noexcept;
   void write(NdpFrame& frame, const proto::Ipv6Address& target,
              const NdpSolicitor* solicitor) const noexcept;
   void write_question(NdpFrame& frame, const proto::Ipv6Address& target,
                       const proto::EthernetAddress& link_layer) const noexcept;
-  void probe(const proto::Ipv6Address& target, NdpOutput& out) noexcept;
+  void probe(const proto::Ipv6Address& target, const NdpRules::Decision& decision,
+             NdpOutput& out) noexcept;
+  [[nodiscard]] bool probe_wired(Time now, NdpOutput& out) noexcept;
   void finish_probe(const NdpProbes::Outcome& outcome, NdpIgnored reason, Time now,
                     NdpOutput& out) noexcept;
   void note_on_link(const proto::Ipv6Address& address, const proto::EthernetAddress& link_layer,
@@ -189,6 +196,7 @@ class NdpResponder {
   std::vector<TokenBucket> source_buckets_;
   std::uint64_t seed_;
   NdpCounters counters_;
+  NdpWires wires_{routes_, counters_};
 };
 
 }  // namespace culvert

@@ -2,6 +2,7 @@
 // tunnels' prefixes. host::KernelRoutes implements it by netlink.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +32,16 @@ class NdpRoutes {
   /// tables that policy rules select. One thread; no allocation that can fail.
   [[nodiscard]] virtual NdpRoute find(const proto::Ipv6Address& target,
                                       unsigned asking_index) noexcept = 0;
+
+  /// Adds a route to one host by an interface, or renews its lifetime, after which the kernel removes
+  /// it. `is_new`: not a renewal. Never replaces a route; one to the same host by the same interface
+  /// is as good. False: the kernel refuses it, or has a route to that host by another interface.
+  [[nodiscard]] virtual bool add_host_route(const proto::Ipv6Address& target,
+                                            unsigned interface_index, std::chrono::seconds lifetime,
+                                            bool is_new) noexcept = 0;
+  /// Removes a route that add_host_route() has added. A missing one is not an error.
+  virtual void remove_host_route(const proto::Ipv6Address& target,
+                                 unsigned interface_index) noexcept = 0;
 };
 
 /// What the owner has read from the kernel's routing tables.

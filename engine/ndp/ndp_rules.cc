@@ -43,18 +43,33 @@ std::string too_many(const NdpRule& rule, const Ipv6Prefix& prefix, std::size_t 
   return text + " brings the targets to more than " + std::to_string(most);
 }
 
+/// The indexes of those interfaces of a rule that are there.
+std::vector<unsigned> indexes_of(const NdpRule& rule, const NdpInterfaces& interfaces) {
+  std::vector<unsigned> indexes;
+  for (const std::string& name : rule.interfaces) {
+    const auto found = interfaces.find(name);
+    if (found != interfaces.end() && found->second != 0) indexes.push_back(found->second);
+  }
+  return indexes;
+}
+
 }  // namespace
 
 NdpRules::NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes,
-                   std::span<const Ipv6Prefix> kernel) {
+                   std::span<const Ipv6Prefix> kernel, const NdpInterfaces& interfaces) {
   std::vector<LpmTable<Decision>::Entry> rules;
   for (const NdpRule& rule : config.rules)
     for (const Ipv6Prefix& except : rule.except)
       rules.emplace_back(except, Decision{.ignored = NdpIgnored::excepted});
   // After the exceptions: a rule for exactly the excepted prefix takes precedence.
   for (const NdpRule& rule : config.rules) {
-    rules.emplace_back(rule.prefix,
-                       Decision{.answer = rule.answer, .length_bits = rule.prefix.length_bits});
+    Decision decision{
+        .answer = rule.answer, .length_bits = rule.prefix.length_bits, .wire = rule.wire};
+    if (!rule.interfaces.empty()) {
+      probe_links_.push_back(indexes_of(rule, interfaces));
+      decision.probe_links = static_cast<std::uint32_t>(probe_links_.size());
+    }
+    rules.emplace_back(rule.prefix, decision);
   }
   rules_ = LpmTable<Decision>{rules};
 

@@ -17,18 +17,27 @@ namespace culvert {
 class NdpRules {
  public:
   NdpRules() = default;  ///< no rule
-  /// `kernel`: NdpKernelRoutes::prefixes.
+  /// `kernel`: NdpKernelRoutes::prefixes. `interfaces`: those that the rules name.
   NdpRules(const NdpConfig& config, std::span<const NdpTunnelPrefix> prefixes,
-           std::span<const proto::Ipv6Prefix> kernel = {});
+           std::span<const proto::Ipv6Prefix> kernel = {}, const NdpInterfaces& interfaces = {});
 
   /// What the rules say of a target.
   struct Decision {
     NdpIgnored ignored = NdpIgnored::none;  ///< none, no_rule or excepted
     NdpAnswer answer = NdpAnswer::always;   ///< if ignored is none
     std::uint8_t length_bits = 0;           ///< of the rule's prefix
+    bool wire = false;                      ///< hosts that answer a probe get a route
+    std::uint32_t probe_links = 0;          ///< for probe_links(); 0: the rule names no interface
   };
   /// At most two look-ups.
   [[nodiscard]] Decision decide(const proto::Ipv6Address& target) const noexcept;
+
+  /// The interfaces that the rule names, without those that are not there. Valid while these rules
+  /// live.
+  [[nodiscard]] std::span<const unsigned> probe_links(const Decision& decision) const noexcept {
+    if (decision.probe_links == 0) return {};
+    return probe_links_[decision.probe_links - 1];
+  }
 
   /// What the tunnels say of a target: none (answered), no_tunnel or tunnel_down.
   [[nodiscard]] NdpIgnored check_tunnel(const proto::Ipv6Address& target) const noexcept;
@@ -56,6 +65,7 @@ class NdpRules {
   LpmTable<Tunnel> tunnels_;
   LpmTable<bool> kernel_;
   std::vector<unsigned> devices_;  ///< interfaces of tunnels, sorted
+  std::vector<std::vector<unsigned>> probe_links_;
 };
 
 /// The addresses that the rules may answer for.

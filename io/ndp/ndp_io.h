@@ -12,6 +12,17 @@
 
 namespace culvert::io {
 
+/// One try to reach a target.
+struct Probe {
+  proto::Ipv6Address target{};
+  unsigned interface_index =
+      0;  ///< the target's own link, on which it is solicited; 0: none of ours
+  /// The echo request leaves by `interface_index` too, not by the kernel's route.
+  bool is_bound = false;
+
+  friend bool operator==(const Probe&, const Probe&) = default;
+};
+
 /// The answer of a target that we have probed.
 struct ProbeReply {
   proto::Ipv6Address target{};
@@ -39,11 +50,9 @@ class NdpIo {
   /// The number of frames that were dropped since the last call because kFrames waited.
   [[nodiscard]] virtual std::uint64_t read_drops() noexcept = 0;
 
-  /// Probes a target: an ICMPv6 echo request, and a solicitation on its own link,
-  /// `interface_index` (0: it is on no link of ours). Returns false if nothing can be sent now: no
-  /// route, no buffer space, or no socket for probes.
-  [[nodiscard]] virtual bool send_probe(const proto::Ipv6Address& target,
-                                        unsigned interface_index) noexcept = 0;
+  /// Probes a target: an ICMPv6 echo request, and a solicitation on its own link. Returns false if
+  /// nothing can be sent now: no route, no buffer space, or no socket for probes.
+  [[nodiscard]] virtual bool send_probe(const Probe& probe) noexcept = 0;
   /// The next answer. Empty: no more wait.
   [[nodiscard]] virtual std::optional<ProbeReply> receive_reply() noexcept = 0;
 

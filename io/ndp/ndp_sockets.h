@@ -26,9 +26,8 @@ class NdpSockets final : public NdpIo {
   void send(std::span<const std::span<const std::byte>> frames,
             std::span<int> errors) noexcept override;
   [[nodiscard]] std::uint64_t read_drops() noexcept override { return socket_.read_drops(); }
-  [[nodiscard]] bool send_probe(const proto::Ipv6Address& target,
-                                unsigned interface_index) noexcept override {
-    return probe_.is_open() && probe_.send(target, interface_index);
+  [[nodiscard]] bool send_probe(const Probe& probe) noexcept override {
+    return probe_.is_open() && probe_.send(probe);
   }
   [[nodiscard]] std::optional<ProbeReply> receive_reply() noexcept override;
   void wait(std::chrono::nanoseconds timeout) noexcept override;

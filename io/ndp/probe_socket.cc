@@ -33,10 +33,28 @@ sockaddr_in6 socket_address(const proto::Ipv6Address& address, unsigned interfac
   return result;
 }
 
-bool send_to(const Fd& fd, std::span<const std::byte> message,
-             const sockaddr_in6& address) noexcept {
-  return ::sendto(fd.get(), message.data(), message.size(), MSG_DONTWAIT,
-                  reinterpret_cast<const sockaddr*>(&address), sizeof address) > 0;
+/// `bound_index`: the only interface by which the message may leave; 0: the kernel's route decides.
+bool send_to(const Fd& fd, std::span<const std::byte> message, sockaddr_in6 address,
+             unsigned bound_index = 0) noexcept {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control{};
+  iovec part{.iov_base = const_cast<std::byte*>(message.data()), .iov_len = message.size()};
+  msghdr header{};
+  header.msg_name = &address;
+  header.msg_namelen = sizeof address;
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (bound_index != 0) {
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    cmsghdr* const option = CMSG_FIRSTHDR(&header);
+    option->cmsg_level = IPPROTO_IPV6;
+    option->cmsg_type = IPV6_PKTINFO;
+    option->cmsg_len = CMSG_LEN(sizeof(in6_pktinfo));
+    in6_pktinfo info{};
+    info.ipi6_ifindex = static_cast<decltype(info.ipi6_ifindex)>(bound_index);
+    std::memcpy(CMSG_DATA(option), &info, sizeof info);
+  }
+  return ::sendmsg(fd.get(), &header, MSG_DONTWAIT) > 0;
 }
 
 /// The Ethernet address of an interface; nullopt: neighbors are not resolved there.
@@ -138,16 +156,18 @@ Result<ProbeSocket> ProbeSocket::open() {
   return result;
 }
 
-bool ProbeSocket::send(const proto::Ipv6Address& target, unsigned interface_index) noexcept {
-  const bool has_solicited = interface_index != 0 && send_solicitation(target, interface_index);
-  return send_echo(target) || has_solicited;
+bool ProbeSocket::send(const Probe& probe) noexcept {
+  const bool has_solicited =
+      probe.interface_index != 0 && send_solicitation(probe.target, probe.interface_index);
+  const bool has_sent = send_echo(probe.target, probe.is_bound ? probe.interface_index : 0);
+  return has_sent || has_solicited;
 }
 
-bool ProbeSocket::send_echo(const proto::Ipv6Address& target) noexcept {
+bool ProbeSocket::send_echo(const proto::Ipv6Address& target, unsigned bound_index) noexcept {
   std::array<std::byte, kHeaderBytes + Secret{}.size()> message{};
   message[0] = std::byte{ICMP6_ECHO_REQUEST};  // the kernel fills in the checksum
   std::copy(secret_.begin(), secret_.end(), message.begin() + kHeaderBytes);
-  return send_to(fd_, message, socket_address(target, 0));
+  return send_to(fd_, message, socket_address(target, 0), bound_index);
 }
 
 bool ProbeSocket::send_solicitation(const proto::Ipv6Address& target,

@@ -25,10 +25,10 @@ class ProbeSocket {
   [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
-  /// Sends one echo request. If the target is on the link of `interface_index` (0: on none), also a
-  /// solicitation to its group there, from a link-local address of that interface. Returns false if
-  /// neither could be sent: the kernel has no route or no buffer space now.
-  [[nodiscard]] bool send(const proto::Ipv6Address& target, unsigned interface_index) noexcept;
+  /// Sends one echo request. If the target is on a link of ours, also a solicitation to its group
+  /// there, from a link-local address of that interface. Returns false if neither could be sent: the
+  /// kernel has no route (by that interface, if the probe is bound to it) or no buffer space now.
+  [[nodiscard]] bool send(const Probe& probe) noexcept;
 
   /// The next answer: a reply to one of our echo requests, or a valid solicited advertisement
   /// (RFC 4861 7.1.2) of a target, to which a request of ours may have led or one of the kernel.
@@ -40,7 +40,7 @@ class ProbeSocket {
   /// receive a request cannot forge a reply.
   using Secret = std::array<std::byte, 12>;
 
-  [[nodiscard]] bool send_echo(const proto::Ipv6Address& target) noexcept;
+  [[nodiscard]] bool send_echo(const proto::Ipv6Address& target, unsigned bound_index) noexcept;
   [[nodiscard]] bool send_solicitation(const proto::Ipv6Address& target,
                                        unsigned interface_index) noexcept;
 

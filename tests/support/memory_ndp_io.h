@@ -43,7 +43,7 @@ class MemoryNdpIo final : public io::NdpIo {
     change([&] { send_error_ = error; });
   }
   std::vector<Sent> sent() const { return copy(sent_); }
-  std::vector<proto::Ipv6Address> probes() const { return copy(probes_); }
+  std::vector<io::Probe> probes() const { return copy(probes_); }
   /// Waits until `count` frames have been sent.
   void await_sent(std::size_t count) {
     await([&] { return sent_.size() >= count; });
@@ -78,8 +78,8 @@ class MemoryNdpIo final : public io::NdpIo {
     });
   }
   std::uint64_t read_drops() noexcept override { return 0; }
-  bool send_probe(const proto::Ipv6Address& target, unsigned) noexcept override {
-    change([&] { probes_.push_back(target); });
+  bool send_probe(const io::Probe& probe) noexcept override {
+    change([&] { probes_.push_back(probe); });
     return true;
   }
   std::optional<io::ProbeReply> receive_reply() noexcept override {
@@ -126,7 +126,7 @@ class MemoryNdpIo final : public io::NdpIo {
   bool is_open_ = true, is_awake_ = false;
   int send_error_ = 0;
   std::vector<Sent> sent_;
-  std::vector<proto::Ipv6Address> probes_;
+  std::vector<io::Probe> probes_;
   std::chrono::nanoseconds wait_{};  ///< time-out of the current wait(); 0: the loop does not wait
 };
 

@@ -55,6 +55,10 @@ class NdpRig {
     NdpRules rules{config_, prefixes};
     responder_.set_rules(rules);
   }
+  void set_rule_interfaces(const NdpInterfaces& interfaces) {
+    NdpRules rules{config_, {}, {}, interfaces};
+    responder_.set_rules(rules);
+  }
 
   /// The frames that are sent in answer to a frame.
   std::vector<Bytes> receive(const Bytes& frame) {
@@ -77,6 +81,14 @@ class NdpRig {
     std::vector<std::string> targets;
     for (const auto& probe : out_.probes()) targets.push_back(probe.target.to_text());
     return targets;
+  }
+  /// The interfaces on which the last call requested to probe, and nowhere else.
+  std::vector<unsigned> probed_on() const {
+    std::vector<unsigned> indexes;
+    for (const auto& probe : out_.probes()) {
+      if (probe.is_bound) indexes.push_back(probe.interface_index);
+    }
+    return indexes;
   }
   bool may_wait() { return out_.frames()[0].may_wait; }
 

@@ -1,6 +1,10 @@
 #include "engine/host/kernel_routes.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
 
 #include "tests/io/rig.h"
 
@@ -8,6 +12,7 @@ namespace culvert::host {
 namespace {
 
 using Kind = NdpRoute::Kind;
+using testing::HasSubstr;
 
 class KernelRoutesOf : public io::NamespaceTest {
  protected:
@@ -56,6 +61,77 @@ TEST_F(KernelRoutesOf, TheTablesThatPolicyRulesSelect) {
   io::ip("-6 rule add iif up0 lookup 7");
   expect("2001:db8:8::1", Kind::unicast, 48, "lan0");
 }
+
+// ---- routes to single hosts ---------------------------------------------------------------------
+
+class HostRoutesOf : public KernelRoutesOf {
+ protected:
+  static proto::Ipv6Address host(const char* text) {
+    return proto::Ipv6Address::from_text(text).value();
+  }
+  bool add(const char* target, const char* interface, bool is_new = true,
+           std::chrono::seconds lifetime = std::chrono::seconds{60}) {
+    return routes_->add_host_route(host(target), ::if_nametoindex(interface), lifetime, is_new);
+  }
+  /// What `ip -6 route show` says of them.
+  static std::string shown(const std::string& words = "proto 141") {
+    std::string text;
+    FILE* const command = ::popen(("ip -6 route show " + words).c_str(), "r");
+    for (int c = std::fgetc(command); c != EOF; c = std::fgetc(command))
+      text += static_cast<char>(c);
+    ::pclose(command);
+    return text;
+  }
+};
+
+TEST_F(HostRoutesOf, AreAddedRenewedAndRemoved) {
+  EXPECT_TRUE(add("2001:db8:0:1::7", "lan0"));
+  expect("2001:db8:0:1::7", Kind::unicast, 128, "lan0");
+  EXPECT_THAT(shown(), HasSubstr("2001:db8:0:1::7 dev lan0 metric 1024 expires"));
+  EXPECT_TRUE(add("2001:db8:0:1::7", "lan0", false, std::chrono::seconds{900}));
+  EXPECT_THAT(shown(), testing::ContainsRegex("expires (900|89[0-9])sec"));
+  routes_->remove_host_route(host("2001:db8:0:1::7"), ::if_nametoindex("lan0"));
+  expect("2001:db8:0:1::7", Kind::unicast, 64, "up0");
+  routes_->remove_host_route(host("2001:db8:0:1::7"), ::if_nametoindex("lan0"));
+  EXPECT_FALSE(add("2001:db8:0:1::7", "no0"));
+}
+
+TEST_F(HostRoutesOf, EndByThemselves) {
+  EXPECT_TRUE(add("2001:db8:0:1::7", "lan0", true, std::chrono::seconds{1}));
+  const auto is_over = [&] {
+    return routes_->find(host("2001:db8:0:1::7"), ::if_nametoindex("up0")).length_bits == 64;
+  };
+  for (int i = 0; i < 300 && !is_over(); ++i) ::usleep(10'000);
+  EXPECT_TRUE(is_over());
+}
+
+TEST_F(HostRoutesOf, ReplaceAndRemoveNoneOfOthers) {
+  io::ip("-6 route add 2001:db8:0:1::7/128 dev far1 proto static");
+  io::ip("-6 route add 2001:db8:0:1::8/128 dev lan0 proto static");
+  EXPECT_FALSE(add("2001:db8:0:1::7", "lan0"));
+  EXPECT_TRUE(add("2001:db8:0:1::8", "lan0")) << "the same route is as good";
+  routes_->remove_host_route(host("2001:db8:0:1::7"), ::if_nametoindex("far1"));
+  routes_->remove_host_route(host("2001:db8:0:1::8"), ::if_nametoindex("lan0"));
+  EXPECT_THAT(shown("proto static"), AllOf(HasSubstr("::7 dev far1"), HasSubstr("::8 dev lan0")));
+}
+
+TEST_F(HostRoutesOf, AreFoundAfterACrash) {
+  EXPECT_TRUE(add("2001:db8:0:1::7", "lan0"));
+  EXPECT_TRUE(add("2001:db8:5::7", "up0"));
+  io::ip("-6 route add 2001:db8:0:1::8/128 dev lan0 proto static");
+  io::ip("-6 route add 2001:db8:0:1:1::/80 dev lan0 proto 141");
+  auto netlink = netlink::Netlink::open();
+  ASSERT_TRUE(netlink);
+  NdpRule rule{proto::Ipv6Prefix::from_text("2001:db8:0:1::/64").value()};
+  EXPECT_EQ(*remove_host_routes(*netlink, std::span{&rule, 1}), 0u) << "a rule without wire";
+  rule.wire = true;
+  EXPECT_EQ(*remove_host_routes(*netlink, std::span{&rule, 1}), 1u);
+  EXPECT_THAT(shown(), AllOf(HasSubstr("2001:db8:5::7"), HasSubstr("2001:db8:0:1:1::/80"),
+                             Not(HasSubstr("2001:db8:0:1::7"))));
+  EXPECT_THAT(shown("proto static"), HasSubstr("2001:db8:0:1::8"));
+}
+
+// ---- several next hops --------------------------------------------------------------------------
 
 TEST_F(KernelRoutesOf, SeveralNextHopsPreferTheOtherInterface) {
   io::ip("-6 route add 2001:db8:8::/48 nexthop via 2001:db8:0:1::9 nexthop via 2001:db8:5::9");

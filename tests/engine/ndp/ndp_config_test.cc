@@ -92,6 +92,27 @@ TEST(NdpConfigValidate, RefusesExceptionsWithoutEffect) {
             "rule: remove the rule instead");
 }
 
+TEST(NdpConfigValidate, RefusesInterfacesWithoutEffect) {
+  const auto error = [](NdpAnswer answer, std::vector<std::string> interfaces) {
+    return error_of([&](NdpConfig& config) {
+      config.rules[0].answer = answer;
+      config.rules[0].interfaces = std::move(interfaces);
+    });
+  };
+  const std::string rule = "configure rule 2001:db8:0:1::/64: interface ";
+  EXPECT_EQ(error(NdpAnswer::probe, {"br-lan", "br-guest"}), "");
+  EXPECT_EQ(error(NdpAnswer::automatic, {"br-lan"}),
+            rule + "br-lan: needs answer = \"probe\": only such a rule asks the hosts");
+  EXPECT_EQ(
+      error(NdpAnswer::probe, {"br-lan", "eth0"}),
+      rule + "eth0: is the interface that asks: name the interface behind which the hosts are");
+  EXPECT_EQ(error(NdpAnswer::probe, {"b", "c", "b"}), rule + "b: is there twice: remove one");
+  EXPECT_EQ(error(NdpAnswer::probe, {"a b"}),
+            rule + "a b: a name has 1 to 15 characters, no space, '/', ':' or '%'");
+  EXPECT_EQ(error(NdpAnswer::probe, {"0", "1", "2", "3", "4", "5", "6", "7", "8"}),
+            rule + "8: is one too many: a rule has at most 8");
+}
+
 TEST(NdpConfigValidate, SaysWhatMayBeAsked) {
   using std::chrono::milliseconds;
   EXPECT_EQ(error_of([](NdpConfig& config) { config.delay = milliseconds{1001}; }),

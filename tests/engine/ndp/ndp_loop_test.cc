@@ -133,7 +133,7 @@ TEST(NdpLoop, ProbesAndAnswersWhenTheTargetReplies) {
   LoopRig rig{config_with(NdpAnswer::probe)};
   rig.io.put(routers_solicitation());
   rig.io.await_probe();
-  EXPECT_EQ(rig.io.probes().front(), address6(kTarget));
+  EXPECT_EQ(rig.io.probes().front().target, address6(kTarget));
   EXPECT_TRUE(rig.io.sent().empty());
   rig.io.put(io::ProbeReply{.target = address6(kTarget), .interface_index = kTunnelDevice});
   rig.io.await_sent(1);

@@ -24,6 +24,11 @@ class FixedRoutes final : public NdpRoutes {
     const auto found = routes.find(target.to_text());
     return found == routes.end() ? NdpRoute{} : found->second;
   }
+  bool add_host_route(const proto::Ipv6Address&, unsigned, std::chrono::seconds,
+                      bool) noexcept override {
+    return false;
+  }
+  void remove_host_route(const proto::Ipv6Address&, unsigned) noexcept override {}
 };
 
 class NdpRouteOf : public ::testing::Test {
@@ -105,6 +110,59 @@ TEST_F(NdpRouteOf, IsAskedForAtMostSoOftenASecond) {
   EXPECT_EQ(ignored[std::size_t(NdpIgnored::no_route)], kMany);
   EXPECT_EQ(ignored[std::size_t(NdpIgnored::rate_limited)], 10u);
   rig.expect_balance();
+}
+
+// ---- rules that name the interfaces of their hosts ----------------------------------------------
+
+/// The kernel's route leads to the asking link.
+class NdpRuleInterfaces : public ::testing::Test {
+ protected:
+  static constexpr unsigned kLan = 11, kGuest = 12;
+  static NdpConfig config() {
+    NdpConfig config = config_with(NdpAnswer::probe);
+    config.rules[0].interfaces = {"br-lan", "br-guest"};
+    return config;
+  }
+  NdpRuleInterfaces() { routes_.routes = {{kTarget, {Kind::unicast, 64, kIndex}}}; }
+  FixedRoutes routes_;
+  NdpRig rig_{config(), {}, &routes_};
+};
+
+TEST_F(NdpRuleInterfaces, AreProbedAndNothingElse) {
+  rig_.set_rule_interfaces({{"br-lan", kLan}, {"br-guest", kGuest}});
+  EXPECT_THAT(rig_.receive(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig_.probed_on(), ElementsAre(kLan, kGuest));
+  rig_.now += config().probe.timeout;
+  rig_.expire();
+  EXPECT_THAT(rig_.probed_on(), ElementsAre(kLan, kGuest));
+  EXPECT_EQ(rig_.echo(kTarget, kGuest).size(), 1u);
+}
+
+TEST_F(NdpRuleInterfaces, AreBelievedAndNoOthers) {
+  rig_.set_rule_interfaces({{"br-lan", kLan}, {"br-guest", kGuest}});
+  rig_.receive(routers_solicitation());
+  EXPECT_THAT(rig_.echo(kTarget, kOther), IsEmpty());
+  EXPECT_THAT(rig_.echo(kTarget, kIndex), IsEmpty());
+  EXPECT_EQ(rig_.echo(kTarget, kLan).size(), 1u);
+  rig_.expect_ignored(NdpIgnored::none, 0);
+}
+
+TEST_F(NdpRuleInterfaces, MayNotBeThereYet) {
+  EXPECT_THAT(rig_.receive(routers_solicitation()), IsEmpty());
+  rig_.set_rule_interfaces({{"br-lan", 0}, {"br-guest", 0}});
+  EXPECT_THAT(rig_.receive(routers_solicitation()), IsEmpty());
+  EXPECT_THAT(rig_.probed(), IsEmpty());
+  rig_.expect_ignored(NdpIgnored::probe_interface_missing, 2);
+  rig_.set_rule_interfaces({{"br-lan", 0}, {"br-guest", kGuest}});
+  rig_.receive(routers_solicitation());
+  EXPECT_THAT(rig_.probed_on(), ElementsAre(kGuest));
+}
+
+TEST_F(NdpRuleInterfaces, AreNotProbedForAnAddressOfThisHost) {
+  rig_.set_rule_interfaces({{"br-lan", kLan}});
+  routes_.routes[kTarget] = {Kind::local, 128, 1};
+  EXPECT_EQ(rig_.receive(routers_solicitation()).size(), 1u);
+  EXPECT_THAT(rig_.probed(), IsEmpty());
 }
 
 TEST(NdpTargets, AreThoseOfTunnelsAndOfTheKernelsRoutes) {

@@ -23,7 +23,7 @@ TEST(NdpSockets, ReceiveAndSendNothingWithoutAnInterface) {
   EXPECT_FALSE(sockets.is_open());
   EXPECT_TRUE(sockets.next().empty());
   EXPECT_EQ(sockets.read_drops(), 0u);
-  EXPECT_FALSE(sockets.send_probe({}, 0));
+  EXPECT_FALSE(sockets.send_probe({}));
   EXPECT_FALSE(sockets.receive_reply());
   const test::Bytes frame(64);
   const std::array<std::span<const std::byte>, 2> frames{frame, frame};

@@ -31,6 +31,23 @@ struct NdpWord {
 };
 using Kind = NdpWord::Kind;
 
+std::string toml_string(std::string_view text) {
+  std::string quoted{"\""};
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+/// A TOML key: bare if its characters allow it, else in quotes, like "eth0.100".
+std::string toml_key(std::string_view name) {
+  constexpr std::string_view kBare =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  const bool is_bare = !name.empty() && name.find_first_not_of(kBare) == std::string_view::npos;
+  return is_bare ? std::string{name} : toml_string(name);
+}
+
 // ---- members to text and back -------------------------------------------------------------------
 /// A member of the configuration, of its `probe`, or of its last rule.
 template <auto kMember, class Config>
@@ -104,6 +121,17 @@ std::string prefix_to_toml(const NdpConfig& config) {
   return "\"" + config.rules.back().prefix.to_text() + "\"";
 }
 
+Check add_interface(NdpConfig& config, const RawValue& given) {
+  config.rules.back().interfaces.push_back(std::string{given.text});
+  return {};
+}
+std::string interfaces_to_toml(const NdpConfig& config) {
+  std::string text;
+  for (const auto& name : config.rules.back().interfaces)
+    text += (text.empty() ? "" : ", ") + toml_string(name);
+  return "[" + text + "]";
+}
+
 Check set_answer(NdpConfig& config, const RawValue& given) {
   return choose(given, kAnswers, config.rules.back().answer);
 }
@@ -117,8 +145,8 @@ constexpr NdpWord number(std::string_view name, Scope scope = Scope::interface) 
   return {name, scope, Kind::number, set_number<kMember>, number_to_toml<kMember>};
 }
 template <auto kMember>
-constexpr NdpWord flag(std::string_view name) {
-  return {name, Scope::interface, Kind::flag, set_flag<kMember>, flag_to_toml<kMember>};
+constexpr NdpWord flag(std::string_view name, Scope scope = Scope::interface) {
+  return {name, scope, Kind::flag, set_flag<kMember>, flag_to_toml<kMember>};
 }
 template <auto kMember>
 constexpr NdpWord list(std::string_view name, Scope scope) {
@@ -142,6 +170,8 @@ constexpr auto kWords = std::to_array<NdpWord>({
     number<&NdpProbe::cache>("cache", Scope::probe),
     {"prefix", Scope::rule, Kind::text, set_prefix, prefix_to_toml},
     {"answer", Scope::rule, Kind::text, set_answer, answer_to_toml},
+    {"interface", Scope::rule, Kind::list, add_interface, interfaces_to_toml},
+    flag<&NdpRule::wire>("wire", Scope::rule),
     list<&NdpRule::except>("except", Scope::rule),
 });
 
@@ -164,7 +194,7 @@ std::string describe_type(Kind kind) {
     case Kind::list:
       break;
   }
-  return "must be an array of strings, like [\"2001:db8::/64\"]";
+  return "must be a string or an array of strings";
 }
 
 bool has_type(Kind kind, const toml::node& node) {
@@ -176,21 +206,6 @@ bool has_type(Kind kind, const toml::node& node) {
     default:
       return node.is_string();
   }
-}
-
-/// A TOML key: bare if its characters allow it, else in quotes, like "eth0.100".
-std::string toml_key(std::string_view name) {
-  constexpr std::string_view kBare =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-  if (!name.empty() && name.find_first_not_of(kBare) == std::string_view::npos) {
-    return std::string{name};
-  }
-  std::string key{"\""};
-  for (const char c : name) {
-    if (c == '"' || c == '\\') key += '\\';
-    key += c;
-  }
-  return key + "\"";
 }
 
 // ---- one section --------------------------------------------------------------------------------
@@ -222,6 +237,9 @@ class Section {
   Result<void> read_probe();
   Result<void> read_rules();
   Result<void> read_rule(const toml::table& table);
+  /// Notes the values of a list of a rule, for errors. `object`: the rule's, in validate()'s errors.
+  void note_list(const std::string& object, std::string_view key, const toml::table& table,
+                 const std::vector<std::string>& values);
   Unexpected<Error> refuse_key(const toml::key& key, Scope scope) const;
   Unexpected<Error> refuse_invalid(const Error& error) const;
 
@@ -326,14 +344,23 @@ Result<void> Section::read_rule(const toml::table& table) {
   const NdpRule& rule = config_.rules.back();
   const std::string object = "rule " + rule.prefix.to_text();
   values_[object] = {"prefix", rule.prefix.to_text(), line_of(*prefix)};
-  const toml::node* except = table.get("except");
-  for (std::size_t i = 0; i < rule.except.size(); ++i) {
-    const auto* list = except->as_array();
-    const std::string value = rule.except[i].to_text();
-    values_[object + ": except " + value] = {"except", value,
-                                             line_of(list == nullptr ? *except : *list->get(i))};
-  }
+  std::vector<std::string> excepts;
+  for (const auto& each : rule.except) excepts.push_back(each.to_text());
+  note_list(object, "except", table, excepts);
+  note_list(object, "interface", table, rule.interfaces);
+  if (const toml::node* wire = table.get("wire"))
+    values_[object + ": wire true"] = {"wire", "true", line_of(*wire)};
   return {};
+}
+
+void Section::note_list(const std::string& object, std::string_view key, const toml::table& table,
+                        const std::vector<std::string>& values) {
+  const toml::node* node = table.get(key);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto* list = node->as_array();
+    const unsigned line = line_of(list == nullptr ? *node : *list->get(i));
+    values_[object + ": " + std::string{key} + " " + values[i]] = {key, values[i], line};
+  }
 }
 
 Unexpected<Error> Section::refuse_invalid(const Error& error) const {
@@ -363,13 +390,14 @@ Result<NdpConfig> read_ndp(const toml::key& interface, const toml::node& section
 
 std::string ndp_toml(const NdpConfig& config) {
   NdpConfig defaults;
+  defaults.rules.emplace_back();
   const auto keys = [&](Scope scope, const NdpConfig& of) {
     std::string text;
     for (const NdpWord& word : kWords) {
       if (word.scope != scope) continue;
       const std::string value = word.to_toml(of);
-      const bool is_written =
-          scope == Scope::rule ? value != "[]" : value != word.to_toml(defaults);
+      const bool is_needed = scope == Scope::rule && word.kind == Kind::text;
+      const bool is_written = is_needed || value != word.to_toml(defaults);
       if (is_written) text += std::string{word.name} + " = " + value + "\n";
     }
     return text;

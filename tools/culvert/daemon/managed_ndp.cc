@@ -1,5 +1,7 @@
 #include "tools/culvert/daemon/managed_ndp.h"
 
+#include <net/if.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -23,11 +25,29 @@ Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(
 }
 
 void ManagedNdp::link_changed() {
+  find_rule_interfaces();
   const auto found = host::find_ndp_link(netlink_, config_.interface);
   if (!found) return warn(found.error());
   const bool is_same =
       found->interface == link_.interface && found->unusable_reason == link_.unusable_reason;
   if (!is_same) apply_link(*found);
+}
+
+void ManagedNdp::find_rule_interfaces() {
+  NdpInterfaces found;
+  for (const NdpRule& rule : config_.rules)
+    for (const std::string& name : rule.interfaces) found[name] = ::if_nametoindex(name.c_str());
+  if (found == rule_interfaces_) return;
+  for (const auto& [name, index] : found) {
+    const auto before = rule_interfaces_.find(name);
+    const bool is_lost = before == rule_interfaces_.end() || before->second != 0;
+    if (index == 0 && is_lost && config_.log)
+      config_.log(LogLevel::warning, "ndp " + config_.interface + ": there is no interface " +
+                                         name +
+                                         " yet, on which a rule probes: culvert waits for it");
+  }
+  rule_interfaces_ = std::move(found);
+  proxy_->set_rule_interfaces(rule_interfaces_);
 }
 
 void ManagedNdp::apply_link(const host::NdpLinkFound& found) {
@@ -77,6 +97,7 @@ void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {
 Result<void> ManagedNdp::apply(const NdpConfig& config) {
   if (auto applied = proxy_->apply(config); !applied) return applied;
   config_ = config;
+  find_rule_interfaces();
   routes_changed();
   warn_of_wide_rules();
   print_state();
@@ -91,7 +112,9 @@ void ManagedNdp::warn_of_wide_rules() const {
     const auto held = std::find_if(on_link.begin(), on_link.end(), [&](const auto& prefix) {
       return prefix.length_bits >= rule.prefix.length_bits && rule.prefix.contains(prefix.address);
     });
-    if (rule.answer == NdpAnswer::automatic || held == on_link.end()) continue;
+    // A rule that names interfaces learns by probes which hosts are there.
+    const bool asks_elsewhere = !rule.interfaces.empty();
+    if (rule.answer == NdpAnswer::automatic || asks_elsewhere || held == on_link.end()) continue;
     config_.log(LogLevel::warning,
                 "ndp " + config_.interface + ": rule " + rule.prefix.to_text() + " (" +
                     std::string{answer_word(rule.answer)} +
@@ -123,7 +146,10 @@ std::string ndp_line(const NdpReport& report) {
   if (!waits_because.empty()) return name + " waits: " + waits_because;
   std::vector<std::string> rules;
   for (const NdpRule& rule : status.config.rules) {
-    rules.push_back(rule.prefix.to_text() + " (" + std::string{answer_word(rule.answer)} + ")");
+    std::string how{answer_word(rule.answer)};
+    for (const std::string& each : rule.interfaces)
+      how += (&each == &rule.interfaces.front() ? " on " : ", ") + each;
+    rules.push_back(rule.prefix.to_text() + " (" + how + ")");
   }
   return name + " answers for " + shortened(rules, kListedRules) + "; " + status.membership;
 }

@@ -65,6 +65,7 @@ class ManagedNdp {
         netlink_(netlink),
         proxy_(std::move(proxy)),
         print_(std::move(print)) {}
+  void find_rule_interfaces();
   void apply_link(const host::NdpLinkFound& found);
   void warn_of_wide_rules() const;
   void print_state() const;
@@ -77,6 +78,7 @@ class ManagedNdp {
   host::NdpLinkFound link_{.interface = {}, .unusable_reason = "the interface is not read yet"};
   std::string waits_because_ = link_.unusable_reason;
   std::vector<NdpNeighbor> on_link_;
+  NdpInterfaces rule_interfaces_;               ///< those that rules name
   std::set<unsigned> devices_;                  ///< interfaces of the tunnels
   std::vector<std::string> logged_idle_rules_;  ///< the last that were logged
 };

@@ -173,12 +173,18 @@ Result<void> Supervisor::open_control_socket() {
 
 /// Only if nothing is waited for: otherwise an NDP proxy waits for its interface.
 Result<void> Supervisor::check_ndp_interfaces(const std::vector<NdpConfig>& sections) const {
-  for (const NdpConfig& section : sections) {
-    if (options_.waits || ::if_nametoindex(section.interface.c_str()) != 0) continue;
+  const auto check = [&](const char* operation, const std::string& interface) -> Result<void> {
+    if (options_.waits || ::if_nametoindex(interface.c_str()) != 0) return {};
     return Unexpected{Error{.code = ENODEV,
-                            .operation = "answer on",
-                            .object = section.interface,
+                            .operation = operation,
+                            .object = interface,
                             .advice = "there is no such interface, and --no-wait is given"}};
+  };
+  for (const NdpConfig& section : sections) {
+    if (auto found = check("answer on", section.interface); !found) return found;
+    for (const NdpRule& rule : section.rules)
+      for (const std::string& interface : rule.interfaces)
+        if (auto found = check("probe on", interface); !found) return found;
   }
   return {};
 }

@@ -31,6 +31,10 @@ Json rules_json(const NdpConfig& config) {
     Json json;
     json["prefix"] = rule.prefix.to_text();
     json["answer"] = answer_word(rule.answer);
+    if (!rule.interfaces.empty()) {
+      json["interface"] = rule.interfaces;
+      json["wire"] = rule.wire;
+    }
     rules.push_back(std::move(json));
   }
   return rules;
@@ -45,6 +49,9 @@ constexpr std::pair<const char*, const char*> kCounted[] = {
     {"probes", "tries to reach targets: an echo request and, on a link, a solicitation"},
     {"probes_answered", "targets found alive"},
     {"probes_unanswered", "targets found dead"},
+    {"routes_added", "routes to single hosts added (wire)"},
+    {"routes_removed", "routes to single hosts removed"},
+    {"routes_refused", "routes to single hosts that the kernel refused, or above 1,024"},
     {"receive_queue_full", "dropped by the kernel before culvert received them"},
 };
 
@@ -71,6 +78,9 @@ Json ndp_json(const NdpReport& report) {
   json["probes"] = totals.probes;
   json["probes_answered"] = totals.probes_answered;
   json["probes_unanswered"] = totals.probes_unanswered;
+  json["routes_added"] = totals.routes_added;
+  json["routes_removed"] = totals.routes_removed;
+  json["routes_refused"] = totals.routes_refused;
   json["receive_queue_full"] = totals.receive_queue_full;
   json["waiting"] = status.waiting;
   json["cache"] = {{"alive", status.alive}, {"dead", status.dead}, {"probing", status.probing}};
@@ -79,6 +89,9 @@ Json ndp_json(const NdpReport& report) {
   for (const NdpNeighbor& each : status.confirmed)
     json["confirmed"].push_back(
         {{"address", each.address.to_text()}, {"lladdr", link_layer_text(each.link_layer)}});
+  json["wired"] = Json::array();
+  for (const NdpWired& each : status.wired)
+    json["wired"].push_back({{"address", each.address.to_text()}, {"interface", each.interface}});
   json["ignored"] = Json::object();
   for (const NdpIgnoredFacts& each : kNdpIgnored) {
     const std::uint64_t times = totals.ignored[static_cast<std::size_t>(each.reason)];
@@ -92,7 +105,11 @@ std::string ndp_rows(const Json& ndp) {
   std::string rows = "ndp " + text(ndp, "interface") + ": " + text(ndp, "state") +
                      (waits.empty() ? "" : " (" + waits + ")") + "\n";
   for (const Json& rule : ndp.at("rules")) {
-    rows += "  rule " + text(rule, "prefix") + " " + text(rule, "answer") + "\n";
+    rows += "  rule " + text(rule, "prefix") + " " + text(rule, "answer");
+    if (rule.contains("interface"))
+      for (const Json& name : rule.at("interface")) rows += " interface " + name.get<std::string>();
+    if (rule.value("wire", false)) rows += " wire";
+    rows += "\n";
   }
   if (waits.empty()) rows += "  multicast: " + text(ndp, "membership") + "\n";
   const Json& cache = ndp.at("cache");
@@ -103,6 +120,8 @@ std::string ndp_rows(const Json& ndp) {
   for (const Json& each : ndp.at("confirmed"))
     rows += "  left to " + text(each, "address") + " at " + text(each, "lladdr") +
             ", which answers on the link\n";
+  for (const Json& each : ndp.at("wired"))
+    rows += "  wired " + text(each, "address") + " dev " + text(each, "interface") + "\n";
   rows += counted_row("counted", count(ndp, "received"), "received",
                       "solicitations and advertisements");
   rows +=

@@ -52,7 +52,7 @@ NdpConfig everything() {
   config.interface = "eth0.100";  // a dot, which a bare key of TOML cannot have
   config.router = false;
   config.rules = {{prefix("2001:db8::/32"), NdpAnswer::always, {prefix("2001:db8:1::/48")}},
-                  {prefix("2001:db8:2::1/128"), NdpAnswer::probe, {}},
+                  {prefix("2001:db8:2::1/128"), NdpAnswer::probe, {}, {"br-lan", "br-guest"}},
                   {prefix("2001:db8:3::/48"), NdpAnswer::automatic, {}}};
   config.except = {prefix("2001:db8:4::/48"), prefix("2001:db8:5::/48")};
   config.answers_per_second = 1;
@@ -89,6 +89,7 @@ except = "2001:db8:1::/48"
 [[ndp."eth0.100".rule]]
 prefix = "2001:db8:2::1"
 answer = "probe"
+interface = ["br-lan", "br-guest"]
 [[ndp."eth0.100".rule]]
 prefix = "2001:db8:3::/48"
 answer = "auto"
@@ -152,6 +153,10 @@ const RefusedFile kRefusedNdp[] = {
     {section("except = ['::/0', '::/0']\n" + kRule), ", line 2, key 'except', value '::/0'",
      "is given twice"},
     {section("except = [1]\n" + kRule), ", line 2, key 'except', value '1'", "array of strings"},
+    {rule("answer = 'probe'\ninterface = ['b',\n'a']"), ", line 6, key 'interface', value 'a'",
+     "is the interface that asks"},
+    {rule("interface = 'b'"), ", line 4, key 'interface', value 'b'", "needs answer"},
+    {rule("interface = 1"), ", line 4, key 'interface', value '1'", "array of strings"},
     {rule("answer = 'automatic'"), ", line 4, key 'answer', value 'automatic'",
      "must be static, auto or probe"},
     {section("delay = 1.5\n" + kRule), ", line 2, key 'delay', value '1.5'", "must be an integer"},

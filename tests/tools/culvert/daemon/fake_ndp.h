@@ -16,6 +16,7 @@ struct FakeNdpLog {
   std::vector<NdpNeighbor> on_link;
   NdpKernelRoutes kernel_routes;
   std::vector<NdpTunnelPrefix> prefixes;
+  NdpInterfaces rule_interfaces;
   bool refuses_interface = false;
 };
 
@@ -61,6 +62,9 @@ class FakeNdp final : public NdpProxy {
   }
   void set_kernel_routes(NdpKernelRoutes routes) override {
     log_.kernel_routes = std::move(routes);
+  }
+  void set_rule_interfaces(NdpInterfaces interfaces) override {
+    log_.rule_interfaces = std::move(interfaces);
   }
   void stop() override { status_.running = false; }
   [[nodiscard]] NdpStatus status() const override { return status_; }

@@ -219,6 +219,32 @@ TEST(ManagedNdp, KnowsTheKernelsRoutes) {
   });
 }
 
+TEST(ManagedNdp, FindsTheInterfacesThatItsRulesName) {
+  in_namespace([] {
+    add_veth("eth7");
+    NdpConfig config = section("eth7");
+    config.rules[0].answer = NdpAnswer::probe;
+    config.rules[0].interfaces = {"br-lan"};
+    std::string logged;
+    config.log = [&](LogLevel, std::string_view text) { logged += text; };
+    ManagedNdpRig rig;
+    rig.start({config});
+    EXPECT_EQ(rig.log.rule_interfaces, (NdpInterfaces{{"br-lan", 0}}));
+    EXPECT_THAT(logged,
+                HasSubstr("ndp eth7: there is no interface br-lan yet, on which a rule probes"));
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("(probe on br-lan)"); })) << rig.printed;
+    add_veth("br-lan");
+    EXPECT_TRUE(rig.until([&] {
+      return rig.log.rule_interfaces == NdpInterfaces{{"br-lan", ::if_nametoindex("br-lan")}};
+    }));
+    ip("link del br-lan");
+    EXPECT_TRUE(rig.until([&] { return rig.log.rule_interfaces.at("br-lan") == 0; }));
+    config.rules[0].interfaces = {"eth7p"};
+    ASSERT_TRUE(rig.set.apply({config}));
+    EXPECT_EQ(rig.log.rule_interfaces, (NdpInterfaces{{"eth7p", ::if_nametoindex("eth7p")}}));
+  });
+}
+
 TEST(ManagedNdp, DoesNotAnswerOnWhatIsNoEthernet) {
   in_namespace([] {
     ManagedNdpRig rig;
@@ -365,6 +391,24 @@ TEST(NdpReports, AreJsonAndRows) {
   EXPECT_THAT(*table, testing::ContainsRegex("counted +2  duplicate_answers "));
   EXPECT_THAT(*table, testing::ContainsRegex("ignored +5  no_rule +[a-z]"));
   EXPECT_THAT(*table, testing::Not(HasSubstr("announcements")));  // none were sent
+}
+
+TEST(NdpReports, NameHostsWithARoute) {
+  NdpReport report = example();
+  report.status.config.rules[0].interfaces = {"br-lan", "br-guest"};
+  report.status.config.rules[0].wire = true;
+  report.status.wired = {{address("2001:db8:0:1::5"), "br-guest"}};
+  report.status.totals.routes_added = 4;
+  const std::string text = report_json({}, {&report, 1});
+  const auto json = nlohmann::json::parse(text).at("ndp").at(0);
+  EXPECT_EQ(json["wired"],
+            nlohmann::json::parse(R"([{"address":"2001:db8:0:1::5","interface":"br-guest"}])"));
+  EXPECT_EQ(json["rules"][0]["interface"], nlohmann::json::parse(R"(["br-lan","br-guest"])"));
+  const auto table = report_table(text);
+  ASSERT_TRUE(table);
+  EXPECT_THAT(*table, HasSubstr("auto interface br-lan interface br-guest wire\n"));
+  EXPECT_THAT(*table, HasSubstr("  wired 2001:db8:0:1::5 dev br-guest\n"));
+  EXPECT_THAT(*table, testing::ContainsRegex("counted +4  routes_added "));
 }
 
 TEST(NdpReports, SayWhyTheyWait) {
