@@ -156,11 +156,11 @@ def import_makes_a_file_that_runs():
     link.expect_answered(f"{PREFIX}:5")
     ndp.stop()
     with open(source, "a") as file:
-        file.write("proxy up1 { autowire yes rule ::1:0:0/96 { iface up0 } }\n")
+        file.write("proxy up1 { rule ::1:0:0/96 { iface up1 } }\n")
     for words, status in (([], 3), (["--lossy"], 0)):
         result = link.near.run([program(), "import", "ndppd", source, *words], check=False)
         expect_equal(result.status, status, f"exit status of import {words}: {result}")
-        expect("autowire yes: unsupported: " in result.stderr and "[ndp.up1]" in result.stdout, f"{result}")
+        expect("iface up1: unsupported: " in result.stderr and "[ndp.up1]" in result.stdout, f"{result}")
     with open(source, "a") as file:
         file.write("}\n")
     result = link.near.run([program(), "import", "ndppd", source], check=False)

@@ -16,6 +16,12 @@ namespace {
 using std::chrono::milliseconds;
 using Statements = std::vector<NdppdStatement>;
 
+bool contains_all(const std::vector<std::string>& all, const std::vector<std::string>& some) {
+  return std::all_of(some.begin(), some.end(), [&](const std::string& each) {
+    return std::find(all.begin(), all.end(), each) != all.end();
+  });
+}
+
 std::string in_line(unsigned line) { return "line " + std::to_string(line); }
 
 // ---- the file -----------------------------------------------------------------------------------
@@ -32,14 +38,17 @@ class Importer {
  private:
   /// The keys of a block, each with its index in the report.
   using KeyIndexes = std::map<std::string, std::size_t>;
-  struct Rule : NdppdRule {
+  struct Rule {
+    NdpRule rule;
     std::size_t report = 0;
+    bool wires = false;  ///< `autowire` of 1.0
   };
   struct Section {
     std::size_t report;
     NdpConfig config;
     std::vector<Rule> rules;
     KeyIndexes keys;
+    bool wires = false;  ///< `autowire` of 0.2
   };
 
   void import_proxy(const NdppdStatement& statement);
@@ -54,6 +63,8 @@ class Importer {
   void report_block(const NdppdStatement& statement, const Outcome& outcome);
   void join_equal(Section& section);
   void join(Rule& first, const Rule& second);
+  void join_interfaces(Rule& first, const Rule& second);
+  void wire(const Section& section, Rule& rule);
   void compare_nested(const Section& section);
   void leave_out_probe(const KeyIndexes& indexes);
   void finish(Section& section);
@@ -90,7 +101,8 @@ Result<Imported> Importer::run() {
   bool has_proxy = false;
   for (const NdppdStatement& statement : source_.statements) {
     if (statement.key != "proxy") {
-      import_key(statement, NdppdLevel::top, {source_.dialect, probe_, nullptr, nullptr}, keys_);
+      import_key(statement, NdppdLevel::top, {source_.dialect, probe_, nullptr, nullptr, nullptr},
+                 keys_);
       continue;
     }
     has_proxy = true;
@@ -127,8 +139,9 @@ void Importer::import_proxy(const NdppdStatement& statement) {
     }
     NdpProbe& probe = is_old() ? section.config.probe : probe_;
     const bool is_in_other_block = before.contains(inner.key);
-    import_key(inner, NdppdLevel::proxy, {source_.dialect, probe, &section.config, nullptr},
-               section.keys, is_in_other_block);
+    import_key(inner, NdppdLevel::proxy,
+               {source_.dialect, probe, &section.config, nullptr, &section.wires}, section.keys,
+               is_in_other_block);
   }
 }
 
@@ -208,7 +221,8 @@ void Importer::import_rule(const NdppdStatement& statement, Section& section) {
   rule.report = report(statement, mapped(text));
   KeyIndexes indexes;
   for (const NdppdStatement& inner : *statement.block) {  // without a block it has no method
-    import_key(inner, NdppdLevel::rule, {source_.dialect, probe_, &section.config, &rule}, indexes);
+    import_key(inner, NdppdLevel::rule,
+               {source_.dialect, probe_, &section.config, &rule.rule, &rule.wires}, indexes);
   }
   section.rules.push_back(std::move(rule));
 }
@@ -306,18 +320,45 @@ void Importer::join_equal(Section& section) {
   section.rules = std::move(kept);
 }
 
+/// Joins the interfaces of a second rule of 0.2: hosts are solicited on all of them.
+void Importer::join_interfaces(Rule& first, const Rule& second) {
+  const std::string where = line_of_report(first.report);
+  std::vector<std::string>& interfaces = first.rule.interfaces;
+  if (interfaces.size() == kMaxNdpRuleInterfaces) {
+    amend(second.report,
+          unsupported("has the prefix of " + where + ": a rule of culvert has at most " +
+                      std::to_string(kMaxNdpRuleInterfaces) + " interfaces"));
+    return;
+  }
+  interfaces.insert(interfaces.end(), second.rule.interfaces.begin(), second.rule.interfaces.end());
+  amend(second.report,
+        mapped("joined with the rule of " + where + ", which has both interfaces then"));
+}
+
+/// Sets `wire` of a rule, whose `autowire` is its own (1.0) or its section's (0.2).
+void Importer::wire(const Section& section, Rule& rule) {
+  if (!section.wires && !rule.wires) return;
+  rule.rule.wire = !rule.rule.interfaces.empty();
+  if (rule.rule.wire) return amend(rule.report, mapped("wire = true"));
+  const bool has_route = rule.rule.answer == NdpAnswer::automatic;
+  amend(rule.report,
+        mapped(has_route ? "needs no wire: the kernel has a route to what `auto` answers for"
+                         : "needs no wire: it has no iface"));
+}
+
 /// Joins a second rule of 0.2 with the same prefix to the first one.
 void Importer::join(Rule& first, const Rule& second) {
   const std::string where = line_of_report(first.report);
   if (first.rule.answer != second.rule.answer) {
-    if (second.rule.answer == NdpAnswer::always) first.rule.answer = NdpAnswer::always;
+    if (second.rule.answer == NdpAnswer::always) {
+      first.rule.answer = NdpAnswer::always;
+      first.rule.interfaces.clear();  // nobody is asked
+    }
     amend(second.report, differs("has the prefix of " + where +
                                  ": ndppd tries both, but culvert has one rule with answer = \"" +
                                  std::string{answer_word(first.rule.answer)} + "\""));
-  } else if (first.interface != second.interface) {
-    amend(second.report, differs("has the prefix of " + where +
-                                 ": ndppd solicits the host on both interfaces, but culvert sends "
-                                 "one echo request by the kernel's route"));
+  } else if (!contains_all(first.rule.interfaces, second.rule.interfaces)) {
+    join_interfaces(first, second);
   } else {
     amend(second.report, mapped("the same as in " + where));
   }
@@ -331,7 +372,9 @@ void Importer::compare_nested(const Section& section) {
       const Rule& outer = section.rules[j];
       const bool is_within = outer.rule.prefix.length_bits < inner.rule.prefix.length_bits &&
                              outer.rule.prefix.contains(inner.rule.prefix.address);
-      if (!is_within || outer.rule.answer == inner.rule.answer) continue;
+      const bool is_same =
+          outer.rule.answer == inner.rule.answer && outer.rule.interfaces == inner.rule.interfaces;
+      if (!is_within || is_same) continue;
       const std::string rule = "the rule of " + line_of_report(outer.report);
       if (!is_old() && j > i) {
         amend(inner.report,
@@ -364,7 +407,10 @@ void Importer::finish(Section& section) {
   NdpConfig& config = section.config;
   join_equal(section);
   compare_nested(section);
-  for (Rule& rule : section.rules) config.rules.push_back(std::move(rule.rule));
+  for (Rule& rule : section.rules) {
+    wire(section, rule);
+    config.rules.push_back(std::move(rule.rule));
+  }
   if (config.rules.empty()) {
     for (const auto& [key, at] : section.keys) amend(at, mapped("left out with its section"));
     return amend(section.report, differs("left out, because it has no rule"));

@@ -100,11 +100,20 @@ Outcome map_renew(const Into&, const std::string&) {
       "culvert probes a host again if it is solicited in the second half of probe.alive_ttl");
 }
 
+/// The importer sets `wire` of the rules with `iface`, since the key may stand before `iface`, and in
+/// 0.2 before the rules.
 Outcome map_autowire(const Into& into, const std::string& value) {
-  if (!is_yes(into, value)) return mapped("culvert adds no routes to single hosts");
-  return unsupported(
-      "culvert adds no routes to single hosts: add a route for the prefix by the tunnel's "
-      "device");
+  *into.wires = is_yes(into, value);
+  if (!*into.wires) return mapped("wire = false");
+  return mapped("wire = true in rules with iface");
+}
+
+Outcome map_autovia(const Into& into, const std::string& value) {
+  if (!is_yes(into, value)) return mapped("routes to single hosts have no next hop");
+  return differs(
+      "culvert's routes to single hosts (wire = true) have no next hop: the host itself must "
+      "answer "
+      "on the interface");
 }
 
 Outcome map_promiscuous(const Into& into, const std::string& value) {
@@ -149,7 +158,7 @@ std::string describe_ignored(const Into& into, const std::string& value) {
 }
 
 Outcome map_static(const Into& into, const std::string& value) {
-  into.rule->rule.answer = NdpAnswer::always;
+  into.rule->answer = NdpAnswer::always;
   const std::string difference =
       into.dialect == NdppdDialect::v0_2
           ? "culvert also answers duplicate address detection, which ndppd 0.2 never does"
@@ -157,7 +166,7 @@ Outcome map_static(const Into& into, const std::string& value) {
   return differs("answer = \"static\": " + difference + describe_ignored(into, value));
 }
 Outcome map_auto(const Into& into, const std::string& value) {
-  into.rule->rule.answer = NdpAnswer::automatic;
+  into.rule->answer = NdpAnswer::automatic;
   return differs(
       "answer = \"auto\": culvert too goes by the kernel's route, without its default routes, but "
       "answers at once; ndppd first solicits the host on the interface of that route. To have the "
@@ -165,12 +174,16 @@ Outcome map_auto(const Into& into, const std::string& value) {
       describe_ignored(into, value));
 }
 Outcome map_iface(const Into& into, const std::string& value) {
-  into.rule->rule.answer = NdpAnswer::probe;
-  into.rule->interface = value;
-  return differs(
-      "answer = \"probe\": culvert sends its neighbor solicitation, and an ICMPv6 echo request, by "
-      "the kernel's route: that must lead to " +
-      printable(value));
+  into.rule->answer = NdpAnswer::probe;
+  if (value == into.section->interface) {
+    return unsupported(
+        "answer = \"probe\": this is the interface that asks, where hosts answer for themselves: "
+        "name "
+        "the interface behind which the hosts are");
+  }
+  into.rule->interfaces = {value};
+  return differs("answer = \"probe\", interface = \"" + printable(value) +
+                 "\": culvert sends an ICMPv6 echo request too, and believes either answer");
 }
 
 constexpr auto kOld = NdppdDialect::v0_2;
@@ -189,7 +202,7 @@ constexpr auto kKeys = std::to_array<NdppdKey>({
     {"static", Level::rule, kOld, map_static},
     {"auto", Level::rule, kOld, map_auto},
     {"iface", Level::rule, kOld, map_iface},
-    {"autovia", Level::rule, kOld, map_autowire},
+    {"autovia", Level::rule, kOld, map_autovia},
     {"valid-ttl", Level::top, kNew, map_alive_ttl},
     {"invalid-ttl", Level::top, kNew, map_dead_ttl},
     {"renew", Level::top, kNew, map_renew},

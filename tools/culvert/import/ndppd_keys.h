@@ -35,19 +35,14 @@ struct Outcome {
 /// The part of the file in which a key is allowed.
 enum class NdppdLevel : std::uint8_t { top, proxy, rule };
 
-/// A rule of culvert, and the keys of ndppd's rule that its values do not show.
-struct NdppdRule {
-  NdpRule rule;
-  std::string interface;  ///< of `iface`; empty: there is none
-};
-
 /// The configuration that a key changes. In 1.0 the times of probes are at the top, for all
 /// sections.
 struct NdppdTarget {
   NdppdDialect dialect;
   NdpProbe& probe;
   NdpConfig* section;  ///< null at the top
-  NdppdRule* rule;     ///< null above a rule
+  NdpRule* rule;       ///< null above a rule
+  bool* wires;         ///< 0.2: `autowire` of the section, for all its rules; null at the top
 };
 
 /// A key other than `proxy` and `rule`, which have blocks.

@@ -70,9 +70,10 @@ TEST(ImportNdppd, TakesAFileOf02) {
   EXPECT_EQ(config.probe.tries, 4u);
   EXPECT_EQ(config.probe.alive_ttl, 40'000ms);
   EXPECT_EQ(config.probe.dead_ttl, 40'000ms);  // deadtime is ttl where it is not given
-  EXPECT_THAT(config.rules, ElementsAre(NdpRule{prefix("1111::/128"), NdpAnswer::automatic, {}},
-                                        NdpRule{prefix("2001:db8:1::/64"), NdpAnswer::always, {}},
-                                        NdpRule{prefix("2001:db8:2::/64"), NdpAnswer::probe, {}}));
+  EXPECT_THAT(config.rules,
+              ElementsAre(NdpRule{prefix("1111::/128"), NdpAnswer::automatic, {}},
+                          NdpRule{prefix("2001:db8:1::/64"), NdpAnswer::always, {}},
+                          NdpRule{prefix("2001:db8:2::/64"), NdpAnswer::probe, {}, {"tun0"}}));
   EXPECT_THAT(
       read.report,
       ElementsAre(
@@ -122,10 +123,10 @@ proxy eth1 {
   EXPECT_EQ(read.ndp[0].probe.alive_ttl, 20'000ms);
   EXPECT_EQ(read.ndp[0].probe.dead_ttl, 5000ms);
   EXPECT_THAT(read.ndp[0].rules,
-              ElementsAre(NdpRule{prefix("2001:db8::/127"), NdpAnswer::probe, {}}));
+              ElementsAre(NdpRule{prefix("2001:db8::/127"), NdpAnswer::probe, {}, {"eth1"}, true}));
   EXPECT_FALSE(read.ndp[1].router);          // 1.0's default
   EXPECT_EQ(read.ndp[1].probe, NdpProbe{});  // no rule of it asks
-  EXPECT_THAT(read.report, testing::Contains(HasSubstr("n:12: autowire: unsupported")));
+  EXPECT_THAT(read.report, testing::Contains(HasSubstr("n:12: autowire: mapped: wire = true")));
   EXPECT_THAT(read.summary, HasSubstr("ndppd 1.0, because it has the key 'invalid-ttl'"));
 }
 
@@ -205,7 +206,7 @@ TEST(ImportNdppd, TakesTheDialectThatIsAskedFor) {
   const Read read = import(text, kNewDialect);
   EXPECT_FALSE(read.ndp.at(0).router);
   EXPECT_THAT(read.summary, HasSubstr("ndppd 1.0, because --dialect says so"));
-  EXPECT_THAT(read.report, testing::Contains(HasSubstr("n:4: autowire: unsupported")));
+  EXPECT_THAT(read.report, testing::Contains(HasSubstr("n:4: autowire: mapped: wire = true")));
 }
 
 TEST(ImportNdppd, NeverMakesRouterFalseSilently) {
@@ -253,7 +254,15 @@ const Reported kReported[] = {
     {section("retries 2\nretries 3"),
      "n:3: retries 3: ignored-by-original: ndppd 0.2 uses the "
      "first value, in line 2"},
-    {section("autowire yes"), "n:2: autowire yes: unsupported"},
+    {section("autowire yes"), "n:2: autowire yes: mapped: wire = true"},
+    {section("autowire yes"),
+     "n:3: rule 2001:db8::/64: mapped: prefix = \"2001:db8::/64\"; wire = true"},
+    {"proxy a {\nautowire yes\nrule ::1 { auto }\n}",
+     "n:3: rule ::1: mapped: prefix = \"::1/128\"; needs no wire: the kernel has a route"},
+    {rules("rule ::1 { iface a }"),
+     "n:3: iface a: unsupported: answer = \"probe\": this is the interface that asks"},
+    {rules("rule ::1 { iface b\nautovia yes }"),
+     "n:4: autovia yes: mapped-with-difference: culvert's routes"},
     {section("promiscuous true"),
      "mapped-with-difference: culvert does not make the interface promiscuous"},
     {section("rooter yes"),
@@ -288,8 +297,11 @@ const Reported kReported[] = {
     {"proxy a/b { rule ::1 { static } }",
      "n:1: proxy a/b: unsupported: left out: is not an interface"},
     {rules("rule ::1 { iface b }\nrule ::1 { iface c }"),
-     "n:4: rule ::1: mapped-with-difference: prefix = \"::1/128\"; has the prefix of line 3: ndppd "
-     "solicits the host on both interfaces"},
+     "n:4: rule ::1: mapped: prefix = \"::1/128\"; joined with the rule of line 3, which has both "
+     "interfaces then"},
+    {rules("rule 2001:db8::/32 { iface b }\nrule 2001:db8::/64 { iface c }"),
+     "n:4: rule 2001:db8::/64: mapped-with-difference: prefix = \"2001:db8::/64\"; ndppd tries the "
+     "rule of line 3 too"},
     {"route-ttl 1\nproxy a { router no }",
      "n:2: router no: mapped: router = false; left out with its "
      "section"},
@@ -340,9 +352,24 @@ TEST(ImportNdppd, ReportsEachKey) {
   }
 }
 
+TEST(ImportNdppd, JoinsTheInterfacesOfEqualRulesAndWiresThem) {
+  const Read read =
+      import("proxy a {\nautowire yes\nrule ::1 { iface b }\nrule ::1 { iface c }\n}");
+  EXPECT_THAT(read.ndp.at(0).rules,
+              ElementsAre(NdpRule{prefix("::1/128"), NdpAnswer::probe, {}, {"b", "c"}, true}));
+  std::string many = "proxy a {\n";
+  for (char name = 'b'; name <= 'j'; ++name)
+    many += std::string{"rule ::1 { iface "} + name + " }\n";
+  EXPECT_EQ(import(many + "}").ndp.at(0).rules.at(0).interfaces.size(), kMaxNdpRuleInterfaces);
+  EXPECT_THAT(
+      import(many + "}").report,
+      testing::Contains(HasSubstr("n:10: rule ::1: unsupported: prefix = \"::1/128\"; has the "
+                                  "prefix of line 2: a rule of culvert has at most 8")));
+}
+
 TEST(ImportNdppd, IsWholeWithoutUnsupportedKeys) {
   EXPECT_TRUE(import_ndppd(kOld, "n")->is_whole());
-  EXPECT_FALSE(import_ndppd(section("autowire yes"), "n")->is_whole());
+  EXPECT_FALSE(import_ndppd(rules_of_10("rule ::1 {\niface b\nrewrite ::2\n}"), "n")->is_whole());
 }
 
 TEST(ImportNdppd, QuotesNamesThatTomlWouldTakeApart) {
