@@ -46,7 +46,10 @@ def hosts_behind_another_interface(drops_pings):
     ndp = Ndp(overlay.near, overlay.imported())
     ndp.says("answers for 2001:db8:1::/48 (auto)")
     overlay.expect_answered(MEMBER)
-    if not drops_pings:
+    if drops_pings:
+        counted = traffic.udp(overlay.host, overlay.member, MEMBER, flows=1, count=20, bytes=512, window=10)
+        traffic.expect_exactly_once(counted)
+    else:
         traffic.ping(overlay.host, MEMBER, "56,1280")
     overlay.expect_silence(ndp, "2001:db8:1:9::2")  # the default route alone
     expect(ndp.show()["ignored"].get("no_route", 0) >= 1, f"{ndp.show()}")
