@@ -290,7 +290,9 @@ def what_is_not_there_yet_is_waited_for():
 
 @parametrize([("dev", DEVICES.replace("198.51.100.1", "192.0.2.1"), "to_c"),
               ("local", DEVICES.replace('dev = "to_c"', ""), "198.51.100.1"),
-              ("ndp", DEVICES[:DEVICES.index("[device.late]")] + LATE[LATE.index("[ndp"):], "eth9")])
+              ("ndp", DEVICES[:DEVICES.index("[device.late]")] + LATE[LATE.index("[ndp"):], "eth9"),
+              ("interface of a rule", '[ndp.to_b]\n[[ndp.to_b.rule]]\nprefix = "2001:db8::/64"\nanswer = "probe"\n'
+               'interface = "br-lan"\n', "br-lan")])
 def no_wait_ends_instead(text, named):
     a, b = Namespace("a"), Namespace("b")
     veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
