@@ -133,7 +133,8 @@ class NdpProxy {
   /// Sets the interfaces that NdpRule::interfaces name; replaces the previous. Until then such a rule
   /// probes nothing.
   virtual void set_rule_interfaces(NdpInterfaces interfaces) = 0;
-  /// Stops and joins the thread, and removes the host routes of rules with `wire`. Counters stay readable. The destructor calls it too.
+  /// Stops and joins the thread, and removes the host routes of rules with `wire`. Counters stay
+  /// readable. The destructor calls it too.
   virtual void stop() = 0;
 
   [[nodiscard]] virtual NdpStatus status() const = 0;

@@ -112,8 +112,7 @@ Outcome map_autovia(const Into& into, const std::string& value) {
   if (!is_yes(into, value)) return mapped("routes to single hosts have no next hop");
   return differs(
       "culvert's routes to single hosts (wire = true) have no next hop: the host itself must "
-      "answer "
-      "on the interface");
+      "answer on the interface");
 }
 
 Outcome map_promiscuous(const Into& into, const std::string& value) {
@@ -178,8 +177,7 @@ Outcome map_iface(const Into& into, const std::string& value) {
   if (value == into.section->interface) {
     return unsupported(
         "answer = \"probe\": this is the interface that asks, where hosts answer for themselves: "
-        "name "
-        "the interface behind which the hosts are");
+        "name the interface behind which the hosts are");
   }
   into.rule->interfaces = {value};
   return differs("answer = \"probe\", interface = \"" + printable(value) +
