@@ -173,6 +173,11 @@ Result<void> validate(const Config& config) {
     return refuse("busy_poll " + std::to_string(config.busy_poll.count()),
                   "must be from 0 to " + std::to_string(kMaxBusyPoll.count()) + " microseconds");
   }
+  if (config.min_pmtu && *config.min_pmtu < proto::kIpv4MinimumMtu) {
+    return refuse(
+        "min_pmtu " + std::to_string(*config.min_pmtu),
+        "must be at least " + std::to_string(proto::kIpv4MinimumMtu) + " bytes (RFC 791 3.2)");
+  }
   if (config.tunnels.empty()) return refuse("device " + config.device, "has no tunnel");
   if (config.tunnels.size() > kMaxTunnels) {
     return refuse("device " + config.device, "has " + std::to_string(config.tunnels.size()) +

@@ -96,6 +96,9 @@ struct Config {
   /// Source of the ICMPv6 errors that the engine originates: an address of the device. nullopt: the
   /// offending packet's destination, so that a forwarding kernel does not drop the error.
   std::optional<proto::Ipv6Address> icmp_source;
+  /// The smallest path MTU in bytes that is learned from ICMPv4 errors, since anybody can forge these
+  /// (RFC 5927 7); 68 to 65535. nullopt: what net.ipv4.route.min_pmtu of this host says.
+  std::optional<std::uint16_t> min_pmtu;
   unsigned workers = 1;
   /// With more than one worker: worker n runs on the n-th CPU that the process may use.
   bool pin_workers = true;

@@ -50,8 +50,9 @@ enum class RareCounter : std::uint8_t {
   unreachable_suppressed,
   ecn_anomalies,  ///< RFC 6040 4.2: forwarded, but counted
   sequence_restarts,
-  ttl_exceeded,  ///< of errors_received: the outer TTL was too small for the path
-  count_,        ///< not a counter: the number of counters
+  ttl_exceeded,        ///< of errors_received: the outer TTL was too small for the path
+  pmtu_below_minimum,  ///< of errors_received: they report less than Config::min_pmtu
+  count_,              ///< not a counter: the number of counters
 };
 inline constexpr std::size_t kRareCounterCount =
     static_cast<std::size_t>(RareCounter::count_) + kDropReasonCount;
@@ -66,6 +67,7 @@ struct Totals {
   std::uint64_t ecn_anomalies = 0;
   std::uint64_t sequence_restarts = 0;
   std::uint64_t ttl_exceeded = 0;
+  std::uint64_t pmtu_below_minimum = 0;
   std::array<std::uint64_t, kDropReasonCount> drops{};
 
   Totals& operator+=(const Totals& totals) noexcept;
@@ -116,7 +118,10 @@ inline constexpr std::array kRareCounters{
         RareCounter::sequence_restarts, &Totals::sequence_restarts, "sequence_restarts",
         "times the remote endpoint's sequence numbers began anew: 8 old ones in order"},
     RareCounterFacts{RareCounter::ttl_exceeded, &Totals::ttl_exceeded, "ttl_exceeded",
-                     "outer packets whose TTL ended on the path: write ttl 64, not inherit"}};
+                     "outer packets whose TTL ended on the path: write ttl 64, not inherit"},
+    RareCounterFacts{RareCounter::pmtu_below_minimum, &Totals::pmtu_below_minimum,
+                     "pmtu_below_minimum",
+                     "ICMPv4 errors that report a path MTU below min_pmtu, which is used instead"}};
 static_assert(kRareCounters.size() == static_cast<std::size_t>(RareCounter::count_));
 
 /// Reads one set. `rare`: the first of kRareCounterCount counters that lie `stride` apart.

@@ -97,6 +97,8 @@ const std::array<DropReasonFacts, kDropReasonCount> kDropReasons{{
     {icmp_error_malformed, errors, "icmp_error_malformed", "the ICMPv4 error is malformed"},
     {icmp_error_not_ours, errors, "icmp_error_not_ours",
      "an ICMPv4 error about a packet that no tunnel sent"},
+    {icmp_error_implausible, errors, "icmp_error_implausible",
+     "the lengths in the quoted packet are none that the tunnel can have sent (RFC 5927)"},
     {icmp_error_quotes_too_little, errors, "icmp_error_quotes_too_little",
      "the ICMPv4 error quotes too little of the inner packet to relay it"},
     {icmp_error_not_answerable, errors, "icmp_error_not_answerable",

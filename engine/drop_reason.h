@@ -70,6 +70,7 @@ enum class DropReason : std::uint8_t {
   // errors
   icmp_error_malformed,
   icmp_error_not_ours,
+  icmp_error_implausible,
   icmp_error_quotes_too_little,
   icmp_error_not_answerable,
   icmp_error_rate_limited,

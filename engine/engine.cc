@@ -69,6 +69,11 @@ OwnAddresses own_addresses() {
   return own ? std::move(*own) : OwnAddresses{};
 }
 
+IcmpRules icmp_rules(const Config& config) {
+  return {.source = config.icmp_source,
+          .min_pmtu = config.min_pmtu.value_or(io::min_path_mtu_bytes())};
+}
+
 class EngineImplementation final : public Engine {
  public:
   /// `config`: without its tunnels, which are in `plan`.
@@ -82,7 +87,7 @@ class EngineImplementation final : public Engine {
         by_position_(std::move(plan.by_position)),
         device_mtu_(plan.device_mtu),
         tables_(
-            std::make_unique<Tables>(std::move(plan.slots), own_addresses(), config_.icmp_source),
+            std::make_unique<Tables>(std::move(plan.slots), own_addresses(), icmp_rules(config_)),
             opened_.workers.size() + 1),
         refresher_(tables_, opened_.workers.size()),
         failure_event_(std::move(failure_event)) {}
@@ -275,7 +280,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
     if (auto prepared = prepare(slot); !prepared) return prepared;
   for (const std::uint32_t slot : plan.with_new_path)
     if (slot < send_reasons_.size()) send_reasons_[slot].reset();
-  publish(std::make_unique<Tables>(std::move(plan.slots), own_addresses(), config.icmp_source));
+  publish(std::make_unique<Tables>(std::move(plan.slots), own_addresses(), icmp_rules(config)));
   // All workers have switched to the new tables and no longer count in removed slots.
   for (const std::uint32_t slot : plan.removed) {
     removed_ += totals_of(slot);
@@ -285,6 +290,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
   device_mtu_ = plan.device_mtu;
   config_.mtu = config.mtu;
   config_.icmp_source = config.icmp_source;
+  config_.min_pmtu = config.min_pmtu;
   update_bypass();
   return {};
 }

@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
 
 #include "io/sort_unique.h"
@@ -72,20 +74,51 @@ std::uint32_t interface_index(const std::string& name) noexcept {
   return ::if_nametoindex(name.c_str());
 }
 
-Result<std::vector<proto::Ipv4Address>> own_ipv4_addresses() {
+namespace {
+
+/// `address`: a sockaddr_in.
+proto::Ipv4Address to_ipv4(const sockaddr& address) noexcept {
+  sockaddr_in copy;
+  std::memcpy(&copy, &address, sizeof copy);
+  proto::Ipv4Address result;
+  std::memcpy(result.bytes.data(), &copy.sin_addr, sizeof copy.sin_addr);
+  return result;
+}
+
+}  // namespace
+
+std::uint16_t min_path_mtu_bytes() {
+  constexpr int kDefault = 552, kSmallest = 68;
+  std::ifstream file{"/proc/sys/net/ipv4/route/min_pmtu"};
+  int bytes = 0;
+  if (!(file >> bytes)) bytes = kDefault;
+  return static_cast<std::uint16_t>(std::clamp(bytes, kSmallest, 0xffff));
+}
+
+Result<std::vector<proto::Ipv4Prefix>> own_ipv4_subnets() {
   ifaddrs* first = nullptr;
   if (::getifaddrs(&first) != 0) {
     return Unexpected{Error{
         .code = errno, .operation = "read", .object = "addresses of this host", .advice = ""}};
   }
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owned{first, &::freeifaddrs};
-  std::vector<proto::Ipv4Address> addresses;
+  std::vector<proto::Ipv4Prefix> subnets;
   for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
     if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
-    sockaddr_in address;
-    std::memcpy(&address, each->ifa_addr, sizeof address);
-    std::memcpy(addresses.emplace_back().bytes.data(), &address.sin_addr, 4);
+    subnets.push_back({.address = to_ipv4(*each->ifa_addr), .length_bits = 32});
+    if (each->ifa_netmask == nullptr) continue;
+    subnets.back().length_bits =
+        static_cast<std::uint8_t>(std::popcount(to_ipv4(*each->ifa_netmask).host()));
   }
+  return subnets;
+}
+
+Result<std::vector<proto::Ipv4Address>> own_ipv4_addresses() {
+  const auto subnets = own_ipv4_subnets();
+  if (!subnets) return Unexpected{subnets.error()};
+  std::vector<proto::Ipv4Address> addresses;
+  addresses.reserve(subnets->size());
+  for (const proto::Ipv4Prefix& subnet : *subnets) addresses.push_back(subnet.address);
   sort_unique(addresses);
   return addresses;
 }

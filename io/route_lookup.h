@@ -42,8 +42,15 @@ class RouteLookup {
 /// The index of an interface; 0 if no interface has this name now.
 [[nodiscard]] std::uint32_t interface_index(const std::string& name) noexcept;
 
+/// The smallest path MTU in bytes that this host learns from ICMPv4 errors: net.ipv4.route.min_pmtu,
+/// or 552, the default of Linux, where that cannot be read.
+[[nodiscard]] std::uint16_t min_path_mtu_bytes();
+
 /// The current IPv4 addresses of this host, sorted, without duplicates. Fails as getifaddrs(3)
 /// does.
 [[nodiscard]] Result<std::vector<proto::Ipv4Address>> own_ipv4_addresses();
+
+/// The same with the prefix length of each address, in the order of the interfaces.
+[[nodiscard]] Result<std::vector<proto::Ipv4Prefix>> own_ipv4_subnets();
 
 }  // namespace culvert::io

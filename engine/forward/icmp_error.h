@@ -33,7 +33,7 @@ using ErrorBuffer = std::array<std::byte, 1280>;
 
 /// Builds the ICMP error that reports `mtu_bytes` to the sender of an inner packet: ICMPv6 Packet
 /// Too Big with an MTU of at least 1,280, or ICMPv4 fragmentation needed. `bytes`: the packet that
-/// `meta` describes. The error's source is `source` (Tables::icmp_source()), else the packet's
+/// `meta` describes. The error's source is `source` (IcmpRules::source), else the packet's
 /// destination. For IPv4 it is always the destination, because a kernel drops packets that arrive
 /// with its own source address. Returns the error in `buffer`, from its IP header on; empty if the
 /// packet must not be answered or has no IP header.
@@ -64,6 +64,7 @@ struct Relay {
   /// relayed.
   std::uint16_t learned_path_mtu = 0;
   bool is_time_exceeded = false;  ///< the outer TTL was too small for the path
+  bool is_below_minimum = false;  ///< reports a path MTU below IcmpRules::min_pmtu
   /// The ICMPv6 or ICMPv4 error for the inner source, in `buffer`.
   std::span<const std::byte> packet{};
 };
@@ -71,11 +72,14 @@ struct Relay {
 /// Processes an ICMPv4 error about an outer packet. `message`: a complete IPv4 packet with the
 /// error; untrusted.
 ///
-/// The quoted outer header must be one that we could have sent: protocol and addresses of a tunnel,
-/// and its GRE key if the quote includes the key. For fragmentation needed, the path MTU is that of
-/// the error, or the next lower plateau below the quoted total length if the error says 0. It is
-/// ignored unless it is smaller than the quoted packet (RFC 1191 4: stale, or from an attacker),
-/// and is never below 68. Nothing is learned for a tunnel with `remote any`, which has many paths.
+/// Errors are easily forged (RFC 5927 for TCP), so the quoted packet must be one that we can have sent:
+/// protocol and addresses of a tunnel, its encapsulation header and key as far as they are quoted, at
+/// least 8 bytes of these (RFC 792), a total length that fits the length of the inner packet and does
+/// not exceed the route's MTU. For fragmentation needed, the path MTU is that of the error, or the next
+/// lower plateau below the quoted total length if the error says 0. It is ignored unless it is smaller
+/// than the quoted packet (RFC 1191 4: stale, or from an attacker). Less than IcmpRules::min_pmtu is
+/// not believed: that is learned instead, as Linux does. Nothing is learned for a tunnel with
+/// `remote any`, which has many paths.
 ///
 /// If enough of the inner packet is quoted, the error is relayed: fragmentation needed as Packet
 /// Too Big or fragmentation needed with the resulting tunnel MTU; every other error as ICMPv6

@@ -147,6 +147,7 @@ void Worker::from_icmp(io::Packet& packet, Time now) noexcept {
   const CounterSet counters = counters_of(relay.tunnel);
   counters.add(RareCounter::errors_received);
   if (relay.is_time_exceeded) counters.add(RareCounter::ttl_exceeded);
+  if (relay.is_below_minimum) counters.add(RareCounter::pmtu_below_minimum);
   if (relay.learned_path_mtu != 0) learn_path_mtu(*relay.tunnel, relay.learned_path_mtu, now);
   if (relay.reason == DropReason::none && (buffer == nullptr || !limiter_.allow(now))) {
     relay.reason = DropReason::icmp_error_rate_limited;
@@ -168,9 +169,9 @@ void Worker::send_icmp_error(const io::Packet& packet, const PacketMeta& meta,
       is_too_big ? RareCounter::too_big_suppressed : RareCounter::unreachable_suppressed;
   ErrorBuffer* buffer = error_buffer();
   if (buffer == nullptr) return counters.add(suppressed);
-  const auto error = is_too_big ? answer_too_big(*buffer, tables_->icmp_source(), *verdict.tunnel,
+  const auto error = is_too_big ? answer_too_big(*buffer, tables_->icmp().source, *verdict.tunnel,
                                                  meta, packet.bytes(), verdict.too_big_mtu)
-                                : answer_unreachable(*buffer, tables_->icmp_source(), meta,
+                                : answer_unreachable(*buffer, tables_->icmp().source, meta,
                                                      packet.bytes(), *unreachable);
   if (error.empty()) return;  // RFC 4443 2.4(e)
   if (!limiter_.allow(now)) return counters.add(suppressed);

@@ -32,14 +32,14 @@ Tables::Tunnels::Tunnels(TunnelSlots all)
       selector(slots),
       one_per_path(culvert::one_per_path(slots)) {}
 
-Tables::Tables(TunnelSlots slots, OwnAddresses own, std::optional<proto::Ipv6Address> icmp_source)
+Tables::Tables(TunnelSlots slots, OwnAddresses own, const IcmpRules& icmp)
     : tunnels_(std::make_shared<const Tunnels>(std::move(slots))),
       own_(std::move(own)),
-      icmp_source_(icmp_source) {}
+      icmp_(icmp) {}
 
 Tables::Tables(std::vector<Tunnel> tunnels) : Tables(slots_of(std::move(tunnels))) {}
 
 Tables::Tables(const Tables& other, OwnAddresses own)
-    : tunnels_(other.tunnels_), own_(std::move(own)), icmp_source_(other.icmp_source_) {}
+    : tunnels_(other.tunnels_), own_(std::move(own)), icmp_(other.icmp_) {}
 
 }  // namespace culvert

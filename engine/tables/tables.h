@@ -13,12 +13,16 @@
 
 namespace culvert {
 
+/// The rules of a device for ICMP errors, those that it sends and those that it receives.
+struct IcmpRules {
+  std::optional<proto::Ipv6Address> source{};  ///< Config::icmp_source
+  std::uint16_t min_pmtu = 552;                ///< Config::min_pmtu; the default of Linux
+};
+
 class Tables {
  public:
   /// `slots`: each tunnel at its own Tunnel::index. `own`: IPv4 addresses of this host, sorted.
-  /// `icmp_source`: Config::icmp_source.
-  explicit Tables(TunnelSlots slots, OwnAddresses own = {},
-                  std::optional<proto::Ipv6Address> icmp_source = {});
+  explicit Tables(TunnelSlots slots, OwnAddresses own = {}, const IcmpRules& icmp = {});
   /// Puts the tunnels into slots 0, 1, ... in order.
   explicit Tables(std::vector<Tunnel> tunnels);
   /// The tunnels of `other` with new addresses of this host.
@@ -42,9 +46,7 @@ class Tables {
   }
   [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return own_; }
   [[nodiscard]] const TunnelSelector& selector() const noexcept { return tunnels_->selector; }
-  [[nodiscard]] const std::optional<proto::Ipv6Address>& icmp_source() const noexcept {
-    return icmp_source_;
-  }
+  [[nodiscard]] const IcmpRules& icmp() const noexcept { return icmp_; }
 
   /// TunnelTable::find() with this host's addresses.
   [[nodiscard]] const Tunnel* find(std::uint8_t ip_protocol, proto::Ipv4Address source,
@@ -76,7 +78,7 @@ class Tables {
 
   std::shared_ptr<const Tunnels> tunnels_;
   OwnAddresses own_;
-  std::optional<proto::Ipv6Address> icmp_source_;
+  IcmpRules icmp_;
 };
 
 }  // namespace culvert

@@ -153,6 +153,8 @@ const Bad kBad[] = {
      "remote 224.0.0.1", "multicast"},
     {"BroadcastRemote", [](Config& c) { c.tunnels[0].remote = address("255.255.255.255"); },
      "remote", "broadcast"},
+    {"SmallestPathMtu", [](Config& c) { c.min_pmtu = std::uint16_t{67}; }, "min_pmtu 67",
+     "at least 68"},
     {"MulticastLocal", [](Config& c) { c.tunnels[0].local = address("239.1.1.1"); },
      "local 239.1.1.1", "its own"},
     {"Itself", [](Config& c) { c.tunnels[0].local = c.tunnels[0].remote.address(); },

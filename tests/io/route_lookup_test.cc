@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "tests/io/rig.h"
 
 namespace culvert::io {
@@ -39,6 +41,13 @@ TEST_F(RouteLookups, GivesSourceAndMtuOfTheRoute) {
   ASSERT_TRUE(on_link);
   EXPECT_EQ(on_link->source, v4("198.51.100.1"));
   EXPECT_EQ(on_link->mtu_bytes, 1400);
+}
+
+TEST_F(RouteLookups, ReadsTheSmallestPathMtu) {
+  constexpr const char* kSetting = "/proc/sys/net/ipv4/route/min_pmtu";
+  EXPECT_EQ(min_path_mtu_bytes(), 552);
+  std::ofstream{kSetting} << 300 << std::flush;
+  EXPECT_EQ(min_path_mtu_bytes(), 300);
 }
 
 TEST_F(RouteLookups, FollowsAChange) {

@@ -153,6 +153,25 @@ def not_relayed(make, reason):
 
 
 @scenario()
+def forged_path_mtu_does_not_shred():
+    """RFC 5927: a stranger who knows the addresses reports 68 bytes. Linux stops at net.ipv4.route.min_pmtu."""
+    wire, host, culvert = start("mode gre")
+    quoted = outer(wire, inner(1300, six=False))
+    wire.send(error(quoted[:2] + b"\x01\x23" + quoted[4:], FRAGMENTATION_NEEDED, 68, 28))
+    culvert.wait_for_drops({"icmp_error_implausible": 1})
+    expect_equal(culvert.tunnel()["pmtu_below_minimum"], 0, "pmtu_below_minimum")
+    wire.send(error(quoted, FRAGMENTATION_NEEDED, 68, 28))
+    wait_until(lambda: culvert.tunnel()["pmtu_below_minimum"] == 1, "pmtu_below_minimum")
+    with wire.capture() as outside:
+        Injector(wire.near, "tun").send(bytes(IP(src=HOST4, dst=THERE4) / UDP(sport=1, dport=2) / Raw(bytes(1400))))
+        outside.wait_for(3)
+        outside.settle()
+        expect_equal(len(outside.frames), 3, "outer packets for 1,428 bytes")
+    culvert.expect_conserved()
+    culvert.stop()
+
+
+@scenario()
 def errors_are_rate_limited():
     """RFC 4443 2.4(f)."""
     wire, host, culvert = start("mode sit")

@@ -50,8 +50,10 @@ TunnelRig::TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own,
     slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
   }
   tables_ = std::make_unique<Snapshot<Tables>>(
-      std::make_unique<Tables>(std::move(slots), std::move(own),
-                               proto::Ipv6Address::from_text("2001:db8:ffff::1")),
+      std::make_unique<Tables>(
+          std::move(slots), std::move(own),
+          IcmpRules{.source = proto::Ipv6Address::from_text("2001:db8:ffff::1"),
+                    .min_pmtu = proto::kIpv4MinimumMtu}),
       2);
   refresher_ = std::make_unique<RouteRefresher>(*tables_, 1);
   options.refresher = refresher_.get();

@@ -462,6 +462,7 @@ std::vector<ErrorMessage> error_messages() {
       {"Checksum", icmp_error_malformed, with(icmp_error(3, 1, sent_packet()), 22, {0, 0})},
       {"OfAnotherHost", icmp_error_not_ours,
        icmp_error(3, 1, ipv4(kLocalText, "203.0.113.9") / inner())},
+      {"OfAnotherLength", icmp_error_implausible, icmp_error(3, 1, with(sent_packet(), 3, {0x99}))},
       {"QuotesEightBytes", icmp_error_quotes_too_little, icmp_error(3, 1, cut(sent_packet(), 28))},
       {"FromNobody", icmp_error_not_answerable,
        icmp_error(3, 1, ipv4(kLocalText, kRemoteText) / inner_of("::"))},

@@ -2,7 +2,7 @@
 """relay_error() compared with scapy: random packets (the same in every run) in every kind of tunnel,
 and every kind of ICMPv4 error about them, quoted to any length. Scapy builds the outer packet, the
 error about it, and the expected error for the inner source. The conditions for relaying are
-implemented here once more, from RFC 4213 3.2.2 and 3.4, RFC 1191 and RFC 4443 2.4(e).
+implemented here once more, from RFC 4213 3.2.2 and 3.4, RFC 1191, RFC 5927 and RFC 4443 2.4(e).
 
 usage: icmp_scapy_test.py RELAY_TOOL; exit status 0, 1 (the differences are printed), 77 (no scapy)
 """
@@ -22,6 +22,7 @@ except ImportError:
     sys.exit(77)
 
 MESSAGES = 3000
+MIN_PMTU = 552  # as net.ipv4.route.min_pmtu of Linux
 PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68]  # RFC 1191 7.1
 RNG = random.Random(1191)
 HOST, SERVER, HOST4, SERVER4 = "2001:db8::1", "2001:db8:1::2", "192.0.2.1", "198.51.100.1"
@@ -96,11 +97,14 @@ def expect(inner, overhead, path_mtu, error):
     sent = overhead + len(inner.bytes)
     if kind in (4, 5):
         return "icmp_error_not_relayed 0 "
+    if sent > path_mtu + 20:  # with the surplus of RFC 1191 5
+        return "icmp_error_implausible 0 "
     is_too_big, learned, new_path_mtu, tunnel_mtu = (kind, code) == (3, 4), 0, path_mtu, 0
     if is_too_big:
-        mtu = max(68, mtu or next((p for p in PLATEAUS if p < sent), 68))
+        mtu = mtu or next((p for p in PLATEAUS if p < sent), 68)
         if mtu >= sent:
             return "icmp_error_not_relayed 0 "
+        mtu = max(MIN_PMTU, mtu)
         if mtu < path_mtu:
             learned = new_path_mtu = mtu
         least = 1280 if inner.is_ipv6 else 68

@@ -43,24 +43,23 @@ struct Relayed {
   DropReason reason;
   const Tunnel* tunnel;
   std::uint16_t learned_path_mtu;
-  bool is_time_exceeded;
+  bool is_time_exceeded, is_below_minimum;
   Bytes packet;
 };
 
 /// One tunnel, and errors about its packets.
 class Relaying {
  public:
-  explicit Relaying(const Parameters& mode = proto::SixInFour::Parameters{})
-      : tables_(std::vector{tunnel_in(mode)}) {}
+  explicit Relaying(const Parameters& mode = proto::SixInFour::Parameters{},
+                    const IcmpRules& icmp = {})
+      : tables_({std::make_shared<const Tunnel>(tunnel_in(mode))}, {}, icmp) {}
 
   Relayed relay(const Bytes& message) const {
     ErrorBuffer buffer;
     const Relay relay = relay_error(buffer, tables_, message);
-    return {relay.reason,
-            relay.tunnel,
-            relay.learned_path_mtu,
-            relay.is_time_exceeded,
-            {relay.packet.begin(), relay.packet.end()}};
+    return {relay.reason,           relay.tunnel,
+            relay.learned_path_mtu, relay.is_time_exceeded,
+            relay.is_below_minimum, {relay.packet.begin(), relay.packet.end()}};
   }
   /// `mtu_bytes`: as in RFC 1191 4.
   Relayed relay(Kind kind, std::uint32_t mtu_bytes, const Bytes& quoted) const {
@@ -117,8 +116,49 @@ TEST(RelayError, LearnsNothingThatCannotBe) {
     EXPECT_EQ(relayed.learned_path_mtu, 0);
     EXPECT_EQ(relayed.tunnel, relaying.tunnel());
   }
-  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1, sit(inner())).learned_path_mtu, 68)
-      << "RFC 1191 3";
+}
+
+TEST(RelayError, BelievesNoPathMtuBelowTheMinimum) {
+  // RFC 5927 7: one forged error would cut each packet into 30. Linux stops at 552 as well.
+  const auto relay = [](std::uint32_t mtu, const IcmpRules& icmp = {}) {
+    const Relaying relaying(proto::Gre::Parameters{}, icmp);
+    return relaying.relay(
+        kFragmentationNeeded, mtu,
+        ipv4(kLocal, kRemote) / gre() / ipv4(kHost4, kServer4) / udp(1, 2) / payload(1400));
+  };
+  for (const std::uint32_t mtu : {1u, 68u, 551u}) {
+    EXPECT_EQ(relay(mtu).learned_path_mtu, 552) << mtu;
+    EXPECT_TRUE(relay(mtu).is_below_minimum) << mtu;
+  }
+  EXPECT_FALSE(relay(552).is_below_minimum);
+  EXPECT_EQ(relay(552).reason, none);
+  EXPECT_EQ(relay(68, {.min_pmtu = 300}).learned_path_mtu, 300);
+  EXPECT_FALSE(relay(400, {.min_pmtu = 300}).is_below_minimum);
+}
+
+TEST(RelayError, RefusesLengthsThatTheTunnelCannotHaveSent) {
+  // RFC 5927: a stranger does not know the lengths of our packets.
+  const Relaying relaying;
+  const auto total = [&](unsigned bytes, std::size_t quoted_bytes) {
+    const Bytes quoted =
+        ipv4(kLocal, kRemote, {.total_bytes = static_cast<std::uint16_t>(bytes)}) / inner(1340);
+    return relaying.relay(kFragmentationNeeded, 1300, first(quoted, quoted_bytes));
+  };
+  for (const std::size_t quoted_bytes : {28u, 548u}) {
+    EXPECT_EQ(total(1420, quoted_bytes).learned_path_mtu, 1300);
+    EXPECT_EQ(total(1440, quoted_bytes).learned_path_mtu, 1300) << "RFC 1191 5: 4.2BSD";
+    for (const unsigned bytes : {0u, 20u, 1400u, 1419u, 1421u, 1460u, 65535u}) {
+      EXPECT_EQ(total(bytes, quoted_bytes).reason, icmp_error_implausible) << bytes;
+      EXPECT_EQ(total(bytes, quoted_bytes).learned_path_mtu, 0);
+      EXPECT_EQ(total(bytes, quoted_bytes).tunnel, relaying.tunnel());
+    }
+  }
+  const Bytes large = sit(inner(1441));
+  EXPECT_EQ(relaying.reason(kTimeExceeded, large), icmp_error_implausible) << "the route has 1,500";
+  const Bytes fragment =
+      ipv4(kLocal, kRemote, {.dont_fragment = false, .more_fragments = true}) / inner();
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1300, fragment).learned_path_mtu, 0)
+      << "a router fragments what has no DF";
 }
 
 TEST(RelayError, DoesNotTellASenderTheSizeThatItUses) {
@@ -181,9 +221,14 @@ TEST(RelayError, RelaysNoRedirectAndNoSourceQuench) {
 
 TEST(RelayError, RelaysNothingIfTooLittleIsQuoted) {
   // RFC 792 promises eight bytes behind the outer header: no IPv6 header. The path MTU is learned
-  // all the same.
+  // all the same, but not from less.
   const Relaying relaying;
-  for (const std::size_t size : {20u, 28u, 59u}) {
+  for (const std::size_t size : {20u, 27u}) {
+    const Relayed relayed = relaying.relay(kFragmentationNeeded, 1400, first(sit(inner()), size));
+    EXPECT_EQ(relayed.reason, icmp_error_quotes_too_little) << size;
+    EXPECT_EQ(relayed.learned_path_mtu, 0);
+  }
+  for (const std::size_t size : {28u, 59u}) {
     const Relayed relayed = relaying.relay(kFragmentationNeeded, 1400, first(sit(inner()), size));
     EXPECT_EQ(relayed.reason, icmp_error_quotes_too_little) << size;
     EXPECT_EQ(relayed.learned_path_mtu, 1400);
@@ -317,11 +362,12 @@ TEST(RelayError, TellsNoIpv4SenderWithDfClear) {
 }
 
 TEST(RelayError, TellsNoIpv4SenderWhatFits) {
-  // The inner packet fits the smaller tunnel MTU: it was not the largest that the path refused.
+  // The inner packet fits the smaller tunnel MTU: the router states a length that has the outer
+  // header in it twice (RFC 1191 5).
   const Relaying relaying(proto::Gre::Parameters{});
-  const Bytes quoted = ipv4(kLocal, kRemote, {.total_bytes = 1500}) / gre() /
-                       ipv4(kHost4, kServer4) / udp(1, 2) / payload(100);
-  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1000, quoted).reason, icmp_error_not_relayed);
+  const Bytes quoted = ipv4(kLocal, kRemote, {.total_bytes = 1072}) / gre() /
+                       ipv4(kHost4, kServer4) / udp(1, 2) / payload(1000);
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1060, quoted).reason, icmp_error_not_relayed);
 }
 
 TEST(RelayError, AnswersNoIpv4Errors) {
@@ -341,7 +387,10 @@ TEST(RelayError, WantsAnInnerPacketOfTheProtocolType) {
         kHostUnreachable,
         ipv4(kLocal, kRemote) / gre({.protocol_type = protocol_type}) / payload(packet));
   };
-  EXPECT_EQ(reason(0x0800, Bytes(19, std::byte{0x45})), icmp_error_quotes_too_little);
+  const Bytes whole =
+      ipv4(kLocal, kRemote) / gre() / ipv4(kHost4, kServer4) / udp(1, 2) / payload(100);
+  EXPECT_EQ(relaying.reason(kHostUnreachable, first(whole, 20 + 4 + 19)),
+            icmp_error_quotes_too_little);
   EXPECT_EQ(reason(0x0800, Bytes(30, std::byte{0x60})), icmp_error_not_ours);
   EXPECT_EQ(reason(0x86dd, Bytes(60, std::byte{0x45})), icmp_error_not_ours);
   EXPECT_EQ(reason(0x6558, inner()), icmp_error_not_ours);
@@ -358,6 +407,28 @@ TEST(RelayError, WantsTheKeyThatTheTunnelSends) {
   EXPECT_EQ(relaying.reason(kHostUnreachable, first(quoted({.key = 42}), 26)),
             icmp_error_quotes_too_little)
       << "it ends within the key";
+}
+
+TEST(RelayError, ComparesAGreHeaderThatIsCutShort) {
+  // Eight bytes of it are quoted at least: flags, Protocol Type, and a key without a checksum.
+  const GreForm form = gre_form(42, false, true);
+  const Relaying relaying(form.parameters);
+  const auto relay = [&](const GreExtra& header) {
+    const Bytes quoted = ipv4(kLocal, kRemote) / gre(header) / inner(1400);
+    return relaying.relay(kFragmentationNeeded, 1400, first(quoted, 28));
+  };
+  EXPECT_EQ(relay(form.header).learned_path_mtu, 1400);
+  EXPECT_EQ(relay(form.header).reason, icmp_error_quotes_too_little);
+  const GreExtra foreign[] = {
+      {.key = 43, .sequence = 7},                           // another key
+      {.key = 42, .sequence = 7, .has_checksum = true},     // we send no checksum
+      {.sequence = 7},                                      // we send a key
+      {.key = 42, .sequence = 7, .protocol_type = 0x6558},  // Ethernet
+      {.key = 42, .sequence = 7, .extra_flags = 0x4000}};   // RFC 1701
+  for (const GreExtra& header : foreign) {
+    EXPECT_EQ(relay(header).reason, icmp_error_not_ours);
+    EXPECT_EQ(relay(header).learned_path_mtu, 0);
+  }
 }
 
 TEST(RelayError, RefusesGreHeadersThatWeNeverSend) {

@@ -34,6 +34,11 @@ Check set_mtu(const Target& target, const RawValue& given) {
   return store(parse_number(given.text, 1, 65'535), target.device.config.mtu);
 }
 
+Check set_min_pmtu(const Target& target, const RawValue& given) {
+  return store(parse_number(given.text, proto::kIpv4MinimumMtu, 65'535),
+               target.device.config.min_pmtu);
+}
+
 Check set_workers(const Target& target, const RawValue& given) {
   return store(parse_number(given.text, 1, kMaxWorkers), target.device.config.workers);
 }
@@ -86,6 +91,10 @@ Check set_forwarding(const Target& target, const RawValue& given) {
 constexpr auto kWords = std::to_array<Option>({
     {"mtu", "", Scope::device, Kind::value, "N",
      "MTU of the device; default: the MTU that fits the route to remote", set_mtu},
+    {"min_pmtu", "min-pmtu", Scope::device, Kind::value, "N",
+     "smallest path MTU that ICMPv4 errors can set, 68 to 65535; default: that of the host, "
+     "net.ipv4.route.min_pmtu",
+     set_min_pmtu},
     {"address", "", Scope::device, Kind::list, "A/LENGTH",
      "IPv6 or IPv4 address of the device; may be repeated", set_address},
     {"route", "", Scope::device, Kind::list, "P/LENGTH",

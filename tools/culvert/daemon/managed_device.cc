@@ -131,7 +131,7 @@ Result<void> ManagedDevice::change(host::DeviceSettings next) {
 Result<void> ManagedDevice::apply_to_engine(host::DeviceSettings next) {
   const Config& current = settings_.config;
   if (next.config.tunnels != current.tunnels || next.config.mtu != current.mtu ||
-      next.config.needs_ipv6 != current.needs_ipv6) {
+      next.config.min_pmtu != current.min_pmtu || next.config.needs_ipv6 != current.needs_ipv6) {
     if (auto applied = engine_->apply(next.config); !applied) return applied;
   }
   std::unordered_map<std::string_view, std::size_t> before;

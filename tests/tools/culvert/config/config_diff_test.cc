@@ -62,6 +62,8 @@ TEST(FindChanges, CountsAndSaysThem) {
        "[device.other]",
        "1 device added"},
       {"[[device.broker.tunnel]]\nname = \"alice\"",
+       "min_pmtu = 400\n[[device.broker.tunnel]]\nname = \"alice\"", "1 device changed"},
+      {"[[device.broker.tunnel]]\nname = \"alice\"",
        "mtu = 1400\n[[device.broker.tunnel]]\nttl = 9\nname = \"alice\"",
        "1 device changed; 1 tunnel changed"},
   };

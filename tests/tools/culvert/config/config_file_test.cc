@@ -36,6 +36,7 @@ std::string two(const std::string& first_keys, const std::string& second_keys,
 void expect_same(const host::DeviceSettings& a, const host::DeviceSettings& b) {
   EXPECT_EQ(a.config.device, b.config.device);
   EXPECT_EQ(a.config.mtu, b.config.mtu);
+  EXPECT_EQ(a.config.min_pmtu, b.config.min_pmtu);
   EXPECT_EQ(a.config.workers, b.config.workers);
   EXPECT_EQ(a.config.io, b.config.io);
   EXPECT_EQ(a.config.receive, b.config.receive);
@@ -84,6 +85,7 @@ struct Same {
 TEST(ConfigFile, SaysWhatTheCommandLineSays) {
   const Same kSame[] = {
       {"mtu = 1400", kSit, "mtu 1400"},
+      {"min_pmtu = 400", kSit, "min-pmtu 400"},
       {"workers = 2\nio = \"epoll\"\nreceive = \"raw\"",
        kSit,
        "",
