@@ -53,6 +53,15 @@ Result<void> check_endpoints(const TunnelConfig& tunnel) {
       return refuse(word,
                     "is a multicast address: write the unicast address of the remote endpoint");
     if (remote.is_reserved()) return refuse(word, "is a reserved or broadcast address");
+    if (remote.host() >> 24 == 0)
+      return refuse(
+          word,
+          "is in 0.0.0.0/8, whose addresses are no destinations (RFC 1122 3.2.1.3): write "
+          "the address of the remote endpoint, or 'any'");
+    if (remote.is_loopback() && !(tunnel.local && tunnel.local->is_loopback()))
+      return refuse(word,
+                    "is a loopback address: write the address of the remote endpoint, or for two "
+                    "tunnel endpoints on this host a loopback address as local too");
   }
   if (!tunnel.local) return {};
   const auto& local = *tunnel.local;

@@ -8,6 +8,7 @@
 
 #include "engine/model/quoted.h"
 #include "engine/tables/lpm_table.h"
+#include "io/route_lookup.h"
 
 namespace culvert::host {
 namespace {
@@ -157,10 +158,47 @@ Result<void> HostChecker::check_routes(const DeviceSettings& settings) {
   return {};
 }
 
+Result<void> HostChecker::read_no_remotes() {
+  constexpr unsigned kLongestWithBroadcast = 30;  // RFC 3021: 31 bits have none
+  const auto subnets = io::own_ipv4_subnets();
+  if (!subnets) return Unexpected{subnets.error()};
+  no_remotes_.emplace();
+  for (const proto::Ipv4Prefix& subnet : *subnets) {
+    if (subnet.address.is_loopback() || subnet.length_bits > kLongestWithBroadcast) continue;
+    const auto network = subnet.network();
+    const auto broadcast =
+        proto::Ipv4Address::from_host(network.address.host() | 0xffff'ffffu >> subnet.length_bits);
+    no_remotes_->emplace(network.address, "is the network address of " + network.to_text());
+    no_remotes_->emplace(broadcast, "is the broadcast address of " + network.to_text());
+  }
+  for (const proto::Ipv4Prefix& subnet : *subnets) {
+    if (!subnet.address.is_loopback())
+      no_remotes_->insert_or_assign(subnet.address, "is an address of this host");
+  }
+  return {};
+}
+
+Result<void> HostChecker::check_remotes(const DeviceSettings& settings) {
+  if (!no_remotes_) {
+    if (auto read = read_no_remotes(); !read) return read;
+  }
+  for (const TunnelConfig& tunnel : settings.config.tunnels) {
+    if (!tunnel.remote.is_fixed()) continue;
+    const auto found = no_remotes_->find(tunnel.remote.address());
+    if (found == no_remotes_->end()) continue;
+    return refuse(EADDRNOTAVAIL, settings, tunnel, "remote", tunnel.remote.to_text(),
+                  found->second +
+                      ", so the tunnel would carry nothing: write the address of the "
+                      "remote endpoint");
+  }
+  return {};
+}
+
 Result<void> HostChecker::check(const DeviceSettings& settings) {
   for (const TunnelConfig& tunnel : settings.config.tunnels) {
     if (auto checked = check_endpoint(settings, tunnel); !checked) return checked;
   }
+  if (auto checked = check_remotes(settings); !checked) return checked;
   return check_routes(settings);
 }
 

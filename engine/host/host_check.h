@@ -17,9 +17,12 @@ class HostChecker {
  public:
   /// `netlink` outlives this object.
   explicit HostChecker(netlink::Netlink& netlink) : netlink_(netlink) {}
-  /// Checks all tunnels of a device: check_endpoint() and check_routes(). The error names the device,
-  /// the tunnel and its line in the file, the word, its value and a remedy.
+  /// Checks all tunnels of a device: check_endpoint(), check_remotes() and check_routes(). The error
+  /// names the device, the tunnel and its line in the file, the word, its value and a remedy.
   [[nodiscard]] Result<void> check(const DeviceSettings& settings);
+  /// Checks that no `remote` is an address of this host, or the broadcast or network address of one
+  /// of its subnets. Loopback addresses are allowed: validate() has a rule for them.
+  [[nodiscard]] Result<void> check_remotes(const DeviceSettings& settings);
   /// Checks that no route of the device leads the outer packets into a tunnel.
   [[nodiscard]] Result<void> check_routes(const DeviceSettings& settings);
   /// Checks `dev` and `local` of one tunnel. Fails with ENODEV or EADDRNOTAVAIL if this host does
@@ -39,7 +42,12 @@ class HostChecker {
   [[nodiscard]] Result<void> check_route(const DeviceSettings& settings, const TunnelConfig& tunnel,
                                          const proto::Ipv4Prefix& route, std::string_view word);
 
+  /// Addresses that are no remote endpoints, each with the reason.
+  using NoRemotes = std::map<proto::Ipv4Address, std::string>;
+  [[nodiscard]] Result<void> read_no_remotes();
+
   netlink::Netlink& netlink_;
+  std::optional<NoRemotes> no_remotes_;
   std::map<std::string, unsigned, std::less<>> interfaces_;
   std::map<std::pair<proto::Ipv4Address, unsigned>, Route> routes_;
 };

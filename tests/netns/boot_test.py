@@ -37,6 +37,16 @@ def a_persistent_device_has_the_name():
     a.ip("link delete left")
 
 
+@parametrize([("an address of this host", "192.0.2.1/24", "192.0.2.1"),
+              ("a broadcast address", "192.0.2.9/24", "192.0.2.255"),
+              ("a network address", "192.0.2.9/24", "192.0.2.0")])
+def a_remote_that_cannot_be_one(own, remote):
+    a = Namespace("a")
+    a.ip(f"addr add {own} dev lo")
+    result = run_refused(a, f"tun mode sit remote {remote}")
+    expect(f"value '{remote}'" in result.stderr and "would carry nothing" in result.stderr, f"{result}")
+
+
 def remedies(line):
     return [part for part in line.split("`") if part.startswith("nft ")]
 

@@ -81,7 +81,9 @@ Result<void> DeviceSet::check(const Settings& before, const Settings& next) {
 
 Result<void> DeviceSet::check(const host::DeviceSettings& device,
                               host::HostChecker& checker) const {
-  return waits_ ? checker.check_routes(device) : checker.check(device);
+  if (!waits_) return checker.check(device);
+  if (auto checked = checker.check_remotes(device); !checked) return checked;
+  return checker.check_routes(device);
 }
 
 /// Removes devices before it adds others, because a prefix may move from one device to another.

@@ -61,6 +61,27 @@ TEST(CheckAgainstHost, TakesWhatFits) {
   });
 }
 
+TEST(CheckAgainstHost, RefusesARemoteThatCannotBeOne) {
+  in_namespace([] {
+    Host host;
+    const auto advice = [&](const std::string& remote) {
+      const auto checked =
+          host::HostChecker{*host.netlink}.check_remotes(settings("mode sit remote " + remote));
+      if (checked) return std::string{};
+      EXPECT_EQ(checked.error().object, "tun1, word 'remote', value '" + remote + "'");
+      return checked.error().advice;
+    };
+    EXPECT_THAT(advice("10.0.0.5"), HasSubstr("is an address of this host"));
+    EXPECT_THAT(advice("10.0.0.0"), HasSubstr("is the network address of 10.0.0.0/24"));
+    EXPECT_THAT(advice("10.0.0.255"), HasSubstr("is the broadcast address of 10.0.0.0/24"));
+    EXPECT_EQ(advice("10.0.0.6"), "");
+    EXPECT_EQ(advice("10.0.1.255"), "");
+    ASSERT_TRUE(
+        host.netlink->add_address(host.outer->index, *Ipv4Prefix::from_text("10.7.0.2/31")));
+    EXPECT_EQ(advice("10.7.0.3"), "") << "RFC 3021";
+  });
+}
+
 TEST(CheckAgainstHost, SaysWhichLocalAddressWorksBehindANat) {
   in_namespace([] {
     Host host;
