@@ -206,6 +206,20 @@ Submitted Poller::submit() noexcept {
 
 }  // namespace
 
+Result<void> probe_poller() {
+  mmsghdr none{};
+  const auto refused = [](int result) { return result < 0 && (errno == ENOSYS || errno == EPERM); };
+  const char* call = nullptr;
+  if (refused(::sendmmsg(-1, &none, 1, 0))) call = "sendmmsg()";
+  if (call == nullptr && refused(::recvmmsg(-1, &none, 1, 0, nullptr))) call = "recvmmsg()";
+  if (call == nullptr) return {};
+  return Unexpected{Error{.code = errno,
+                          .operation = "call",
+                          .object = call,
+                          .advice = "epoll needs it: allow it in the seccomp profile, or allow "
+                                    "io_uring and write io uring"}};
+}
+
 Result<std::unique_ptr<PacketIo>> open_poller(WorkerDescriptors descriptors,
                                               const QueueSizes& sizes,
                                               std::chrono::nanoseconds busy_poll,

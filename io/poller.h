@@ -11,6 +11,10 @@
 
 namespace culvert::io {
 
+/// Returns whether the kernel has recvmmsg() and sendmmsg() for this process. Fails with ENOSYS or EPERM
+/// if it has not, or if a seccomp filter refuses them. Any thread.
+[[nodiscard]] Result<void> probe_poller();
+
 /// Opens the PacketIo of one worker. It owns the descriptors and closes them on failure.
 /// `busy_poll`: the limit of io/busy_poll.h. `object`: the device's name in errors. Any thread.
 [[nodiscard]] Result<std::unique_ptr<PacketIo>> open_poller(WorkerDescriptors descriptors,

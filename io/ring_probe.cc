@@ -41,6 +41,11 @@ Result<void> probe_ring() {
   int error = uring.open(kEntries, 2 * kEntries);
   BufferRing buffers;
   if (error == 0) error = buffers.open(uring, 0, kEntries);
+  if (error == 0) {  // a seccomp filter may allow io_uring_setup() and refuse io_uring_enter()
+    uring.enable();
+    uring.submit();
+    error = uring.fault();
+  }
   if (error == 0) return {};
   return Unexpected{Error{
       .code = error, .operation = "set up", .object = "io_uring", .advice = advice_on(error)}};

@@ -6,6 +6,7 @@
 
 #include "io/bpf/steering.h"
 #include "io/packet_socket.h"
+#include "io/poller.h"
 #include "io/raw_socket.h"
 #include "io/ring.h"
 #include "io/route_lookup.h"
@@ -194,9 +195,12 @@ Result<void> open_tun_queues(const Config& config, OpenedIo& opened) {
 /// Without io_uring, `auto` selects epoll and records the reason; `uring` fails.
 Result<void> choose_io(const Config& config, IoSelection& selection) {
   selection.io_reason = "asked for";
-  if (config.io == IoChoice::epoll) return {};
+  if (config.io == IoChoice::epoll) return io::probe_poller();
   auto probed = io::probe_ring();
   selection.uring = probed.has_value();
+  if (config.io == IoChoice::automatic && !probed) {
+    if (auto poller = io::probe_poller(); !poller) return poller;
+  }
   if (config.io == IoChoice::automatic) {
     selection.io_reason = probed ? "available" : probed.error().message();
   } else if (!probed) {

@@ -8,7 +8,7 @@ import os
 import signal
 
 from support import traffic
-from support.culvert import Culvert, program, run_refused
+from support.culvert import Culvert, launcher, program, run_refused
 from support.net import Namespace, veth
 from support.rig import HOST_ROUTES, Pair
 from support.world import WORK, Failure, expect, expect_equal, parametrize, run_all, scenario, wait_until
@@ -35,6 +35,27 @@ def a_persistent_device_has_the_name():
     result = run_refused(a, "left mode sit remote 192.0.2.2 local 192.0.2.1", prefix=own_sysfs)
     expect("persistent" in result.stderr and "`ip link delete left`" in result.stderr, f"{result}")
     a.ip("link delete left")
+
+
+ENDPOINTS = "mode sit remote 192.0.2.2 local 192.0.2.1"
+
+
+@scenario()
+def io_uring_enter_alone_is_refused():
+    """A seccomp profile that is older than the call: io_uring_setup() succeeds, and io_uring_enter() does not."""
+    a = Namespace("a")
+    a.ip("addr add 192.0.2.1/32 dev lo")
+    culvert = Culvert(a, f"tun {ENDPOINTS}", io="auto", prefix=[*launcher("refused"), "--only", "io_uring_enter"])
+    expect("io epoll" in culvert.run_line() and "ENOSYS" in culvert.run_line(), culvert.run_line())
+    culvert.stop()
+
+
+@parametrize([(call, call) for call in ("sendmmsg", "recvmmsg")])
+def a_call_of_epoll_is_refused(call):
+    a = Namespace("a")
+    a.ip("addr add 192.0.2.1/32 dev lo")
+    result = run_refused(a, f"tun {ENDPOINTS} ", "--io epoll", prefix=[*launcher("refused"), "--only", call])
+    expect(f"{call}()" in result.stderr and "seccomp" in result.stderr, f"{result}")
 
 
 @parametrize([("an address of this host", "192.0.2.1/24", "192.0.2.1"),
