@@ -58,6 +58,18 @@ def a_call_of_epoll_is_refused(call):
     expect(f"{call}()" in result.stderr and "seccomp" in result.stderr, f"{result}")
 
 
+@scenario()
+def the_soft_limit_of_descriptors_is_raised():
+    """A device takes 16, and systemd's soft limit of 1,024 is for 64 of them."""
+    a = Namespace("a")
+    a.ip("addr add 192.0.2.1/32 dev lo")
+    culvert = Culvert(a, f"tun {ENDPOINTS}", prefix=["prlimit", "--nofile=20:500"])
+    with open(f"/proc/{culvert.process.pid}/limits", encoding="ascii") as file:
+        limit = next(line for line in file if line.startswith("Max open files"))
+    expect_equal(limit.split()[3:5], ["500", "500"], "soft and hard limit")
+    culvert.stop()
+
+
 @parametrize([("an address of this host", "192.0.2.1/24", "192.0.2.1"),
               ("a broadcast address", "192.0.2.9/24", "192.0.2.255"),
               ("a network address", "192.0.2.9/24", "192.0.2.0")])

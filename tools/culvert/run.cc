@@ -1,4 +1,5 @@
 // culvert run: runs the devices of the command line or of a file until a signal ends the process.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <utility>
@@ -70,6 +71,15 @@ Result<Settings> settings_of(const RunArguments& arguments, LogLevel log_level) 
   return settings;
 }
 
+/// A device needs about 16 descriptors, and the usual soft limit of 1,024 is for programs that call
+/// select(). A failure leaves the limit as it is.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int run(const RunArguments& arguments) {
@@ -79,6 +89,7 @@ int run(const RunArguments& arguments) {
                         "': must be debug, info, warning or error",
                     kUsageError);
   }
+  raise_descriptor_limit();
   auto settings = settings_of(arguments, *log_level);
   if (!settings) {
     const Error& error = settings.error();

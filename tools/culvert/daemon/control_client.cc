@@ -41,7 +41,7 @@ bool wait(int fd, short events, Clock::time_point deadline) {
 Result<std::string> send_request(const std::string& path, std::string_view request,
                                  std::chrono::milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
-  const auto client = connect_unix_socket(path);
+  const auto client = connect_unix_socket(path, timeout);
   if (!client) return Unexpected{client.error()};
   std::string rest = std::string{request} + "\n";
   while (!rest.empty()) {

@@ -1,5 +1,6 @@
 #include "tools/culvert/daemon/control_socket.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
@@ -8,6 +9,8 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "tools/culvert/daemon/unix_socket.h"
@@ -20,21 +23,33 @@ using Protocol = asio::local::stream_protocol;
 using ErrorCode = boost::system::error_code;
 
 constexpr std::size_t kMostSessions = 16;
-constexpr int kBacklog = 16;
+/// Clients that wait until a session ends. The kernel's limit is net.core.somaxconn.
+constexpr int kBacklog = 1'024;
+
+/// What a server shares with its sessions, which may outlive it.
+struct Sessions {
+  std::size_t count = 0;
+  std::function<void()> on_end{};  ///< empty: the server is gone
+};
 
 /// One client: reads a request, writes the answer, closes. Its pending handlers own it.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Protocol::socket socket, std::shared_ptr<const ControlServer::Answer> answer,
-          std::shared_ptr<std::size_t> count, std::chrono::milliseconds timeout)
+          std::shared_ptr<Sessions> sessions, std::chrono::milliseconds timeout)
       : socket_(std::move(socket)),
         deadline_(socket_.get_executor()),
         answer_(std::move(answer)),
-        count_(std::move(count)),
+        sessions_(std::move(sessions)),
         timeout_(timeout) {
-    ++*count_;
+    ++sessions_->count;
   }
-  ~Session() { --*count_; }
+  ~Session() {
+    ErrorCode ignored;
+    socket_.close(ignored);  // first, so that the next client can have the descriptor
+    --sessions_->count;
+    if (sessions_->on_end) sessions_->on_end();
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -71,7 +86,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Protocol::socket socket_;
   asio::steady_timer deadline_;
   std::shared_ptr<const ControlServer::Answer> answer_;
-  std::shared_ptr<std::size_t> count_;
+  std::shared_ptr<Sessions> sessions_;
   std::chrono::milliseconds timeout_;
   std::string line_;
 };
@@ -86,10 +101,12 @@ class Server final : public ControlServer {
         retry_(context),
         answer_(std::make_shared<const Answer>(std::move(answer))),
         timeout_(timeout) {
+    sessions_->on_end = [this] { continue_accepting(); };
     accept();
   }
 
   ~Server() override {
+    sessions_->on_end = nullptr;
     // Another process may have replaced the socket: then it is not ours to remove.
     if (inode_of(path_) == inode_) ::unlink(path_.c_str());
   }
@@ -99,21 +116,33 @@ class Server final : public ControlServer {
     acceptor_.async_accept([this](ErrorCode error, Protocol::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (error) return accept_later();
-      // More clients at one time are refused: their connection is closed.
-      if (*sessions_ < kMostSessions) {
-        std::make_shared<Session>(std::move(socket), answer_, sessions_, timeout_)->start();
-      }
-      accept();
+      std::make_shared<Session>(std::move(socket), answer_, sessions_, timeout_)->start();
+      // More clients wait in the backlog until a session ends.
+      is_full_ = sessions_->count >= kMostSessions;
+      if (!is_full_) accept();
     });
   }
 
-  /// Retries after a pause. Without the pause it would spin while there are no descriptors
-  /// (EMFILE).
+  void continue_accepting() {
+    keep_reserve();
+    if (is_full_ && sessions_->count < kMostSessions) {
+      is_full_ = false;
+      accept();
+    }
+  }
+
+  /// Retries after a pause. Without the pause it would spin while there are no descriptors (EMFILE).
+  /// One is kept for that case, so that `culvert show` can be answered.
   void accept_later() {
+    reserve_.reset();
     retry_.expires_after(std::chrono::milliseconds{200});
     retry_.async_wait([this](ErrorCode error) {
       if (!error) accept();
     });
+  }
+
+  void keep_reserve() {
+    if (!reserve_) reserve_ = io::Fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   }
 
   std::string path_;
@@ -121,7 +150,9 @@ class Server final : public ControlServer {
   Protocol::acceptor acceptor_;
   asio::steady_timer retry_;
   std::shared_ptr<const Answer> answer_;
-  std::shared_ptr<std::size_t> sessions_ = std::make_shared<std::size_t>(0);
+  std::shared_ptr<Sessions> sessions_ = std::make_shared<Sessions>();
+  bool is_full_ = false;  ///< kMostSessions are open, and no accept is pending
+  io::Fd reserve_{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   std::chrono::milliseconds timeout_;
 };
 

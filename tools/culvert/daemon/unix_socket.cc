@@ -1,7 +1,9 @@
 #include "tools/culvert/daemon/unix_socket.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -97,16 +99,28 @@ ino_t inode_of(const std::string& path) noexcept {
   return ::lstat(path.c_str(), &facts) == 0 ? facts.st_ino : 0;
 }
 
-Result<io::Fd> connect_unix_socket(const std::string& path) {
+Result<io::Fd> connect_unix_socket(const std::string& path, std::chrono::milliseconds timeout) {
   const auto address = to_address(path);
   if (!address) return bad_path(path);
-  // Non-blocking: a full backlog shall fail at once.
   io::Fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!fd) return fail(errno, "open socket for", path);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
-    const int code = errno;
-    return fail(code, "connect to control socket", path, advise_client(code));
+  const auto try_to_connect = [&] {
+    return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0
+               ? 0
+               : errno;
+  };
+  int code = try_to_connect();
+  if (code == EAGAIN && timeout.count() > 0) {
+    // A blocking connect() waits for room in the backlog, as long as SO_SNDTIMEO says.
+    const timeval limit{.tv_sec = timeout.count() / 1'000,
+                        .tv_usec = timeout.count() % 1'000 * 1'000};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    const int flags = ::fcntl(fd.get(), F_GETFL);
+    ::fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK);
+    code = try_to_connect();
+    ::fcntl(fd.get(), F_SETFL, flags);
   }
+  if (code != 0) return fail(code, "connect to control socket", path, advise_client(code));
   return fd;
 }
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 
 #include "io/fd.h"
@@ -23,9 +24,10 @@ struct BoundSocket {
 /// there, and ENAMETOOLONG if the path has not 1 to 107 bytes.
 [[nodiscard]] Result<BoundSocket> bind_unix_socket(std::string path, int backlog);
 
-/// Connects to `path` without waiting. Fails with ENOENT or ECONNREFUSED if no process listens
-/// there, EAGAIN if its backlog is full.
-[[nodiscard]] Result<io::Fd> connect_unix_socket(const std::string& path);
+/// Connects to `path`. While the backlog of the process is full, waits for up to `timeout`. Fails with
+/// ENOENT or ECONNREFUSED if no process listens there, EAGAIN if its backlog is still full.
+[[nodiscard]] Result<io::Fd> connect_unix_socket(const std::string& path,
+                                                 std::chrono::milliseconds timeout = {});
 
 /// The inode of a file; 0: there is no such file.
 [[nodiscard]] ino_t inode_of(const std::string& path) noexcept;

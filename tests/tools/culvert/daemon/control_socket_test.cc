@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -168,6 +170,57 @@ TEST_F(ControlSocket, SurvivesClientsThatGoAwayAndCrowds) {
   crowd.clear();
   std::this_thread::sleep_for(300ms);
   EXPECT_EQ(*send_request(path("a.sock"), "x"), "x!");
+}
+
+TEST_F(ControlSocket, AnswersFiftyClientsAtOnce) {
+  const EchoServer server{path("a.sock"), 5s};
+  std::vector<io::Fd> clients;
+  for (int i = 0; i < 50; ++i) {
+    auto client = connect_unix_socket(path("a.sock"));
+    ASSERT_TRUE(client) << i << ": " << client.error().message();
+    clients.push_back(std::move(*client));
+  }
+  // Those that came last wait until the sessions of the first ones end.
+  for (const io::Fd& client : clients) ASSERT_EQ(::send(client.get(), "x\n", 2, MSG_NOSIGNAL), 2);
+  for (const io::Fd& client : clients) {
+    pollfd entry{.fd = client.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&entry, 1, 5'000), 1);
+    std::array<char, 8> answer{};
+    EXPECT_EQ(::recv(client.get(), answer.data(), answer.size(), 0), 3);
+  }
+}
+
+TEST_F(ControlSocket, WaitsForRoomInTheBacklog) {
+  const auto busy = bind_unix_socket(path("a.sock"), 0);
+  ASSERT_TRUE(busy);
+  const auto first = connect_unix_socket(path("a.sock"));
+  ASSERT_TRUE(first);
+  const auto refused = connect_unix_socket(path("a.sock"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EAGAIN);
+  std::thread accepting([&] {
+    std::this_thread::sleep_for(50ms);
+    const io::Fd accepted{::accept(busy->fd.get(), nullptr, nullptr)};
+  });
+  EXPECT_TRUE(connect_unix_socket(path("a.sock"), 5s));
+  accepting.join();
+}
+
+TEST_F(ControlSocket, AnswersWithoutAFreeDescriptor) {
+  const EchoServer server{path("a.sock")};
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{.rlim_cur = 128, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<io::Fd> all;
+  for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) all.emplace_back(fd);
+  ASSERT_FALSE(all.empty());
+  all.pop_back();  // for the client
+  for (int i = 0; i < 2; ++i) {
+    const auto answer = send_request(path("a.sock"), "x", 3s);
+    EXPECT_TRUE(answer) << (answer ? "" : answer.error().message());
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST_F(ControlSocket, GivesUpOnAProcessThatDoesNotAnswer) {
