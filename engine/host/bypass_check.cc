@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "engine/host/base_chains.h"
@@ -98,7 +99,10 @@ std::optional<std::string> find_bypassed_rule(bool receives_behind_firewall) {
   return std::nullopt;
 }
 
-bool has_legacy_iptables() { return std::ifstream{kTablesPath}.good(); }
+std::string legacy_iptables() {
+  std::ifstream tables{kTablesPath};
+  return {std::istreambuf_iterator<char>{tables}, {}};
+}
 
 BypassWatch BypassWatch::open() {
   BypassWatch watch;

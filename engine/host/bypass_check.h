@@ -21,7 +21,7 @@ namespace culvert::host {
 
 /// Reports that nftables rules, IPsec policies or routing rules may have changed. A kernel without
 /// one of these sends no events for it. Legacy iptables sends no events, so poll
-/// has_legacy_iptables().
+/// legacy_iptables().
 class BypassWatch {
  public:
   [[nodiscard]] static BypassWatch open();
@@ -34,7 +34,8 @@ class BypassWatch {
   std::vector<netlink::NlSocket> sockets_;
 };
 
-/// Whether this network namespace may have tables of legacy iptables: their list can be read.
-[[nodiscard]] bool has_legacy_iptables();
+/// The names of the tables of legacy iptables in this network namespace, one a line; empty: there are
+/// none.
+[[nodiscard]] std::string legacy_iptables();
 
 }  // namespace culvert::host

@@ -113,6 +113,7 @@ class Supervisor {
   asio::steady_timer settle_{context_};
   asio::steady_timer iptables_poll_{context_};
   asio::steady_timer ecn_check_{context_};
+  std::string iptables_ = host::legacy_iptables();
   bool is_settling_ = false;
   bool has_new_rules_ = true;  ///< the firewall is not checked yet
   asio::steady_timer restore_{context_};
@@ -326,12 +327,16 @@ void Supervisor::await(stream_descriptor& descriptor, std::function<void()> on_c
                         });
 }
 
-/// Legacy iptables sends no events, so its rules are read again every few seconds.
+/// Legacy iptables sends no events, so its tables are listed again every few seconds.
 void Supervisor::poll_iptables() {
   iptables_poll_.expires_after(kIptablesPollPeriod);
   iptables_poll_.async_wait([this](ErrorCode error) {
     if (error) return;
-    if (host::has_legacy_iptables()) refresh_soon();
+    std::string tables = host::legacy_iptables();
+    if (tables != std::exchange(iptables_, tables)) {
+      has_new_rules_ = true;
+      refresh_soon();
+    }
     poll_iptables();
   });
 }
