@@ -78,7 +78,7 @@ class EngineImplementation final : public Engine {
  public:
   /// `config`: without its tunnels, which are in `plan`.
   EngineImplementation(Config config, OpenedIo opened, IoSelection selection, TunnelPlan plan,
-                       io::EventFd failure_event)
+                       io::EventFd failure_event, io::EventFd path_event)
       : log_(config.log),
         pins_workers_(config.pin_workers && opened.workers.size() > 1),
         config_(std::move(config)),
@@ -89,7 +89,7 @@ class EngineImplementation final : public Engine {
         tables_(
             std::make_unique<Tables>(std::move(plan.slots), own_addresses(), icmp_rules(config_)),
             opened_.workers.size() + 1),
-        refresher_(tables_, opened_.workers.size()),
+        refresher_(tables_, opened_.workers.size(), std::move(path_event)),
         failure_event_(std::move(failure_event)) {}
   ~EngineImplementation() override { stop(); }
 
@@ -108,6 +108,7 @@ class EngineImplementation final : public Engine {
   [[nodiscard]] FlowTableStatus flow_table() const override;
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const override;
   [[nodiscard]] int failure_fd() const noexcept override { return failure_event_.fd(); }
+  [[nodiscard]] int path_change_fd() const noexcept override { return refresher_.changed_fd(); }
 
  private:
   void log(LogLevel level, std::string_view line) const {
@@ -461,9 +462,11 @@ Result<std::unique_ptr<Engine>> Engine::open(Config config, InjectedDescriptors 
   auto plan = plan_tunnels({}, std::exchange(config.tunnels, {}), config.mtu, has_ipv6);
   auto failure_event = io::EventFd::open(config.device);
   if (!failure_event) return Unexpected{failure_event.error()};
-  auto engine = std::make_unique<EngineImplementation>(std::move(config), std::move(opened),
-                                                       std::move(selection), std::move(plan),
-                                                       std::move(*failure_event));
+  auto path_event = io::EventFd::open(config.device);
+  if (!path_event) return Unexpected{path_event.error()};
+  auto engine = std::make_unique<EngineImplementation>(
+      std::move(config), std::move(opened), std::move(selection), std::move(plan),
+      std::move(*failure_event), std::move(*path_event));
   if (auto table = engine->open_flow_table(); !table) return Unexpected{table.error()};
   if (auto workers = engine->open_workers(); !workers) return Unexpected{workers.error()};
   return std::unique_ptr<Engine>{std::move(engine)};

@@ -87,7 +87,8 @@ class Engine {
   ///  - GRE sequence numbers on a device with more than one worker.
   [[nodiscard]] virtual Result<void> apply(const Config& config) = 0;
   /// Looks up the addresses of this host and the routes to all remote endpoints again. The owner
-  /// calls it when netlink reports a change. A thread of the engine also looks up routes by itself:
+  /// calls it when netlink reports a change. After start() a thread looks up the routes, and status()
+  /// has them after path_change_fd() has become readable. A thread of the engine also looks up routes by itself:
   /// 512 a second, or all routes once a second if there are at most 64.
   virtual void refresh() = 0;
   /// Sets the next hop of a tunnel's outer packets. `tunnel` is the tunnel's index in the
@@ -118,6 +119,9 @@ class Engine {
   /// An eventfd that becomes readable when a worker has stopped because its device is gone. A log
   /// line has said why.
   [[nodiscard]] virtual int failure_fd() const noexcept = 0;
+  /// An eventfd that becomes readable when the engine's thread has found another TunnelStatus::local or
+  /// MTU of a route. It stays readable until the owner has read its 8 bytes.
+  [[nodiscard]] virtual int path_change_fd() const noexcept = 0;
 };
 
 }  // namespace culvert

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include "engine/tables/path.h"
 #include "io/thread.h"
@@ -17,8 +18,9 @@ constexpr auto kBatchInterval = std::chrono::milliseconds{125};
 
 }  // namespace
 
-RouteRefresher::RouteRefresher(Snapshot<Tables>& tables, std::size_t reader) noexcept
-    : snapshot_(tables), reader_(reader) {
+RouteRefresher::RouteRefresher(Snapshot<Tables>& tables, std::size_t reader,
+                               io::EventFd changed) noexcept
+    : snapshot_(tables), reader_(reader), changed_(std::move(changed)) {
   for (auto& slot : too_big_) slot.store(kNoSlot, std::memory_order_relaxed);
 }
 
@@ -57,6 +59,7 @@ void RouteRefresher::refresh() noexcept {
   }
   for (const Tunnel* tunnel : snapshot_.current().one_per_path())
     refresh_tunnel(tunnel, Time::clock::now());
+  report_changes();
 }
 
 void RouteRefresher::report_too_big(std::uint32_t slot) noexcept {
@@ -85,6 +88,7 @@ Time RouteRefresher::round(Time now) noexcept {
   if (is_requested_.exchange(false, std::memory_order_relaxed)) pending_ = paths;
   const bool is_due = now >= next_batch_;
   if (is_due || pending_ != 0) refresh_batch(tables, now);
+  report_changes();
   if (is_due) next_batch_ = now + (paths > kBatch ? Time::duration{kBatchInterval} : kInterval);
   if (pending_ != 0) return now;
   // A report that comes after this load wakes the thread.
@@ -112,7 +116,11 @@ void RouteRefresher::refresh_batch(const Tables& tables, Time now) noexcept {
 }
 
 void RouteRefresher::refresh_tunnel(const Tunnel* tunnel, Time now) noexcept {
-  if (tunnel != nullptr) refresh_path(tunnel->config, *tunnel->path, lookup_, now);
+  if (tunnel != nullptr) has_changes_ |= refresh_path(tunnel->config, *tunnel->path, lookup_, now);
+}
+
+void RouteRefresher::report_changes() noexcept {
+  if (std::exchange(has_changes_, false)) changed_.signal();
 }
 
 }  // namespace culvert

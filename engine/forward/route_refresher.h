@@ -17,6 +17,7 @@
 #include "engine/tables/snapshot.h"
 #include "engine/tables/tables.h"
 #include "io/cache_line.h"
+#include "io/event_fd.h"
 #include "io/route_lookup.h"
 #include "io/wake_event.h"
 
@@ -29,8 +30,9 @@ class RouteRefresher {
   /// Upper limit of the rounds that refused packets cause.
   static constexpr std::chrono::milliseconds kRefusalInterval{1};
 
-  /// `tables` must outlive the refresher, which reads it as reader number `reader`.
-  RouteRefresher(Snapshot<Tables>& tables, std::size_t reader) noexcept;
+  /// `tables` must outlive the refresher, which reads it as reader number `reader`. `changed` is
+  /// signaled after a round that has changed a local address or a route MTU.
+  RouteRefresher(Snapshot<Tables>& tables, std::size_t reader, io::EventFd changed = {}) noexcept;
   RouteRefresher(const RouteRefresher&) = delete;
   RouteRefresher& operator=(const RouteRefresher&) = delete;
   ~RouteRefresher() { stop(); }
@@ -43,6 +45,7 @@ class RouteRefresher {
   void refresh() noexcept;
   /// Starts a round, so that the thread uses the newest tables.
   void wake() noexcept { event_.wake(); }
+  [[nodiscard]] int changed_fd() const noexcept { return changed_.fd(); }
 
   /// The kernel refused a packet of the tunnel in `slot` with EMSGSIZE: its route has changed. The
   /// route is looked up soon, unless a tunnel with the same remainder modulo kBatch needs the same
@@ -61,10 +64,12 @@ class RouteRefresher {
   void refresh_too_big(const Tables& tables, Time now) noexcept;
   void refresh_batch(const Tables& tables, Time now) noexcept;
   void refresh_tunnel(const Tunnel* tunnel, Time now) noexcept;
+  void report_changes() noexcept;
 
   Snapshot<Tables>& snapshot_;
   const std::size_t reader_;
   io::WakeEvent event_;
+  io::EventFd changed_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> is_requested_{false};  ///< a refresh of all routes
   std::thread thread_;
@@ -73,6 +78,7 @@ class RouteRefresher {
   io::RouteLookup lookup_;
   Time next_batch_{};
   Time next_too_big_{};
+  bool has_changes_ = false;  ///< that are not reported yet
   std::size_t next_path_ = 0;
   std::size_t pending_ = 0;  ///< paths of a requested refresh that are not refreshed yet
 

@@ -14,10 +14,6 @@ TCP_BYTES = 8 << 20
 FORWARDING = [form for form in ENCAPSULATIONS if form[0] in ("sit", "gre", "gre key csum seq")]
 
 
-def link_local(namespace):
-    return [a["local"] for a in namespace.ip_json("addr show dev tun")[0]["addr_info"] if a["scope"] == "link"]
-
-
 @parametrize(ENCAPSULATIONS)
 def pings_of_every_size(words, overhead):
     pair = Pair(words)
@@ -32,7 +28,7 @@ def pings_of_every_size(words, overhead):
         traffic.ping(end, to, beyond, window=2)
     # RFC 4213 3.7: a link-local address on the tunnel, made of the outer address. Without IPv6 there is none.
     link_locals = families(words, (["fe80::c000:201"], ["fe80::c000:202"]), ([], []))[0]
-    expect_equal((link_local(pair.a), link_local(pair.b)), link_locals, "link-local")
+    expect_equal((pair.a.link_locals("tun"), pair.b.link_locals("tun")), link_locals, "link-local")
     if link_locals[0]:
         traffic.ping(pair.a, "fe80::c000:202", f"56-60,{mtu},{mtu + 1}", interface="tun")
     pair.expect_nothing_lost(before, at_least=(mtu - 55) * len(ways))

@@ -75,6 +75,23 @@ def another_address():
 
 
 @scenario()
+def an_address_that_changes_often():
+    """After each change the device has the link-local address of RFC 4213 3.7 that belongs to it, alone, within a
+    second, and the engine the new local address."""
+    a, b = Namespace("a"), Namespace("b")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
+    a.sysctl("net.ipv4.conf.to_b.promote_secondaries", 1)  # as systemd sets it
+    near = Culvert(a, "tun mode sit remote 192.0.2.2 local any address fd00::1/64")
+    for last in range(101, 121):
+        a.ip(f"addr add 192.0.2.{last}/24 dev to_b")
+        a.ip(f"addr del 192.0.2.{last - 1 if last > 101 else 1}/24 dev to_b")
+        wanted = [f"fe80::c000:2{last:02x}"]
+        wait_until(lambda: a.link_locals("tun") == wanted, f"{wanted} after the change", 1)
+        wait_until(lambda: near.tunnel()["local"] == f"192.0.2.{last}", "`show` to print the new address", 1)
+    near.stop()
+
+
+@scenario()
 def bound_to_an_interface():
     """`dev`: what comes in by another interface is not ours, and the route of the tunnel may cover the remote."""
     a, b, c = Namespace("a"), Namespace("b"), Namespace("c")

@@ -13,7 +13,9 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <fstream>
 #include <functional>
+#include <sstream>
 #include <string>
 
 #include "io/fd.h"
@@ -65,6 +67,14 @@ inline int mtu_of(const std::string& interface) {
   ifreq request{};
   interface.copy(request.ifr_name, IFNAMSIZ - 1);
   return ::ioctl(socket.get(), SIOCGIFMTU, &request) == 0 ? request.ifr_mtu : 0;
+}
+
+/// The kernel's IPv6 addresses and routes, as text.
+inline std::string addresses_and_routes() {
+  std::ostringstream text;
+  text << std::ifstream{"/proc/net/if_inet6"}.rdbuf()
+       << std::ifstream{"/proc/net/ipv6_route"}.rdbuf();
+  return text.str();
 }
 
 }  // namespace culvert::test

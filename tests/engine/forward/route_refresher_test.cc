@@ -3,6 +3,7 @@
 #include "engine/forward/route_refresher.h"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -43,7 +44,8 @@ TunnelSlots tunnels_of(std::uint32_t count) {
 class Refreshing {
  public:
   explicit Refreshing(std::uint32_t count)
-      : tables_(std::make_unique<Tables>(tunnels_of(count)), 1), refresher_(tables_, 0) {}
+      : tables_(std::make_unique<Tables>(tunnels_of(count)), 1),
+        refresher_(tables_, 0, *io::EventFd::open("test")) {}
 
   [[nodiscard]] RouteRefresher& refresher() noexcept { return refresher_; }
   /// A round without a thread, for which publish() does not wait.
@@ -81,6 +83,22 @@ class Refreshing {
   Snapshot<Tables> tables_;
   RouteRefresher refresher_;
 };
+
+TEST(RouteRefresher, ReportsRoundsThatChangeAPath) {
+  Refreshing rig{3};
+  const auto is_reported = [&] {
+    eventfd_t changes;
+    return ::eventfd_read(rig.refresher().changed_fd(), &changes) == 0;
+  };
+  EXPECT_FALSE(is_reported());
+  rig.round(rig.now);
+  EXPECT_TRUE(is_reported());
+  rig.round(rig.now + 1s);  // finds the same
+  EXPECT_FALSE(is_reported());
+  rig.forget();
+  rig.refresher().refresh();  // without a thread, in this call
+  EXPECT_TRUE(is_reported());
+}
 
 TEST(RouteRefresher, LooksUpAllRoutesOnceASecond) {
   Refreshing rig{kBatch};

@@ -157,6 +157,11 @@ class Namespace:
         """Several commands by one `ip`: on a virtual machine to start it costs more than what it does."""
         _ip(["-n", self.name, "-batch", "-"], text="".join(f"{line}\n" for line in lines))
 
+    def link_locals(self, device):
+        """The addresses of a device that have link scope."""
+        addresses = self.ip_json(f"addr show dev {device}")[0]["addr_info"]
+        return [address["local"] for address in addresses if address["scope"] == "link"]
+
     def ip_json(self, words):
         text = self.ip(f"-j {words}").stdout.strip()
         return json.loads(text) if text else []

@@ -141,6 +141,10 @@ void DeviceSet::refresh() {
   }
 }
 
+void DeviceSet::paths_changed() {
+  for (const auto& device : devices_) device->paths_changed();
+}
+
 void DeviceSet::neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed) {
   for (const auto& device : devices_) device->neighbors_changed(changed);
 }

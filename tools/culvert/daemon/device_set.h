@@ -38,6 +38,8 @@ class DeviceSet {
 
   /// Call after links, addresses, routes or rules in the output path have changed.
   void refresh();
+  /// Call after an engine has reported it: Engine::path_change_fd().
+  void paths_changed();
   /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
   /// Call after addresses of a device or routes by it were removed, or a device was set up.

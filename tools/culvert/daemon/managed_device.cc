@@ -95,8 +95,8 @@ Result<void> ManagedDevice::configure() {
   return {};
 }
 
-/// With `local any` and no route to remote, the local endpoint is unknown: refresh() then adds the
-/// link-local address later. A known local endpoint stays until there is another one.
+/// With `local any` and no route to remote, the local endpoint is unknown: paths_changed() then adds
+/// the link-local address later. A known local endpoint stays until there is another one.
 host::DeviceState ManagedDevice::wanted_state(const EngineStatus& status) {
   std::vector<proto::Ipv4Address> locals;
   locals.reserve(status.tunnels.size());
@@ -252,10 +252,21 @@ void ManagedDevice::neighbors_changed(
   }
 }
 
+/// The engine looks up the paths on a thread of its own: paths_changed() follows.
 void ManagedDevice::refresh() {
   engine_->refresh();
   choose_next_hops();
-  if (auto done = state_.set_addresses(wanted_state(engine_->status())); !done)
+}
+
+void ManagedDevice::paths_changed() {
+  const EngineStatus status = engine_->status();
+  host::NextHopFinder finder{netlink_};
+  for (std::size_t i = 0; i < tunnels_.size(); ++i) {
+    const proto::Ipv4Address local = status.tunnels.at(i).local;
+    // Its packets may leave by another interface, and the bypass knows the old address.
+    if (!local.is_unspecified() && local != tunnels_[i].local) choose_next_hop(i, finder);
+  }
+  if (auto done = state_.set_addresses(wanted_state(status)); !done)
     log(LogLevel::warning, done.error().message());
 }
 

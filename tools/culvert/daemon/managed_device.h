@@ -39,6 +39,9 @@ class ManagedDevice {
 
   /// Call after links, addresses, routes or rules in the output path have changed.
   void refresh();
+  /// Call after the engine has found new paths: path_change_fd(). Gives tunnels with `local any` the
+  /// link-local address of their new local endpoint.
+  void paths_changed();
   /// Call after addresses of the device or routes by it were removed, or it was set up. Adds what is
   /// missing again, and logs it once a minute at most.
   void restore();
@@ -58,6 +61,7 @@ class ManagedDevice {
     return engine_->flows(limit);
   }
   [[nodiscard]] int failure_fd() const noexcept { return engine_->failure_fd(); }
+  [[nodiscard]] int path_change_fd() const noexcept { return engine_->path_change_fd(); }
   [[nodiscard]] const host::DeviceSettings& settings() const noexcept { return settings_; }
 
  private:

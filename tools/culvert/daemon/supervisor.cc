@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <net/if.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,7 +25,9 @@
 #include "engine/host/kernel_routes.h"
 #include "engine/host/next_hop_finder.h"
 #include "engine/host/removal_watch.h"
+#include "io/fd.h"
 #include "tools/culvert/daemon/control_socket.h"
+#include "tools/culvert/daemon/delayed_call.h"
 #include "tools/culvert/daemon/device_set.h"
 #include "tools/culvert/daemon/ndp_set.h"
 #include "tools/culvert/daemon/requests.h"
@@ -41,9 +44,8 @@ using asio::posix::stream_descriptor;
 constexpr std::chrono::milliseconds kSettleTime{100};
 constexpr std::chrono::seconds kIptablesPollPeriod{5};
 
-/// The pause before a refresh is at least this many times the duration of the last one. So
-/// refreshes take at most a tenth of the time, even with many tunnels.
-constexpr int kPauseFactor = 9;
+/// The engine looks up 64 routes at a time.
+constexpr std::chrono::milliseconds kPathPause{10};
 
 /// The pause before removed addresses and routes are added again. Another program may remove them
 /// as often, so the pause bounds the work.
@@ -70,10 +72,9 @@ class Supervisor {
  public:
   explicit Supervisor(RunOptions options)
       : options_(std::move(options)),
-        devices_(
-            options_.open_engine, options_.waits,
-            {.added = [this](const ManagedDevice& device) { return watch_for_failure(device); },
-             .removing = [this](const std::string& name) { failures_.erase(name); }}),
+        devices_(options_.open_engine, options_.waits,
+                 {.added = [this](const ManagedDevice& device) { return watch_device(device); },
+                  .removing = [this](const std::string& name) { device_events_.erase(name); }}),
         signals_(context_),
         ndp_(context_, options_.open_ndp, options_.print) {}
 
@@ -84,7 +85,12 @@ class Supervisor {
   Result<void> open_control_socket();
   Result<void> check_ndp_interfaces(const std::vector<NdpConfig>& sections) const;
   Result<void> watch_network();
-  Result<void> watch_for_failure(const ManagedDevice& device);
+  Result<void> watch_device(const ManagedDevice& device);
+  struct DeviceEvents {
+    stream_descriptor failure, path_change;
+  };
+  void await_failure(const std::string& device, const std::shared_ptr<DeviceEvents>& events);
+  void await_path_change(const std::shared_ptr<DeviceEvents>& events);
   void await_signal();
   void handle_signal(int signal);
   Result<std::string> reload();
@@ -94,9 +100,8 @@ class Supervisor {
   void await(stream_descriptor& descriptor, std::function<void()> on_change);
   void poll_iptables();
   void check_ecn();
-  void refresh_soon();
+  void refresh();
   Result<void> watch_removals();
-  void restore_soon();
 
   // Handlers use the members above them, so the order matters: destruction is in reverse order.
   RunOptions options_;
@@ -110,16 +115,15 @@ class Supervisor {
   std::optional<host::RemovalWatch> removal_watch_;
   std::list<stream_descriptor> watched_;
   NdpSet ndp_;
-  asio::steady_timer settle_{context_};
   asio::steady_timer iptables_poll_{context_};
   asio::steady_timer ecn_check_{context_};
   std::string iptables_ = host::legacy_iptables();
-  bool is_settling_ = false;
   bool has_new_rules_ = true;  ///< the firewall is not checked yet
-  asio::steady_timer restore_{context_};
-  bool is_restoring_ = false;
-  std::chrono::steady_clock::duration last_refresh_time_{0};
-  std::map<std::string, stream_descriptor> failures_;  ///< by device
+  DelayedCall refresh_{context_, kSettleTime, [this] { refresh(); }};
+  DelayedCall restore_{context_, kRestorePause, [this] { devices_.restore(); }};
+  DelayedCall follow_paths_{context_, kPathPause, [this] { devices_.paths_changed(); }};
+  /// By device. Handlers do not own the events: a device may be removed before its handler runs.
+  std::map<std::string, std::shared_ptr<DeviceEvents>> device_events_;
   std::unique_ptr<ControlServer> server_;
 };
 
@@ -258,7 +262,7 @@ Result<void> Supervisor::watch_network() {
   watch_.emplace(std::move(*watch_links));
   auto watched = watch(watch_->fd(), [this] {
     watch_->drain();
-    refresh_soon();
+    refresh_.request();
   });
   if (!watched) return watched;
   auto neighbors = host::NeighborWatch::open();
@@ -273,14 +277,14 @@ Result<void> Supervisor::watch_network() {
     watched = watch(fd, [this] {
       bypass_watch_->drain();
       has_new_rules_ = true;
-      refresh_soon();
+      refresh_.request();
     });
     if (!watched) return watched;
   }
   if (watched = watch_removals(); !watched) return watched;
   poll_iptables();
   check_ecn();
-  refresh_soon();  // for changes before the watch
+  refresh_.request();  // for changes before the watch
   return {};
 }
 
@@ -289,19 +293,10 @@ Result<void> Supervisor::watch_removals() {
   if (!removals) return Unexpected{removals.error()};
   removal_watch_.emplace(std::move(*removals));
   removal_watch_->set_devices(devices_.indices());
-  restore_soon();  // for removals before the watch
+  restore_.request();  // for removals before the watch
   return watch(removal_watch_->fd(), [this] {
     removal_watch_->drain();
-    restore_soon();
-  });
-}
-
-void Supervisor::restore_soon() {
-  if (std::exchange(is_restoring_, true)) return;
-  restore_.expires_after(kRestorePause);
-  restore_.async_wait([this](ErrorCode error) {
-    is_restoring_ = false;
-    if (!error) devices_.restore();
+    restore_.request();
   });
 }
 
@@ -335,7 +330,7 @@ void Supervisor::poll_iptables() {
     std::string tables = host::legacy_iptables();
     if (tables != std::exchange(iptables_, tables)) {
       has_new_rules_ = true;
-      refresh_soon();
+      refresh_.request();
     }
     poll_iptables();
   });
@@ -351,36 +346,49 @@ void Supervisor::check_ecn() {
   });
 }
 
-void Supervisor::refresh_soon() {
-  if (std::exchange(is_settling_, true)) return;
-  using Duration = std::chrono::steady_clock::duration;
-  settle_.expires_after(std::max<Duration>(kSettleTime, kPauseFactor * last_refresh_time_));
-  settle_.async_wait([this](ErrorCode error) {
-    is_settling_ = false;
-    if (error) return;
-    const auto start = std::chrono::steady_clock::now();
-    devices_.refresh();
-    if (std::exchange(has_new_rules_, false)) devices_.check_firewall();
-    trim_heap();
-    last_refresh_time_ = std::chrono::steady_clock::now() - start;
-  });
+void Supervisor::refresh() {
+  devices_.refresh();
+  if (std::exchange(has_new_rules_, false)) devices_.check_firewall();
+  trim_heap();
 }
 
-Result<void> Supervisor::watch_for_failure(const ManagedDevice& device) {
-  const int fd = ::dup(device.failure_fd());
+Result<void> Supervisor::watch_device(const ManagedDevice& device) {
   const std::string name = device.settings().config.device;
-  if (fd < 0)
+  io::Fd failure{::dup(device.failure_fd())}, path_change{::dup(device.path_change_fd())};
+  if (!failure || !path_change)
     return Unexpected{Error{.code = errno, .operation = "watch", .object = name, .advice = {}}};
-  const auto watched = failures_.emplace(name, stream_descriptor{context_, fd}).first;
-  watched->second.async_wait(stream_descriptor::wait_read, [this, name](ErrorCode error) {
-    if (error) return;
+  const auto events = std::make_shared<DeviceEvents>(
+      DeviceEvents{.failure = stream_descriptor{context_, failure.release()},
+                   .path_change = stream_descriptor{context_, path_change.release()}});
+  device_events_[name] = events;
+  await_failure(name, events);
+  await_path_change(events);
+  return {};
+}
+
+void Supervisor::await_path_change(const std::shared_ptr<DeviceEvents>& events) {
+  const auto on_change = [this, watched = std::weak_ptr{events}](ErrorCode error) {
+    const auto current = watched.lock();
+    if (error || !current) return;
+    eventfd_t changes;
+    ::eventfd_read(current->path_change.native_handle(), &changes);
+    follow_paths_.request();
+    await_path_change(current);
+  };
+  events->path_change.async_wait(stream_descriptor::wait_read, on_change);
+}
+
+void Supervisor::await_failure(const std::string& device,
+                               const std::shared_ptr<DeviceEvents>& events) {
+  const auto on_failure = [this, device, watched = std::weak_ptr{events}](ErrorCode error) {
+    if (error || watched.expired()) return;
     failure_ = Error{.code = 0,
                      .operation = "forward packets of",
-                     .object = name,
+                     .object = device,
                      .advice = "the device or its sockets have failed: see the log line above"};
     context_.stop();
-  });
-  return {};
+  };
+  events->failure.async_wait(stream_descriptor::wait_read, on_failure);
 }
 
 }  // namespace

@@ -23,7 +23,10 @@ struct FakeEngineLog {
 class FakeEngine final : public Engine {
  public:
   FakeEngine(const Config& config, io::Tun tun, FakeEngineLog& log)
-      : tun_(std::move(tun)), failure_{::eventfd(0, EFD_CLOEXEC)}, log_(log) {
+      : tun_(std::move(tun)),
+        failure_{::eventfd(0, EFD_CLOEXEC)},
+        path_change_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)},
+        log_(log) {
     ++log_.opened;
     ++log_.alive;
     status_.device = tun_.name;
@@ -68,9 +71,16 @@ class FakeEngine final : public Engine {
   [[nodiscard]] FlowTableStatus flow_table() const override { return status_.flows; }
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t) const override { return flow_list; }
   [[nodiscard]] int failure_fd() const noexcept override { return failure_.get(); }
+  [[nodiscard]] int path_change_fd() const noexcept override { return path_change_.get(); }
 
   /// The counters of a tunnel; until the next apply().
   Totals& totals(std::size_t tunnel) { return status_.tunnels.at(tunnel).totals; }
+  /// Another local endpoint, as the engine's thread finds and reports it.
+  void set_local(std::size_t tunnel, proto::Ipv4Address local) {
+    status_.tunnels.at(tunnel).local = local;
+    const std::uint64_t one = 1;
+    ASSERT_EQ(::write(path_change_.get(), &one, sizeof one), ssize_t{sizeof one});
+  }
   /// Reports a failure, as if a worker had lost its device.
   void fail() const {
     const std::uint64_t one = 1;
@@ -97,7 +107,7 @@ class FakeEngine final : public Engine {
   }
 
   io::Tun tun_;
-  io::Fd failure_;
+  io::Fd failure_, path_change_;
   FakeEngineLog& log_;
   EngineStatus status_;
 };

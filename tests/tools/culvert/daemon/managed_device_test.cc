@@ -19,6 +19,7 @@
 namespace culvert::program {
 namespace {
 
+using test::addresses_and_routes;
 using test::in_namespace;
 using test::mtu_of;
 
@@ -172,14 +173,6 @@ TEST(CheckAgainstHost, RefusesARouteThatCoversTheRemoteEnd) {
   });
 }
 
-/// The kernel's addresses and IPv6 routes, as text.
-std::string addresses_and_routes() {
-  std::ostringstream text;
-  text << std::ifstream{"/proc/net/if_inet6"}.rdbuf()
-       << std::ifstream{"/proc/net/ipv6_route"}.rdbuf();
-  return text.str();
-}
-
 TEST(ManagedDevice, SetsWhatWasAskedForAndTakesItAway) {
   in_namespace([] {
     Host host;
@@ -218,15 +211,12 @@ TEST(ManagedDevice, AddsTheLinkLocalAddressWhenTheLocalAddressIsKnown) {
                                                 });
     ASSERT_TRUE(device) << device.error().message();
     EXPECT_THAT(addresses_and_routes(), Not(HasSubstr("fe80")));
-    (*device)->refresh();
+    (*device)->paths_changed();
     EXPECT_THAT(addresses_and_routes(), Not(HasSubstr("fe80")));
-    engine->on_refresh = [](EngineStatus& status) {
-      status.tunnels[0].local = *Ipv4Address::from_text("10.0.0.5");
-    };
-    (*device)->refresh();
-    (*device)->refresh();
+    engine->set_local(0, *Ipv4Address::from_text("10.0.0.5"));
+    (*device)->paths_changed();
+    (*device)->paths_changed();
     EXPECT_THAT(addresses_and_routes(), HasSubstr("fe80000000000000000000000a000005"));
-    EXPECT_EQ(log.refreshed, 3);
   });
 }
 

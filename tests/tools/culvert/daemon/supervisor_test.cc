@@ -20,10 +20,12 @@
 namespace culvert::program {
 namespace {
 
+using test::addresses_and_routes;
 using test::in_namespace;
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* kTwoDevices = R"(
 [device.tun1]
@@ -50,6 +52,7 @@ struct SupervisorRig {
     options.open_engine = [this](const Config& config) {
       auto engine = open_fake(config, log);
       if (engine) last = static_cast<FakeEngine*>(engine->get());
+      if (first == nullptr) first = last;
       return engine;
     };
     options.print = [this](std::string_view text) { printed += text; };
@@ -84,7 +87,7 @@ struct SupervisorRig {
 
   std::string folder;
   FakeEngineLog log;
-  FakeEngine* last = nullptr;
+  FakeEngine *first = nullptr, *last = nullptr;
   std::string printed, complained;
   RunOptions options;
 };
@@ -181,6 +184,24 @@ TEST(Supervisor, RefreshesAfterTheNetworkHasChanged) {
       std::this_thread::sleep_for(300ms);
       EXPECT_GE(refreshed, before + 2);  // each of the two devices
       EXPECT_LE(refreshed, before + 8);  // not each of the changes
+      return SIGTERM;
+    });
+    EXPECT_TRUE(result);
+  });
+}
+
+TEST(Supervisor, FollowsTheLocalEndpointThatAnEngineReports) {
+  in_namespace([] {
+    SupervisorRig rig;
+    const auto result = rig.run([&](const std::string&) {
+      // Interface 2 is tun1. RFC 4213 3.7.
+      EXPECT_THAT(addresses_and_routes(), HasSubstr("fe80000000000000000000007f000001 02"));
+      rig.first->set_local(0, *proto::Ipv4Address::from_text("127.0.0.9"));
+      const std::string_view wanted = "fe80000000000000000000007f000009";
+      for (int i = 0; i < 500 && addresses_and_routes().find(wanted) == std::string::npos; ++i)
+        std::this_thread::sleep_for(10ms);
+      EXPECT_THAT(addresses_and_routes(), HasSubstr(wanted));
+      EXPECT_THAT(addresses_and_routes(), Not(HasSubstr("fe80000000000000000000007f000001 02")));
       return SIGTERM;
     });
     EXPECT_TRUE(result);
