@@ -148,8 +148,9 @@ Result<bool> Netlink::is_local(unsigned device_index, const proto::Ipv6Address& 
 }
 
 Result<NetlinkWatch> NetlinkWatch::open() {
-  auto socket = subscribe(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE},
-                          "links, addresses and routes");
+  auto socket = subscribe(
+      NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR},
+      "links, addresses and routes");
   if (!socket) return Unexpected{socket.error()};
   return NetlinkWatch{std::move(*socket)};
 }

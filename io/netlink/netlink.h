@@ -102,7 +102,7 @@ class Netlink {
   NlSocket socket_;
 };
 
-/// Reports that links, IPv4 addresses or IPv4 routes have changed. It does not report the change
+/// Reports that links, addresses or IPv4 routes have changed. It does not report the change
 /// itself: the caller reads the present state again.
 class NetlinkWatch {
  public:

@@ -56,7 +56,7 @@ void read_words(const std::string& text) {
 }
 
 /// A process without a device, which refuses every change.
-const RequestHandlers kHandlers{.statuses = [] { return std::vector<EngineStatus>{}; },
+const RequestHandlers kHandlers{.devices = [] { return std::vector<DeviceReport>{}; },
                                 .reload = []() -> Result<std::string> {
                                   return Unexpected{Error{1, "reload", "", "no"}};
                                 },

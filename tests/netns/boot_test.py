@@ -112,6 +112,10 @@ def a_forward_chain_drops_by_policy():
     wait_until(lambda: said(pair.culvert_a), "the warning about the other chain", 30)
     lines = said(pair.culvert_a)
     expect(len(lines) == 1 and "ip6 other FORWARD" in lines[0], f"{lines}")
+    warnings = pair.culvert_a.show()["warnings"]
+    expect(len(warnings) == 1 and lines[0].endswith(warnings[0]), f"`show` prints {warnings}")
+    pair.a.nft("delete table ip6 other\n")
+    wait_until(lambda: pair.culvert_a.show()["warnings"] == [], "`show` without the warning", 30)
     pair.stop()
 
 
@@ -142,6 +146,22 @@ def a_masquerade_rewrites_the_outer_source():
     expect_equal(said(), [], "warnings after the remedy")
     near.stop()
     far.stop()
+
+
+@scenario()
+def a_network_that_another_interface_has():
+    """The kernel has two routes to it, so packets to the remote endpoint's inner address may leave by the uplink."""
+    pair = Pair("mode sit")
+    pair.a.ip("addr add fd00::1/64 dev to_b nodad")
+    wait_until(lambda: pair.culvert_a.show()["warnings"], "the warning", 30)
+    warning = pair.culvert_a.show()["warnings"][0]
+    for words in ("address fd00::1/64 of tun: to_b has fd00::1/64", "packets to fd00::/64", "write /128"):
+        expect(words in warning and words in pair.culvert_a.show_text(), f"{words!r} is missing in {warning}")
+    pair.a.ip("addr del fd00::1/64 dev to_b")
+    wait_until(lambda: pair.culvert_a.show()["warnings"] == [], "`show` without the warning", 30)
+    said = [line for line in pair.culvert_a.process.stderr().splitlines() if "to_b has" in line]
+    expect_equal(len(said), 1, f"log lines {said}")
+    pair.stop()
 
 
 @scenario()

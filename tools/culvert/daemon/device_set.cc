@@ -188,6 +188,13 @@ std::vector<EngineStatus> DeviceSet::statuses() const {
   return all;
 }
 
+std::vector<DeviceReport> DeviceSet::reports() const {
+  std::vector<DeviceReport> all;
+  all.reserve(devices_.size());
+  for (const auto& device : devices_) all.push_back({device->status(), device->warnings()});
+  return all;
+}
+
 std::vector<std::string> DeviceSet::up_lines() const {
   std::vector<std::string> lines;
   for (const auto& device : devices_)

@@ -13,6 +13,7 @@
 #include "tools/culvert/config/tunnel_command.h"
 #include "tools/culvert/daemon/managed_device.h"
 #include "tools/culvert/show/flow_report.h"
+#include "tools/culvert/show/report.h"
 
 namespace culvert::program {
 
@@ -54,6 +55,7 @@ class DeviceSet {
   void clear();
 
   [[nodiscard]] std::vector<EngineStatus> statuses() const;
+  [[nodiscard]] std::vector<DeviceReport> reports() const;
   /// The interface indices of the devices.
   [[nodiscard]] std::vector<unsigned> indices() const;
   /// The flow tables, with at most `limit` flows each. `name`: of this device; empty: of all.

@@ -11,6 +11,7 @@
 
 #include "engine/host/bypass_check.h"
 #include "engine/host/firewall_check.h"
+#include "engine/host/network_check.h"
 #include "engine/model/quoted.h"
 #include "io/fd.h"
 #include "proto/ipv6.h"
@@ -256,6 +257,7 @@ void ManagedDevice::neighbors_changed(
 void ManagedDevice::refresh() {
   engine_->refresh();
   choose_next_hops();
+  warnings_.set("network", host::network_warnings(settings_), settings_.config.log);
 }
 
 void ManagedDevice::paths_changed() {
@@ -271,13 +273,7 @@ void ManagedDevice::paths_changed() {
 }
 
 void ManagedDevice::check_firewall() {
-  std::vector<std::string> warnings = host::firewall_warnings(netlink_, settings_);
-  for (const std::string& warning : warnings) {
-    if (std::find(firewall_warnings_.begin(), firewall_warnings_.end(), warning) ==
-        firewall_warnings_.end())
-      log(LogLevel::warning, warning);
-  }
-  firewall_warnings_ = std::move(warnings);
+  warnings_.set("firewall", host::firewall_warnings(netlink_, settings_), settings_.config.log);
 }
 
 void ManagedDevice::check_ecn() {

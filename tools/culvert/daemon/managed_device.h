@@ -17,6 +17,7 @@
 #include "io/netlink/netlink.h"
 #include "tools/culvert/config/settings.h"
 #include "tools/culvert/daemon/ecn_check.h"
+#include "tools/culvert/daemon/warnings.h"
 
 namespace culvert::program {
 
@@ -45,7 +46,7 @@ class ManagedDevice {
   /// Call after addresses of the device or routes by it were removed, or it was set up. Adds what is
   /// missing again, and logs it once a minute at most.
   void restore();
-  /// Call after rules of the firewall have changed. Logs what breaks the device, once.
+  /// Call after rules of the firewall have changed: warnings() has those that break the device.
   void check_firewall();
   /// Call every few seconds. Logs which tunnels drop most packets because of their ECN fields, once in
   /// ten minutes each.
@@ -55,6 +56,8 @@ class ManagedDevice {
   void stop() { engine_->stop(); }
 
   [[nodiscard]] EngineStatus status() const { return engine_->status(); }
+  /// What keeps the device from working. The log has had each sentence once.
+  [[nodiscard]] std::vector<std::string> warnings() const { return warnings_.all(); }
   [[nodiscard]] unsigned index() const noexcept { return state_.device_index(); }
   [[nodiscard]] FlowTableStatus flow_table() const { return engine_->flow_table(); }
   [[nodiscard]] std::vector<FlowStatus> flows(std::size_t limit) const {
@@ -102,7 +105,7 @@ class ManagedDevice {
   };
   std::vector<TunnelKernelState> tunnels_;  ///< in the order of settings_.config.tunnels
   EcnCheck ecn_check_;
-  std::vector<std::string> firewall_warnings_;  ///< as logged last
+  Warnings warnings_;
   std::vector<std::string> waiting_;  ///< names of the tunnels that are waiting, as logged last
   /// The link-layer addresses of the next hops at the last look-up.
   std::map<host::NeighborKey, std::optional<io::EthernetAddress>> neighbors_;

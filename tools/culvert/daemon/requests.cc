@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "tools/culvert/config/parse_value.h"
-#include "tools/culvert/show/report.h"
 
 namespace culvert::program {
 namespace {
@@ -33,22 +32,22 @@ std::string text(const Json& json, const char* key) {
 }
 
 std::string answer_show(const Json& json, const RequestHandlers& handlers) {
-  auto statuses = handlers.statuses();
+  auto devices = handlers.devices();
   std::vector<NdpReport> ndp = handlers.ndp();
   if (const std::string name = text(json, "tunnel"); !name.empty()) {
     ndp.clear();
-    for (EngineStatus& device : statuses) {
+    for (DeviceReport& device : devices) {
       std::erase_if(device.tunnels,
                     [&](const TunnelStatus& tunnel) { return tunnel.config.name != name; });
     }
-    std::erase_if(statuses, [](const EngineStatus& device) { return device.tunnels.empty(); });
+    std::erase_if(devices, [](const DeviceReport& device) { return device.tunnels.empty(); });
   }
-  return report_json(statuses, ndp);
+  return report_json(devices, ndp);
 }
 
 std::string answer_devices(const Json&, const RequestHandlers& handlers) {
   Json names = Json::array();
-  for (const EngineStatus& device : handlers.statuses()) names.push_back(device.device);
+  for (const DeviceReport& device : handlers.devices()) names.push_back(device.device);
   return dump(Json{{"names", names}});
 }
 

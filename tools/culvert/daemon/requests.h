@@ -24,12 +24,13 @@
 #include "tools/culvert/config/tunnel_command.h"
 #include "tools/culvert/daemon/managed_ndp.h"
 #include "tools/culvert/show/flow_report.h"
+#include "tools/culvert/show/report.h"
 
 namespace culvert::program {
 
 /// Functions that carry out the requests.
 struct RequestHandlers {
-  std::function<std::vector<EngineStatus>()> statuses;
+  std::function<std::vector<DeviceReport>()> devices;
   std::function<Result<std::string>()> reload;  ///< returns "1 tunnel added" or the like
   std::function<Result<void>(const TunnelCommand&)> change_tunnel;
   std::function<std::vector<NdpReport>()> ndp = [] { return std::vector<NdpReport>{}; };

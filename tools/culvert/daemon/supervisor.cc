@@ -135,7 +135,7 @@ Result<void> Supervisor::run() {
   server_.reset();
   ndp_.stop();
   devices_.stop();
-  const std::string totals = report_json(devices_.statuses(), ndp_.reports());
+  const std::string totals = report_json(devices_.reports(), ndp_.reports());
   devices_.clear();  // removes their addresses and routes too
   if (const auto table = report_table(totals)) options_.print(*table);
   if (failure_) return Unexpected{*failure_};
@@ -161,7 +161,7 @@ Result<void> Supervisor::open_control_socket() {
         devices.empty() ? "ndp-" + ndp.front().interface : devices.front().config.device);
   }
   RequestHandlers handlers{
-      .statuses = [this] { return devices_.statuses(); },
+      .devices = [this] { return devices_.reports(); },
       .reload = [this] { return reload(); },
       .change_tunnel = [this](const TunnelCommand& command) { return change_tunnel(command); },
       .ndp = [this] { return ndp_.reports(); },

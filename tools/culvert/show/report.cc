@@ -69,7 +69,7 @@ Json tunnel_json(const TunnelStatus& tunnel) {
   return json;
 }
 
-Json device_json(const EngineStatus& device) {
+Json device_json(const DeviceReport& device) {
   Json json;
   json["name"] = device.device;
   json["mtu"] = device.mtu_bytes;
@@ -91,6 +91,7 @@ Json device_json(const EngineStatus& device) {
   }
   json["tunnels"] = Json::array();
   for (const TunnelStatus& tunnel : device.tunnels) json["tunnels"].push_back(tunnel_json(tunnel));
+  json["warnings"] = device.warnings;
   return json;
 }
 
@@ -112,6 +113,7 @@ std::uint64_t dropped(const Json& drops, Direction direction) {
 }
 
 constexpr std::size_t kCountWidth = 16;
+constexpr std::size_t kLongestWarning = 1'000;  ///< characters
 
 std::string direction_row(const Json& tunnel, const std::string& name, Direction direction) {
   std::string row = "    " + left(name, 5);
@@ -192,6 +194,8 @@ std::string device_rows(const Json& device) {
     rows += "  flows " + std::to_string(count(device, "flows")) + " of " +
             std::to_string(count(device, "flows_limit")) + "\n";
   }
+  for (const Json& warning : device.value("warnings", Json::array()))
+    rows += "  warning: " + printable(warning.get<std::string>(), kLongestWarning) + "\n";
   for (const Json& tunnel : device.at("tunnels")) rows += tunnel_rows(tunnel);
   const std::uint64_t lost = count(device, "receive_queue_full");
   const Json& drops = device.at("drops");
@@ -242,10 +246,10 @@ void sort_by(std::vector<Json>& list, const char* key) {
 
 }  // namespace
 
-std::string report_json(std::span<const EngineStatus> devices, std::span<const NdpReport> ndp) {
+std::string report_json(std::span<const DeviceReport> devices, std::span<const NdpReport> ndp) {
   Json json;
   json["devices"] = Json::array();
-  for (const EngineStatus& device : devices) json["devices"].push_back(device_json(device));
+  for (const DeviceReport& device : devices) json["devices"].push_back(device_json(device));
   for (const NdpReport& each : ndp) json["ndp"].push_back(ndp_json(each));
   return dump(json);
 }

@@ -12,9 +12,14 @@
 
 namespace culvert::program {
 
+/// The state of one device.
+struct DeviceReport : EngineStatus {
+  std::vector<std::string> warnings;  ///< what keeps it from working (warnings.h)
+};
+
 /// One line: {"devices":[…],"ndp":[…]}; without `ndp` if there is no proxy. `drops` and `ignored`
 /// have only the reasons whose count is not 0.
-[[nodiscard]] std::string report_json(std::span<const EngineStatus> devices,
+[[nodiscard]] std::string report_json(std::span<const DeviceReport> devices,
                                       std::span<const NdpReport> ndp = {});
 
 /// Merges the reports of several processes, sorted by name. `name`: only this device or interface;

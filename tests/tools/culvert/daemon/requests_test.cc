@@ -16,8 +16,8 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-EngineStatus device(const std::string& name, const std::vector<std::string>& tunnels) {
-  EngineStatus status;
+DeviceReport device(const std::string& name, const std::vector<std::string>& tunnels) {
+  DeviceReport status;
   status.device = name;
   for (const std::string& tunnel : tunnels) {
     status.tunnels.emplace_back();
@@ -28,10 +28,10 @@ EngineStatus device(const std::string& name, const std::vector<std::string>& tun
 
 /// Handlers with two devices. They record the changes.
 struct RequestsRig {
-  std::vector<EngineStatus> devices{device("a", {"alice", "bob"}), device("b", {"b"})};
+  std::vector<DeviceReport> devices{device("a", {"alice", "bob"}), device("b", {"b"})};
   std::optional<Error> refusal;
   TunnelCommand command;
-  RequestHandlers handlers{.statuses = [this] { return devices; },
+  RequestHandlers handlers{.devices = [this] { return devices; },
                            .reload = [this]() -> Result<std::string> {
                              if (refusal) return Unexpected{*refusal};
                              return std::string{"1 tunnel added"};

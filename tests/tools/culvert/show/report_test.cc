@@ -17,8 +17,8 @@ std::uint64_t& drops(Totals& totals, DropReason reason) {
   return totals.drops[static_cast<std::size_t>(reason)];
 }
 
-EngineStatus example() {
-  EngineStatus status;
+DeviceReport example() {
+  DeviceReport status;
   status.device = "he-ipv6";
   status.mtu_bytes = 1480;
   status.io = "epoll";
@@ -50,7 +50,7 @@ EngineStatus example() {
 }
 
 TEST(ReportJson, HasTheFieldsThatScriptsReadInOrder) {
-  const EngineStatus status = example();
+  const DeviceReport status = example();
   const std::string text = report_json({&status, 1});
   EXPECT_EQ(text.find('\n'), std::string::npos);
   EXPECT_THAT(text, HasSubstr(R"({"devices":[{"name":"he-ipv6","mtu":1480,"io":"epoll",)"));
@@ -60,7 +60,7 @@ TEST(ReportJson, HasTheFieldsThatScriptsReadInOrder) {
 }
 
 TEST(ReportJson, HasEveryCounter) {
-  const EngineStatus status = example();
+  const DeviceReport status = example();
   const json device = json::parse(report_json({&status, 1}))["devices"][0];
   EXPECT_EQ(device["io_reason"], "io_uring_setup: EPERM");
   EXPECT_EQ(device["receive"], "packet");
@@ -90,13 +90,13 @@ TEST(ReportJson, HasEveryCounter) {
 }
 
 TEST(ReportJson, SaysAnyForALocalAddressThatIsNotKnown) {
-  EngineStatus status = example();
+  DeviceReport status = example();
   status.tunnels[0].local = {};
   EXPECT_EQ(json::parse(report_json({&status, 1}))["devices"][0]["tunnels"][0]["local"], "any");
 }
 
 TEST(Report, SaysThatFullPacketsLeaveAsFragments) {
-  EngineStatus status = example();
+  DeviceReport status = example();
   EXPECT_THAT(*report_table(report_json({&status, 1})), Not(HasSubstr("fragments")));
   status.tunnels[0].mtu_bytes = 1280;
   status.tunnels[0].fragments = 2;
@@ -107,7 +107,7 @@ TEST(Report, SaysThatFullPacketsLeaveAsFragments) {
 }
 
 TEST(Report, SaysWhyThereAreNoSuperPackets) {
-  EngineStatus status = example();
+  DeviceReport status = example();
   status.offload = "on";
   EXPECT_THAT(*report_table(report_json({&status, 1})), Not(HasSubstr("offload")));
   status.offload = "off";
@@ -117,8 +117,17 @@ TEST(Report, SaysWhyThereAreNoSuperPackets) {
   EXPECT_THAT(*report_table(text), HasSubstr("\n  offload off (asked for)\n"));
 }
 
+TEST(Report, HasTheWarningsOfADevice) {
+  DeviceReport status = example();
+  EXPECT_THAT(*report_table(report_json({&status, 1})), Not(HasSubstr("warning")));
+  status.warnings = {"the first", "the second"};
+  const std::string text = report_json({&status, 1});
+  EXPECT_EQ(json::parse(text)["devices"][0]["warnings"], (json{"the first", "the second"}));
+  EXPECT_THAT(*report_table(text), HasSubstr("\n  warning: the first\n  warning: the second\n"));
+}
+
 TEST(ReportJson, StaysJsonWithANameThatIsNoText) {
-  EngineStatus status = example();
+  DeviceReport status = example();
   status.tunnels[0].config.name = "a\"\n\xff";
   const std::string text = report_json({&status, 1});
   EXPECT_TRUE(json::accept(text));
@@ -131,7 +140,7 @@ TEST(ReportJson, HasNoDevicesAsAnEmptyList) {
 }
 
 TEST(MergeReports, PutsTheDevicesOfAllProcessesTogether) {
-  EngineStatus b = example(), a = example();
+  DeviceReport b = example(), a = example();
   b.device = "b";
   a.device = "a";
   const std::vector<std::string> answers{report_json({&b, 1}), report_json({&a, 1})};
@@ -158,7 +167,7 @@ TEST(MergeReports, RefusesWhatIsNoReport) {
 }
 
 TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
-  const EngineStatus status = example();
+  const DeviceReport status = example();
   const auto table = report_table(report_json({&status, 1}));
   ASSERT_TRUE(table);
   EXPECT_EQ(
@@ -202,7 +211,7 @@ TEST(ReportTable, SaysWhatAPersonWantsToKnow) {
 }
 
 TEST(ReportTable, SaysWhatIsBehindATunnelAndThatItIsDown) {
-  EngineStatus status = example();
+  DeviceReport status = example();
   TunnelConfig& tunnel = status.tunnels[0].config;
   tunnel.up = false;
   for (const char* prefix : {"2001:db8:1::/48", "2001:db8:2::/48", "2001:db8:3::/48"})
@@ -218,7 +227,7 @@ TEST(ReportTable, SaysWhatIsBehindATunnelAndThatItIsDown) {
 }
 
 TEST(ReportTable, HasAReasonThatANewerProcessKnows) {
-  json report = json::parse(report_json(std::vector<EngineStatus>{example()}));
+  json report = json::parse(report_json(std::vector<DeviceReport>{example()}));
   report["devices"][0]["tunnels"][0]["drops"]["bad_weather"] = 1;
   const auto table = report_table(report.dump());
   ASSERT_TRUE(table);
