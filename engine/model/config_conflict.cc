@@ -1,12 +1,12 @@
 #include "engine/model/config_conflict.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "engine/model/encapsulation_names.h"
 #include "engine/model/encapsulations.h"
+#include "engine/model/outer_claim.h"
 #include "engine/model/quoted.h"
 
 namespace culvert {
@@ -86,20 +86,12 @@ Found find_other_link_type(Tunnels tunnels, LinkTypeOf link_type_of) {
   return std::nullopt;
 }
 
-/// The key of TunnelTable (tunnel_table.h): protocol, key, remote, local. `any` beside an address
-/// is no conflict: the address is the better match.
+/// `any` beside an address is no conflict: the address is the better match.
 Found find_same_outer(Tunnels tunnels) {
-  using Outer =
-      std::tuple<std::uint8_t, std::optional<std::uint32_t>, RemoteRule, proto::Ipv4Address>;
-  const auto outer = [](const TunnelConfig& tunnel, auto add) {
-    const auto key = dispatch(tunnel.mode, [](auto encapsulation, const auto& parameters) {
-      return encapsulation.key_in(parameters);
-    });
-    for_each_demux_rule(tunnel.mode, [&](const proto::DemuxRule& rule) {
-      add(Outer{rule.ip_protocol, key, tunnel.remote, tunnel.local.value_or(proto::Ipv4Address{})});
-    });
+  const auto claims = [](const TunnelConfig& tunnel, auto add) {
+    for_each_outer_claim(tunnel, add);
   };
-  return find_pair<Outer>(tunnels, outer, [&](std::size_t first, std::size_t second) {
+  return find_pair<OuterClaim>(tunnels, claims, [&](std::size_t first, std::size_t second) {
     const TunnelConfig& tunnel = tunnels[second];
     return ConfigConflict{first,
                           second,

@@ -165,6 +165,65 @@ def a_network_that_another_interface_has():
 
 
 @scenario()
+def two_that_receive_the_same_packets():
+    """Each says which tunnel of the other it is, as long as it runs; so does another program's raw socket. What has
+    another key, another local endpoint or is in another network namespace is not named."""
+    a, b, c = Namespace("a"), Namespace("b"), Namespace("c")
+    veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
+    a.ip("addr add 192.0.2.9/24 dev to_b")
+    c.ip("addr add 192.0.2.1/32 dev lo")
+    words = "mode gre remote 192.0.2.2 key 7"
+    one = Culvert(a, f"one {words} local 192.0.2.1 address fd00::1/64")
+    others = [Culvert(a, "key mode gre remote 192.0.2.2 local 192.0.2.1 key 8 address fd01::1/64"),
+              Culvert(a, f"local {words} local 192.0.2.9 address fd02::1/64"),
+              Culvert(c, f"two {words} local 192.0.2.1 address fd00::1/64")]
+    two = Culvert(a, f"two {words} address fd03::1/64")
+
+    def says(culvert, *words):
+        warnings = culvert.show()["warnings"]
+        return all(any(word in warning for warning in warnings) for word in words)
+
+    wait_until(lambda: says(two, f"tunnel 'one' of device one of the culvert at {one.control}"), "two's warning", 30)
+    wait_until(lambda: says(one, f"tunnel 'two' of device two of the culvert at {two.control}"), "one's warning", 30)
+    expect_equal([other.show()["warnings"] for other in others[:1] + others[2:]], [[], []], "warnings of others")
+    two.stop()
+    wait_until(lambda: one.show()["warnings"] == [], "one without a warning", 30)
+    code = "import socket, time; s = socket.socket(2, 3, 47); s.connect(('192.0.2.2', 0)); time.sleep(60)"
+    program = a.start(["/usr/bin/python3", "-c", code], name="raw")
+    two = Culvert(a, f"two {words} address fd03::1/64")
+    wait_until(lambda: says(two, "program 'python3'", f"(process {program.pid})"), "the warning about the socket", 30)
+    program.kill()
+    for culvert in (one, two, *others):
+        culvert.stop()
+
+
+@scenario()
+def two_devices_that_receive_the_same_packets():
+    """One process refuses them, at the start and at a reload."""
+    a = Namespace("a")
+    a.ip("addr add 192.0.2.1/32 dev lo")
+    path = f"{WORK}/two.toml"
+
+    def write(remote):
+        with open(path, "w") as file:
+            file.write("".join(f'[device.tun{n}]\naddress = "fd0{n}::1/64"\n[[device.tun{n}.tunnel]]\nmode = "sit"\n'
+                               f'local = "192.0.2.1"\nremote = "{to}"\n'
+                               for n, to in ((1, "198.51.100.1"), (2, remote))))
+
+    write("198.51.100.1")
+    result = a.run([program(), "run", "--config", path, "--control", f"{WORK}/two.socket"], check=False)
+    expect_equal(result.status, 1, f"status of {result}")
+    said = "receives the same packets as tunnel"
+    expect(said in result.stderr and "device tun2" in result.stderr and "device tun1" in result.stderr, f"{result}")
+    write("198.51.100.2")
+    culvert = Culvert(a, ["--config", path])
+    write("198.51.100.1")
+    result = a.run([program(), "reload", "--control", culvert.control], check=False)
+    expect(result.status != 0 and said in result.stderr, f"{result}")
+    culvert.stop()
+
+
+@scenario()
 def a_container_that_may_not_write_sysctls():
     a = Namespace("a")
     a.ip("addr add 192.0.2.1/32 dev lo")

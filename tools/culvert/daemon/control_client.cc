@@ -17,8 +17,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kLongestAnswerBytes = 64u << 20;  // the report of 10,000 tunnels has 10 MiB
-
 Unexpected<Error> fail(int code, const std::string& path, std::string advice) {
   return Unexpected{Error{
       .code = code, .operation = "send request to", .object = path, .advice = std::move(advice)}};

@@ -28,6 +28,9 @@ inline constexpr std::string_view kControlDirectory = "/run/culvert";
 /// tunnel with 1,000 prefixes fits.
 inline constexpr std::size_t kLongestRequestBytes = 65'536;
 
+/// The longest answer that a client reads. The report of 10,000 tunnels has 10 MiB.
+inline constexpr std::size_t kLongestAnswerBytes = 64u << 20;
+
 class ControlServer {
  public:
   /// Returns the answer to a request. Both are lines without the newline.

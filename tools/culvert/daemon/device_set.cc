@@ -1,15 +1,55 @@
 #include "tools/culvert/daemon/device_set.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <span>
 #include <utility>
 
+#include "engine/model/quoted.h"
 #include "tools/culvert/daemon/signal_mask.h"
 
 namespace culvert::program {
+namespace {
+
+/// Refuses a device with a tunnel that receives the same packets as one of another device: both would
+/// deliver them.
+Result<void> check_apart(const host::DeviceSettings& device,
+                         std::span<const host::DeviceSettings* const> others) {
+  if (others.empty()) return {};
+  const auto own = tunnel_claims(device.config);
+  for (const host::DeviceSettings* const other : others) {
+    const auto claims = tunnel_claims(other->config);
+    const auto shared = find_shared(own, claims);
+    if (shared.empty()) continue;
+    const auto& [mine, theirs] = shared.front();
+    return Unexpected{Error{
+        .code = EEXIST,
+        .operation = "device",
+        .object = device.config.device + ", tunnel " + culvert::quoted(mine->tunnel) +
+                  ", word 'remote', value " + culvert::quoted(mine->outer.remote.to_text()),
+        .advice = "receives the same packets as tunnel " + culvert::quoted(theirs->tunnel) +
+                  " of device " + theirs->device + ": change remote, local or key of one of them"}};
+  }
+  return {};
+}
+
+Result<void> check_all_apart(const std::vector<host::DeviceSettings>& devices) {
+  std::vector<const host::DeviceSettings*> earlier;
+  for (const host::DeviceSettings& device : devices) {
+    if (auto apart = check_apart(device, earlier); !apart) return apart;
+    earlier.push_back(&device);
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> DeviceSet::start(Settings settings) {
   auto netlink = netlink::Netlink::open();
   if (!netlink) return Unexpected{netlink.error()};
   netlink_.emplace(std::move(*netlink));
+  if (auto apart = check_all_apart(settings.devices); !apart) return apart;
   for (host::DeviceSettings& device : settings.devices) {
     host::HostChecker checker{*netlink_};  // anew: a device may need the address of another one
     if (auto checked = check(device, checker); !checked) return checked;
@@ -67,6 +107,7 @@ Settings DeviceSet::settings() const {
 }
 
 Result<void> DeviceSet::check(const Settings& before, const Settings& next) {
+  if (auto apart = check_all_apart(next.devices); !apart) return apart;
   host::HostChecker checker{*netlink_};
   for (const host::DeviceSettings& device : next.devices) {
     const host::DeviceSettings* old = find_device(before, device.config.device);
@@ -127,6 +168,10 @@ Result<void> DeviceSet::change(const TunnelCommand& command) {
   }
   auto next = apply_command(device->settings(), command);
   if (!next) return Unexpected{next.error()};
+  std::vector<const host::DeviceSettings*> others;
+  for (const auto& each : devices_)
+    if (each.get() != device) others.push_back(&each->settings());
+  if (auto apart = check_apart(*next, others); !apart) return apart;
   host::HostChecker checker{*netlink_};
   if (auto checked = check(*next, checker); !checked) return checked;
   return device->change(std::move(*next));
@@ -155,6 +200,29 @@ void DeviceSet::restore() {
 
 void DeviceSet::check_firewall() {
   for (const auto& device : devices_) device->check_firewall();
+}
+
+bool DeviceSet::check_receivers() {
+  bool has_found = false;
+  for (const auto& device : devices_) has_found |= device->check_receivers();
+  return has_found;
+}
+
+void DeviceSet::set_warnings(std::string_view check, const WarningsByDevice& warnings) {
+  for (const auto& device : devices_) {
+    const auto found = warnings.find(device->settings().config.device);
+    device->set_warnings(check,
+                         found == warnings.end() ? std::vector<std::string>{} : found->second);
+  }
+}
+
+std::vector<TunnelClaim> DeviceSet::claims() const {
+  std::vector<TunnelClaim> all;
+  for (const auto& device : devices_) {
+    auto claims = tunnel_claims(device->settings().config);
+    std::move(claims.begin(), claims.end(), std::back_inserter(all));
+  }
+  return all;
 }
 
 void DeviceSet::check_ecn() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "tools/culvert/config/config_diff.h"
 #include "tools/culvert/config/tunnel_command.h"
 #include "tools/culvert/daemon/managed_device.h"
+#include "tools/culvert/daemon/tunnel_claims.h"
 #include "tools/culvert/show/flow_report.h"
 #include "tools/culvert/show/report.h"
 
@@ -47,6 +49,14 @@ class DeviceSet {
   void restore();
   /// Call after rules of the firewall have changed.
   void check_firewall();
+  /// Looks for other receivers of the tunnels' packets (host::other_receivers). Returns whether it has
+  /// found any.
+  bool check_receivers();
+  /// Sets the warnings of one check for all devices, those without any too: ManagedDevice::warnings().
+  using WarningsByDevice = std::map<std::string, std::vector<std::string>>;
+  void set_warnings(std::string_view check, const WarningsByDevice& warnings);
+  /// The outer packets that the tunnels of all devices receive.
+  [[nodiscard]] std::vector<TunnelClaim> claims() const;
   /// Call every few seconds: looks for tunnels that drop most packets because of their ECN fields.
   void check_ecn();
   /// Stops all workers. The devices stay until clear().

@@ -12,6 +12,7 @@
 #include "engine/host/bypass_check.h"
 #include "engine/host/firewall_check.h"
 #include "engine/host/network_check.h"
+#include "engine/host/other_receivers.h"
 #include "engine/model/quoted.h"
 #include "io/fd.h"
 #include "proto/ipv6.h"
@@ -257,7 +258,7 @@ void ManagedDevice::neighbors_changed(
 void ManagedDevice::refresh() {
   engine_->refresh();
   choose_next_hops();
-  warnings_.set("network", host::network_warnings(settings_), settings_.config.log);
+  set_warnings("network", host::network_warnings(settings_));
 }
 
 void ManagedDevice::paths_changed() {
@@ -273,7 +274,14 @@ void ManagedDevice::paths_changed() {
 }
 
 void ManagedDevice::check_firewall() {
-  warnings_.set("firewall", host::firewall_warnings(netlink_, settings_), settings_.config.log);
+  set_warnings("firewall", host::firewall_warnings(netlink_, settings_));
+}
+
+bool ManagedDevice::check_receivers() {
+  auto found = host::other_receivers(settings_.config);
+  const bool has_found = !found.empty();
+  set_warnings("receivers", std::move(found));
+  return has_found;
 }
 
 void ManagedDevice::check_ecn() {

@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -48,6 +50,13 @@ class ManagedDevice {
   void restore();
   /// Call after rules of the firewall have changed: warnings() has those that break the device.
   void check_firewall();
+  /// Looks for other receivers of the tunnels' packets: warnings() has them. Returns whether it has found
+  /// any.
+  bool check_receivers();
+  /// Sets the warnings that another check has found.
+  void set_warnings(std::string_view check, std::vector<std::string> sentences) {
+    warnings_.set(check, std::move(sentences), settings_.config.log);
+  }
   /// Call every few seconds. Logs which tunnels drop most packets because of their ECN fields, once in
   /// ten minutes each.
   void check_ecn();

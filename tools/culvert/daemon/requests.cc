@@ -51,6 +51,10 @@ std::string answer_devices(const Json&, const RequestHandlers& handlers) {
   return dump(Json{{"names", names}});
 }
 
+std::string answer_claims(const Json&, const RequestHandlers& handlers) {
+  return claims_json(handlers.claims());
+}
+
 std::string answer_reload(const Json&, const RequestHandlers& handlers) {
   const auto changed = handlers.reload();
   return changed ? done(*changed) : refusal(changed.error());
@@ -82,11 +86,9 @@ std::string answer_flows(const Json& json, const RequestHandlers& handlers) {
 }
 
 constexpr std::pair<std::string_view, std::string (*)(const Json&, const RequestHandlers&)>
-    kRequests[] = {{"show", answer_show},
-                   {"flows", answer_flows},
-                   {"devices", answer_devices},
-                   {"reload", answer_reload},
-                   {"tunnel", answer_tunnel}};
+    kRequests[] = {{"show", answer_show},       {"flows", answer_flows},
+                   {"devices", answer_devices}, {"claims", answer_claims},
+                   {"reload", answer_reload},   {"tunnel", answer_tunnel}};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 //     {"request":"flows","device":"D","limit":N}
 //                                 {"devices":[…]}, see flow_report.h; without "device": all devices
 //     {"request":"devices"}       {"names":["D",…]}
+//     {"request":"claims"}        {"claims":[…]}, see tunnel_claims.h
 //     {"request":"reload"}        {"done":"1 tunnel added"}
 //     {"request":"tunnel","action":"add","device":"D","tunnel":"T","words":["mode","sit",…]}
 //                                 {"done":"tunnel T of D: added"}
@@ -23,6 +24,7 @@
 #include "engine/engine.h"
 #include "tools/culvert/config/tunnel_command.h"
 #include "tools/culvert/daemon/managed_ndp.h"
+#include "tools/culvert/daemon/tunnel_claims.h"
 #include "tools/culvert/show/flow_report.h"
 #include "tools/culvert/show/report.h"
 
@@ -31,6 +33,7 @@ namespace culvert::program {
 /// Functions that carry out the requests.
 struct RequestHandlers {
   std::function<std::vector<DeviceReport>()> devices;
+  std::function<std::vector<TunnelClaim>()> claims = [] { return std::vector<TunnelClaim>{}; };
   std::function<Result<std::string>()> reload;  ///< returns "1 tunnel added" or the like
   std::function<Result<void>(const TunnelCommand&)> change_tunnel;
   std::function<std::vector<NdpReport>()> ndp = [] { return std::vector<NdpReport>{}; };

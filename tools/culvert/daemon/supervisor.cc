@@ -30,6 +30,7 @@
 #include "tools/culvert/daemon/delayed_call.h"
 #include "tools/culvert/daemon/device_set.h"
 #include "tools/culvert/daemon/ndp_set.h"
+#include "tools/culvert/daemon/receiver_check.h"
 #include "tools/culvert/daemon/requests.h"
 #include "tools/culvert/show/report.h"
 
@@ -121,6 +122,7 @@ class Supervisor {
   bool has_new_rules_ = true;  ///< the firewall is not checked yet
   DelayedCall refresh_{context_, kSettleTime, [this] { refresh(); }};
   DelayedCall restore_{context_, kRestorePause, [this] { devices_.restore(); }};
+  ReceiverCheck receivers_{context_, devices_};
   DelayedCall follow_paths_{context_, kPathPause, [this] { devices_.paths_changed(); }};
   /// By device. Handlers do not own the events: a device may be removed before its handler runs.
   std::map<std::string, std::shared_ptr<DeviceEvents>> device_events_;
@@ -162,6 +164,7 @@ Result<void> Supervisor::open_control_socket() {
   }
   RequestHandlers handlers{
       .devices = [this] { return devices_.reports(); },
+      .claims = [this] { return devices_.claims(); },
       .reload = [this] { return reload(); },
       .change_tunnel = [this](const TunnelCommand& command) { return change_tunnel(command); },
       .ndp = [this] { return ndp_.reports(); },
@@ -173,6 +176,7 @@ Result<void> Supervisor::open_control_socket() {
                                     });
   if (!server) return Unexpected{server.error()};
   server_ = std::move(*server);
+  receivers_.start(options_.control_path);
   return {};
 }
 
@@ -239,6 +243,7 @@ Result<std::string> Supervisor::reload() {
   }
   changes->ndp = find_changes(before, after).ndp;
   update_ndp_tunnels();
+  receivers_.request();
   const std::string text = changes->to_text();
   options_.print("culvert: reloaded: " + text + "\n");
   trim_heap();
@@ -247,8 +252,10 @@ Result<std::string> Supervisor::reload() {
 
 Result<void> Supervisor::change_tunnel(const TunnelCommand& command) {
   auto changed = devices_.change(command);
-  if (changed) update_ndp_tunnels();
-  return changed;
+  if (!changed) return changed;
+  update_ndp_tunnels();
+  receivers_.request();
+  return {};
 }
 
 /// Passes the tunnels and their state to the NDP proxies: rules with `auto` depend on them.
@@ -285,6 +292,7 @@ Result<void> Supervisor::watch_network() {
   poll_iptables();
   check_ecn();
   refresh_.request();  // for changes before the watch
+  receivers_.request();
   return {};
 }
 

@@ -52,6 +52,16 @@ TEST(AnswerRequest, ShowsAllOrOneTunnel) {
   EXPECT_EQ(one["devices"][0]["tunnels"][0]["name"], "bob");
 }
 
+TEST(AnswerRequest, ListsTheClaims) {
+  RequestsRig rig;
+  const std::string request = request_line("claims");
+  EXPECT_EQ(answer_request(request, rig.handlers), R"({"claims":[]})");
+  const TunnelClaim claim{.outer = {.ip_protocol = 41}, .dev = {}, .device = "a", .tunnel = "bob"};
+  rig.handlers.claims = [&] { return std::vector{claim}; };
+  EXPECT_EQ(answer_request(request, rig.handlers),
+            R"({"claims":[[41,null,"any","any","","a","bob"]]})");
+}
+
 TEST(AnswerRequest, NamesTheDevices) {
   const RequestsRig rig;
   EXPECT_THAT(read_names(answer_request(request_line("devices"), rig.handlers)),
