@@ -1,5 +1,6 @@
-// PacketPool: a fixed number of packet buffers (slots) of one size. All memory is allocated and
-// made resident at the start, so it neither grows nor page-faults under load. One thread.
+// PacketPool: a fixed number of packet buffers (slots) of one size. All memory is mapped at the start, so
+// it does not grow. What a packet of the usual MTU needs of each slot is resident from the start. The
+// rest becomes so with the first super-packet that reaches it, so an idle device needs little. One thread.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,10 @@ namespace culvert::io {
 
 class PacketPool {
  public:
-  /// Maps `count` slots of `slot_bytes` bytes each and makes them resident. Fails with the errno of
-  /// mmap().
+  /// The first bytes of each slot that are resident from the start.
+  static constexpr std::size_t kResidentBytes = 2'048;
+
+  /// Maps `count` slots of `slot_bytes` bytes each. Fails with the errno of mmap().
   [[nodiscard]] static Result<PacketPool> open(std::size_t count, std::size_t slot_bytes);
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }

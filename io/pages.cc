@@ -11,11 +11,10 @@ int flags_of(Pages::Kind kind) noexcept {
   constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
   switch (kind) {
     case Pages::Kind::on_demand:
+    case Pages::Kind::scattered:
       return kAnonymous;
     case Pages::Kind::sparse:
       return kAnonymous | MAP_NORESERVE;
-    case Pages::Kind::resident:
-      return kAnonymous | MAP_POPULATE;
   }
   return kAnonymous;
 }
@@ -33,6 +32,7 @@ Result<Pages> Pages::map(std::size_t bytes, Kind kind, const std::string& purpos
   }
   // Without huge pages the memory is only slower.
   if (kind == Kind::sparse && bytes >= kMinHugeBytes) ::madvise(memory, bytes, MADV_HUGEPAGE);
+  if (kind == Kind::scattered) ::madvise(memory, bytes, MADV_NOHUGEPAGE);
   Pages pages;
   pages.bytes_ = {static_cast<std::byte*>(memory), bytes};
   return pages;

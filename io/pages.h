@@ -19,7 +19,8 @@ class Pages {
     /// As on_demand, for memory that may stay unused: the kernel reserves nothing for it. It uses
     /// huge pages if the memory has at least kMinHugeBytes.
     sparse,
-    resident,  ///< all pages are resident from the start, so that none faults later
+    /// As on_demand, and never with huge pages: for memory that is used in small parts far apart.
+    scattered,
   };
   /// Huge pages save page-table walks. In less memory than this, one of 2 MiB would be a large part
   /// of all.

@@ -5,7 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <fstream>
 #include <limits>
+#include <sstream>
+#include <string>
 #include <vector>
 
 namespace culvert::io {
@@ -22,14 +27,32 @@ std::size_t resident(const Pages& pages) {
 
 constexpr std::size_t kBytes = 8 * 4096;
 
-TEST(Pages, AreResidentFromTheStartOnlyIfAskedTo) {
-  EXPECT_EQ(resident(*Pages::map(kBytes, Pages::Kind::on_demand, "test")), 0u);
-  EXPECT_EQ(resident(*Pages::map(kBytes, Pages::Kind::sparse, "test")), 0u);
-  EXPECT_EQ(resident(*Pages::map(kBytes, Pages::Kind::resident, "test")), 8u);
+constexpr std::array kKinds{Pages::Kind::on_demand, Pages::Kind::sparse, Pages::Kind::scattered};
+
+TEST(Pages, BecomeResidentWhenTheyAreWritten) {
+  for (const auto kind : kKinds) {
+    const auto pages = *Pages::map(kBytes, kind, "test");
+    EXPECT_EQ(resident(pages), 0u);
+    pages.data()[3 * 4096 + 7] = std::byte{1};
+    EXPECT_EQ(resident(pages), 1u);
+  }
+}
+
+TEST(Pages, AreNeverHugeIfTheyAreScattered) {
+  const auto pages = *Pages::map(Pages::kMinHugeBytes, Pages::Kind::scattered, "test");
+  std::ifstream maps{"/proc/self/smaps"};
+  std::ostringstream first;
+  first << std::hex << reinterpret_cast<std::uintptr_t>(pages.data()) << '-';
+  std::string line;
+  while (std::getline(maps, line) && !line.starts_with(first.str())) {
+  }
+  while (std::getline(maps, line) && !line.starts_with("VmFlags:")) {
+  }
+  EXPECT_NE(line.find(" nh"), std::string::npos) << line;  // MADV_NOHUGEPAGE
 }
 
 TEST(Pages, AreZerosThatCanBeWritten) {
-  for (const auto kind : {Pages::Kind::on_demand, Pages::Kind::sparse, Pages::Kind::resident}) {
+  for (const auto kind : kKinds) {
     const auto pages = Pages::map(kBytes, kind, "test");
     ASSERT_TRUE(pages);
     EXPECT_EQ(std::count(pages->data(), pages->data() + kBytes, std::byte{0}),
@@ -39,7 +62,7 @@ TEST(Pages, AreZerosThatCanBeWritten) {
 }
 
 TEST(Pages, BelongToOneOwner) {
-  auto first = *Pages::map(kBytes, Pages::Kind::resident, "test");
+  auto first = *Pages::map(kBytes, Pages::Kind::on_demand, "test");
   const std::byte* const data = first.data();
   Pages second = std::move(first);
   EXPECT_FALSE(first);
