@@ -18,7 +18,9 @@
 #include "io/interface_features.h"
 #include "io/poller.h"
 #include "io/ring.h"
+#include "io/sort_unique.h"
 #include "io/thread.h"
+#include "io/vrf.h"
 
 namespace culvert {
 namespace {
@@ -63,15 +65,27 @@ std::size_t fragments_of(const Tunnel& tunnel, const Fit& fit) {
 /// The sender to a tunnel with `remote any` is not known in advance.
 bool is_bypassed(const Tunnel& tunnel) { return tunnel.config.remote.is_fixed(); }
 
-/// Empty if they cannot be read: then only the address that a tunnel sends from counts as its own.
-OwnAddresses own_addresses() {
-  auto own = io::own_ipv4_addresses();
-  return own ? std::move(*own) : OwnAddresses{};
+/// Without addresses if they cannot be read: then only the address that a tunnel sends from counts as
+/// its own.
+HostFacts host_facts(const TunnelSlots& slots) {
+  HostFacts facts;
+  if (auto own = io::own_ipv4_addresses()) facts.addresses = std::move(*own);
+  std::vector<std::string> devs;
+  for (const auto& tunnel : slots)
+    if (tunnel && !tunnel->config.dev.empty()) devs.push_back(tunnel->config.dev);
+  io::sort_unique(devs);
+  facts.vrf_members = io::vrf_members(devs);
+  return facts;
 }
 
 IcmpRules icmp_rules(const Config& config) {
   return {.source = config.icmp_source,
           .min_pmtu = config.min_pmtu.value_or(io::min_path_mtu_bytes())};
+}
+
+std::unique_ptr<const Tables> make_tables(TunnelSlots slots, const Config& config) {
+  HostFacts host = host_facts(slots);
+  return std::make_unique<const Tables>(std::move(slots), std::move(host), icmp_rules(config));
 }
 
 class EngineImplementation final : public Engine {
@@ -86,9 +100,7 @@ class EngineImplementation final : public Engine {
         selection_(std::move(selection)),
         by_position_(std::move(plan.by_position)),
         device_mtu_(plan.device_mtu),
-        tables_(
-            std::make_unique<Tables>(std::move(plan.slots), own_addresses(), icmp_rules(config_)),
-            opened_.workers.size() + 1),
+        tables_(make_tables(std::move(plan.slots), config_), opened_.workers.size() + 1),
         refresher_(tables_, opened_.workers.size(), std::move(path_event)),
         failure_event_(std::move(failure_event)) {}
   ~EngineImplementation() override { stop(); }
@@ -281,7 +293,7 @@ Result<void> EngineImplementation::apply(const Config& config) {
     if (auto prepared = prepare(slot); !prepared) return prepared;
   for (const std::uint32_t slot : plan.with_new_path)
     if (slot < send_reasons_.size()) send_reasons_[slot].reset();
-  publish(std::make_unique<Tables>(std::move(plan.slots), own_addresses(), icmp_rules(config)));
+  publish(make_tables(std::move(plan.slots), config));
   // All workers have switched to the new tables and no longer count in removed slots.
   for (const std::uint32_t slot : plan.removed) {
     removed_ += totals_of(slot);
@@ -305,9 +317,9 @@ void EngineImplementation::publish(std::unique_ptr<const Tables> tables) {
 
 void EngineImplementation::refresh() {
   const std::lock_guard lock(mutex_);
-  auto own = own_addresses();
-  if (own != tables_.current().own_addresses())
-    publish(std::make_unique<Tables>(tables_.current(), std::move(own)));
+  auto host = host_facts(tables_.current().slots());
+  if (host != tables_.current().host())
+    publish(std::make_unique<Tables>(tables_.current(), std::move(host)));
   refresher_.refresh();
 }
 

@@ -30,11 +30,13 @@ DropReason check_outer(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
   return is_special_source ? DropReason::outer_source_forbidden : DropReason::none;
 }
 
-/// A tunnel with `dev` receives on that interface only, provided that the socket reports the
-/// interface.
-bool matches_interface(const Tunnel& tunnel, const io::Packet& packet) noexcept {
+/// A tunnel with `dev` receives on that interface only, or on the members of that VRF, provided that
+/// the socket reports the interface.
+bool matches_interface(const Tables& tables, const Tunnel& tunnel,
+                       const io::Packet& packet) noexcept {
   const auto wanted = tunnel.path->interface_index.load(std::memory_order_relaxed);
-  return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted;
+  return wanted == 0 || packet.interface_index == 0 || packet.interface_index == wanted ||
+         tables.is_vrf_member(wanted, packet.interface_index);
 }
 
 /// The payload packet; and whether its bad encapsulation checksum is valid only if a NIC has
@@ -185,7 +187,7 @@ Verdict inbound(io::Packet& packet, PacketMeta& meta, const Tables& tables, Tunn
   if (!payload) return drop(Stage::tunnel_header, payload.error());
   const Tunnel* tunnel =
       tables.find(outer->protocol, outer->source, outer->destination, payload->key);
-  if (tunnel == nullptr || !matches_interface(*tunnel, packet))
+  if (tunnel == nullptr || !matches_interface(tables, *tunnel, packet))
     return drop(DropReason::tunnel_unknown);  // RFC 4213 3.6, RFC 2890 2.1
   bool sequence_restarted = false;
   auto reason = check_outer(*tunnel, *outer, tables.own_addresses());

@@ -1,8 +1,12 @@
 #include "engine/host/host_check.h"
 
+#include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
 #include <cerrno>
+#include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -62,6 +66,20 @@ std::string interface_list() {
   return shortened(names, kListed);
 }
 
+/// The interface that has an address; empty: none has it.
+std::string interface_of(const proto::Ipv4Address& address) {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return "";
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owned{first, &::freeifaddrs};
+  for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
+    const auto& own = reinterpret_cast<const sockaddr_in&>(*each->ifa_addr);
+    if (std::memcmp(&own.sin_addr, address.bytes.data(), address.bytes.size()) == 0)
+      return each->ifa_name;
+  }
+  return "";
+}
+
 }  // namespace
 
 /// 0: there is no such interface.
@@ -78,14 +96,30 @@ const HostChecker::Route& HostChecker::route_to(proto::Ipv4Address address, unsi
   return routes_.emplace(key, netlink_.route_to(address, device_index)).first->second;
 }
 
+/// Whether `local` of the tunnel is an address of this host. The addresses of a VRF are found only by an
+/// interface of it.
+Result<bool> HostChecker::is_local(const TunnelConfig& tunnel, unsigned outer_index) {
+  for (const unsigned index : {0u, outer_index}) {
+    const Route& own = route_to(*tunnel.local, index);
+    if (!own) return Unexpected{own.error()};
+    if (*own && (*own)->is_local) return true;
+    if (outer_index == 0) break;
+  }
+  return false;
+}
+
 /// Checks `local`. Behind a NAT the public address is on no interface of this host; the private
 /// address is the right one.
 Result<void> HostChecker::check_local(const DeviceSettings& settings, const TunnelConfig& tunnel,
                                       unsigned outer_index) {
   if (!tunnel.local) return {};
-  const Route& own = route_to(*tunnel.local);
+  const auto own = is_local(tunnel, outer_index);
   if (!own) return Unexpected{own.error()};
-  if (*own && (*own)->is_local) return {};
+  if (*own) return {};
+  if (const std::string interface = interface_of(*tunnel.local); !interface.empty())
+    return refuse(EADDRNOTAVAIL, settings, tunnel, "local", tunnel.local->to_text(),
+                  "is on " + interface +
+                      ", which is in a VRF that the tunnel does not use: write dev " + interface);
   std::string advice = "is on no interface of this host; ";
   if (!tunnel.remote.is_fixed())
     return refuse(EADDRNOTAVAIL, settings, tunnel, "local", tunnel.local->to_text(),
@@ -132,8 +166,8 @@ Result<void> HostChecker::check_route(const DeviceSettings& settings, const Tunn
 bool HostChecker::has_endpoint(const TunnelConfig& tunnel) {
   if (!tunnel.dev.empty() && interface_index(tunnel.dev) == 0) return false;
   if (!tunnel.local) return true;
-  const Route& own = route_to(*tunnel.local);
-  return own && *own && (*own)->is_local;
+  const auto own = is_local(tunnel, tunnel.dev.empty() ? 0 : interface_index(tunnel.dev));
+  return own && *own;
 }
 
 Result<void> HostChecker::check_endpoint(const DeviceSettings& settings,

@@ -37,6 +37,7 @@ class HostChecker {
   using Route = Result<std::optional<netlink::RouteFound>>;
   [[nodiscard]] unsigned interface_index(const std::string& name);
   [[nodiscard]] const Route& route_to(proto::Ipv4Address address, unsigned device_index = 0);
+  [[nodiscard]] Result<bool> is_local(const TunnelConfig& tunnel, unsigned outer_index);
   [[nodiscard]] Result<void> check_local(const DeviceSettings& settings, const TunnelConfig& tunnel,
                                          unsigned outer_index);
   [[nodiscard]] Result<void> check_route(const DeviceSettings& settings, const TunnelConfig& tunnel,

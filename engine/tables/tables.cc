@@ -32,14 +32,14 @@ Tables::Tunnels::Tunnels(TunnelSlots all)
       selector(slots),
       one_per_path(culvert::one_per_path(slots)) {}
 
-Tables::Tables(TunnelSlots slots, OwnAddresses own, const IcmpRules& icmp)
+Tables::Tables(TunnelSlots slots, HostFacts host, const IcmpRules& icmp)
     : tunnels_(std::make_shared<const Tunnels>(std::move(slots))),
-      own_(std::move(own)),
+      host_(std::move(host)),
       icmp_(icmp) {}
 
 Tables::Tables(std::vector<Tunnel> tunnels) : Tables(slots_of(std::move(tunnels))) {}
 
-Tables::Tables(const Tables& other, OwnAddresses own)
-    : tunnels_(other.tunnels_), own_(std::move(own)), icmp_(other.icmp_) {}
+Tables::Tables(const Tables& other, HostFacts host)
+    : tunnels_(other.tunnels_), host_(std::move(host)), icmp_(other.icmp_) {}
 
 }  // namespace culvert

@@ -2,6 +2,8 @@
 // one Snapshot. Any thread.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +12,7 @@
 #include "engine/tables/tunnel.h"
 #include "engine/tables/tunnel_selector.h"
 #include "engine/tables/tunnel_table.h"
+#include "io/vrf.h"
 
 namespace culvert {
 
@@ -19,14 +22,21 @@ struct IcmpRules {
   std::uint16_t min_pmtu = 552;                ///< Config::min_pmtu; the default of Linux
 };
 
+/// What the tables know of this host.
+struct HostFacts {
+  OwnAddresses addresses{};                  ///< its IPv4 addresses, sorted
+  std::vector<io::VrfMember> vrf_members{};  ///< of the VRFs that tunnels have as `dev`, sorted
+  friend bool operator==(const HostFacts&, const HostFacts&) = default;
+};
+
 class Tables {
  public:
-  /// `slots`: each tunnel at its own Tunnel::index. `own`: IPv4 addresses of this host, sorted.
-  explicit Tables(TunnelSlots slots, OwnAddresses own = {}, const IcmpRules& icmp = {});
+  /// `slots`: each tunnel at its own Tunnel::index.
+  explicit Tables(TunnelSlots slots, HostFacts host = {}, const IcmpRules& icmp = {});
   /// Puts the tunnels into slots 0, 1, ... in order.
   explicit Tables(std::vector<Tunnel> tunnels);
-  /// The tunnels of `other` with new addresses of this host.
-  Tables(const Tables& other, OwnAddresses own);
+  /// The tunnels of `other` with new facts of this host.
+  Tables(const Tables& other, HostFacts host);
   Tables(const Tables&) = delete;
   Tables& operator=(const Tables&) = delete;
 
@@ -44,7 +54,14 @@ class Tables {
   [[nodiscard]] const std::vector<const Tunnel*>& one_per_path() const noexcept {
     return tunnels_->one_per_path;
   }
-  [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return own_; }
+  [[nodiscard]] const HostFacts& host() const noexcept { return host_; }
+  [[nodiscard]] const OwnAddresses& own_addresses() const noexcept { return host_.addresses; }
+  /// Returns whether packets of a VRF arrive on this interface.
+  [[nodiscard]] bool is_vrf_member(std::uint32_t vrf_index,
+                                   std::uint32_t interface_index) const noexcept {
+    return std::binary_search(host_.vrf_members.begin(), host_.vrf_members.end(),
+                              io::VrfMember{vrf_index, interface_index});
+  }
   [[nodiscard]] const TunnelSelector& selector() const noexcept { return tunnels_->selector; }
   [[nodiscard]] const IcmpRules& icmp() const noexcept { return icmp_; }
 
@@ -52,7 +69,7 @@ class Tables {
   [[nodiscard]] const Tunnel* find(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                    proto::Ipv4Address destination,
                                    const proto::OptionalWord& key) const noexcept {
-    return tunnels_->by_outer.find(ip_protocol, source, destination, key, own_);
+    return tunnels_->by_outer.find(ip_protocol, source, destination, key, host_.addresses);
   }
   /// TunnelTable::predict_slot().
   [[nodiscard]] std::optional<std::uint32_t> predict_slot(
@@ -63,11 +80,11 @@ class Tables {
   [[nodiscard]] const Tunnel* find_sender(std::uint8_t ip_protocol, proto::Ipv4Address source,
                                           proto::Ipv4Address destination,
                                           std::optional<proto::OptionalWord> key) const noexcept {
-    return tunnels_->by_outer.find_sender(ip_protocol, source, destination, key, own_);
+    return tunnels_->by_outer.find_sender(ip_protocol, source, destination, key, host_.addresses);
   }
 
  private:
-  /// Shared by successive Tables if only an address of this host changes.
+  /// Shared by successive Tables if only facts of this host change.
   struct Tunnels {
     explicit Tunnels(TunnelSlots all);
     TunnelSlots slots;
@@ -77,7 +94,7 @@ class Tables {
   };
 
   std::shared_ptr<const Tunnels> tunnels_;
-  OwnAddresses own_;
+  HostFacts host_;
   IcmpRules icmp_;
 };
 

@@ -51,7 +51,7 @@ TunnelRig::TunnelRig(const std::vector<TunnelConfig>& configs, OwnAddresses own,
   }
   tables_ = std::make_unique<Snapshot<Tables>>(
       std::make_unique<Tables>(
-          std::move(slots), std::move(own),
+          std::move(slots), HostFacts{.addresses = std::move(own)},
           IcmpRules{.source = proto::Ipv6Address::from_text("2001:db8:ffff::1"),
                     .min_pmtu = proto::kIpv4MinimumMtu}),
       2);

@@ -64,7 +64,8 @@ class Pinning : public ::testing::Test {
       tunnel.path->local = config->local.value_or(address(kLocalA));
       slots.back() = std::make_shared<const Tunnel>(std::move(tunnel));
     }
-    auto tables = std::make_unique<Tables>(std::move(slots), std::move(own));
+    auto tables =
+        std::make_unique<Tables>(std::move(slots), HostFacts{.addresses = std::move(own)});
     if (tables_) {
       for (std::size_t i = 0; i < kWorkers; ++i) tables_->deactivate(i);
       return tables_->publish(std::move(tables), [] {});

@@ -49,7 +49,7 @@ Tables tables_with(std::size_t count) {
     tunnel.index = static_cast<std::uint32_t>(slots.size());
     slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
   }
-  return Tables(std::move(slots), {kLocal});
+  return Tables(std::move(slots), {.addresses = {kLocal}});
 }
 
 /// The slot that the tables choose for a packet to `destination`.

@@ -32,7 +32,7 @@ Tables tables_of(const std::vector<TunnelConfig>& configs, OwnAddresses own = {}
     tunnel.index = static_cast<std::uint32_t>(slots.size());
     slots.push_back(std::make_shared<const Tunnel>(std::move(tunnel)));
   }
-  return Tables(std::move(slots), std::move(own));
+  return Tables(std::move(slots), {.addresses = std::move(own)});
 }
 
 std::string name_of(const Tunnel* tunnel) { return tunnel == nullptr ? "" : tunnel->config.name; }
@@ -158,6 +158,14 @@ TEST(TunnelTable, FindsWhatAWalkFinds) {
       ASSERT_EQ(found == nullptr ? 0 : rank(*found, protocol, source, destination, key, own), best);
     }
   }
+}
+
+TEST(HostFacts, NameTheMembersOfAVrf) {
+  const Tables tables(TunnelSlots{}, {.vrf_members = {{3, 7}, {3, 9}, {4, 8}}});
+  EXPECT_TRUE(tables.is_vrf_member(3, 7));
+  EXPECT_TRUE(tables.is_vrf_member(4, 8));
+  EXPECT_FALSE(tables.is_vrf_member(3, 8));
+  EXPECT_FALSE(tables.is_vrf_member(7, 3));
 }
 
 }  // namespace

@@ -51,9 +51,10 @@ class RemoteProcess:
 
 
 class Uml:
-    """Boots a kernel whose only interface is a TAP of `namespace`; outer addresses are near/24 and far/24."""
+    """Boots a kernel whose only interface is a TAP of `namespace`; outer addresses are near/24 and far/24. `modules`:
+    those that it loads beside the tunnels."""
 
-    def __init__(self, namespace, near="198.51.100.1", far="198.51.100.2", tap="tap0", offload=False):
+    def __init__(self, namespace, near="198.51.100.1", far="198.51.100.2", tap="tap0", offload=False, modules=()):
         if KERNEL is None:
             raise Failure("no linux.uml: install Debian's user-mode-linux")
         self.namespace, self.address, self.name = namespace, far, "far"
@@ -66,7 +67,7 @@ class Uml:
             interface, device = "vec0", f"vec0:transport=tap,ifname={tap},depth=128"
         argv = ["env", f"TMPDIR={WORK}", KERNEL, "mem=160M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}",
                 f"uml_dir={WORK}", f"umid={tap}", device, "con=null", "quiet",
-                "con0=fd:0,fd:1", f"initcall_blacklist={SLOW_START}", "--", far, interface, str(AGENT_PORT)]
+                "con0=fd:0,fd:1", f"initcall_blacklist={SLOW_START}", "--", far, interface, str(AGENT_PORT), ",".join(modules) or "-"]
         # The kernel's processes end with the world's process 1, like everything else.
         self.process = namespace.start(argv, name="uml")
         wait_until(lambda: "agent ready" in self.process.stdout() or not self.process.alive(),

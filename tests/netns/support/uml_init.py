@@ -87,11 +87,12 @@ def serve(connection):
 
 
 def main():
-    address, interface, port = sys.argv[1:4]
+    address, interface, port, modules = sys.argv[1:5]  # the kernel appends words of its own
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     mount("proc", "/proc")
     mount("sysfs", "/sys")
-    load(["ipv6", "sit", "ipip", "ip_gre"])
+    mount("tmpfs", "/tmp")
+    load(["ipv6", "sit", "ipip", "ip_gre", *(modules.split(",") if modules != "-" else [])])
     for knob in ("all", "default"):
         with open(f"/proc/sys/net/ipv6/conf/{knob}/accept_dad", "w") as file:
             file.write("0")
