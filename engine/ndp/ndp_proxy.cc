@@ -4,11 +4,13 @@
 #include <array>
 #include <bit>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "engine/ndp/ndp_loop.h"
 #include "engine/ndp/ndp_rules.h"
+#include "io/bpf/ndp_bypass_program.h"
 #include "io/ndp/ndp_groups.h"
 #include "io/ndp/ndp_sockets.h"
 #include "io/random.h"
@@ -79,6 +81,8 @@ class Proxy final : public NdpProxy {
     loop_.drop_pending();
   }
   void renew_rules();
+  void renew_bypass();
+  Result<void> open_bypass();
   void renew_membership();
   void join(const std::vector<Ipv6Address>& targets);
   void join_all_multicast(const std::string& reason);
@@ -94,6 +98,8 @@ class Proxy final : public NdpProxy {
   std::vector<NdpTunnelPrefix> prefixes_;
   NdpKernelRoutes kernel_;
   NdpInterfaces rule_interfaces_;
+  std::optional<io::NdpBypassProgram> bypass_;  ///< none: no interface, or BPF is refused
+  bool lacks_bypass_ = false;                   ///< that BPF is refused is logged
   io::NdpGroups groups_;
   std::string membership_ = "the interface is not there";
   NdpTargets targets_;
@@ -116,6 +122,7 @@ Result<void> Proxy::apply(const NdpConfig& config) {
     loop_.set_delay(config_.delay);
     if (needs_probe) sockets_.set_probe(*probe);
   });
+  renew_bypass();
   renew_rules();
   return {};
 }
@@ -141,6 +148,7 @@ Result<void> Proxy::set_interface(const NdpInterface& interface) {
     loop_.responder().set_interface(replaced);
     if (is_other) replace(socket);
   });
+  renew_bypass();
   renew_membership();
   announce_new();
   return {};
@@ -160,6 +168,7 @@ void Proxy::lose() {
     replace(socket);
   });
   served_.clear();
+  bypass_.reset();
   renew_membership();
 }
 
@@ -201,6 +210,31 @@ void Proxy::renew_rules() {
   loop_.call([&] { loop_.responder().set_rules(rules); });
   renew_membership();
   announce_new();
+}
+
+// ---- unicast solicitations ----------------------------------------------------------------------
+
+void Proxy::renew_bypass() {
+  if (interface_.index == 0) return;
+  const auto opened = open_bypass();
+  if (opened) return;
+  const bool was_open = std::exchange(bypass_, std::nullopt).has_value();
+  if (!was_open && std::exchange(lacks_bypass_, true)) return;
+  log(LogLevel::info,
+      "unicast solicitations of its targets also reach the kernel, which forwards them or answers "
+      "with an ICMPv6 error where forwarding is on: " +
+          opened.error().message());
+}
+
+Result<void> Proxy::open_bypass() {
+  if (!bypass_) {
+    auto opened = io::NdpBypassProgram::open();
+    if (!opened) return Unexpected{opened.error()};
+    bypass_.emplace(std::move(*opened));
+  }
+  // The prefixes first: an attached program must not take what is the kernel's.
+  if (auto set = bypass_->set_prefixes(ndp_bypass_prefixes(config_, interface_)); !set) return set;
+  return bypass_->attach(interface_.index);
 }
 
 // ---- groups -------------------------------------------------------------------------------------

@@ -150,4 +150,23 @@ NdpTargets ndp_targets(const NdpConfig& config, std::span<const Ipv6Prefix> pref
   return targets;
 }
 
+std::map<Ipv6Prefix, bool> ndp_bypass_prefixes(const NdpConfig& config,
+                                               const NdpInterface& interface) {
+  std::map<Ipv6Prefix, bool> prefixes;
+  for (const NdpRule& rule : config.rules)
+    for (const Ipv6Prefix& except : rule.except) prefixes[except.network()] = false;
+  for (const NdpRule& rule : config.rules) prefixes[rule.prefix.network()] = true;
+  // No rule within such an exception has an effect.
+  for (const Ipv6Prefix& except : config.except) {
+    std::erase_if(prefixes, [&](const auto& each) {
+      return each.first.length_bits >= except.length_bits && except.contains(each.first.address);
+    });
+    prefixes[except.network()] = false;
+  }
+  for (const Ipv6Address& own : interface.own) prefixes[{own, 128}] = false;
+  // The subnet-router anycast addresses, RFC 4291 2.6.1.
+  for (const Ipv6Prefix& on_link : interface.on_link) prefixes[{on_link.address, 128}] = false;
+  return prefixes;
+}
+
 }  // namespace culvert

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -78,5 +79,10 @@ struct NdpTargets {
 /// down. `prefixes`: of the tunnels and of NdpKernelRoutes.
 [[nodiscard]] NdpTargets ndp_targets(const NdpConfig& config,
                                      std::span<const proto::Ipv6Prefix> prefixes, std::size_t most);
+
+/// The prefixes whose unicast neighbor discovery is for the proxy alone (true), or for the kernel
+/// (false): the interface's own addresses and what is excepted. The longest prefix decides.
+[[nodiscard]] std::map<proto::Ipv6Prefix, bool> ndp_bypass_prefixes(const NdpConfig& config,
+                                                                    const NdpInterface& interface);
 
 }  // namespace culvert

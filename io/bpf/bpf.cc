@@ -64,6 +64,21 @@ std::string last_line(std::string_view log) {
   return {};
 }
 
+/// A map with values of one byte, and memory only for the keys that are in it.
+Result<Fd> create_sparse_map(bpf_map_type type, std::uint32_t key_bytes, std::uint32_t entries,
+                             std::string_view name) {
+  bpf_attr attributes{};
+  attributes.map_type = type;
+  attributes.key_size = key_bytes;
+  attributes.value_size = 1;
+  attributes.max_entries = entries;
+  attributes.map_flags = BPF_F_NO_PREALLOC;
+  set_name(attributes.map_name, name);
+  Fd map{static_cast<int>(bpf_call(BPF_MAP_CREATE, attributes))};
+  if (!map) return fail(errno, "create BPF map", name, advice_on(errno));
+  return map;
+}
+
 }  // namespace
 
 Result<Fd> load_program(bpf_prog_type type, std::span<const bpf_insn> instructions,
@@ -112,31 +127,26 @@ Result<void> update_element(const Fd& map, std::uint32_t index, std::span<const 
 }
 
 Result<Fd> create_set(std::uint32_t key_bytes, std::uint32_t entries, std::string_view name) {
-  bpf_attr attributes{};
-  attributes.map_type = BPF_MAP_TYPE_HASH;
-  attributes.key_size = key_bytes;
-  attributes.value_size = 1;
-  attributes.max_entries = entries;
-  attributes.map_flags = BPF_F_NO_PREALLOC;  // memory only for the keys that are in the set
-  set_name(attributes.map_name, name);
-  Fd map{static_cast<int>(bpf_call(BPF_MAP_CREATE, attributes))};
-  if (!map) return fail(errno, "create BPF map", name, advice_on(errno));
-  return map;
+  return create_sparse_map(BPF_MAP_TYPE_HASH, key_bytes, entries, name);
 }
 
-Result<void> add_key(const Fd& set, std::span<const std::byte> key) {
-  constexpr std::byte kPresent{1};
+Result<Fd> create_prefix_map(std::uint32_t key_bytes, std::uint32_t entries,
+                             std::string_view name) {
+  return create_sparse_map(BPF_MAP_TYPE_LPM_TRIE, key_bytes, entries, name);
+}
+
+Result<void> add_key(const Fd& map, std::span<const std::byte> key, std::byte value) {
   bpf_attr attributes{};
-  attributes.map_fd = static_cast<std::uint32_t>(set.get());
+  attributes.map_fd = static_cast<std::uint32_t>(map.get());
   attributes.key = address_of(key.data());
-  attributes.value = address_of(&kPresent);
+  attributes.value = address_of(&value);
   if (bpf_call(BPF_MAP_UPDATE_ELEM, attributes) == 0) return {};
   return fail(errno, "write to BPF map", "a key", advice_on(errno));
 }
 
-void remove_key(const Fd& set, std::span<const std::byte> key) noexcept {
+void remove_key(const Fd& map, std::span<const std::byte> key) noexcept {
   bpf_attr attributes{};
-  attributes.map_fd = static_cast<std::uint32_t>(set.get());
+  attributes.map_fd = static_cast<std::uint32_t>(map.get());
   attributes.key = address_of(key.data());
   bpf_call(BPF_MAP_DELETE_ELEM, attributes);
 }

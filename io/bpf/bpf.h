@@ -34,10 +34,15 @@ namespace culvert::io {
 /// Creates a hash map whose values are one byte and mean nothing: a set of keys.
 [[nodiscard]] Result<Fd> create_set(std::uint32_t key_bytes, std::uint32_t entries,
                                     std::string_view name);
-/// Adds a key to a set. Does nothing if the set has the key.
-[[nodiscard]] Result<void> add_key(const Fd& set, std::span<const std::byte> key);
-/// Removes a key from a set, if the set has it.
-void remove_key(const Fd& set, std::span<const std::byte> key) noexcept;
+/// Creates a longest-prefix-match trie whose values are one byte. A key is the length of a prefix in
+/// bits, 32 bits wide in host byte order, and the prefix; `key_bytes`: both.
+[[nodiscard]] Result<Fd> create_prefix_map(std::uint32_t key_bytes, std::uint32_t entries,
+                                           std::string_view name);
+/// Adds a key to a set or a prefix map, or replaces its value.
+[[nodiscard]] Result<void> add_key(const Fd& map, std::span<const std::byte> key,
+                                   std::byte value = std::byte{1});
+/// Removes a key from a set or a prefix map, if it has the key.
+void remove_key(const Fd& map, std::span<const std::byte> key) noexcept;
 
 /// Replaces the value at `index`. `value`: exactly the bytes of one value of the map.
 [[nodiscard]] Result<void> update_element(const Fd& map, std::uint32_t index,

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "io/bpf/ndp_bypass_program.h"
 #include "io/socket_options.h"
 #include "proto/ipv6.h"
 #include "proto/tcp_fields.h"
@@ -29,16 +30,21 @@ constexpr unsigned kSolicitation = 135, kAdvertisement = 136;
 constexpr sock_filter load_network_byte(unsigned offset) {
   return BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_NET_OFF) + offset);
 }
+constexpr sock_filter load_ancillary(int offset) {
+  return BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + offset));
+}
 constexpr sock_filter jump_if_equal(unsigned value, std::uint8_t then, std::uint8_t otherwise) {
   return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, then, otherwise);
 }
 
 // Packet types above PACKET_MULTICAST are packets to other hosts and packets that this host sends.
-// A frame of a VLAN without an interface here has such a type too.
+// A frame of a VLAN without an interface here has such a type too. NdpBypassProgram marks those that
+// are for the proxy after all.
 constexpr std::array kFilter{
-    sock_filter BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
-                         static_cast<unsigned>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-    sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PACKET_MULTICAST, 12, 0),
+    load_ancillary(SKF_AD_PKTTYPE),
+    sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PACKET_MULTICAST, 0, 2),
+    load_ancillary(SKF_AD_MARK),
+    jump_if_equal(kNdpBypassMark, 0, 12),
     load_network_byte(proto::kIpv6NextHeaderOffset),
     jump_if_equal(IPPROTO_ICMPV6, 6, 0),
     jump_if_equal(IPPROTO_HOPOPTS, 3, 0),

@@ -25,7 +25,7 @@ class NdpSocket {
   static constexpr std::size_t kSends = NdpIo::kSends;  ///< frames of one send() at most
 
   /// Opens a socket that receives packets to this host or to a multicast group, but none that this
-  /// host sends: ICMPv6 types 135 and 136, and packets with hop limit 255 and an extension header,
+  /// host sends, and what NdpBypassProgram marks: ICMPv6 types 135 and 136, and packets with hop limit 255 and an extension header,
   /// which may hold such a message. Needs CAP_NET_RAW.
   [[nodiscard]] static Result<NdpSocket> open(unsigned interface_index);
 

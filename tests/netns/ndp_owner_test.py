@@ -5,7 +5,8 @@ there.
     host 2001:db8:0:1::aa eth0 --- veth --- up0 near 2001:db8:0:1::2, culvert
 """
 
-from support.ndp import AUTO, PREFIX, STATIC, Link, Ndp, tunnel_to
+from support.ndp import ADVERTISEMENT, AUTO, PREFIX, STATIC, Link, Ndp, tunnel_to
+from support.wire import Capture
 from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
 TUNNEL, EVERYTHING = tunnel_to(f"{PREFIX}:5/128"), tunnel_to(None)
@@ -146,6 +147,38 @@ def detection_while_the_tunnel_is_down_does_not_silence_it():
     link.host.ip(f"addr del {PREFIX}:5/64 dev eth0")
     link.near.run([ndp.program, "tunnel", "set", "broker", "alice", "up", "--control", ndp.control])
     wait_until(lambda: link.resolve(f"{PREFIX}:5", 5) == link.mac(), "an answer for the tunnel's own address", 60)
+    ndp.stop()
+
+
+@parametrize([("a link-local asker", None), ("an asker of the prefix", f"{PREFIX}:aa")])
+def a_unicast_solicitation_gets_one_advertisement_and_nothing_else(source):
+    """Neighbor unreachability detection. The kernel beside culvert neither forwards it nor answers by an error."""
+    link = link_with_address()
+    ndp = serving(link, TUNNEL + AUTO)
+    source = source or link.link_local()
+    link.host.ip(f"-6 neigh replace {PREFIX}:2 lladdr {link.mac()} dev eth0 nud permanent")
+    with Capture(link.host, "eth0", lambda frame: frame.ip[6] == 58 and frame.ip[24] != 0xFF) as answers, \
+            Capture(link.near, "broker", outgoing=True) as tunnel:
+        link.solicit_unicast(f"{PREFIX}:5", source)
+        wait_until(lambda: ndp.show()["answers"] == 1, "the answer")
+        link.host.run(["ping", "-6", "-c", "1", f"{PREFIX}:2"])  # what came before it is through
+        expect_equal([frame.ip[40] for frame in answers.frames], [ADVERTISEMENT, 129], "ICMPv6 types of the answers")
+        tunnel.expect_none("what went into the tunnel", lambda frame: frame.ip[6] == 58 and frame.ip[40] == 135)
+    link.solicit_unicast(f"{PREFIX}:2", source)  # the kernel's own address is left to it
+    wait_until(lambda: ndp.show()["ignored"].get("own_address", 0) >= 1, "the solicitation for near's own address")
+    ndp.stop()
+
+
+@scenario()
+def a_unicast_solicitation_is_answered_without_bpf():
+    """And the log says that the kernel has it too."""
+    link = link_with_address()
+    ndp = Ndp(link.near, TUNNEL + AUTO, io="refused")
+    ndp.says("answers for")
+    link.solicit_unicast(f"{PREFIX}:5", f"{PREFIX}:aa")
+    wait_until(lambda: ndp.show()["answers"] == 1, "the answer")
+    said = [line for line in ndp.process.stderr().splitlines() if "also reach the kernel" in line]
+    expect(len(said) == 1 and "bpf()" in said[0], f"the log: {said}")
     ndp.stop()
 
 

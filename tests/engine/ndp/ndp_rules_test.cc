@@ -178,5 +178,23 @@ TEST(NdpTargets, AreThoseOfTunnelsAndOfTheKernelsRoutes) {
   EXPECT_FALSE(rules.may_answer(address6("2001:db8:0:1::a")));
 }
 
+TEST(NdpBypassPrefixes, AreTheRulesWithoutWhatIsExceptedAndTheKernels) {
+  NdpConfig config;
+  config.rules = {
+      {.prefix = prefix6("2001:db8:0:1::/64"), .except = {prefix6("2001:db8:0:1:e::/80")}},
+      {.prefix = prefix6("2001:db8:0:1:e::5/128")},
+      {.prefix = prefix6("2001:db8:0:1:f::5/128")}};
+  config.except = {prefix6("2001:db8:0:1:f::/80")};
+  NdpInterface interface;
+  interface.own = {address6("fe80::1"), address6("2001:db8:0:1::2")};
+  interface.on_link = {prefix6("2001:db8:0:1::/80")};
+  const std::map<proto::Ipv6Prefix, bool> expected{
+      {prefix6("2001:db8:0:1::/64"), true},     {prefix6("2001:db8:0:1:e::/80"), false},
+      {prefix6("2001:db8:0:1:e::5/128"), true}, {prefix6("2001:db8:0:1:f::/80"), false},
+      {prefix6("fe80::1/128"), false},          {prefix6("2001:db8:0:1::2/128"), false},
+      {prefix6("2001:db8:0:1::/128"), false}};
+  EXPECT_EQ(ndp_bypass_prefixes(config, interface), expected);
+}
+
 }  // namespace
 }  // namespace culvert

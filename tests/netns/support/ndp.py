@@ -11,14 +11,14 @@ import signal
 import socket
 import struct
 
-from .culvert import launcher, program
+from .culvert import IO, launcher, program
 from .net import Namespace, veth
 from .traffic_tool import internet_checksum
 from .wire import Capture, Injector
 from .world import WORK, Failure, expect, expect_equal, wait_until
 
 PREFIX = "2001:db8:0:1:"
-ADVERTISEMENT = 136
+SOLICITATION, ADVERTISEMENT = 135, 136
 STATIC = f"""
 [ndp.up0]
 except = ["{PREFIX}:e00/120"]
@@ -44,12 +44,12 @@ remote = "192.0.2.2"
 class Ndp:
     """`culvert run --config` with ndp sections. `name`: of its files, if there are several."""
 
-    def __init__(self, namespace, toml, name="ndp"):
+    def __init__(self, namespace, toml, name="ndp", io=IO):
         self.namespace, self.path, self.control = namespace, f"{WORK}/{name}.toml", f"{WORK}/{name}.socket"
         self.program = program()
         self.write(toml)
         self.process = namespace.start(
-            [*launcher(), program(), "run", "--config", self.path, "--control", self.control], name="culvert-ndp")
+            [*launcher(io), program(), "run", "--config", self.path, "--control", self.control], name="culvert-ndp")
 
     def write(self, toml):
         with open(self.path, "w") as file:
@@ -71,6 +71,10 @@ class Ndp:
         result = self.process.wait()
         expect_equal(result.status, 0, f"exit status after signal {number}: {result}")
         return result
+
+
+def address_bytes(text):
+    return socket.inet_pton(socket.AF_INET6, text)
 
 
 def ignored(ndp):
@@ -95,6 +99,11 @@ class Link:
 
     def mac(self):
         return self.near.ip_json("link show dev up0")[0]["address"].lower()
+
+    def link_local(self):
+        """The host's own."""
+        found = self.host.ip_json("-6 addr show dev eth0")[0]["addr_info"]
+        return next(each["local"] for each in found if each["scope"] == "link")
 
     def all_multicast(self):
         return self.near.ip_json("-d link show dev up0")[0]["allmulti"]
@@ -159,12 +168,19 @@ class Link:
 
     def advertise(self, target, mac, flags):
         """Sends near one advertisement of a host that is not there. `flags`: R 0x80, S 0x40, O 0x20."""
-        source, to = (socket.inet_pton(socket.AF_INET6, text) for text in (target, "ff02::1"))
-        body = struct.pack("!BBHI", ADVERTISEMENT, 0, 0, flags << 24) + source
+        body = struct.pack("!BBHI", ADVERTISEMENT, 0, 0, flags << 24) + address_bytes(target)
         body += b"\2\1" + bytes.fromhex(mac.replace(":", ""))
+        self._send("33:33:00:00:00:01", target, "ff02::1", body)
+
+    def solicit_unicast(self, target, source):
+        """Sends one solicitation to near for `target`, as neighbor unreachability detection does (RFC 4861 7.3.3)."""
+        self._send(self.mac(), source, target, struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + address_bytes(target))
+
+    def _send(self, to_mac, source, destination, body):
+        """Sends an ICMPv6 message from the host's interface, with hop limit 255 and its checksum."""
+        addresses = address_bytes(source) + address_bytes(destination)
         body = body[:2] + struct.pack("!H", internet_checksum(
-            source + to + struct.pack("!IxxxB", len(body), 58) + body)) + body[4:]
-        packet = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + source + to + body
-        injector = Injector(self.host, "eth0", "33:33:00:00:00:01")
-        injector.send(packet)
+            addresses + struct.pack("!IxxxB", len(body), 58) + body)) + body[4:]
+        injector = Injector(self.host, "eth0", to_mac)
+        injector.send(struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + addresses + body)
         injector.socket.close()
