@@ -42,4 +42,19 @@ std::size_t build_icmpv6_error(std::span<std::byte> out, const Ipv6Address& sour
   return kIpv6HeaderBytes + message_bytes;
 }
 
+void build_icmpv6_echo_request(std::span<std::byte, kIcmpv6EchoRequestBytes> out,
+                               const Ipv6Address& source, const Ipv6Address& destination) noexcept {
+  build_ipv6(out.first<kIpv6HeaderBytes>(), {.source = source,
+                                             .destination = destination,
+                                             .traffic_class = 0,
+                                             .next_header = kProtocolIcmpv6,
+                                             .hop_limit = 64,
+                                             .payload_bytes = kIcmpv6HeaderBytes});
+  const auto message = out.subspan<kIpv6HeaderBytes>();
+  store_be32(message, 0, std::uint32_t{kIcmpv6EchoRequest} << 24);
+  store_be32(message, 4, 0);
+  const auto pseudo = pseudo_header_sum(source, destination, kProtocolIcmpv6, kIcmpv6HeaderBytes);
+  store(message, 2, finish(pseudo + sum(message)));
+}
+
 }  // namespace culvert::proto

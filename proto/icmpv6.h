@@ -1,4 +1,5 @@
-// ICMPv6 errors (RFC 4443): builds them, and decides whether a packet may be answered with one.
+// ICMPv6 errors and echo requests (RFC 4443): builds them, and decides whether a packet may be
+// answered with an error.
 // Pure functions; any thread.
 #pragma once
 
@@ -16,7 +17,9 @@ inline constexpr std::uint8_t kIcmpv6DestinationUnreachable = 1, kIcmpv6PacketTo
                               kIcmpv6TimeExceeded = 3, kIcmpv6ParameterProblem = 4,
                               kIcmpv6Redirect = 137;
 inline constexpr std::uint8_t kIcmpv6CodeNoRoute = 0, kIcmpv6CodeAddressUnreachable = 3;
+inline constexpr std::uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr std::size_t kIcmpv6HeaderBytes = 8;
+inline constexpr std::size_t kIcmpv6EchoRequestBytes = kIpv6HeaderBytes + kIcmpv6HeaderBytes;
 inline constexpr std::size_t kIcmpv6ErrorMaxBytes = kIpv6MinimumMtu;  ///< RFC 4443 2.4(c)
 
 /// Whether RFC 4443 2.4(e) allows an error of `type` in answer to `offending`. False if it is an
@@ -34,5 +37,10 @@ inline constexpr std::size_t kIcmpv6ErrorMaxBytes = kIpv6MinimumMtu;  ///< RFC 4
                                              const Ipv6Address& destination, std::uint8_t type,
                                              std::uint8_t code, std::uint32_t parameter,
                                              std::span<const std::byte> offending) noexcept;
+
+/// Builds a whole IPv6 packet with an echo request: identifier and sequence number 0, no data. RFC
+/// 4443 4.1.
+void build_icmpv6_echo_request(std::span<std::byte, kIcmpv6EchoRequestBytes> out,
+                               const Ipv6Address& source, const Ipv6Address& destination) noexcept;
 
 }  // namespace culvert::proto

@@ -24,23 +24,19 @@ inline constexpr std::size_t kNeighborAdvertisementBytes =
 inline constexpr std::size_t kNeighborSolicitationMaxBytes = kNeighborAdvertisementBytes;
 inline constexpr std::uint8_t kNeighborHopLimit = 255;
 
-/// ff02::1.
-inline constexpr Ipv6Address kAllNodes{{std::byte{0xff},
-                                        std::byte{0x02},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        {},
-                                        std::byte{0x01}}};
+namespace detail {
+/// ff02::X.
+constexpr Ipv6Address link_scope_group(std::uint8_t last) noexcept {
+  Ipv6Address group;
+  group.bytes[0] = std::byte{0xff};
+  group.bytes[1] = std::byte{0x02};
+  group.bytes[15] = std::byte{last};
+  return group;
+}
+}  // namespace detail
+/// RFC 4291 2.7.1: ff02::1, ff02::2.
+inline constexpr Ipv6Address kAllNodes = detail::link_scope_group(1);
+inline constexpr Ipv6Address kAllRouters = detail::link_scope_group(2);
 
 /// ff02::1:ffXX:XXXX with the last three bytes of `target`. RFC 4291 2.7.1.
 [[nodiscard]] Ipv6Address solicited_node_group(const Ipv6Address& target) noexcept;

@@ -69,7 +69,7 @@ int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
 int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
   ifaddrmsg header{};
   header.ifa_family = AF_INET6;
-  Ipv6Address global;
+  Ipv6Address other;  // than link-local
   bool has_link_local = false;
   const int code = netlink::request_objects(
       netlink.socket(), RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
@@ -85,15 +85,19 @@ int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
         copy(attribute<ifaddrmsg>(part, IFA_FLAGS), flags);
         const bool is_usable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0;
         has_link_local |= address.is_link_local();
-        auto& source = address.is_link_local() ? interface.link_local : global;
+        auto& source = address.is_link_local() ? interface.link_local : other;
         if (is_usable && source.is_unspecified()) source = address;
+        const bool is_preferred = is_usable && (flags & IFA_F_DEPRECATED) == 0;
+        if (is_preferred && facts->ifa_scope == RT_SCOPE_UNIVERSE &&
+            interface.global.is_unspecified())
+          interface.global = address;
         interface.own.push_back(address);
         const proto::Ipv6Prefix prefix{address, facts->ifa_prefixlen};
         if (prefix.length_bits < 128 && !address.is_link_local())
           interface.on_link.push_back(prefix.network());
       });
   // One that is tentative will be usable soon.
-  if (!has_link_local) interface.link_local = global;
+  if (!has_link_local) interface.link_local = other;
   return code;
 }
 

@@ -23,6 +23,24 @@ enum class NdpAnswer : std::uint8_t {
   probe,  ///< once the target has answered an ICMPv6 echo request or a neighbor solicitation
 };
 
+/// The source address of the answers, and of advertisements that announce targets.
+enum class NdpSource : std::uint8_t {
+  link_local,  ///< NdpInterface::link_local
+  global,      ///< NdpInterface::global
+  target,      ///< the target itself
+};
+
+/// How targets that are served from now on are announced to the link.
+enum class NdpAnnounce : std::uint8_t {
+  none,           ///< word `false`
+  advertisement,  ///< word `na`: an unsolicited advertisement (RFC 4861 7.2.6)
+  /// Word `dad`: a solicitation as in duplicate address detection (RFC 4862 5.4.2), from which some
+  /// routers learn the link-layer address.
+  duplicate_detection,
+  /// Word `echo`: an ICMPv6 echo request from the target, whose reply makes the router solicit it.
+  echo_request,
+};
+
 /// One rule. The rule with the longest prefix that contains the target decides; the order of rules
 /// does not matter.
 struct NdpRule {
@@ -74,9 +92,9 @@ struct NdpConfig {
   /// Answers to multicast solicitations are delayed by a random time up to this (RFC 4861 7.2.8).
   /// 0, because no other proxy is expected on the link.
   std::chrono::milliseconds delay{0};
-  /// Send unsolicited advertisements for targets that are served from now on. Only if there are at
-  /// most kMaxNdpAnnounced targets (256); larger prefixes are not announced.
-  bool announce = true;
+  NdpSource source = NdpSource::link_local;
+  /// Only if there are at most kMaxNdpAnnounced targets (256); larger prefixes are not announced.
+  NdpAnnounce announce = NdpAnnounce::advertisement;
   NdpProbe probe{};
   std::size_t on_link = 1'024;  ///< capacity of the table of neighbors on the interface's own link
   /// Lifetime of such a neighbor after it was last seen.

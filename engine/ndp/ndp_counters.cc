@@ -31,7 +31,7 @@ const std::array<NdpIgnoredFacts, kNdpIgnoredCount> kNdpIgnored{{
     {checksum_bad, "checksum_bad", "the ICMPv6 checksum is wrong (RFC 4861 7.1.1)"},
 
     {interface_unready, "interface_unready",
-     "the interface has no link-local address yet for answers"},
+     "the interface has no address yet from which answers go (`source`)"},
     {ethernet_source_group, "ethernet_source_group",
      "the Ethernet source is a group address, to which no answer may go"},
     {source_multicast, "source_multicast", "the source is a multicast address"},

@@ -87,7 +87,7 @@ struct NdpTotals {
   std::uint64_t advertisements = 0;     ///< advertisements received from other nodes
   std::uint64_t answers = 0;            ///< advertisements sent as answers
   std::uint64_t duplicate_answers = 0;  ///< those of them that answer duplicate address detection
-  std::uint64_t announcements = 0;      ///< unsolicited advertisements sent
+  std::uint64_t announcements = 0;      ///< targets announced (NdpConfig::announce)
   std::uint64_t questions = 0;          ///< solicitations sent, to confirm neighbors on the link
   std::uint64_t probes = 0;             ///< tries sent, retries included
   std::uint64_t probes_answered = 0, probes_unanswered = 0;  ///< targets found alive; dead

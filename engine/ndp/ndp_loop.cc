@@ -169,7 +169,7 @@ void NdpLoop::send(std::span<const NdpFrame* const> frames) noexcept {
   std::array<std::span<const std::byte>, io::NdpIo::kSends> bytes;
   std::array<int, io::NdpIo::kSends> errors;
   static_assert(NdpOutput::kFrames <= io::NdpIo::kSends);
-  for (std::size_t i = 0; i < frames.size(); ++i) bytes[i] = frames[i]->bytes;
+  for (std::size_t i = 0; i < frames.size(); ++i) bytes[i] = frames[i]->view();
   io_.send(std::span{bytes}.first(frames.size()), errors);
   for (std::size_t i = 0; i < frames.size(); ++i)
     responder_.count(*frames[i], errors[i] == 0 ? NdpIgnored::none : NdpIgnored::send_failed);

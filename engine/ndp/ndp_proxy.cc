@@ -273,17 +273,19 @@ void Proxy::join_all_multicast(const std::string& reason) {
 // ---- announcements ------------------------------------------------------------------------------
 
 void Proxy::announce_new() {
-  if (interface_.index == 0 || interface_.link_local.is_unspecified()) return;
+  if (interface_.index == 0) return;
   const NdpRules rules{config_, prefixes_, kernel_.prefixes};
   std::set<Ipv6Address> served;
   std::vector<Ipv6Address> added;
   for (const Ipv6Address& target : targets_.addresses) {
-    if (!rules.may_answer(target)) continue;
+    const bool is_ready = !ndp_source(config_.source, interface_, target).is_unspecified();
+    if (!is_ready || !rules.may_answer(target)) continue;
     served.insert(target);
     if (served_.count(target) == 0) added.push_back(target);
   }
   served_ = std::move(served);
-  if (config_.announce && !added.empty()) loop_.call([&] { loop_.announce(added); });
+  if (config_.announce != NdpAnnounce::none && !added.empty())
+    loop_.call([&] { loop_.announce(added); });
 }
 
 NdpStatus Proxy::status() const {
@@ -325,6 +327,20 @@ std::string Proxy::name_of(unsigned rule_interface_index) const {
 }
 
 }  // namespace
+
+Ipv6Address ndp_source(NdpSource source, const NdpInterface& interface,
+                       const Ipv6Address& target) noexcept {
+  if (interface.link_local.is_unspecified()) return {};
+  switch (source) {
+    case NdpSource::link_local:
+      return interface.link_local;
+    case NdpSource::global:
+      return interface.global;
+    case NdpSource::target:
+      break;
+  }
+  return target;
+}
 
 Result<std::unique_ptr<NdpProxy>> NdpProxy::open(NdpConfig config,
                                                  std::unique_ptr<NdpRoutes> routes) {

@@ -38,10 +38,11 @@ namespace culvert {
 struct NdpInterface {
   unsigned index = 0;
   proto::EthernetAddress address{};
-  /// Source of our advertisements: a link-local address of the interface that is not tentative, or
-  /// another address if it has no link-local one. ::, if there is none yet; until then nothing is
-  /// answered.
+  /// A link-local address of the interface that is not tentative, or another address if it has no
+  /// link-local one. ::, if there is none yet; until then nothing is answered.
   proto::Ipv6Address link_local{};
+  /// An address of global scope that is neither tentative nor deprecated. ::, if there is none.
+  proto::Ipv6Address global{};
   /// All IPv6 addresses of the interface; the kernel answers for them.
   std::vector<proto::Ipv6Address> own;
   /// The prefixes of these addresses, with all host bits 0, without those of 128 bits and fe80::/10:
@@ -51,6 +52,10 @@ struct NdpInterface {
 
   friend bool operator==(const NdpInterface&, const NdpInterface&) = default;
 };
+
+/// The source address of an answer for `target`. ::, if nothing can be answered yet.
+[[nodiscard]] proto::Ipv6Address ndp_source(NdpSource source, const NdpInterface& interface,
+                                            const proto::Ipv6Address& target) noexcept;
 
 /// A neighbor on the interface's own link, as the kernel knows it.
 struct NdpNeighbor {

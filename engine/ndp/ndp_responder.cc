@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proto/icmpv6.h"
+
 namespace culvert {
 
 using proto::Ipv6Address;
@@ -23,6 +25,8 @@ NdpResponder::NdpResponder(const NdpConfig& config, std::uint64_t seed, NdpRoute
       confirmations_(kConfirmation, seed),
       probes_(table_of(config), seed),
       is_router_(config.router),
+      source_(config.source),
+      announce_(config.announce),
       rate_(config.answers_per_second, config.answers_per_second),
       source_rate_(config.answers_per_second_per_source, config.answers_per_second_per_source),
       source_buckets_(kSourceBuckets),
@@ -39,6 +43,8 @@ void NdpResponder::apply(const NdpConfig& config) {
   }
   wires_.apply(config);
   is_router_ = config.router;
+  source_ = config.source;
+  announce_ = config.announce;
   rate_ = {config.answers_per_second, config.answers_per_second};
   source_rate_ = {config.answers_per_second_per_source, config.answers_per_second_per_source};
 }
@@ -114,7 +120,8 @@ void NdpResponder::receive_solicitation(const proto::NeighborMessage& message,
 
 NdpIgnored NdpResponder::check_solicitor(const proto::NeighborMessage& message,
                                          const proto::EthernetAddress& sender) const noexcept {
-  if (interface_.link_local.is_unspecified()) return NdpIgnored::interface_unready;
+  if (ndp_source(source_, interface_, message.target).is_unspecified())
+    return NdpIgnored::interface_unready;
   if (sender.is_group()) return NdpIgnored::ethernet_source_group;
   if (message.source.is_multicast()) return NdpIgnored::source_multicast;
   if (message.source.is_loopback()) return NdpIgnored::source_loopback;
@@ -318,15 +325,56 @@ void NdpResponder::answer(const Ipv6Address& target, const NdpSolicitor& solicit
 }
 
 void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out) noexcept {
-  if (interface_.link_local.is_unspecified() || is_own(target) || neighbors_.find(target, now))
-    return;
+  const bool is_ready = !ndp_source(source_, interface_, target).is_unspecified();
+  if (!is_ready || is_own(target) || neighbors_.find(target, now)) return;
   const auto decision = rules_.decide(target);
   if (decision.ignored != NdpIgnored::none || decision.answer == NdpAnswer::probe) return;
   if (check_target({.source = interface_.link_local, .target = target}, decision) !=
           NdpIgnored::none ||
       check_route(target, decision, now) != NdpIgnored::none)
     return;
-  write(out.add_frame(), target, nullptr);
+  NdpFrame& frame = out.add_frame();
+  if (announce_ == NdpAnnounce::duplicate_detection)
+    return write_duplicate_detection(frame, target);
+  if (announce_ == NdpAnnounce::echo_request) return write_echo_request(frame, target, now);
+  write(frame, target, nullptr);
+}
+
+// RFC 4862 5.4.2. Nobody else uses the target, so nobody answers.
+void NdpResponder::write_duplicate_detection(NdpFrame& frame,
+                                             const Ipv6Address& target) const noexcept {
+  frame.may_wait = false;
+  frame.kind = NdpFrame::Kind::announcement;
+  const std::span bytes{frame.bytes};
+  const Ipv6Address group = proto::solicited_node_group(target);
+  proto::build_ethernet(bytes.first<proto::kEthernetHeaderBytes>(), proto::ethernet_group(group),
+                        interface_.address);
+  frame.size_bytes = proto::kEthernetHeaderBytes +
+                     proto::build_neighbor_solicitation(
+                         bytes.subspan<proto::kEthernetHeaderBytes>(),
+                         {.source = {}, .destination = group, .target = target, .address = {}});
+}
+
+// To a router by which this host sends, if its link-layer address is known; else to all routers. Its
+// reply is for the target, so the router solicits the target.
+void NdpResponder::write_echo_request(NdpFrame& frame, const Ipv6Address& target,
+                                      Time now) noexcept {
+  Ipv6Address router = proto::kAllRouters;
+  proto::EthernetAddress link_layer = proto::ethernet_group(router);
+  for (const Ipv6Address& gateway : gateways_) {
+    const auto found = neighbors_.find(gateway, now);
+    if (!found) continue;
+    router = gateway;
+    link_layer = *found;
+    break;
+  }
+  frame.may_wait = false;
+  frame.kind = NdpFrame::Kind::announcement;
+  frame.size_bytes = proto::kEthernetHeaderBytes + proto::kIcmpv6EchoRequestBytes;
+  const std::span bytes{frame.bytes};
+  proto::build_ethernet(bytes.first<proto::kEthernetHeaderBytes>(), link_layer, interface_.address);
+  proto::build_icmpv6_echo_request(
+      bytes.subspan<proto::kEthernetHeaderBytes, proto::kIcmpv6EchoRequestBytes>(), target, router);
 }
 
 // RFC 4861 7.2.4: sent to the solicitor with S set; to all nodes with S clear if there is no
@@ -335,6 +383,7 @@ void NdpResponder::announce(const Ipv6Address& target, Time now, NdpOutput& out)
 void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
                          const NdpSolicitor* solicitor) const noexcept {
   const bool is_to_solicitor = solicitor != nullptr && !solicitor->source.is_unspecified();
+  frame.size_bytes = kNdpFrameBytes;
   frame.may_wait = solicitor != nullptr && solicitor->was_multicast;
   frame.kind = solicitor == nullptr ? NdpFrame::Kind::announcement
                : is_to_solicitor    ? NdpFrame::Kind::answer
@@ -346,7 +395,7 @@ void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
       interface_.address);
   proto::build_neighbor_advertisement(
       bytes.subspan<proto::kEthernetHeaderBytes>(),
-      {.source = interface_.link_local,
+      {.source = ndp_source(source_, interface_, target),
        .destination = is_to_solicitor ? solicitor->source : proto::kAllNodes,
        .target = target,
        .router = is_router_,
@@ -359,6 +408,7 @@ void NdpResponder::write(NdpFrame& frame, const Ipv6Address& target,
 // to that neighbor alone (RFC 6085).
 void NdpResponder::write_question(NdpFrame& frame, const Ipv6Address& target,
                                   const proto::EthernetAddress& link_layer) const noexcept {
+  frame.size_bytes = kNdpFrameBytes;
   frame.may_wait = false;
   frame.kind = NdpFrame::Kind::question;
   const std::span bytes{frame.bytes};

@@ -37,8 +37,14 @@ struct NdpFrame {
     question,  ///< a solicitation of ours: is the target really there?
   };
   std::array<std::byte, kNdpFrameBytes> bytes;
+  std::size_t size_bytes = kNdpFrameBytes;
   Kind kind = Kind::answer;
   bool may_wait = false;  ///< answers a multicast solicitation: `delay` applies (RFC 4861 7.2.8)
+
+  /// The frame as it is sent.
+  [[nodiscard]] std::span<const std::byte> view() const noexcept {
+    return std::span{bytes}.first(size_bytes);
+  }
 };
 
 /// Frames and probes to send. Fixed capacity; the caller empties it.
@@ -117,8 +123,8 @@ class NdpResponder {
     return std::min({probes_.next_due(), confirmations_.next_due(), wires_.next_due()});
   }
 
-  /// Announces a target by an unsolicited advertisement (RFC 4861 7.2.6, 7.2.8), if a solicitation
-  /// for it would be answered without a probe.
+  /// Announces a target in the form of NdpConfig::announce, if a solicitation for it would be answered
+  /// without a probe.
   void announce(const proto::Ipv6Address& target, Time now, NdpOutput& out) noexcept;
 
   /// Counts the outcome of sending a frame; none: it was sent. Must be called exactly once per
@@ -170,6 +176,8 @@ class NdpResponder {
               NdpOutput& out) noexcept;
   void write(NdpFrame& frame, const proto::Ipv6Address& target,
              const NdpSolicitor* solicitor) const noexcept;
+  void write_duplicate_detection(NdpFrame& frame, const proto::Ipv6Address& target) const noexcept;
+  void write_echo_request(NdpFrame& frame, const proto::Ipv6Address& target, Time now) noexcept;
   void write_question(NdpFrame& frame, const proto::Ipv6Address& target,
                       const proto::EthernetAddress& link_layer) const noexcept;
   void probe(const proto::Ipv6Address& target, const NdpRules::Decision& decision,
@@ -191,6 +199,8 @@ class NdpResponder {
   NdpProbes confirmations_;  ///< of neighbors on the link
   NdpProbes probes_;
   bool is_router_;
+  NdpSource source_;
+  NdpAnnounce announce_;
   TokenBucket::Rate rate_, source_rate_;
   TokenBucket bucket_;
   std::vector<TokenBucket> source_buckets_;

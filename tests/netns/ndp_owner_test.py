@@ -5,7 +5,8 @@ there.
     host 2001:db8:0:1::aa eth0 --- veth --- up0 near 2001:db8:0:1::2, culvert
 """
 
-from support.ndp import ADVERTISEMENT, AUTO, PREFIX, STATIC, Link, Ndp, tunnel_to
+from support.ndp import (ADVERTISEMENT, AUTO, ECHO_REQUEST, PREFIX, SOLICITATION, STATIC, Link, Ndp, address_bytes,
+                         tunnel_to)
 from support.wire import Capture
 from support.world import expect, expect_equal, parametrize, run_all, scenario, wait_until
 
@@ -179,6 +180,46 @@ def a_unicast_solicitation_is_answered_without_bpf():
     wait_until(lambda: ndp.show()["answers"] == 1, "the answer")
     said = [line for line in ndp.process.stderr().splitlines() if "also reach the kernel" in line]
     expect(len(said) == 1 and "bpf()" in said[0], f"the log: {said}")
+    ndp.stop()
+
+
+@parametrize([("link-local", "link-local"), ("global", "global"), ("target", "target")])
+def answers_come_from_the_source_that_is_set(source):
+    """Some providers drop advertisements from fe80::/10."""
+    link = link_with_address()
+    ndp = serving(link, STATIC.replace("[ndp.up0]", f'[ndp.up0]\nsource = "{source}"'))
+    expected = {"link-local": link.near_link_local(),
+                "global": f"{PREFIX}:2", "target": f"{PREFIX}:5"}[source]
+    with link.solicited(f"{PREFIX}:5") as capture:
+        answer = capture.wait_for(1, "the answer")[0]
+    expect_equal(answer.ip[8:24], address_bytes(expected), f"the source of an answer, which should be {expected}")
+    link.expect_believed(f"{PREFIX}:5")
+    shown = ndp.show()
+    expect_equal((shown["source"], shown["source_address"]), (source, "" if source == "target" else expected), "show")
+    if source == "global":
+        link.near.ip(f"addr change {PREFIX}:2/64 dev up0 preferred_lft 0")
+        ndp.says("waits: it has no global address that is preferred")
+    ndp.stop()
+
+
+@parametrize([("na", "na"), ("dad", "dad"), ("echo", "echo"), ("false", None)])
+def an_address_is_announced_in_the_form_that_is_set(form):
+    link = link_with_address()
+    link.host.sysctl("net.ipv6.conf.all.forwarding", 1)  # a router, which the echo request reaches
+    announce = f'"{form}"' if form else "false"
+    announced = {"na": ADVERTISEMENT, "dad": SOLICITATION, "echo": ECHO_REQUEST}
+    with Capture(link.host, "eth0", lambda frame: frame.ip[6] == 58 and frame.ip[40] in announced.values() and
+                 frame.link[6:12].hex(":") == link.mac()) as capture:
+        ndp = serving(link, TUNNEL + AUTO.replace("[ndp.up0]", f"[ndp.up0]\nannounce = {announce}"))
+        if form:
+            frame = capture.wait_for(1, "the announcement", 20, lambda each: each.ip[40] == announced[form])[0]
+            expected = {"na": link.near_link_local(), "dad": "::", "echo": f"{PREFIX}:5"}[form]
+            expect_equal(frame.ip[8:24], address_bytes(expected), f"its source, which should be {expected}")
+        else:
+            link.expect_answered(f"{PREFIX}:5")
+            expect_equal(ndp.show()["announcements"], 0, "announcements")
+        if form == "echo":  # it makes the router solicit the address
+            wait_until(lambda: ndp.show()["answers"] >= 1, "the router's solicitation", 20)
     ndp.stop()
 
 

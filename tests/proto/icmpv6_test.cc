@@ -80,5 +80,13 @@ TEST(Icmpv6ErrorBuild, QuotesWhatFits) {
   }
 }
 
+TEST(Icmpv6Echo, IsARequestWithoutData) {
+  // RFC 4443 4.1
+  std::array<std::byte, kIcmpv6EchoRequestBytes> packet;
+  build_icmpv6_echo_request(packet, *Ipv6Address::from_text("2001:db8::5"),
+                            *Ipv6Address::from_text("ff02::2"));
+  EXPECT_THAT(packet, SameBytes((ipv6("2001:db8::5", "ff02::2") / icmpv6(128, 0)).bytes()));
+}
+
 }  // namespace
 }  // namespace culvert::proto

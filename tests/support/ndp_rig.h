@@ -51,6 +51,11 @@ class NdpRig {
     interface.on_link = std::move(prefixes);
     responder_.set_interface(interface);
   }
+  void set_global(std::string_view address) {
+    NdpInterface interface = responder_.interface();
+    interface.global = address6(address);
+    responder_.set_interface(interface);
+  }
   void set_prefixes(const std::vector<NdpTunnelPrefix>& prefixes) {
     NdpRules rules{config_, prefixes};
     responder_.set_rules(rules);
@@ -60,6 +65,12 @@ class NdpRig {
     responder_.set_rules(rules);
   }
 
+  /// The frames that announce a target.
+  std::vector<Bytes> announce(std::string_view target) {
+    out_.clear();
+    responder_.announce(address6(target), now, out_);
+    return sent();
+  }
   /// The frames that are sent in answer to a frame.
   std::vector<Bytes> receive(const Bytes& frame) {
     out_.clear();
@@ -117,7 +128,7 @@ class NdpRig {
   std::vector<Bytes> sent() {
     std::vector<Bytes> frames;
     for (const NdpFrame& frame : out_.frames()) {
-      frames.emplace_back(frame.bytes.begin(), frame.bytes.end());
+      frames.emplace_back(frame.view().begin(), frame.view().end());
       responder_.count(frame, NdpIgnored::none);
     }
     return frames;

@@ -77,6 +77,64 @@ TEST(NdpAnnouncement, IsNotMadeForOthersTargets) {
   EXPECT_TRUE(rig.out().frames().empty());
 }
 
+/// The IPv6 source address of a frame.
+proto::Ipv6Address source_in(const Bytes& frame) {
+  return proto::load<proto::Ipv6Address>(std::span{frame}.subspan<proto::kEthernetHeaderBytes>(),
+                                         8);
+}
+
+TEST(NdpSourceAddress, IsThatOfTheConfiguration) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  config.source = NdpSource::target;
+  NdpRig rig{config};
+  EXPECT_EQ(source_in(rig.receive(routers_solicitation()).at(0)), address6(kTarget));
+  config.source = NdpSource::global;
+  rig.responder().apply(config);
+  EXPECT_THAT(rig.receive(routers_solicitation()), IsEmpty());  // the interface has none
+  rig.expect_ignored(NdpIgnored::interface_unready);
+  rig.set_global("2001:db8:0:1::1");
+  EXPECT_EQ(source_in(rig.receive(routers_solicitation()).at(0)), address6("2001:db8:0:1::1"));
+}
+
+/// The frame that announces kTarget in a form.
+Bytes announcement(NdpRig& rig, NdpAnnounce form) {
+  NdpConfig config = config_with(NdpAnswer::always);
+  config.announce = form;
+  rig.responder().apply(config);
+  return rig.announce(kTarget).at(0);
+}
+
+TEST(NdpAnnouncement, CanHaveTheFormOfDuplicateAddressDetection) {
+  // RFC 4862 5.4.2: from ::, to the solicited-node group, without a link-layer address option.
+  NdpRig rig{config_with(NdpAnswer::always)};
+  EXPECT_THAT(announcement(rig, NdpAnnounce::duplicate_detection),
+              SameBytes(solicitation("::", kTarget, kOurMac)));
+}
+
+TEST(NdpAnnouncement, CanBeAnEchoRequestOfTheTarget) {
+  NdpRig rig{config_with(NdpAnswer::always)};
+  const auto echo_to = [](const char* router) {
+    return Bytes{ipv6(kTarget, router) / icmpv6(128, 0)};
+  };
+  const auto packet = [](const Bytes& frame) {
+    return Bytes(frame.begin() + proto::kEthernetHeaderBytes, frame.end());
+  };
+  const auto receiver = [](const Bytes& frame) {
+    return proto::load<proto::EthernetAddress>(frame, proto::kEthernetDestinationOffset);
+  };
+  constexpr proto::EthernetAddress kRouterAddress{{2, 0, 0, 0, 0, 0xff}};
+  const Bytes to_all = announcement(rig, NdpAnnounce::echo_request);
+  EXPECT_THAT(packet(to_all), SameBytes(echo_to("ff02::2")));
+  EXPECT_EQ(receiver(to_all), proto::ethernet_group(proto::kAllRouters));
+  std::vector gateways{address6(kRouter)};
+  rig.responder().set_gateways(gateways);
+  std::vector<NdpNeighbor> known{{address6(kRouter), kRouterAddress}};
+  rig.responder().set_on_link(known);
+  const Bytes to_router = announcement(rig, NdpAnnounce::echo_request);
+  EXPECT_THAT(packet(to_router), SameBytes(echo_to(kRouter)));
+  EXPECT_EQ(receiver(to_router), kRouterAddress);
+}
+
 // ---- which rule ---------------------------------------------------------------------------------
 
 TEST(NdpRule, NoneHoldsTheTarget) {

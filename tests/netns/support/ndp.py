@@ -18,7 +18,7 @@ from .wire import Capture, Injector
 from .world import WORK, Failure, expect, expect_equal, wait_until
 
 PREFIX = "2001:db8:0:1:"
-SOLICITATION, ADVERTISEMENT = 135, 136
+ECHO_REQUEST, SOLICITATION, ADVERTISEMENT = 128, 135, 136
 STATIC = f"""
 [ndp.up0]
 except = ["{PREFIX}:e00/120"]
@@ -81,6 +81,11 @@ def ignored(ndp):
     return sum(ndp.show()["ignored"].values())
 
 
+def link_local_of(namespace, interface):
+    found = namespace.ip_json(f"-6 addr show dev {interface}")[0]["addr_info"]
+    return next(each["local"] for each in found if each["scope"] == "link")
+
+
 class Link:
     """near and a host on one link; near has no address in the prefix but the link-local one."""
 
@@ -102,8 +107,10 @@ class Link:
 
     def link_local(self):
         """The host's own."""
-        found = self.host.ip_json("-6 addr show dev eth0")[0]["addr_info"]
-        return next(each["local"] for each in found if each["scope"] == "link")
+        return link_local_of(self.host, "eth0")
+
+    def near_link_local(self):
+        return link_local_of(self.near, "up0")
 
     def all_multicast(self):
         return self.near.ip_json("-d link show dev up0")[0]["allmulti"]

@@ -18,10 +18,30 @@ using std::chrono::milliseconds;
 constexpr std::pair<std::string_view, NdpAnswer> kAnswers[] = {
     {"static", NdpAnswer::always}, {"auto", NdpAnswer::automatic}, {"probe", NdpAnswer::probe}};
 
+constexpr std::pair<std::string_view, NdpSource> kSources[] = {
+    {"link-local", NdpSource::link_local},
+    {"global", NdpSource::global},
+    {"target", NdpSource::target}};
+
+constexpr std::pair<std::string_view, NdpAnnounce> kAnnounceForms[] = {
+    {"na", NdpAnnounce::advertisement},
+    {"dad", NdpAnnounce::duplicate_detection},
+    {"echo", NdpAnnounce::echo_request},
+    {"true", NdpAnnounce::advertisement},
+    {"false", NdpAnnounce::none}};
+
+/// The first word that stands for a value.
+template <class T, std::size_t kCount>
+std::string_view word_of(const std::pair<std::string_view, T> (&words)[kCount], T value) {
+  for (const auto& [word, meaning] : words)
+    if (meaning == value) return word;
+  return {};
+}
+
 enum class Scope : std::uint8_t { interface, probe, rule };
 
 struct NdpWord {
-  enum class Kind : std::uint8_t { text, number, flag, list };
+  enum class Kind : std::uint8_t { text, text_or_flag, number, flag, list };
   std::string_view name;
   Scope scope;
   Kind kind;
@@ -139,6 +159,21 @@ std::string answer_to_toml(const NdpConfig& config) {
   return "\"" + std::string{answer_word(config.rules.back().answer)} + "\"";
 }
 
+Check set_source(NdpConfig& config, const RawValue& given) {
+  return choose(given, kSources, config.source);
+}
+std::string source_to_toml(const NdpConfig& config) {
+  return toml_string(source_word(config.source));
+}
+
+Check set_announce(NdpConfig& config, const RawValue& given) {
+  return choose(given, kAnnounceForms, config.announce);
+}
+std::string announce_to_toml(const NdpConfig& config) {
+  const std::string_view word = word_of(kAnnounceForms, config.announce);
+  return config.announce == NdpAnnounce::none ? std::string{word} : toml_string(word);
+}
+
 // ---- the table ----------------------------------------------------------------------------------
 template <auto kMember>
 constexpr NdpWord number(std::string_view name, Scope scope = Scope::interface) {
@@ -159,7 +194,8 @@ constexpr auto kWords = std::to_array<NdpWord>({
     number<&NdpConfig::answers_per_second>("answers_per_second"),
     number<&NdpConfig::answers_per_second_per_source>("answers_per_second_per_source"),
     number<&NdpConfig::delay>("delay"),
-    flag<&NdpConfig::announce>("announce"),
+    {"source", Scope::interface, Kind::text, set_source, source_to_toml},
+    {"announce", Scope::interface, Kind::text_or_flag, set_announce, announce_to_toml},
     number<&NdpConfig::on_link>("on_link"),
     number<&NdpConfig::on_link_ttl>("on_link_ttl"),
     number<&NdpProbe::timeout>("timeout", Scope::probe),
@@ -187,6 +223,8 @@ std::string describe_type(Kind kind) {
   switch (kind) {
     case Kind::text:
       return "must be a string";
+    case Kind::text_or_flag:
+      return "must be a string, true or false";
     case Kind::number:
       return "must be an integer";
     case Kind::flag:
@@ -203,6 +241,8 @@ bool has_type(Kind kind, const toml::node& node) {
       return node.is_integer();
     case Kind::flag:
       return node.is_boolean();
+    case Kind::text_or_flag:
+      return node.is_string() || node.is_boolean();
     default:
       return node.is_string();
   }
@@ -373,11 +413,9 @@ Unexpected<Error> Section::refuse_invalid(const Error& error) const {
 
 }  // namespace
 
-std::string_view answer_word(NdpAnswer answer) {
-  return std::find_if(std::begin(kAnswers), std::end(kAnswers),
-                      [&](const auto& each) { return each.second == answer; })
-      ->first;
-}
+std::string_view answer_word(NdpAnswer answer) { return word_of(kAnswers, answer); }
+
+std::string_view source_word(NdpSource source) { return word_of(kSources, source); }
 
 Result<NdpConfig> read_ndp(const toml::key& interface, const toml::node& section,
                            const TomlLocation& location) {

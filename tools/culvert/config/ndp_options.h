@@ -13,6 +13,9 @@ namespace culvert::program {
 /// The word for an answer: "static", "auto" or "probe".
 [[nodiscard]] std::string_view answer_word(NdpAnswer answer);
 
+/// The word for a source: "link-local", "global" or "target".
+[[nodiscard]] std::string_view source_word(NdpSource source);
+
 /// Reads one section with its `probe` and `rule` tables. An error (code 0) names the line, the key,
 /// its value, what is wrong and what to do.
 [[nodiscard]] Result<NdpConfig> read_ndp(const toml::key& interface, const toml::node& section,

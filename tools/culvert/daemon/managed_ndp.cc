@@ -26,11 +26,23 @@ Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(
 
 void ManagedNdp::link_changed() {
   find_rule_interfaces();
-  const auto found = host::find_ndp_link(netlink_, config_.interface);
+  const auto found = find_link();
   if (!found) return warn(found.error());
   const bool is_same =
       found->interface == link_.interface && found->unusable_reason == link_.unusable_reason;
   if (!is_same) apply_link(*found);
+}
+
+Result<host::NdpLinkFound> ManagedNdp::find_link() {
+  auto found = host::find_ndp_link(netlink_, config_.interface);
+  const bool lacks_global = found && found->unusable_reason.empty() &&
+                            config_.source == NdpSource::global &&
+                            found->interface.global.is_unspecified();
+  if (lacks_global)
+    found->unusable_reason =
+        "it has no global address that is preferred, for source = \"global\": add one, or write "
+        "source = \"target\"";
+  return found;
 }
 
 void ManagedNdp::find_rule_interfaces() {
@@ -97,7 +109,7 @@ void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {
 Result<void> ManagedNdp::apply(const NdpConfig& config) {
   if (auto applied = proxy_->apply(config); !applied) return applied;
   config_ = config;
-  find_rule_interfaces();
+  link_changed();
   routes_changed();
   warn_of_wide_rules();
   print_state();

@@ -65,6 +65,7 @@ class ManagedNdp {
         netlink_(netlink),
         proxy_(std::move(proxy)),
         print_(std::move(print)) {}
+  [[nodiscard]] Result<host::NdpLinkFound> find_link();
   void find_rule_interfaces();
   void apply_link(const host::NdpLinkFound& found);
   void warn_of_wide_rules() const;

@@ -25,6 +25,12 @@ std::string link_layer_text(const proto::EthernetAddress& address) {
   return text;
 }
 
+/// The source address of the answers; empty: there is none yet, or it is each target itself.
+std::string source_text(const NdpStatus& status) {
+  const auto source = ndp_source(status.config.source, status.interface, {});
+  return source.is_unspecified() ? "" : source.to_text();
+}
+
 Json rules_json(const NdpConfig& config) {
   Json rules = Json::array();
   for (const NdpRule& rule : config.rules) {
@@ -43,7 +49,7 @@ Json rules_json(const NdpConfig& config) {
 /// Counters that get a row only if they are not 0.
 constexpr std::pair<const char*, const char*> kCounted[] = {
     {"duplicate_answers", "answers to duplicate address detection of the target (RFC 4862 5.4)"},
-    {"announcements", "unsolicited advertisements sent"},
+    {"announcements", "addresses announced to the link (announce)"},
     {"advertisements", "advertisements of other hosts, which are on the link"},
     {"questions", "solicitations sent, to confirm neighbors on the link"},
     {"probes", "tries to reach targets: an echo request and, on a link, a solicitation"},
@@ -65,6 +71,8 @@ Json ndp_json(const NdpReport& report) {
   json["state"] = waits_because.empty() ? "serving" : "waiting";
   json["waits_because"] = waits_because;
   json["router"] = status.config.router;
+  json["source"] = source_word(status.config.source);
+  json["source_address"] = source_text(status);
   json["rules"] = rules_json(status.config);
   json["groups"] = status.groups;
   json["all_multicast"] = status.all_multicast;
@@ -112,6 +120,10 @@ std::string ndp_rows(const Json& ndp) {
     rows += "\n";
   }
   if (waits.empty()) rows += "  multicast: " + text(ndp, "membership") + "\n";
+  const std::string source = text(ndp, "source"), address = text(ndp, "source_address");
+  if (waits.empty())
+    rows += "  answers from " + (address.empty() ? "the solicited address itself" : address) +
+            " (source " + source + ")\n";
   const Json& cache = ndp.at("cache");
   rows += "  knows " + std::to_string(count(ndp, "on_link")) +
           " on the link; probed: " + std::to_string(count(cache, "alive")) + " alive, " +

@@ -23,6 +23,7 @@ void expect_same(const NdpConfig& a, const NdpConfig& b) {
   EXPECT_EQ(a.answers_per_second, b.answers_per_second);
   EXPECT_EQ(a.answers_per_second_per_source, b.answers_per_second_per_source);
   EXPECT_EQ(a.delay, b.delay);
+  EXPECT_EQ(a.source, b.source);
   EXPECT_EQ(a.announce, b.announce);
   EXPECT_EQ(a.probe, b.probe);
   EXPECT_EQ(a.on_link, b.on_link);
@@ -58,7 +59,8 @@ NdpConfig everything() {
   config.answers_per_second = 1;
   config.answers_per_second_per_source = 2;
   config.delay = 3ms;
-  config.announce = false;
+  config.source = NdpSource::global;
+  config.announce = NdpAnnounce::duplicate_detection;
   config.on_link = 64;
   config.on_link_ttl = 5000ms;
   config.probe = {.timeout = 60ms,
@@ -70,6 +72,17 @@ NdpConfig everything() {
   return config;
 }
 
+TEST(NdpWords, AnnounceInTheFormsOfBefore) {
+  for (const bool announces : {true, false}) {
+    const auto settings =
+        parse_file("[ndp.a]\nannounce = " + std::string{announces ? "true" : "false"} +
+                   "\n[[ndp.a.rule]]\nprefix = '2001:db8::/64'\n");
+    ASSERT_TRUE(settings) << settings.error().message();
+    EXPECT_EQ(settings->ndp.at(0).announce,
+              announces ? NdpAnnounce::advertisement : NdpAnnounce::none);
+  }
+}
+
 TEST(NdpWords, SetEveryMember) {
   const auto settings = parse_file(R"(
 [ndp."eth0.100"]
@@ -78,7 +91,8 @@ except = ["2001:db8:4::/48", "2001:db8:5::/48"]
 answers_per_second = 1
 answers_per_second_per_source = 2
 delay = 3
-announce = false
+source = "global"
+announce = "dad"
 on_link = 64
 on_link_ttl = 5000
 probe = { timeout = 60, tries = 7, alive_ttl = 800, dead_ttl = 900, per_second = 10, cache = 110 }
@@ -159,6 +173,11 @@ const RefusedFile kRefusedNdp[] = {
     {rule("interface = 1"), ", line 4, key 'interface', value '1'", "array of strings"},
     {rule("answer = 'automatic'"), ", line 4, key 'answer', value 'automatic'",
      "must be static, auto or probe"},
+    {section("source = 'fe80::1'\n" + kRule), ", line 2, key 'source', value 'fe80::1'",
+     "must be link-local, global or target"},
+    {section("announce = 'ns'\n" + kRule), ", line 2, key 'announce', value 'ns'",
+     "must be na, dad, echo, true or false"},
+    {section("announce = 1\n" + kRule), ", line 2, key 'announce', value '1'", "must be a string"},
     {section("delay = 1.5\n" + kRule), ", line 2, key 'delay', value '1.5'", "must be an integer"},
     {rule("answer = true"), ", line 4, key 'answer', value 'true'", "must be a string"},
     {rule("except = [\n'2001:db8:1::/48',\n'2001:db9::/48']"),
