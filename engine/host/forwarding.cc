@@ -119,6 +119,22 @@ std::string forwarding_warning(const DeviceSettings& settings) {
   return {};
 }
 
+std::string ndp_forwarding_warning(const NdpConfig& ndp,
+                                   std::span<const DeviceSettings* const> devices) {
+  const bool sets_forwarding = std::any_of(
+      devices.begin(), devices.end(), [](const DeviceSettings* each) { return each->forwarding; });
+  const bool is_for_tunnels =
+      !devices.empty() && std::all_of(ndp.rules.begin(), ndp.rules.end(), [](const NdpRule& rule) {
+        return rule.answer == NdpAnswer::automatic;
+      });
+  if (sets_forwarding || is_for_tunnels || read_value(kIpv6 + "all/forwarding") != "0" ||
+      read_value(kIpv6 + ndp.interface + "/force_forwarding") == "1")
+    return {};
+  return "ndp " + ndp.interface +
+         ": the kernel does not forward IPv6, so hosts behind this one cannot be reached though "
+         "their solicitations are answered: run sysctl -w net.ipv6.conf.all.forwarding=1";
+}
+
 /// Writes a sysctl and saves the previous value.
 Result<void> ForwardingGuard::write(const std::string& path, const std::string& value) {
   std::string before = read_value(path);

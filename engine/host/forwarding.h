@@ -43,6 +43,12 @@ struct ForwardingSettings {
 /// prefixes.
 [[nodiscard]] std::string forwarding_warning(const DeviceSettings& settings);
 
+/// A warning with its remedy if the kernel does not forward what an NDP proxy attracts; empty: it
+/// does, or no target of the proxy is beyond the tunnels' own devices, for which forwarding_warning()
+/// speaks. `devices`: those of the same process.
+[[nodiscard]] std::string ndp_forwarding_warning(const NdpConfig& ndp,
+                                                 std::span<const DeviceSettings* const> devices);
+
 /// Sets sysctls, and restores them in the reverse order when it is destroyed.
 class ForwardingGuard {
  public:

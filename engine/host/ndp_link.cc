@@ -1,5 +1,6 @@
 #include "engine/host/ndp_link.h"
 
+#include <linux/ipv6.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -40,6 +41,19 @@ std::string bridge_of(nlmsghdr* link) {
   return is_port ? netlink::interface_name(master) : "";
 }
 
+/// Whether the sysctl disable_ipv6 of a link is set.
+bool has_ipv6_disabled(nlmsghdr* link) {
+  const auto nested = [](nlattr* in, int type) {
+    return in == nullptr ? nullptr
+                         : nla_find(static_cast<nlattr*>(nla_data(in)), nla_len(in), type);
+  };
+  nlattr* const conf =
+      nested(nested(attribute<ifinfomsg>(link, IFLA_AF_SPEC), AF_INET6), IFLA_INET6_CONF);
+  constexpr int kEnd = (DEVCONF_DISABLE_IPV6 + 1) * static_cast<int>(sizeof(std::int32_t));
+  if (conf == nullptr || nla_len(conf) < kEnd) return false;
+  return static_cast<const std::int32_t*>(nla_data(conf))[DEVCONF_DISABLE_IPV6] != 0;
+}
+
 /// Reads the link into `found`, with the reason if it is unusable. Returns 0 or an errno.
 int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   ifinfomsg header{};
@@ -58,6 +72,8 @@ int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
                               ", which receives its solicitations: write [ndp." + bridge + "]";
     } else {
       found.interface.index = index;
+      if (has_ipv6_disabled(part))
+        found.unusable_reason = netlink::disabled_ipv6_advice(netlink::interface_name(index));
     }
     if (copy(attribute<ifinfomsg>(part, IFLA_MTU), mtu_bytes)) {
       found.interface.mtu_bytes = static_cast<std::uint16_t>(std::min(mtu_bytes, 65'535u));
@@ -118,7 +134,7 @@ Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string&
   }
   std::sort(found.interface.own.begin(), found.interface.own.end());
   io::sort_unique(found.interface.on_link);
-  if (found.interface.link_local.is_unspecified()) {
+  if (found.interface.link_local.is_unspecified() && found.unusable_reason.empty()) {
     found.unusable_reason = "it has no usable link-local address yet, and no other IPv6 address";
   }
   return found;

@@ -66,6 +66,7 @@ class Proxy final : public NdpProxy {
 
   Result<void> apply(const NdpConfig& config) override;
   Result<void> set_interface(const NdpInterface& interface) override;
+  bool is_bound() const override;
   void lose_interface() override;
   void set_tunnel_prefixes(std::vector<NdpTunnelPrefix> prefixes) override;
   void set_on_link(std::vector<NdpNeighbor> neighbors) override;
@@ -75,6 +76,7 @@ class Proxy final : public NdpProxy {
 
  private:
   void lose();
+  bool has_bound_socket() const;
   /// Swaps in the socket of another interface. Only inside NdpLoop::call().
   void replace(io::NdpSocket& socket) noexcept {
     sockets_.set_socket(socket);
@@ -129,7 +131,7 @@ Result<void> Proxy::apply(const NdpConfig& config) {
 
 Result<void> Proxy::set_interface(const NdpInterface& interface) {
   const std::lock_guard lock{mutex_};
-  const bool is_other = interface.index != interface_.index;
+  const bool is_other = interface.index != interface_.index || !has_bound_socket();
   io::NdpSocket socket;
   if (is_other) {
     auto opened = io::NdpSocket::open(interface.index);
@@ -142,6 +144,7 @@ Result<void> Proxy::set_interface(const NdpInterface& interface) {
   // Neighbors that have cached the old link-layer address must learn the new one: announce all
   // targets again.
   if (is_other || interface.address != interface_.address) served_.clear();
+  if (is_other) groups_.leave();
   interface_ = interface;
   NdpInterface replaced = interface;
   loop_.call([&] {
@@ -152,6 +155,17 @@ Result<void> Proxy::set_interface(const NdpInterface& interface) {
   renew_membership();
   announce_new();
   return {};
+}
+
+bool Proxy::is_bound() const {
+  const std::lock_guard lock{mutex_};
+  return has_bound_socket();
+}
+
+bool Proxy::has_bound_socket() const {
+  bool is_bound = false;
+  loop_.call([&] { is_bound = sockets_.is_bound_to(interface_.index); });
+  return is_bound;
 }
 
 void Proxy::lose_interface() {

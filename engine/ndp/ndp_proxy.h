@@ -121,9 +121,12 @@ class NdpProxy {
   /// targets stay. Refused: a change of the interface's name or of the sizes of the tables.
   [[nodiscard]] virtual Result<void> apply(const NdpConfig& config) = 0;
   /// Reports that the interface exists and is up, or that its properties have changed. Opens a new
-  /// socket if the index has changed, joins groups and announces targets. After an error nothing is
+  /// socket if the index has changed or !is_bound(), joins groups and announces targets. After an error nothing is
   /// served until it is called again.
   [[nodiscard]] virtual Result<void> set_interface(const NdpInterface& interface) = 0;
+  /// Whether the proxy still receives from the interface of set_interface(). False also if that one
+  /// was unregistered and another has its index: set_interface() must be called again.
+  [[nodiscard]] virtual bool is_bound() const = 0;
   /// Reports that the interface is gone or down. Closes its socket and drops the learned neighbors.
   virtual void lose_interface() = 0;
   /// Sets the prefixes behind the tunnels of all devices; replaces the previous ones.

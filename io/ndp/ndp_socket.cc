@@ -127,6 +127,13 @@ void NdpSocket::unmap() noexcept {
   ring_ = nullptr;
 }
 
+bool NdpSocket::is_bound_to(unsigned interface_index) const noexcept {
+  sockaddr_ll address{};
+  socklen_t size = sizeof address;
+  return ::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+         address.sll_ifindex == static_cast<int>(interface_index);
+}
+
 std::span<const std::byte> NdpSocket::next() const noexcept {
   if (ring_ == nullptr) return {};
   tpacket2_hdr* header = header_at(ring_, next_);

@@ -37,6 +37,9 @@ class NdpSocket {
   ~NdpSocket();
 
   [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
+  /// Whether it still receives from this interface. The kernel unbinds it when the interface is
+  /// unregistered, even if another one takes the index at once.
+  [[nodiscard]] bool is_bound_to(unsigned interface_index) const noexcept;
   /// Readable when the ring has a frame. -1 if the socket is not open.
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 

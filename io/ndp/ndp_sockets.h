@@ -20,6 +20,11 @@ class NdpSockets final : public NdpIo {
   void set_socket(NdpSocket& socket) noexcept { std::swap(socket_, socket); }
   void set_probe(ProbeSocket& probe) noexcept { std::swap(probe_, probe); }
 
+  /// See NdpSocket::is_bound_to().
+  [[nodiscard]] bool is_bound_to(unsigned interface_index) const noexcept {
+    return socket_.is_bound_to(interface_index);
+  }
+
   [[nodiscard]] bool is_open() const noexcept override { return socket_.is_open(); }
   [[nodiscard]] std::span<const std::byte> next() noexcept override { return socket_.next(); }
   void release() noexcept override { socket_.release(); }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -26,17 +27,18 @@ struct Answer {
 /// In a container nobody can write sysctls, so its owner sets them at the start.
 bool is_read_only(const char* sysctl) { return ::access(sysctl, W_OK) != 0 && errno == EROFS; }
 
-std::string advise_disabled_ipv6(const std::string& device) {
-  if (is_read_only("/proc/sys/net/ipv6/conf/all/disable_ipv6"))
-    return "IPv6 is disabled here and /proc/sys is read-only: start the container with `docker run "
-           "--sysctl net.ipv6.conf.all.disable_ipv6=0`";
-  return "IPv6 is disabled on this device: sysctl -w net.ipv6.conf." + device +
-         ".disable_ipv6=0, or net.ipv6.conf.default.disable_ipv6=0 before start";
-}
-
 }  // namespace
 
 void NlSocketFree::operator()(nl_sock* socket) const noexcept { nl_socket_free(socket); }
+
+std::string disabled_ipv6_advice(std::string device) {
+  if (is_read_only("/proc/sys/net/ipv6/conf/all/disable_ipv6"))
+    return "IPv6 is disabled here and /proc/sys is read-only: start the container with `docker run "
+           "--sysctl net.ipv6.conf.all.disable_ipv6=0`";
+  std::replace(device.begin(), device.end(), '.', '/');  // sysctl(8): for a dot in a name
+  return "IPv6 is disabled on this device: sysctl -w net.ipv6.conf." + device +
+         ".disable_ipv6=0, or net.ipv6.conf.default.disable_ipv6=0 before start";
+}
 
 Unexpected<Error> fail(int code, std::string operation, std::string object, std::string advice) {
   return Unexpected{Error{.code = code,
@@ -87,7 +89,7 @@ std::string advise_device(int code, bool is_ipv6, const std::string& device) {
     case EACCES:
     case EOPNOTSUPP:
     case EAFNOSUPPORT:
-      return is_ipv6 ? advise_disabled_ipv6(device) : "";
+      return is_ipv6 ? disabled_ipv6_advice(device) : "";
     case EEXIST:
       return "the device has it already";
     case ENODEV:

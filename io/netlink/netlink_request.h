@@ -70,6 +70,9 @@ bool copy(nlattr* from, Value& to) {
   return true;
 }
 
+/// The remedy, as a sentence, for a device on which IPv6 is disabled.
+[[nodiscard]] std::string disabled_ipv6_advice(std::string device);
+
 /// Sends a request for one object or, with NLM_F_DUMP, for all objects of one family. `each` and the
 /// result are as in request().
 template <class Header>

@@ -9,6 +9,7 @@ Nothing but the proxy answers for what is behind near, so that every answer is c
 
 import os
 import signal
+import time
 
 from support.culvert import program
 from support.ndp import AUTO, PREFIX, STATIC, Link, Ndp, tunnel_to
@@ -32,6 +33,39 @@ def an_interface_that_comes_late_and_goes_and_comes_again():
     ndp.says("answers for", 2)
     link.expect_answered(f"{PREFIX}:6")
     expect(ndp.show()["answers"] > answers, "the counters began anew")
+    ndp.stop()
+
+
+@parametrize([("all multicast", STATIC, Link.all_multicast),
+              ("joined groups", tunnel_to(f"{PREFIX}:5/128") + AUTO, Link.joins_solicited_node_group_of_5)])
+def an_interface_that_is_made_anew_with_its_index(toml, receives_multicast):
+    """Faster than culvert looks, so that nothing seems to have changed."""
+    link = Link()
+    link.give_tunnel_ends()
+    ndp = Ndp(link.near, toml)
+    ndp.says("answers for")
+    link.expect_answered(f"{PREFIX}:5")
+    link.make_anew()
+    until = time.monotonic() + 2
+    wait_until(lambda: link.resolve(f"{PREFIX}:5", 0.2) == link.mac() or time.monotonic() > until, "an answer", 20, 0.02)
+    expect(time.monotonic() < until, "no answer within 2 s")
+    wait_until(lambda: receives_multicast(link), "the new interface to receive the solicitations", 20)
+    ndp.stop()
+
+
+@scenario()
+def ipv6_that_is_off_is_said():
+    """On the interface, and in the host, which then cannot forward."""
+    link = Link()
+    link.near.sysctl("net.ipv6.conf.up0.disable_ipv6", 1)
+    ndp = Ndp(link.near, STATIC)
+    ndp.says("culvert: ndp up0 waits: IPv6 is disabled on this device: sysctl -w net.ipv6.conf.up0.disable_ipv6=0")
+    link.near.sysctl("net.ipv6.conf.up0.disable_ipv6", 0)
+    ndp.says("answers for")
+    said = [line for line in ndp.process.stderr().splitlines() if "sysctl -w net.ipv6.conf.all.forwarding=1" in line]
+    expect(len(said) == 1 and "ndp up0" in said[0], f"what it says of forwarding: {ndp.process.stderr()}")
+    link.near.sysctl("net.ipv6.conf.up0.disable_ipv6", 1)
+    ndp.says("waits: IPv6 is disabled", 2)
     ndp.stop()
 
 

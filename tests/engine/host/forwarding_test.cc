@@ -173,8 +173,20 @@ TEST(WhyNotForwarded, NamesTheSysctl) {
                 HasSubstr("set forwarding, or run sysctl -w net.ipv6.conf.all.forwarding=1"));
     EXPECT_THAT(forwarding_warning(device_with({"prefix", "10.0.0.0/8"})),
                 HasSubstr("sysctl -w net.ipv4.ip_forward=1"));
+    NdpConfig ndp;
+    ndp.interface = "up";
+    ndp.rules = {{.prefix = *proto::Ipv6Prefix::from_text("2001:db8::/64")}};
+    const DeviceSettings device = device_with({}), forwarding = device_with({"forwarding"});
+    const DeviceSettings *const tunnels = &device, *const forwards = &forwarding;
+    EXPECT_EQ(ndp_forwarding_warning(ndp, std::span{&tunnels, 1}), "") << "auto: for its tunnels";
+    EXPECT_THAT(ndp_forwarding_warning(ndp, {}),
+                HasSubstr("run sysctl -w net.ipv6.conf.all.forwarding=1"));
+    ndp.rules[0].answer = NdpAnswer::always;
+    EXPECT_THAT(ndp_forwarding_warning(ndp, std::span{&tunnels, 1}), HasSubstr("ndp up: "));
+    EXPECT_EQ(ndp_forwarding_warning(ndp, std::span{&forwards, 1}), "");
     set_value("ipv6/conf/all/forwarding", "1");
     EXPECT_EQ(forwarding_warning(device_with({"prefix", "2001:db8::/32"})), "");
+    EXPECT_EQ(ndp_forwarding_warning(ndp, {}), "");
   });
 }
 

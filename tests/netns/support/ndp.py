@@ -97,6 +97,15 @@ class Link:
     def join(self):
         veth(self.near, self.host, None, f"{PREFIX}:aa/64", "up0", "eth0")
 
+    def make_anew(self):
+        """Another up0 with the index and the link-layer address of this one, at once."""
+        found = self.near.ip_json("link show dev up0")[0]
+        self.near.ip_batch(
+            "link del up0", f"link add up0 index {found['ifindex']} address {found['address']} type veth "
+                            f"peer name eth0 netns {self.host.name}", "link set up0 up")
+        self.host.ip_batch(f"addr add {PREFIX}:aa/64 dev eth0", "link set eth0 up")
+        wait_until(lambda: self.near.is_up("up0") and self.host.is_up("eth0"), "the veth pair to come up", 20, 0.01)
+
     def give_tunnel_ends(self):
         """What a tunnel of `tunnel_to` needs to come up."""
         self.near.ip("addr add 192.0.2.1/32 dev lo")
@@ -114,6 +123,10 @@ class Link:
 
     def all_multicast(self):
         return self.near.ip_json("-d link show dev up0")[0]["allmulti"]
+
+    def joins_solicited_node_group_of_5(self):
+        found = self.near.ip_json("-6 maddr show dev up0")[0]["maddr"]
+        return any(each.get("address") == "ff02::1:ff00:5" for each in found)
 
     @contextlib.contextmanager
     def solicited(self, target):

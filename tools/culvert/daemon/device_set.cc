@@ -66,10 +66,14 @@ void DeviceSet::clear() {
   devices_.clear();
 }
 
-host::ForwardingSettings DeviceSet::forwarding_settings() const {
+std::vector<const host::DeviceSettings*> DeviceSet::all_settings() const {
   std::vector<const host::DeviceSettings*> devices;
   for (const auto& device : devices_) devices.push_back(&device->settings());
-  return host::forwarding_settings(devices, ndp_);
+  return devices;
+}
+
+host::ForwardingSettings DeviceSet::forwarding_settings() const {
+  return host::forwarding_settings(all_settings(), ndp_);
 }
 
 void DeviceSet::warn_about_forwarding() const {
@@ -77,6 +81,10 @@ void DeviceSet::warn_about_forwarding() const {
     const std::string warning = host::forwarding_warning(device->settings());
     const Log& log = device->settings().config.log;
     if (!warning.empty() && log) log(LogLevel::warning, warning);
+  }
+  for (const NdpConfig& section : ndp_) {
+    const std::string warning = host::ndp_forwarding_warning(section, all_settings());
+    if (!warning.empty() && section.log) section.log(LogLevel::warning, warning);
   }
 }
 

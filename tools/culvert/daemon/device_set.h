@@ -82,6 +82,7 @@ class DeviceSet {
   [[nodiscard]] Result<void> check(const Settings& before, const Settings& next);
   [[nodiscard]] Result<void> apply(const Settings& next);
 
+  [[nodiscard]] std::vector<const host::DeviceSettings*> all_settings() const;
   [[nodiscard]] host::ForwardingSettings forwarding_settings() const;
   void warn_about_forwarding() const;
 

@@ -28,6 +28,8 @@ void ManagedNdp::link_changed() {
   find_rule_interfaces();
   const auto found = find_link();
   if (!found) return warn(found.error());
+  // Unregistered, and registered again with its index, since the last reading: as if it were new.
+  if (link_.interface.index != 0 && !proxy_->is_bound()) link_ = {};
   const bool is_same =
       found->interface == link_.interface && found->unusable_reason == link_.unusable_reason;
   if (!is_same) apply_link(*found);

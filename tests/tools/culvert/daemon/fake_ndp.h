@@ -18,6 +18,7 @@ struct FakeNdpLog {
   std::vector<NdpTunnelPrefix> prefixes;
   NdpInterfaces rule_interfaces;
   bool refuses_interface = false;
+  bool is_bound = true;  ///< false: as if another interface had the index
 };
 
 class FakeNdp final : public NdpProxy {
@@ -50,6 +51,7 @@ class FakeNdp final : public NdpProxy {
     status_.interface = interface;
     return {};
   }
+  [[nodiscard]] bool is_bound() const override { return log_.is_bound; }
   void lose_interface() override {
     ++log_.lost;
     status_.interface = {};

@@ -269,6 +269,21 @@ TEST(ManagedNdp, SaysWhatTheKernelRefusesAndTriesAgain) {
   });
 }
 
+TEST(ManagedNdp, SetsAnInterfaceAgainThatIsAnotherWithItsIndex) {
+  in_namespace([] {
+    add_veth("eth7");
+    ManagedNdpRig rig;
+    rig.start({section("eth7")});
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
+    const std::size_t before = rig.log.interfaces.size();
+    const NdpInterface same = rig.last();
+    rig.log.is_bound = false;
+    ip("link set eth7 alias other");  // an event that changes nothing for the proxy
+    EXPECT_TRUE(rig.until([&] { return rig.log.interfaces.size() > before; }));
+    EXPECT_EQ(rig.last(), same);
+  });
+}
+
 TEST(NdpSet, ChangesWhatAFileSaysAnew) {
   in_namespace([] {
     ManagedNdpRig rig;
