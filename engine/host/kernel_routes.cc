@@ -84,12 +84,12 @@ void add_route(nlmsghdr* message, unsigned asking_index, const std::set<unsigned
 struct HostRoute {
   Ipv6Address target{};
   unsigned interface_index = 0;
+  std::uint32_t metric = 0;
 };
 
 /// Adds or removes a host route of ours. `lifetime`: 0 where it is removed. Returns 0 or an errno.
 int change_host_route(nl_sock* socket, int type, int flags, const HostRoute& route,
                       std::chrono::seconds lifetime) {
-  constexpr std::uint32_t kMetric = 1024;  // the kernel's default, IP6_RT_PRIO_USER
   const netlink::Message message{nlmsg_alloc_simple(type, flags)};
   if (!message) return ENOMEM;
   rtmsg header{};
@@ -102,7 +102,7 @@ int change_host_route(nl_sock* socket, int type, int flags, const HostRoute& rou
   nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
   nla_put(message.get(), RTA_DST, sizeof route.target.bytes, route.target.bytes.data());
   nla_put_u32(message.get(), RTA_OIF, route.interface_index);
-  nla_put_u32(message.get(), RTA_PRIORITY, kMetric);
+  nla_put_u32(message.get(), RTA_PRIORITY, route.metric);
   if (lifetime.count() != 0)
     nla_put_u32(message.get(), RTA_EXPIRES, static_cast<std::uint32_t>(lifetime.count()));
   return netlink::request(socket, message.get());
@@ -110,10 +110,10 @@ int change_host_route(nl_sock* socket, int type, int flags, const HostRoute& rou
 
 }  // namespace
 
-Result<std::unique_ptr<NdpRoutes>> KernelRoutes::open() {
+Result<std::unique_ptr<KernelRoutes>> KernelRoutes::open(std::shared_ptr<HostRouteClaim> claim) {
   auto socket = netlink::connect_netlink(NETLINK_ROUTE);
   if (!socket) return Unexpected{socket.error()};
-  return std::unique_ptr<NdpRoutes>{new KernelRoutes{std::move(*socket)}};
+  return std::unique_ptr<KernelRoutes>{new KernelRoutes{std::move(*socket), std::move(claim)}};
 }
 
 NdpRoute KernelRoutes::find(const Ipv6Address& target, unsigned asking_index) noexcept {
@@ -128,10 +128,12 @@ NdpRoute KernelRoutes::find(const Ipv6Address& target, unsigned asking_index) no
 
 bool KernelRoutes::add_host_route(const Ipv6Address& target, unsigned interface_index,
                                   std::chrono::seconds lifetime, bool is_new) noexcept {
+  claim_host_routes();
+  if (metric_ == 0) return false;
   // Without NLM_F_EXCL the kernel sets the lifetime of the route that is there anew.
   const int flags = NLM_F_CREATE | (is_new ? NLM_F_EXCL : 0);
-  const int code =
-      change_host_route(socket_.get(), RTM_NEWROUTE, flags, {target, interface_index}, lifetime);
+  const int code = change_host_route(socket_.get(), RTM_NEWROUTE, flags,
+                                     {target, interface_index, metric_}, lifetime);
   if (code == 0 || (code == EEXIST && !is_new)) return true;
   if (code != EEXIST) return false;
   const NdpRoute found = find(target, 0);
@@ -141,29 +143,32 @@ bool KernelRoutes::add_host_route(const Ipv6Address& target, unsigned interface_
 
 void KernelRoutes::remove_host_route(const Ipv6Address& target, unsigned interface_index) noexcept {
   // It may be gone already, perhaps with its interface.
-  change_host_route(socket_.get(), RTM_DELROUTE, 0, {target, interface_index}, {});
+  change_host_route(socket_.get(), RTM_DELROUTE, 0, {target, interface_index, metric_}, {});
 }
 
-Result<std::size_t> remove_host_routes(netlink::Netlink& netlink, std::span<const NdpRule> rules) {
+std::size_t KernelRoutes::claim_host_routes() noexcept {
+  std::size_t removed = 0;
+  if (metric_ == 0)
+    metric_ = claim_->claim([&](std::uint32_t metric) { removed = remove_left_routes(metric); });
+  return removed;
+}
+
+std::size_t KernelRoutes::remove_left_routes(std::uint32_t metric) noexcept {
   std::vector<HostRoute> left;
   rtmsg header{};
   header.rtm_family = AF_INET6;
-  const int code = netlink::request_objects(
-      netlink.socket(), RTM_GETROUTE, NLM_F_DUMP, header, [&](nlmsghdr* part) {
-        const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
-        HostRoute route;
-        if (facts->rtm_protocol != kHostRouteProtocol || facts->rtm_dst_len != 128 ||
-            !copy(attribute<rtmsg>(part, RTA_DST), route.target.bytes) ||
-            !copy(attribute<rtmsg>(part, RTA_OIF), route.interface_index))
-          return;
-        const bool is_covered = std::any_of(rules.begin(), rules.end(), [&](const NdpRule& rule) {
-          return rule.wire && rule.prefix.contains(route.target);
-        });
-        if (is_covered) left.push_back(route);
-      });
-  if (code != 0) return netlink::fail(code, "read", "IPv6 routes");
-  for (const HostRoute& route : left)
-    change_host_route(netlink.socket(), RTM_DELROUTE, 0, route, {});
+  // On failure the kernel removes them when their lifetime ends.
+  netlink::request_objects(socket_.get(), RTM_GETROUTE, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+    const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
+    HostRoute route;
+    const bool is_left = facts->rtm_protocol == kHostRouteProtocol && facts->rtm_dst_len == 128 &&
+                         copy(attribute<rtmsg>(part, RTA_DST), route.target.bytes) &&
+                         copy(attribute<rtmsg>(part, RTA_OIF), route.interface_index) &&
+                         copy(attribute<rtmsg>(part, RTA_PRIORITY), route.metric) &&
+                         route.metric == metric;
+    if (is_left) left.push_back(route);
+  });
+  for (const HostRoute& route : left) change_host_route(socket_.get(), RTM_DELROUTE, 0, route, {});
   return left.size();
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <span>
 
+#include "engine/host/host_route_claim.h"
 #include "engine/ndp/ndp_config.h"
 #include "engine/ndp/ndp_routes.h"
 #include "io/netlink/netlink.h"
@@ -25,7 +26,13 @@ inline constexpr std::uint8_t kHostRouteProtocol = 141;
 /// missed. One thread.
 class KernelRoutes final : public NdpRoutes {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<NdpRoutes>> open();
+  /// `claim`: that of all proxies of this process. Without a metric of its own (see HostRouteClaim)
+  /// it adds no host route.
+  [[nodiscard]] static Result<std::unique_ptr<KernelRoutes>> open(
+      std::shared_ptr<HostRouteClaim> claim);
+  /// Claims the metric of host routes, which add_host_route() does otherwise, and removes the routes
+  /// with it that a process which did not end in order has left. Returns their number.
+  std::size_t claim_host_routes() noexcept;
 
   [[nodiscard]] NdpRoute find(const proto::Ipv6Address& target,
                               unsigned asking_index) noexcept override;
@@ -35,14 +42,13 @@ class KernelRoutes final : public NdpRoutes {
                          unsigned interface_index) noexcept override;
 
  private:
-  explicit KernelRoutes(netlink::NlSocket socket) : socket_(std::move(socket)) {}
+  KernelRoutes(netlink::NlSocket socket, std::shared_ptr<HostRouteClaim> claim)
+      : socket_(std::move(socket)), claim_(std::move(claim)) {}
+  [[nodiscard]] std::size_t remove_left_routes(std::uint32_t metric) noexcept;
   netlink::NlSocket socket_;
+  std::shared_ptr<HostRouteClaim> claim_;
+  std::uint32_t metric_ = 0;  ///< of our host routes; 0: not claimed
 };
-
-/// Removes host routes that a process which did not end in order has left, in the prefixes of rules
-/// with `wire`. Other routes stay. Returns their number.
-[[nodiscard]] Result<std::size_t> remove_host_routes(netlink::Netlink& netlink,
-                                                     std::span<const NdpRule> rules);
 
 /// Reads the routes of all tables. `asking_index`: the proxy's interface. `devices`: the interfaces
 /// of tunnels, whose routes are left out. Only prefixes that overlap with a rule with `auto` are

@@ -160,5 +160,30 @@ def a_crash_leaves_nothing_for_long():
     second.stop()
 
 
+@scenario()
+def two_processes_leave_each_others_routes():
+    bridges = Bridges(2)
+    bridges.place(0)
+    first = Ndp(bridges.near, rule('["lan0", "lan1"]', wire=True))
+    first.says("answers for")
+    bridges.expect_answered(MEMBER)
+    bridges.expect_wired({MEMBER: "lan0"})
+    events = bridges.near.start(["ip", "-6", "monitor", "route"], "monitor")
+    second = Ndp(bridges.near, rule('["lan0", "lan1"]', wire=True), name="second")
+    second.says("answers for")
+    wait_until(lambda: bridges.resolve(MEMBER) and second.show()["wired"], "the second one's route", 20)
+    expect_equal(len(bridges.near.ip_json(f"-6 route show proto {PROTOCOL}")), 2, "routes, one of each process")
+    second.stop()
+    first.process.kill()
+    third = Ndp(bridges.near, rule('["lan0", "lan1"]', wire=True), name="third")
+    third.says("answers for")
+    expect_equal(bridges.wired(), {}, "routes after the first one's end")
+    wait_until(lambda: events.stdout().count("Deleted") >= 2, "two routes to be removed", 20)
+    deleted = [line.split("metric ")[1].split()[0] for line in events.stdout().splitlines() if "Deleted" in line]
+    expect_equal(deleted, ["1025", "1024"], "the metrics of the routes that were removed, in their order")
+    events.kill()
+    third.stop()
+
+
 if __name__ == "__main__":
     run_all()

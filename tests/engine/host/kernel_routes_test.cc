@@ -26,7 +26,7 @@ class KernelRoutesOf : public io::NamespaceTest {
       io::ip(std::string{"link set up dev "} + interface);
     io::add_ipv6_address("up0", "2001:db8:0:1::2/64");
     io::add_ipv6_address("lan0", "2001:db8:5::1/64");
-    auto opened = KernelRoutes::open();
+    auto opened = KernelRoutes::open(std::make_shared<HostRouteClaim>());
     ASSERT_TRUE(opened);
     routes_ = std::move(*opened);
   }
@@ -37,7 +37,7 @@ class KernelRoutesOf : public io::NamespaceTest {
     EXPECT_EQ(found.length_bits, length_bits) << target;
     EXPECT_EQ(found.interface_index, ::if_nametoindex(interface)) << target;
   }
-  std::unique_ptr<NdpRoutes> routes_;
+  std::unique_ptr<KernelRoutes> routes_;
 };
 
 TEST_F(KernelRoutesOf, TheLongestPrefixOfTheMainTable) {
@@ -117,18 +117,28 @@ TEST_F(HostRoutesOf, ReplaceAndRemoveNoneOfOthers) {
 
 TEST_F(HostRoutesOf, AreFoundAfterACrash) {
   EXPECT_TRUE(add("2001:db8:0:1::7", "lan0"));
-  EXPECT_TRUE(add("2001:db8:5::7", "up0"));
   io::ip("-6 route add 2001:db8:0:1::8/128 dev lan0 proto static");
   io::ip("-6 route add 2001:db8:0:1:1::/80 dev lan0 proto 141");
-  auto netlink = netlink::Netlink::open();
-  ASSERT_TRUE(netlink);
-  NdpRule rule{proto::Ipv6Prefix::from_text("2001:db8:0:1::/64").value()};
-  EXPECT_EQ(*remove_host_routes(*netlink, std::span{&rule, 1}), 0u) << "a rule without wire";
-  rule.wire = true;
-  EXPECT_EQ(*remove_host_routes(*netlink, std::span{&rule, 1}), 1u);
-  EXPECT_THAT(shown(), AllOf(HasSubstr("2001:db8:5::7"), HasSubstr("2001:db8:0:1:1::/80"),
-                             Not(HasSubstr("2001:db8:0:1::7"))));
+  EXPECT_EQ(routes_->claim_host_routes(), 0u) << "they are our own";
+  routes_.reset();  // they stay, as after SIGKILL
+  auto next = KernelRoutes::open(std::make_shared<HostRouteClaim>());
+  ASSERT_TRUE(next);
+  EXPECT_EQ((*next)->claim_host_routes(), 1u);
+  EXPECT_THAT(shown(), AllOf(HasSubstr("2001:db8:0:1:1::/80"), Not(HasSubstr("2001:db8:0:1::7"))));
   EXPECT_THAT(shown("proto static"), HasSubstr("2001:db8:0:1::8"));
+}
+
+TEST_F(HostRoutesOf, BelongToOneProcess) {
+  auto beside = KernelRoutes::open(std::make_shared<HostRouteClaim>());  // of another process
+  ASSERT_TRUE(beside);
+  EXPECT_TRUE(add("2001:db8:0:1::7", "lan0"));
+  EXPECT_EQ((*beside)->claim_host_routes(), 0u) << "the owner of the route lives";
+  const unsigned lan = ::if_nametoindex("lan0");
+  EXPECT_TRUE(
+      (*beside)->add_host_route(host("2001:db8:0:1::7"), lan, std::chrono::seconds{60}, true));
+  EXPECT_THAT(shown(), AllOf(HasSubstr("metric 1024"), HasSubstr("metric 1025")));
+  (*beside)->remove_host_route(host("2001:db8:0:1::7"), lan);
+  EXPECT_THAT(shown(), AllOf(HasSubstr("metric 1024"), Not(HasSubstr("metric 1025"))));
 }
 
 // ---- several next hops --------------------------------------------------------------------------

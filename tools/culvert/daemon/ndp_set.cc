@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "engine/host/kernel_routes.h"
 #include "tools/culvert/daemon/signal_mask.h"
 
 namespace culvert::program {
@@ -32,7 +31,6 @@ Result<void> NdpSet::start(const std::vector<NdpConfig>& sections) {
   auto netlink = netlink::Netlink::open();
   if (!netlink) return Unexpected{netlink.error()};
   netlink_.emplace(std::move(*netlink));
-  if (auto removed = remove_left_routes(sections); !removed) return removed;
   for (const NdpConfig& section : sections) {
     if (auto started = start_one(section); !started) {
       stop();
@@ -41,20 +39,6 @@ Result<void> NdpSet::start(const std::vector<NdpConfig>& sections) {
   }
   log_idle_rules();
   return watch_network();
-}
-
-/// Of a process that was killed. Its routes would end by themselves, but later.
-Result<void> NdpSet::remove_left_routes(const std::vector<NdpConfig>& sections) {
-  for (const NdpConfig& section : sections) {
-    if (!has_wire(section)) continue;
-    const auto removed = host::remove_host_routes(*netlink_, section.rules);
-    if (!removed) return Unexpected{removed.error()};
-    if (*removed != 0 && section.log)
-      section.log(LogLevel::info, "ndp " + section.interface + ": removed " +
-                                      std::to_string(*removed) +
-                                      " host routes that an earlier culvert has left (wire)");
-  }
-  return {};
 }
 
 Result<void> NdpSet::start_one(const NdpConfig& section) {

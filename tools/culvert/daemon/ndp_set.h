@@ -45,7 +45,6 @@ class NdpSet {
     boost::asio::steady_timer settle;
     std::chrono::steady_clock::duration last_update{};
   };
-  Result<void> remove_left_routes(const std::vector<NdpConfig>& sections);
   Result<void> start_one(const NdpConfig& section);
   Result<void> apply_all(const std::vector<NdpConfig>& sections);
   void log_idle_rules();

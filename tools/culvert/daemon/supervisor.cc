@@ -403,9 +403,14 @@ void Supervisor::await_failure(const std::string& device,
 
 namespace {
 
-Result<std::unique_ptr<NdpProxy>> open_ndp(NdpConfig config) {
-  auto routes = host::KernelRoutes::open();
+Result<std::unique_ptr<NdpProxy>> open_ndp(NdpConfig config,
+                                           const std::shared_ptr<host::HostRouteClaim>& claim) {
+  auto routes = host::KernelRoutes::open(claim);
   if (!routes) return Unexpected{routes.error()};
+  const std::size_t removed = has_wire(config) ? (*routes)->claim_host_routes() : 0;
+  if (removed != 0 && config.log)
+    config.log(LogLevel::info, "ndp " + config.interface + ": removed " + std::to_string(removed) +
+                                   " host routes that an earlier culvert has left (wire)");
   return NdpProxy::open(std::move(config), std::move(*routes));
 }
 
@@ -415,7 +420,11 @@ Result<void> run_devices(RunOptions options) {
   if (!options.open_engine) {
     options.open_engine = [](const Config& config) { return Engine::open(config); };
   }
-  if (!options.open_ndp) options.open_ndp = open_ndp;
+  if (!options.open_ndp) {
+    options.open_ndp = [claim = std::make_shared<host::HostRouteClaim>()](NdpConfig config) {
+      return open_ndp(std::move(config), claim);
+    };
+  }
   try {
     Supervisor supervisor{std::move(options)};
     return supervisor.run();
