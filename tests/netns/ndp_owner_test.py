@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 r"""Who owns an address: the proxy takes none from hosts of its own link, and leaves none to a neighbor that is not
-there.
+there. And what goes onto the link: one answer and no more, from which source, and what announces an address.
 
     host 2001:db8:0:1::aa eth0 --- veth --- up0 near 2001:db8:0:1::2, culvert
 """

@@ -111,10 +111,11 @@ void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {
 Result<void> ManagedNdp::apply(const NdpConfig& config) {
   if (auto applied = proxy_->apply(config); !applied) return applied;
   config_ = config;
+  const std::string previous_reason = waits_because_;
   link_changed();
   routes_changed();
   warn_of_wide_rules();
-  print_state();
+  if (waits_because_ == previous_reason) print_state();  // otherwise link_changed() did
   return {};
 }
 

@@ -151,6 +151,28 @@ TEST(ManagedNdp, AnswersFromAnotherAddressIfThereIsNoLinkLocalOne) {
   });
 }
 
+TEST(ManagedNdp, WaitsForAGlobalAddressIfThatIsTheSource) {
+  in_namespace([] {
+    add_veth("eth7");
+    ManagedNdpRig rig;
+    rig.start({section("eth7")});
+    ASSERT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
+    EXPECT_TRUE(rig.last().global.is_unspecified());
+    NdpConfig global = section("eth7");
+    global.source = NdpSource::global;
+    rig.printed.clear();
+    ASSERT_TRUE(rig.set.apply({global}));
+    EXPECT_EQ(rig.printed,
+              "culvert: ndp eth7 waits: it has no global address that is preferred, for source = "
+              "\"global\": add one, or write source = \"target\"\n");
+    ip("addr add 2001:db8:0:1::5/64 dev eth7 nodad");
+    EXPECT_TRUE(rig.until([&] { return rig.has_printed("answers"); })) << rig.printed;
+    EXPECT_EQ(rig.last().global, address("2001:db8:0:1::5"));
+    ip("addr change 2001:db8:0:1::5/64 dev eth7 preferred_lft 0");
+    EXPECT_TRUE(rig.until([&] { return rig.last().global.is_unspecified(); }));
+  });
+}
+
 TEST(ManagedNdp, NamesTheBridgeOfAPort) {
   in_namespace([] {
     add_veth("eth7");
