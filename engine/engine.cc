@@ -127,6 +127,7 @@ class EngineImplementation final : public Engine {
     if (log_) log_(level, line);
   }
   void report_refused_offloads();
+  void report_refused_sends();
   void run_worker(std::size_t index);
   void stop_workers();
   void publish(std::unique_ptr<const Tables> tables);
@@ -153,7 +154,8 @@ class EngineImplementation final : public Engine {
   std::uint16_t device_mtu_;
   /// Written by workers; relaxed, since it orders no other access.
   std::atomic<bool> has_refused_offloads_{false};
-  Totals removed_;           ///< counters of removed tunnels
+  std::atomic<bool> has_refused_sends_{false};  ///< the same
+  Totals removed_;                              ///< counters of removed tunnels
   Snapshot<Tables> tables_;  ///< its readers: the workers, and the refresher behind them
   RouteRefresher refresher_;
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -192,6 +194,7 @@ Result<void> EngineImplementation::open_workers() {
       failure_event_.signal();
     };
     options.on_refused_offloads = [this] { report_refused_offloads(); };
+    options.on_refused_sends = [this] { report_refused_sends(); };
     workers_.push_back(std::make_unique<Worker>(std::move(*queues), tables_, std::move(options)));
   }
   for (const std::uint32_t slot : by_position_)
@@ -215,6 +218,14 @@ void EngineImplementation::report_refused_offloads() {
           ": the kernel refuses super-packets on the TUN device (EINVAL), so single packets are "
           "written from now on, which costs CPU time; nothing was lost. --offload off avoids the "
           "attempts");
+}
+
+void EngineImplementation::report_refused_sends() {
+  if (has_refused_sends_.exchange(true, std::memory_order_relaxed)) return;
+  log(LogLevel::warning, opened_.device +
+                             ": the kernel refuses super-packets on the packet socket (EINVAL), so "
+                             "each segment is sent "
+                             "by itself from now on, which costs CPU time; nothing was lost");
 }
 
 void EngineImplementation::run_worker(std::size_t index) {
@@ -395,7 +406,9 @@ std::string EngineImplementation::send_reason_of(const Tunnel& tunnel) const {
   const bool is_cut_there =
       tunnel.path->next_hop.load().kernel_gso && tunnel.gso != proto::KernelGso::none;
   std::string reason = has_reason ? *send_reasons_[tunnel.index] : kNoNextHop;
-  if (is_cut_there) reason += ", super-packets cut there";
+  if (!is_cut_there) return reason;
+  const bool is_refused = has_refused_sends_.load(std::memory_order_relaxed);
+  reason += is_refused ? ", the kernel refuses super-packets" : ", super-packets cut there";
   return reason;
 }
 

@@ -107,12 +107,13 @@ class Encapsulator {
     send(packet.bytes(), {}, 1);
   }
 
-  /// Returns whether the kernel can segment the super-packet, headers included. It cannot if: the
-  /// segmentation is USO; the headers differ between segments (GRE checksum, sequence number);
+  /// Returns whether the kernel can segment the super-packet, headers included. It cannot if: it has
+  /// refused too many; the segmentation is USO; the headers differ between segments (GRE checksum, sequence number);
   /// segments must be fragmented; there is only one segment, which the kernel drops if its TCP
   /// header has options.
   [[nodiscard]] bool kernel_cuts(const io::Packet& packet, const Gso& gso) const noexcept {
-    return endpoints_.next_hop.kernel_gso && tunnel_.gso != proto::KernelGso::none &&
+    return endpoints_.next_hop.kernel_gso && batch_.takes_super_packets() &&
+           tunnel_.gso != proto::KernelGso::none &&
            packet.offload.segmentation != io::Segmentation::udp && gso.segment_count() > 1 &&
            gso.largest_frame_bytes() + tunnel_.overhead_bytes() <= fit_.outer_mtu_bytes;
   }

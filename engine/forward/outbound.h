@@ -75,6 +75,10 @@ class OutboundBatch {
     return datagrams_.emplace_back();
   }
   [[nodiscard]] std::span<const OutboundDatagram> datagrams() const noexcept { return datagrams_; }
+  /// False after stop_super_packets(): each segment is a datagram of its own, whatever the next hop
+  /// could segment.
+  [[nodiscard]] bool takes_super_packets() const noexcept { return takes_super_packets_; }
+  void stop_super_packets() noexcept { takes_super_packets_ = false; }
   void flush_and_clear() noexcept {
     flush();
     datagrams_.clear();
@@ -86,6 +90,7 @@ class OutboundBatch {
 
  private:
   std::size_t capacity_;
+  bool takes_super_packets_ = true;
   io::LineVector<OutboundDatagram> datagrams_;
   io::LineVector<std::byte> blocks_;
 };

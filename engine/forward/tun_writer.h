@@ -26,8 +26,9 @@ struct PendingWrite {
   enum class Kind : std::uint32_t { packet, offloaded, relayed_error } kind = Kind::packet;
 };
 
-/// Refused super-packets after which a writer passes no more of them to the kernel. Some kernels
-/// refuse only rare forms, and all of them are cut and written again, so one is no reason to stop.
+/// Refused super-packets after which a worker passes no more of them to the kernel: to TUN, or to the
+/// packet socket. Some kernels refuse only rare forms, and all of them are cut and passed again, so
+/// one is no reason to stop.
 inline constexpr unsigned kMaxRefusedOffloads = 4;
 
 class TunWriter {

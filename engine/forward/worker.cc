@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "engine/forward/refused_send.h"
 #include "engine/offload/gso.h"
 #include "engine/tables/path.h"
 
@@ -52,6 +53,17 @@ class alignas(io::kCacheLineBytes) Worker::Batch final : public OutboundBatch {
   Worker& worker_;
 };
 
+class alignas(io::kCacheLineBytes) Worker::ResendBatch final : public OutboundBatch {
+ public:
+  ResendBatch(Worker& worker, std::size_t capacity) : OutboundBatch(capacity), worker_(worker) {}
+
+ protected:
+  void flush() noexcept override { worker_.send(datagrams()); }
+
+ private:
+  Worker& worker_;
+};
+
 Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
                WorkerOptions options)
     : queues_(std::move(queues)),
@@ -61,9 +73,12 @@ Worker::Worker(std::unique_ptr<io::PacketIo> queues, Snapshot<Tables>& tables,
       prefetcher_(options_.flows, tunnel_stats_),
       writer_(*queues_, tunnel_stats_, flows_, options_.sizes.batch_writes, options_.tun_offloads),
       batch_(std::make_unique<Batch>(*this, options_.sizes.batch_sends)),
+      resend_batch_(std::make_unique<ResendBatch>(*this, options_.sizes.batch_sends)),
       gro_(options_.sizes.tunnel_packets, options_.tun_has_uso),
       error_buffers_(kErrorBuffers),
-      reports_refused_offloads_(options_.tun_offloads) {}
+      reports_refused_offloads_(options_.tun_offloads) {
+  refused_sends_.reserve(options_.sizes.batch_sends);
+}
 
 Worker::~Worker() = default;
 
@@ -105,11 +120,19 @@ Result<void> Worker::round(std::chrono::nanoseconds timeout, Time now) noexcept 
   gro_.clear();
   error_buffers_used_ = 0;
   queues_->release();
+  report_refusals();
+  return {};
+}
+
+void Worker::report_refusals() noexcept {
   if (reports_refused_offloads_ && writer_.needs_segments()) {
     reports_refused_offloads_ = false;
     options_.on_refused_offloads();
   }
-  return {};
+  if (reports_refused_sends_ && !batch_->takes_super_packets()) {
+    reports_refused_sends_ = false;
+    options_.on_refused_sends();
+  }
 }
 
 void Worker::from_tun(io::Packet& packet, const OutboundPacket& classified, Time now) noexcept {
@@ -191,6 +214,13 @@ void Worker::write_gro_output() noexcept {
 void Worker::flush() noexcept {
   const auto datagrams = batch_->datagrams();
   if (datagrams.empty() && writer_.is_empty()) return;
+  send(datagrams);
+  writer_.write_refused();
+  resend_refused();
+}
+
+/// Sends the datagrams and counts their results. Writes to TUN that are queued go with them.
+void Worker::send(std::span<const OutboundDatagram> datagrams) noexcept {
   std::size_t submitted = 0;
   for (std::size_t i = 0; i < datagrams.size(); ++i) {
     if (queues_->send(datagrams[i].datagram)) continue;
@@ -200,7 +230,14 @@ void Worker::flush() noexcept {
     assert(has_room);
   }
   count_sends(datagrams.subspan(submitted), writer_.submit());
-  writer_.write_refused();
+}
+
+/// Sends the segments of the super-packets that the kernel has refused.
+void Worker::resend_refused() noexcept {
+  if (refused_sends_.empty()) return;
+  for (const OutboundDatagram* refused : refused_sends_) append_segments(*refused, *resend_batch_);
+  refused_sends_.clear();
+  resend_batch_->flush_and_clear();
 }
 
 void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
@@ -212,6 +249,11 @@ void Worker::count_sends(std::span<const OutboundDatagram> datagrams,
     if (results[i] == 0) {
       counters->out_packets.add(datagram.packets);
       counters->out_bytes.add(datagram.inner_bytes);
+      continue;
+    }
+    if (results[i] == EINVAL && datagram.datagram.offload.is_super_packet()) {
+      refused_sends_.push_back(&datagram);
+      if (++refused_send_count_ == kMaxRefusedOffloads) batch_->stop_super_packets();
       continue;
     }
     counters.drop(send_reason(results[i]), datagram.packets);

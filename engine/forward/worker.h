@@ -44,6 +44,8 @@ struct WorkerOptions {
   /// Called once, on the worker's thread, when TUN has refused kMaxRefusedOffloads super-packets, so
   /// that the worker writes no more of them.
   std::function<void()> on_refused_offloads = [] {};
+  /// The same for the packet socket that sends.
+  std::function<void()> on_refused_sends = [] {};
 };
 
 class alignas(io::kCacheLineBytes) Worker {
@@ -86,6 +88,8 @@ class alignas(io::kCacheLineBytes) Worker {
  private:
   /// The batch that sends through this worker's queues.
   class Batch;
+  /// The batch of the segments that are sent again.
+  class ResendBatch;
 
   void from_tun(io::Packet& packet, const OutboundPacket& classified, Time now) noexcept;
   void from_tunnel(io::Packet& packet) noexcept;
@@ -94,6 +98,9 @@ class alignas(io::kCacheLineBytes) Worker {
                        Time now) noexcept;
   void write_gro_output() noexcept;
   void flush() noexcept;
+  void send(std::span<const OutboundDatagram> datagrams) noexcept;
+  void resend_refused() noexcept;
+  void report_refusals() noexcept;
   void count_sends(std::span<const OutboundDatagram> datagrams,
                    std::span<const int> results) noexcept;
   void count_losses(Time now) noexcept;
@@ -111,12 +118,17 @@ class alignas(io::kCacheLineBytes) Worker {
   TunWriter writer_;
   Counter receive_queue_full_;
   std::unique_ptr<Batch> batch_;
+  std::unique_ptr<ResendBatch> resend_batch_;
+  /// Super-packets of the batch that the kernel has refused.
+  io::LineVector<const OutboundDatagram*> refused_sends_;
+  unsigned refused_send_count_ = 0;  ///< since the start
   Gro gro_;
   io::LineVector<ErrorBuffer> error_buffers_;
   std::size_t error_buffers_used_ = 0;
   ErrorLimiter limiter_;
   Time next_loss_count_{};
-  bool reports_refused_offloads_;  ///< on_refused_offloads has still to be called
+  bool reports_refused_offloads_;      ///< on_refused_offloads has still to be called
+  bool reports_refused_sends_ = true;  ///< on_refused_sends has still to be called
   std::atomic<bool> stop_{false};
 };
 

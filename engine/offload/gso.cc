@@ -57,9 +57,8 @@ std::size_t count_segments(std::size_t payload_bytes, std::size_t segment_bytes)
 
 }  // namespace
 
-std::optional<Gso> Gso::start(const io::Packet& super_packet, const PacketMeta& meta) noexcept {
-  const auto& offload = super_packet.offload;
-  const Bytes packet = super_packet.bytes();
+std::optional<Gso> Gso::start(Bytes packet, const io::Offload& offload,
+                              const PacketMeta& meta) noexcept {
   if (!offload.is_super_packet() || offload.segment_bytes == 0) return std::nullopt;
   if (!meta.has_ip_header() || meta.is_fragment() || meta.end_offset() != packet.size())
     return std::nullopt;

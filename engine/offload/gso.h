@@ -32,8 +32,13 @@ class Gso {
   /// kMaxInnerHeaderBytes; the segment size must not be 0; the packet must not be a fragment; the
   /// checksum must be unfinished and at the transport header; lengths must be as the IP header
   /// says. nullopt: the offload is invalid.
-  [[nodiscard]] static std::optional<Gso> start(const io::Packet& super_packet,
+  [[nodiscard]] static std::optional<Gso> start(std::span<const std::byte> super_packet,
+                                                const io::Offload& offload,
                                                 const PacketMeta& meta) noexcept;
+  [[nodiscard]] static std::optional<Gso> start(const io::Packet& super_packet,
+                                                const PacketMeta& meta) noexcept {
+    return start(super_packet.bytes(), super_packet.offload, meta);
+  }
 
   [[nodiscard]] std::size_t header_bytes() const noexcept { return header_bytes_; }
   [[nodiscard]] std::size_t segment_count() const noexcept { return segment_count_; }

@@ -14,7 +14,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
 from support import traffic
-from support.culvert import IO, Culvert
+from support.culvert import IO, Culvert, is_sanitized, refusing_super_packets
 from support.net import Namespace, veth
 from support.rig import A, B, Pair, families, wire_rig
 from support.wire import Capture, Injector, dissect
@@ -104,6 +104,25 @@ def tcp_is_whole(words, to_b, to_a):
         expect(seen < sent // 2, f"super-packets were cut before the egress hook: it saw {seen} of {sent}")
     for name in ("TcpInCsumErrors", "TcpInErrs", "IpInHdrErrors"):
         expect_equal(pair.b.kernel_counter(name), 0, f"{name} at b")
+    pair.stop()
+
+
+@scenario()
+def a_kernel_that_refuses_super_packets():
+    """Each refused one is cut and sent again; after four of them there are no more."""
+    if IO == "refused" or is_sanitized():
+        return  # no super-packets are sent; or the sanitizer's library must be the first one
+    pair = packet_pair(prefix=refusing_super_packets())
+    expect(sends(pair.culvert_a, "packet", "cut there"), pair.culvert_a.show_text())
+    before = pair.counts()
+    with Capture(pair.b, "to_a") as at_b:
+        tcp_both_ways(pair)
+    expect_finished(at_b)
+    pair.expect_nothing_lost(before, at_least=TCP_BYTES // 1480)
+    for culvert in (pair.culvert_a, pair.culvert_b):
+        expect(sends(culvert, "packet", "the kernel refuses super-packets"), culvert.show_text())
+        lines = [line for line in culvert.process.stderr().splitlines() if "on the packet socket" in line]
+        expect_equal(len(lines), 1, f"log lines: {lines}")
     pair.stop()
 
 

@@ -25,8 +25,10 @@ std::span<io::Packet> MemoryPacketIo::received(io::Source source) noexcept {
 
 bool MemoryPacketIo::send(const io::Datagram& datagram) noexcept {
   if (sends_.size() == batch_sends_) return false;
-  sends_.push_back(send_error);
-  if (send_error != 0) return true;
+  const bool is_refused = refuses_super_packets && datagram.offload.is_super_packet();
+  refused_super_packets += is_refused ? 1 : 0;
+  sends_.push_back(is_refused ? EINVAL : send_error);
+  if (sends_.back() != 0) return true;
   Bytes bytes(datagram.head.begin(), datagram.head.end());
   bytes.insert(bytes.end(), datagram.tail.begin(), datagram.tail.end());
   sent.push_back({std::move(bytes), datagram.destination, datagram.next_hop,

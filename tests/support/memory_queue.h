@@ -38,10 +38,12 @@ class MemoryPacketIo final : public io::PacketIo {
 
   std::vector<SentDatagram> sent;
   std::vector<WrittenPacket> written;
-  int send_error = 0;             ///< result of each send()
-  int write_error = 0;            ///< result of each write()
-  bool refuses_offloads = false;  ///< a write() with an offload fails with EINVAL
-  std::optional<Error> failure;   ///< result of the next wait()
+  int send_error = 0;                  ///< result of each send()
+  int write_error = 0;                 ///< result of each write()
+  bool refuses_offloads = false;       ///< a write() with an offload fails with EINVAL
+  bool refuses_super_packets = false;  ///< a send() of a super-packet fails with EINVAL
+  std::optional<Error> failure;        ///< result of the next wait()
+  std::size_t refused_super_packets = 0;
   std::size_t submits = 0;
 
   Result<void> wait(std::chrono::nanoseconds timeout) noexcept override;

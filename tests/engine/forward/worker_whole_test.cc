@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -136,6 +137,37 @@ TEST_F(WorkerWhole, IsAskedAgainAfterItsQueueWasFull) {
   rig.round();
   expect_only_drop(rig, DropReason::send_queue_full, 3);
   EXPECT_EQ(rig.path().next_hop.load(), kHop);
+}
+
+TEST_F(WorkerWhole, StopsSuperPacketsThatTheKernelRefusesAndReportsItOnce) {
+  unsigned reports = 0;
+  TunnelRig rig{sit_config(), 1500, {.on_refused_sends = [&] { ++reports; }}};
+  rig.path().next_hop.store(kHop);
+  rig.queues().refuses_super_packets = true;
+  const TransportPacket drawn{.payload = pattern(3000)};
+  for (unsigned round = 0; round < kMaxRefusedOffloads + 2; ++round) {
+    EXPECT_EQ(reports, round < kMaxRefusedOffloads ? 0u : 1u);
+    rig.queues().put(io::Source::tun, draw(drawn, Checksum::partial), partial_offload(drawn, 1400));
+    rig.round();
+    EXPECT_EQ(rig.queues().sent.size(), 3 * (round + 1));
+    EXPECT_EQ(rig.queues().refused_super_packets, std::min(round + 1, kMaxRefusedOffloads));
+  }
+  EXPECT_EQ(rig.path().next_hop.load(), kHop);
+  EXPECT_EQ(rig.tunnel().out_packets, rig.tunnel().out_received);
+  EXPECT_EQ(rig.tunnel().out_bytes, (kMaxRefusedOffloads + 2) * (3u * 60 + 3000));
+  expect_conserved(rig);
+}
+
+TEST_F(WorkerWhole, CountsTheErrorsOfSegmentsThatItSendsAgain) {
+  TunnelRig rig{sit_config()};
+  rig.path().next_hop.store(kHop);
+  rig.queues().refuses_super_packets = true;
+  rig.queues().send_error = ENOBUFS;
+  const TransportPacket drawn{.payload = pattern(3000)};
+  rig.queues().put(io::Source::tun, draw(drawn, Checksum::partial), partial_offload(drawn, 1400));
+  rig.round();
+  expect_only_drop(rig, DropReason::send_queue_full, 3);
+  expect_conserved(rig);
 }
 
 }  // namespace

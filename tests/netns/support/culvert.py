@@ -28,7 +28,8 @@ def launcher(io=IO):
 
 
 def refusing_super_packets():
-    """What goes in front of the program so that the kernel refuses its super-packets on TUN. With epoll only."""
+    """What goes in front of the program so that the kernel refuses its super-packets: on the packet socket, and
+    with epoll on TUN."""
     library = os.environ.get("CULVERT_TEST_REFUSE_SUPER_PACKETS", f"{SOURCE}/build/tests/netns/refuse_super_packets.so")
     return ["env", f"LD_PRELOAD={library}"]
 
