@@ -32,6 +32,7 @@ enum class DropReason : std::uint8_t {
   outbound_tunnel_down,
   remote_unknown,
   routing_loop,
+  loops_back,
   packet_too_big,
   local_address_unknown,
   send_queue_full,

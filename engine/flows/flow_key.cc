@@ -160,6 +160,9 @@ std::uint16_t FlowKey::far_port() const noexcept {
 std::uint16_t FlowKey::near_port() const noexcept {
   return has_ports(protocol) ? static_cast<std::uint16_t>(word) : std::uint16_t{0};
 }
+FlowKey FlowKey::mirrored() const noexcept {
+  return {near, far, culvert::has_ports(protocol) ? word << 16 | word >> 16 : word, protocol};
+}
 std::optional<std::uint32_t> FlowKey::identifier() const noexcept {
   if (protocol == kFlowFragments) return is_ipv4() ? word & 0xffff : word;
   const bool is_icmp = protocol == proto::kProtocolIcmp || protocol == proto::kProtocolIcmpv6;

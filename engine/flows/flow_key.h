@@ -34,6 +34,9 @@ struct FlowKey {
   /// 0 if the protocol has no ports.
   [[nodiscard]] std::uint16_t far_port() const noexcept;
   [[nodiscard]] std::uint16_t near_port() const noexcept;
+  /// The key of a packet with the same source and destination in the other direction: the far side
+  /// is the near one there.
+  [[nodiscard]] FlowKey mirrored() const noexcept;
   /// The identifier of an echo, or the identification of fragments.
   [[nodiscard]] std::optional<std::uint32_t> identifier() const noexcept;
 

@@ -41,6 +41,13 @@ class FlowPinning {
   /// is pinned there now.
   void sent(const FlowPacket& flow, const FlowPin& pin, bool is_placed) noexcept;
 
+  /// Returns whether an outbound packet without a pin would return to where it came from: within the
+  /// last second a packet with the same source, destination and ports has arrived by the tunnel in
+  /// this slot from this remote endpoint. Costs a look-up. ICMP errors have no flow of their own, and
+  /// are not recognized. A packet from a host to itself is meant to return: the probe of RFC 7676 3.2.
+  [[nodiscard]] bool has_arrived_by(const FlowPacket& flow, std::uint16_t slot,
+                                    proto::Ipv4Address remote) const noexcept;
+
   /// Sending by this interface failed because there is no route. For one second, pins to it are
   /// ignored and packets follow the kernel's route. 0: no effect.
   void avoid_interface(std::uint32_t interface_index) noexcept {

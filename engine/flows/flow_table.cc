@@ -122,6 +122,14 @@ std::optional<FlowPin> FlowTable::find(const FlowKey& key, std::uint64_t hash,
   return found.kind == Found::Kind::live ? std::optional{found.snapshot.pin()} : std::nullopt;
 }
 
+std::optional<FlowPin> FlowTable::find_recent(const FlowKey& key, std::uint64_t hash,
+                                              FlowTick now) noexcept {
+  const Found found = look_up(key, hash, now);
+  const bool is_recent = found.kind == Found::Kind::live &&
+                         now.since(found.snapshot.activity().last_seen) <= std::chrono::seconds{1};
+  return is_recent ? std::optional{found.snapshot.pin()} : std::nullopt;
+}
+
 std::optional<FlowPin> FlowTable::pinned(const FlowKey& key, std::uint64_t hash,
                                          const FlowStep& step) noexcept {
   const Found found = look_up(key, hash, step.now);

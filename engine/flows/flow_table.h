@@ -24,7 +24,8 @@
 // exception: a flow that no look-up has touched for exactly 194 days (FlowTick) would count as
 // live.
 //
-// Threads: any worker may call hash, prefetch_*, pinned, pin, place and find at any time; they take
+// Threads: any worker may call hash, prefetch_*, pinned, pin, place, find and find_recent at any time;
+// they take
 // no lock and allocate nothing. If two workers write one entry at the same time, the second change
 // is skipped. If two workers create the same flow at the same moment, it may get two entries; every
 // later look-up finds the same one of them. The owner calls forget, one thread at a time, while
@@ -114,6 +115,10 @@ class FlowTable {
   /// Returns the pin of the flow that an ICMP error quotes. Counts and changes nothing.
   [[nodiscard]] std::optional<FlowPin> find(const FlowKey& key, std::uint64_t hash,
                                             FlowTick now) noexcept;
+
+  /// Returns the pin of a flow that had a packet within the last second. Counts and changes nothing.
+  [[nodiscard]] std::optional<FlowPin> find_recent(const FlowKey& key, std::uint64_t hash,
+                                                   FlowTick now) noexcept;
 
   /// Removes all flows of a tunnel, so that its slot can be reused. No worker may still have that
   /// tunnel in its tables. Returns the number of removed flows.

@@ -306,6 +306,7 @@ std::optional<Unreachable> unreachable_for(DropReason reason) noexcept {
     case DropReason::outbound_tunnel_down:
       return Unreachable{proto::kIcmpv6CodeNoRoute, proto::kIcmpv4CodeNet};
     case DropReason::remote_unknown:
+    case DropReason::loops_back:
       return Unreachable{proto::kIcmpv6CodeAddressUnreachable, proto::kIcmpv4CodeHost};
     default:
       return std::nullopt;

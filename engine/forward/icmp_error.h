@@ -42,7 +42,8 @@ using ErrorBuffer = std::array<std::byte, 1280>;
     const PacketMeta& meta, std::span<const std::byte> bytes, std::uint16_t mtu_bytes) noexcept;
 
 /// The destination unreachable codes for a drop reason: "no route" if no tunnel leads to the
-/// destination, "address unreachable" if the tunnel has no known remote endpoint. nullopt: such
+/// destination, "address unreachable" if the tunnel has no known remote endpoint or the packet came
+/// from it (a point-to-point link, where RFC 4443 3.1 demands code 3). nullopt: such
 /// packets are not answered. RFC 4443 3.1, RFC 792.
 struct Unreachable {
   std::uint8_t icmpv6_code = 0;

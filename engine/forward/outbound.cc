@@ -335,6 +335,9 @@ Verdict outbound(io::Packet& packet, const OutboundPacket& classified, const Tab
   if (is_routing_loop(meta, packet.bytes(), *tunnel, endpoints.remote))
     return drop(DropReason::routing_loop, tunnel);
   if (endpoints.remote.is_unspecified()) return drop(DropReason::remote_unknown, tunnel);
+  // A dropped packet creates no flow, so the next one is recognized as well. RFC 4443 3.1.
+  if (route.is_placed && flows.has_arrived_by(classified.flow, route.pin.slot, endpoints.remote))
+    return drop(DropReason::loops_back, tunnel);
   if (endpoints.local.is_unspecified()) return drop(DropReason::local_address_unknown, tunnel);
   flows.sent(classified.flow, route.pin, route.is_placed);
   const Fit fit = fit_packet(*tunnel, meta);

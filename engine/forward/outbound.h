@@ -6,7 +6,7 @@
 //  2. trim the padding behind the packet
 //  3. tunnel: the pin of its flow, else the tables' choice (TunnelSelector): select_tunnel()
 //  4. the tunnel is up and carries this IP version
-//  5. outer endpoints, and no routing loop: outer_endpoints()
+//  5. outer endpoints, and no routing loop: outer_endpoints(), FlowPinning::has_arrived_by()
 //  6. record the flow: FlowPinning::sent()
 //  7. size limits and MSS: fit_packet(), clamp_to_mtu()
 //  8. super-packet: segments (Gso), or unsegmented if the kernel segments it;

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "engine/engine.h"
@@ -25,12 +26,15 @@ constexpr std::uint32_t kWindow = 32;  // smaller than the sockets' buffers
 constexpr std::size_t kVirtioBytes = 10;
 constexpr std::size_t kNumberOffset = kVirtioBytes + 48;  // IPv6 and UDP header
 
-Bytes numbered(std::uint32_t number) {
+/// A packet from host `source` to host `destination`: none of them is at both engines.
+Bytes numbered(std::uint32_t number, int source, int destination) {
   Bytes body(64);
   proto::store_be32(body, 0, number);
   Bytes packet(kVirtioBytes);
+  const std::string network = "2001:db8::";
   const Bytes inner =
-      test::ipv6("2001:db8::1", "2001:db8::2") / test::udp(1, 2) / test::payload(body);
+      test::ipv6(network + std::to_string(source), network + std::to_string(destination)) /
+      test::udp(1, 2) / test::payload(body);
   packet.insert(packet.end(), inner.begin(), inner.end());
   return packet;
 }
@@ -73,10 +77,11 @@ struct Side {
 };
 
 /// Sends all packets of one flow into `in` and receives them from `out`: each once, in order.
-void exchange(const io::Fd& in, const io::Fd& out) {
+void exchange(const io::Fd& in, const io::Fd& out, int source, int destination) {
   std::uint32_t sent = 0, received = 0;
   for (int idle = 0; received < kPackets && idle < 10'000;) {
-    if (sent < kPackets && sent - received < kWindow) test::put(in, numbered(sent++));
+    if (sent < kPackets && sent - received < kWindow)
+      test::put(in, numbered(sent++, source, destination));
     const Bytes packet = test::receive(out);
     if (packet.empty()) {
       std::this_thread::sleep_for(std::chrono::microseconds{100});
@@ -84,7 +89,7 @@ void exchange(const io::Fd& in, const io::Fd& out) {
       continue;
     }
     idle = 0;
-    ASSERT_EQ(packet.size(), numbered(0).size());
+    ASSERT_EQ(packet.size(), numbered(0, source, destination).size());
     ASSERT_EQ(proto::load_be32(packet, kNumberOffset), received++);
   }
   EXPECT_EQ(received, kPackets);
@@ -134,8 +139,8 @@ TEST_P(Exchange, GoesOnWhileItIsAskedChangedAndRefreshed) {
   }
   std::vector<std::thread> flows;
   for (std::size_t i = 0; i < kWorkers; ++i) {
-    flows.emplace_back([&, i] { exchange(near_.tuns[i].b, far_.tuns[1 - i].b); });
-    flows.emplace_back([&, i] { exchange(far_.tuns[i].b, near_.tuns[1 - i].b); });
+    flows.emplace_back([&, i] { exchange(near_.tuns[i].b, far_.tuns[1 - i].b, 1, 2); });
+    flows.emplace_back([&, i] { exchange(far_.tuns[i].b, near_.tuns[1 - i].b, 2, 1); });
   }
   for (auto& flow : flows) flow.join();
   stop_calling();

@@ -46,6 +46,14 @@ TEST(FlowKey, IsTheSameForBothDirections) {
   EXPECT_FALSE(there.key.identifier());
 }
 
+TEST(FlowKey, IsMirroredWhereAPacketGoesTheOtherWay) {
+  EXPECT_EQ(out(request()).key.mirrored(), in(request()).key);
+  const Drawing echo =
+      ipv6("2001:db8::1", "2001:db8::2") / icmpv6(128, 0, 0x1234'0001) / payload(8);
+  EXPECT_EQ(out(echo).key.mirrored(), in(echo).key);
+  EXPECT_NE(out(request()).key, in(request()).key);
+}
+
 TEST(FlowKey, DiffersByEachOfTheFive) {
   const FlowKey key = in(request()).key;
   EXPECT_NE(key, in(request("2001:db8:f::3")).key);

@@ -89,6 +89,20 @@ TEST(FlowTable, ChangesNothingWhenAnErrorAsks) {
   EXPECT_FALSE(rig.find(FlowRig::key(7)));
 }
 
+TEST(FlowTable, FindsAFlowOfTheLastSecond) {
+  FlowRig rig;
+  rig.in(FlowRig::key(7), kA);
+  const auto find_recent = [&] {
+    const FlowKey key = FlowRig::key(7);
+    return rig.table().find_recent(key, rig.table().hash(key), rig.table().tick(rig.now));
+  };
+  rig.now += seconds{1};
+  EXPECT_EQ(find_recent(), FlowRig::pin_of(kA));
+  rig.now += seconds{1};
+  EXPECT_FALSE(find_recent());  // although the flow is there
+  EXPECT_TRUE(rig.find(FlowRig::key(7)));
+}
+
 TEST(FlowTable, ForgetsAFlowThatIsOver) {
   FlowRig rig;
   rig.in(FlowRig::key(7), kA);

@@ -304,5 +304,117 @@ TEST_F(Pinning, KnowsTheFragmentsThatCame) {
   EXPECT_EQ(out(ipv6(kNear, kFar) / udp(1024, 53) / payload(8)).destination, address(kRemoteB));
 }
 
+// ---- packets that would return to where they came from ------------------------------------------
+
+class LoopsBack : public Pinning {
+ protected:
+  /// The request comes back from TUN: nothing on this host has its destination.
+  void return_from_tun(const Bytes& inner, std::size_t worker = 0) {
+    queues_[worker]->sent.clear();
+    queues_[worker]->written.clear();
+    queues_[worker]->put(io::Source::tun, inner);
+    round(worker);
+  }
+  [[nodiscard]] std::uint64_t looped(std::uint32_t slot, std::size_t worker = 0) const {
+    return workers_[worker]->totals(slot).dropped(DropReason::loops_back);
+  }
+  /// Expects an ICMP error, `type` and `code`, whose IP header has `header_bytes`.
+  void expect_error(std::size_t header_bytes, std::uint8_t type, std::uint8_t code) const {
+    ASSERT_EQ(queues_[0]->written.size(), 1u);
+    EXPECT_EQ(queues_[0]->written[0].bytes.at(header_bytes), std::byte{type});
+    EXPECT_EQ(queues_[0]->written[0].bytes.at(header_bytes + 1), std::byte{code});
+  }
+  /// Everything goes by tunnel a, as with `route ::/0`.
+  static TunnelConfig catch_all() {
+    TunnelConfig config = config_a();
+    config.prefixes6 = {};
+    return config;
+  }
+  static Bytes echo() { return ipv6(kFar, kNear) / icmpv6(128, 0, 0x1234'0001) / payload(8); }
+};
+
+TEST_F(LoopsBack, IsDroppedEachTimeAndAnswered) {  // RFC 4443 3.1
+  use({catch_all()});
+  for (const Bytes& inner :
+       {echo(), request(), Bytes(ipv6(kFar, kNear) / udp(53, 1024) / payload(8))}) {
+    in_by_a(inner);
+    for (int i = 0; i < 2; ++i) {
+      return_from_tun(inner);
+      EXPECT_TRUE(queues_[0]->sent.empty());
+      expect_error(40, 1, 3);
+    }
+  }
+  EXPECT_EQ(looped(kA), 6u);
+  return_from_tun(echo(), 1);  // another worker
+  EXPECT_EQ(looped(kA, 1), 1u);
+  EXPECT_EQ(out(answer()).destination, address(kRemoteA));
+}
+
+TEST_F(LoopsBack, IsDroppedAndAnsweredAlsoIfItIsIpv4) {
+  TunnelConfig config = gre_config();
+  config.local = address(kLocalA);
+  use({config});
+  const Bytes inner = ipv4("10.1.0.1", "10.2.0.2") / udp(53, 1024) / payload(8);
+  queues_[0]->put(
+      io::Source::tunnel,
+      (ipv4(kRemoteA, kLocalA) / gre({.protocol_type = 0x0800}) / payload(inner)).bytes());
+  round(0);
+  return_from_tun(inner);
+  EXPECT_EQ(looped(kA), 1u);
+  expect_error(20, 3, 1);
+}
+
+TEST_F(LoopsBack, IsDroppedFragmentByFragment) {
+  use({catch_all()});
+  const Bytes first =
+      ipv6(kFar, kNear) / fragment(0, true, 99) / udp(53, 1024, {.checksum = 1}) / payload(16);
+  const Bytes later = ipv6(kFar, kNear, {.next_header = 44}) /
+                      payload(hex("11 00 00 18 00 00 00 63  01 02 03 04 05 06 07 08"));
+  in_by_a(first);
+  in_by_a(later);
+  return_from_tun(first);
+  return_from_tun(later);
+  EXPECT_EQ(looped(kA), 2u);
+}
+
+TEST_F(LoopsBack, IsForwardedToAnotherTunnel) {
+  use({config_a(), config_b()});
+  const Bytes inner = ipv6(kFar, "2001:db8:f::2") / udp(1, 2) / payload(8);
+  in_by_b(inner);
+  EXPECT_EQ(out(inner).destination, address(kRemoteA));
+}
+
+TEST_F(LoopsBack, IsForwardedToAnotherRemote) {
+  use({catch_all()});
+  in_by_a(echo());
+  TunnelConfig moved = catch_all();
+  moved.remote = address(kRemoteB);
+  use({moved});
+  EXPECT_EQ(out(echo()).destination, address(kRemoteB));
+}
+
+TEST_F(LoopsBack, IsForwardedIfAHostSendsItToItself) {  // RFC 7676 3.2
+  use({catch_all()});
+  const Bytes probe = ipv6(kFar, kFar) / udp(1, 2) / payload(1232);
+  in_by_a(probe);
+  EXPECT_EQ(out(probe).destination, address(kRemoteA));
+}
+
+// A host may have moved to this side.
+TEST_F(LoopsBack, IsForwardedTwoSecondsLater) {
+  use({catch_all()});
+  in_by_a(echo());
+  now_ += std::chrono::seconds{2};
+  EXPECT_EQ(out(echo()).destination, address(kRemoteA));
+}
+
+TEST_F(LoopsBack, IsNotWhatGoesTheOtherWay) {
+  use({catch_all()});
+  in_by_a(request());
+  EXPECT_EQ(out(answer()).destination, address(kRemoteA));
+  EXPECT_EQ(out(ipv6(kFar, kNear) / tcp(80, 4242, {}) / payload(8)).destination,
+            address(kRemoteA));  // other ports
+}
+
 }  // namespace
 }  // namespace culvert
