@@ -152,8 +152,14 @@ DeviceState desired_state(const DeviceSettings& settings, const std::vector<Ipv4
   const auto& tunnels = settings.config.tunnels;
   state.routes6 = routes_of(settings.routes6, state.addresses6, tunnels, &TunnelConfig::prefixes6);
   state.routes4 = routes_of(settings.routes4, state.addresses4, tunnels, &TunnelConfig::prefixes4);
+  state.routed6 = settings.routed6;
+  state.routed4 = settings.routed4;
+  io::sort_unique(state.routed6);
+  io::sort_unique(state.routed4);
   return state;
 }
+
+AddressSync::~AddressSync() { static_cast<void>(set_unreachable_routes({})); }
 
 Result<void> AddressSync::set_addresses(const DeviceState& wanted) {
   const auto remove = [&](const auto& address) {
@@ -188,7 +194,24 @@ Result<void> AddressSync::set_routes(const DeviceState& wanted) {
   };
   const auto add = [&](const auto& route) { return netlink_.add_route(device_index_, route); };
   if (auto done = synchronize(applied_.routes6, wanted.routes6, remove, add); !done) return done;
-  return synchronize(applied_.routes4, wanted.routes4, remove, add);
+  if (auto done = synchronize(applied_.routes4, wanted.routes4, remove, add); !done) return done;
+  return set_unreachable_routes(wanted);
+}
+
+Result<void> AddressSync::set_unreachable_routes(const DeviceState& wanted) {
+  const auto remove = [&](const auto& route) { return netlink_.remove_unreachable_route(route); };
+  const auto add = [&](const auto& route) { return netlink_.add_unreachable_route(route); };
+  if (auto done = synchronize(applied_.routed6, wanted.routed6, remove, add); !done) return done;
+  return synchronize(applied_.routed4, wanted.routed4, remove, add);
+}
+
+Result<void> AddressSync::forget_lost_unreachable(std::vector<std::string>& lost) {
+  if (applied_.routed6.empty() && applied_.routed4.empty()) return {};
+  const auto found = netlink_.read_unreachable_routes();
+  if (!found) return Unexpected{found.error()};
+  forget_lost(applied_.routed6, found->routes6, lost);
+  forget_lost(applied_.routed4, found->routes4, lost);
+  return {};
 }
 
 Result<void> AddressSync::restore_network_routes(const netlink::DeviceFound& found,
@@ -216,6 +239,7 @@ Result<std::vector<std::string>> AddressSync::restore(const DeviceState& wanted)
   forget_lost(applied_.addresses4, found->addresses4, restored);
   forget_lost(applied_.routes6, found->routes6, restored);
   forget_lost(applied_.routes4, found->routes4, restored);
+  if (auto done = forget_lost_unreachable(restored); !done) return Unexpected{done.error()};
   if (auto done = restore_network_routes(*found, restored); !done) return Unexpected{done.error()};
   if (auto done = set_addresses(wanted); !done) return Unexpected{done.error()};
   if (auto done = set_routes(wanted); !done) return Unexpected{done.error()};

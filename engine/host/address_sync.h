@@ -13,10 +13,13 @@ namespace culvert::host {
 
 /// The addresses and routes of one device. Each list is sorted and has no duplicates.
 struct DeviceState {
-  std::vector<proto::Ipv6Prefix> addresses6;
-  std::vector<proto::Ipv4Prefix> addresses4;
-  std::vector<proto::Ipv6Prefix> routes6;
-  std::vector<proto::Ipv4Prefix> routes4;
+  std::vector<proto::Ipv6Prefix> addresses6{};
+  std::vector<proto::Ipv4Prefix> addresses4{};
+  std::vector<proto::Ipv6Prefix> routes6{};
+  std::vector<proto::Ipv4Prefix> routes4{};
+  /// Unreachable routes, which belong to no device.
+  std::vector<proto::Ipv6Prefix> routed6{};
+  std::vector<proto::Ipv4Prefix> routed4{};
   friend bool operator==(const DeviceState&, const DeviceState&) = default;
 };
 
@@ -29,16 +32,21 @@ struct DeviceState {
 /// - the configured routes, and a route to each tunnel prefix that no address, no configured route
 ///   and no other tunnel prefix covers. A tunnel prefix never becomes a default route: that needs
 ///   the word `route`.
+/// - an unreachable route for each prefix that the remote endpoints route here.
 /// `locals`: the local endpoints in use. It may hold 0.0.0.0 (not known yet) and duplicates.
 [[nodiscard]] DeviceState desired_state(const DeviceSettings& settings,
                                         const std::vector<proto::Ipv4Address>& locals);
 
-/// Applies addresses and routes to one device and remembers them.
+/// Applies addresses and routes to one device and remembers them. The destructor removes the
+/// unreachable routes; the kernel removes the rest with the device.
 class AddressSync {
  public:
   /// `netlink` outlives this object.
   AddressSync(netlink::Netlink& netlink, unsigned device_index)
       : netlink_(netlink), device_index_(device_index) {}
+  ~AddressSync();
+  AddressSync(const AddressSync&) = delete;
+  AddressSync& operator=(const AddressSync&) = delete;
 
   /// Removes the addresses that are not in `wanted`, then adds the missing ones. Stops at the first
   /// error; a call with the previous state then restores the previous addresses.
@@ -58,6 +66,8 @@ class AddressSync {
   [[nodiscard]] unsigned device_index() const noexcept { return device_index_; }
 
  private:
+  [[nodiscard]] Result<void> set_unreachable_routes(const DeviceState& wanted);
+  [[nodiscard]] Result<void> forget_lost_unreachable(std::vector<std::string>& lost);
   [[nodiscard]] Result<void> restore_network_routes(const netlink::DeviceFound& found,
                                                     std::vector<std::string>& restored);
 

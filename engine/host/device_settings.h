@@ -27,6 +27,10 @@ struct DeviceSettings {
   std::vector<proto::Ipv4Prefix> addresses4;
   std::vector<proto::Ipv6Prefix> routes6;
   std::vector<proto::Ipv4Prefix> routes4;
+  /// Prefixes that the remote endpoints route here. For what no other route leads to the kernel gets
+  /// an unreachable route, so that no default route leads back into a tunnel (RFC 5969 7.1.1).
+  std::vector<proto::Ipv6Prefix> routed6;
+  std::vector<proto::Ipv4Prefix> routed4;
   /// The kernel shall forward between the device and other interfaces (forwarding.h).
   bool forwarding = false;
   /// Addresses and prefixes that were written without a prefix length, which counts as 128 or 32:
@@ -47,6 +51,7 @@ struct DeviceSettings {
     return !each.prefixes4.empty();
   });
   return !has_ipv6 && settings.addresses6.empty() && settings.routes6.empty() &&
+         settings.routed6.empty() &&
          (has_ipv4 || !settings.addresses4.empty() || !settings.routes4.empty());
 }
 

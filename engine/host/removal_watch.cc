@@ -18,6 +18,10 @@ namespace {
 constexpr std::uint32_t kTypeOffset = offsetof(nlmsghdr, nlmsg_type);
 constexpr std::uint32_t kIndexOffset = NLMSG_HDRLEN + offsetof(ifinfomsg, ifi_index);
 static_assert(offsetof(ifinfomsg, ifi_index) == offsetof(ifaddrmsg, ifa_index));
+/// The word of table, protocol, scope and type in a message about a route.
+constexpr std::uint32_t kRouteOffset = NLMSG_HDRLEN + offsetof(rtmsg, rtm_table);
+constexpr std::uint32_t kUnreachableRoute =
+    RT_TABLE_MAIN << 24 | RTPROT_STATIC << 16 | RT_SCOPE_UNIVERSE << 8 | RTN_UNREACHABLE;
 constexpr std::uint32_t kRouteAttributes = NLMSG_HDRLEN + sizeof(rtmsg);
 
 /// Jumps over `count` instructions if the accumulator is `value`.
@@ -35,8 +39,12 @@ std::vector<sock_filter> load_interface() {
       BPF_STMT(BPF_RET | BPF_K, 0),
       // An address or a link: the interface is in the header.
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIndexOffset),
-      BPF_STMT(BPF_JMP | BPF_JA, 7),
-      // A route: the interface is an attribute. A route with several next hops is not ours.
+      BPF_STMT(BPF_JMP | BPF_JA, 10),
+      // An unreachable route belongs to no device, so each one counts that may be ours.
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kRouteOffset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kUnreachableRoute, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff),
+      // Another route: the interface is an attribute. A route with several next hops is not ours.
       BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, RTA_OIF),
       BPF_STMT(BPF_LD | BPF_W | BPF_IMM, kRouteAttributes),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_NLATTR)),

@@ -9,7 +9,8 @@
 namespace culvert::host {
 
 /// Reports that an address of a device or a route by it was removed, or that the device was changed:
-/// with its IFF_UP the kernel removes IPv4 routes without an event. It does not report the change
+/// with its IFF_UP the kernel removes IPv4 routes without an event. It also reports each static
+/// unreachable route that was removed from the main table. It does not report the change
 /// itself: the caller reads the present state again (AddressSync::restore()).
 class RemovalWatch {
  public:

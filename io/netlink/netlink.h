@@ -1,6 +1,7 @@
 // Netlink: reads and changes devices, addresses and routes by rtnetlink(7), with libnl-3. Every
 // address and route that is added here belongs to a TUN device; the kernel removes it together with
-// the device. One thread at a time.
+// the device. Only unreachable routes belong to none, and stay until they are removed. One thread at
+// a time.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,12 @@ struct DeviceFound {
   std::vector<proto::Ipv4Prefix> addresses4;
   /// The unicast routes by the device in all tables but `local`. The routes to the networks of its
   /// addresses, which the kernel makes, are among them.
+  std::vector<proto::Ipv6Prefix> routes6;
+  std::vector<proto::Ipv4Prefix> routes4;
+};
+
+/// The unreachable routes that Netlink::add_unreachable_route() makes. Each list is sorted.
+struct UnreachableFound {
   std::vector<proto::Ipv6Prefix> routes6;
   std::vector<proto::Ipv4Prefix> routes4;
 };
@@ -85,6 +92,16 @@ class Netlink {
                                                const proto::Ipv6Prefix& address);
   [[nodiscard]] Result<void> add_network_route(unsigned device_index,
                                                const proto::Ipv4Prefix& address);
+
+  /// Adds a route to the main table for whose packets the kernel answers with ICMPv6 no route or
+  /// ICMPv4 host unreachable. It has the largest metric, so that every other route to the same prefix
+  /// wins. It is not an error if the route is there: a process that was killed may have left it.
+  [[nodiscard]] Result<void> add_unreachable_route(const proto::Ipv6Prefix& route);
+  [[nodiscard]] Result<void> add_unreachable_route(const proto::Ipv4Prefix& route);
+  /// Removes such a route. A missing one is not an error.
+  [[nodiscard]] Result<void> remove_unreachable_route(const proto::Ipv6Prefix& route);
+  [[nodiscard]] Result<void> remove_unreachable_route(const proto::Ipv4Prefix& route);
+  [[nodiscard]] Result<UnreachableFound> read_unreachable_routes();
 
   /// Reads the addresses of a device and the routes by it.
   [[nodiscard]] Result<DeviceFound> read_device(unsigned device_index);

@@ -81,7 +81,36 @@ int read_routes(nl_sock* socket, unsigned index, std::vector<Prefix>& found) {
   return code;
 }
 
+template <class Prefix>
+int read_unreachable(nl_sock* socket, std::vector<Prefix>& found) {
+  rtmsg header{};
+  header.rtm_family = kFamily<Prefix>;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_type = RTN_UNREACHABLE;
+  const int code = request_objects(socket, RTM_GETROUTE, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+    const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
+    std::uint32_t metric = 0;
+    copy(attribute<rtmsg>(part, RTA_PRIORITY), metric);
+    if (facts->rtm_family != kFamily<Prefix> || facts->rtm_type != RTN_UNREACHABLE) return;
+    if (facts->rtm_table != RT_TABLE_MAIN || metric != kUnreachableMetric) return;
+    Prefix prefix{.address = {}, .length_bits = facts->rtm_dst_len};
+    copy(attribute<rtmsg>(part, RTA_DST), prefix.address.bytes);
+    found.push_back(prefix);
+  });
+  std::sort(found.begin(), found.end());
+  return code;
+}
+
 }  // namespace
+
+Result<UnreachableFound> Netlink::read_unreachable_routes() {
+  const StrictCheck strict{socket_.get()};
+  UnreachableFound found;
+  int code = read_unreachable(socket_.get(), found.routes6);
+  if (code == 0) code = read_unreachable(socket_.get(), found.routes4);
+  if (code == 0) return found;
+  return fail(code, "read", "unreachable routes");
+}
 
 Result<DeviceFound> Netlink::read_device(unsigned device_index) {
   const StrictCheck strict{socket_.get()};

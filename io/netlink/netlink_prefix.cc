@@ -122,6 +122,33 @@ Result<void> add_one_route(nl_sock* socket, unsigned index, const Prefix& prefix
 }
 
 template <class Prefix>
+Route make_unreachable_route(const Prefix& prefix) {
+  Route route{rtnl_route_alloc()};
+  rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family(prefix.address)));
+  rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
+  rtnl_route_set_protocol(route.get(), RTPROT_STATIC);
+  rtnl_route_set_scope(route.get(), RT_SCOPE_UNIVERSE);
+  rtnl_route_set_type(route.get(), RTN_UNREACHABLE);
+  rtnl_route_set_priority(route.get(), kUnreachableMetric);
+  rtnl_route_set_dst(route.get(), to_nl(prefix.address, prefix.length_bits).get());
+  return route;
+}
+
+template <class Prefix>
+Result<void> add_one_unreachable_route(nl_sock* socket, const Prefix& prefix) {
+  const Route route = make_unreachable_route(prefix);
+  nl_msg* raw = nullptr;
+  if (const int error = rtnl_route_build_add_request(route.get(), NLM_F_CREATE | NLM_F_EXCL, &raw);
+      error < 0) {
+    return fail(to_errno(error), "add unreachable route", prefix.to_text());
+  }
+  const Message message{raw};
+  const int code = request(socket, message.get());
+  if (code == 0 || code == EEXIST) return {};
+  return fail(code, "add unreachable route", prefix.to_text(), advise_device(code, false, ""));
+}
+
+template <class Prefix>
 Result<void> add_one_network_route(nl_sock* socket, unsigned index, const Prefix& address) {
   constexpr bool is_ipv6 = std::is_same_v<Prefix, proto::Ipv6Prefix>;
   constexpr std::uint32_t kIpv6Metric = 256;  // IP6_RT_PRIO_ADDRCONF
@@ -175,6 +202,14 @@ Result<void> remove_one_route(nl_sock* socket, unsigned index, const Prefix& pre
                 prefix.to_text() + " by " + interface_name(index));
 }
 
+template <class Prefix>
+Result<void> remove_one_unreachable_route(nl_sock* socket, const Prefix& prefix) {
+  const Route route = make_unreachable_route(prefix);
+  nl_msg* raw = nullptr;
+  const int built = rtnl_route_build_del_request(route.get(), 0, &raw);
+  return remove(socket, built, raw, "remove unreachable route", prefix.to_text());
+}
+
 }  // namespace
 
 Result<void> Netlink::add_address(unsigned device_index, const proto::Ipv6Prefix& address) {
@@ -199,6 +234,22 @@ Result<void> Netlink::add_network_route(unsigned device_index, const proto::Ipv6
 
 Result<void> Netlink::add_network_route(unsigned device_index, const proto::Ipv4Prefix& address) {
   return add_one_network_route(socket_.get(), device_index, address);
+}
+
+Result<void> Netlink::add_unreachable_route(const proto::Ipv6Prefix& route) {
+  return add_one_unreachable_route(socket_.get(), route);
+}
+
+Result<void> Netlink::add_unreachable_route(const proto::Ipv4Prefix& route) {
+  return add_one_unreachable_route(socket_.get(), route);
+}
+
+Result<void> Netlink::remove_unreachable_route(const proto::Ipv6Prefix& route) {
+  return remove_one_unreachable_route(socket_.get(), route);
+}
+
+Result<void> Netlink::remove_unreachable_route(const proto::Ipv4Prefix& route) {
+  return remove_one_unreachable_route(socket_.get(), route);
 }
 
 Result<void> Netlink::remove_address(unsigned device_index, const proto::Ipv6Prefix& address) {

@@ -5,9 +5,11 @@
 #include <linux/filter.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <cstdint>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <initializer_list>
@@ -19,6 +21,9 @@
 #include "io/netlink/netlink.h"
 
 namespace culvert::netlink {
+
+/// The metric of unreachable routes: the largest, so that every other route wins.
+inline constexpr std::uint32_t kUnreachableMetric = 0xffff'ffff;
 
 /// Deleter for an object of libnl: calls its C function `kFree`.
 template <auto kFree>

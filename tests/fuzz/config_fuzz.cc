@@ -33,6 +33,8 @@ void require_sense(const DeviceSettings& settings) {
   require(settings.config.tunnels.size() == 1, "one tunnel");
   for (const auto& route : settings.routes6) require(!route.has_host_bits(), "no host bits");
   for (const auto& route : settings.routes4) require(!route.has_host_bits(), "no host bits");
+  for (const auto& route : settings.routed6) require(!route.has_host_bits(), "no host bits");
+  for (const auto& route : settings.routed4) require(!route.has_host_bits(), "no host bits");
 }
 
 void read_file(const std::string& text) {

@@ -69,4 +69,26 @@ def one_error_and_no_ping_pong():
     culvert.stop()
 
 
+def unreachable_routes(wire):
+    return [sorted(r["dst"] for r in wire.near.ip_json(f"-{v} route show type unreachable")) for v in (6, 4)]
+
+
+@scenario()
+def routed_prefixes_are_answered_by_the_kernel():
+    wire, culvert = start("routed 2001:db8:1::/48 routed 10.1.0.0/16")
+    expect_equal(unreachable_routes(wire), [["2001:db8:1::/48"], ["10.1.0.0/16"]], "routes")
+    expect_answer(wire, "2001:db8:1:9::5", ICMPv6DestUnreach, (1, 0))
+    expect_answer(wire, "10.1.9.5", ICMP, (3, 1))
+    expect_answer(wire, "2001:db8:1::2", ICMPv6EchoReply, (129, 0))
+    expect_equal(culvert.drops(), {}, "drops")
+    wire.near.ip("-6 route flush type unreachable")
+    wire.near.ip("route flush type unreachable")
+    wait_until(lambda: unreachable_routes(wire) == [["2001:db8:1::/48"], ["10.1.0.0/16"]], "the routes again")
+    culvert.process.kill()  # and its routes stay
+    expect_equal(unreachable_routes(wire), [["2001:db8:1::/48"], ["10.1.0.0/16"]], "routes after SIGKILL")
+    again = Culvert(wire.near, f"tun mode gre remote {FAR} local {NEAR} routed 2001:db8:1::/48 routed 10.1.0.0/16")
+    again.stop()
+    expect_equal(unreachable_routes(wire), [[], []], "routes after the end")
+
+
 run_all()

@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <random>
 #include <sstream>
 
@@ -48,6 +50,16 @@ TEST(StateOf, RoutesWhatTheDeviceDoesNotCover) {
   EXPECT_THAT(state.addresses6, ElementsAre(v6("2001:db8:1::1/64")));
   EXPECT_THAT(state.routes6,
               ElementsAre(v6("2001:db8:1:1::/64"), v6("2001:db8:2::/47"), v6("2001:db8:100::/56")));
+}
+
+TEST(StateOf, HasAnUnreachableRouteForEachRoutedPrefix) {
+  DeviceSettings settings = device({{}});
+  settings.routed6 = {v6("2001:db8:9::/48"), v6("2001:db8:8::/48"), v6("2001:db8:9::/48")};
+  settings.routed4 = {v4("10.8.0.0/16")};
+  const DeviceState state = desired_state(settings, {});
+  EXPECT_THAT(state.routed6, ElementsAre(v6("2001:db8:8::/48"), v6("2001:db8:9::/48")));
+  EXPECT_THAT(state.routed4, ElementsAre(v4("10.8.0.0/16")));
+  EXPECT_THAT(state.routes6, IsEmpty());
 }
 
 TEST(StateOf, RoutesOnePrefixOnceAndTheLargerOfTwo) {
@@ -265,6 +277,42 @@ TEST(AddressSync, RestoresWhatOthersRemove) {
       EXPECT_EQ(sorted_lines(kernel_state()), sorted_lines(there)) << removal;
       EXPECT_THAT(*rig.keeper.restore(wanted), IsEmpty()) << removal;
     }
+  });
+}
+
+/// The unreachable routes of the main table, in lines of `ip route`.
+std::string unreachable_routes() {
+  std::unique_ptr<FILE, int (*)(FILE*)> pipe{
+      ::popen("ip -6 route show type unreachable; ip route show type unreachable", "r"), ::pclose};
+  std::string text;
+  for (int c = std::fgetc(pipe.get()); c != EOF; c = std::fgetc(pipe.get()))
+    text += static_cast<char>(c);
+  return text;
+}
+
+TEST(AddressSync, KeepsUnreachableRoutesAndRemovesThemAtTheEnd) {
+  in_namespace([] {
+    {
+      Rig rig;
+      const DeviceState wanted{.routed6 = {v6("2001:db8:8::/48"), v6("2001:db8:9::/48")},
+                               .routed4 = {v4("10.8.0.0/16")}};
+      ASSERT_TRUE(rig.bring_to(wanted));
+      EXPECT_THAT(unreachable_routes(), HasSubstr("unreachable 2001:db8:8::/48"));
+      EXPECT_THAT(unreachable_routes(), HasSubstr("unreachable 2001:db8:9::/48"));
+      EXPECT_THAT(unreachable_routes(), HasSubstr("unreachable 10.8.0.0/16"));
+      ASSERT_EQ(std::system("ip -6 route flush type unreachable; ip route flush type unreachable"),
+                0);
+      const auto restored = rig.keeper.restore(wanted);
+      ASSERT_TRUE(restored) << restored.error().message();
+      EXPECT_THAT(*restored, ElementsAre("2001:db8:8::/48", "2001:db8:9::/48", "10.8.0.0/16"));
+      EXPECT_THAT(*rig.keeper.restore(wanted), IsEmpty());
+      // One is no longer wanted; another process that was killed has left the other.
+      const DeviceState next{.routed6 = {v6("2001:db8:9::/48")}, .routed4 = {v4("10.8.0.0/16")}};
+      ASSERT_TRUE(rig.bring_to(next));
+      EXPECT_THAT(unreachable_routes(), Not(HasSubstr("2001:db8:8::/48")));
+      EXPECT_TRUE(rig.netlink->add_unreachable_route(v6("2001:db8:9::/48")));
+    }
+    EXPECT_EQ(unreachable_routes(), "");
   });
 }
 

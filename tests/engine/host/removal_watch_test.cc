@@ -49,6 +49,17 @@ TEST(RemovalWatch, ReportsRemovalsOfItsDevicesAlone) {
         EXPECT_EQ(is_reported(*watch, command("del")), is_ours) << command("del");
       }
     }
+    // Unreachable routes have no device.
+    for (const std::string version : {"-6", "-4"}) {
+      const std::string prefix = version == "-6" ? "2001:db8:3::/48" : "10.9.0.0/16";
+      const auto change = [&](const std::string& verb, const std::string& more) {
+        return "ip " + version + " route " + verb + " unreachable " + prefix + more;
+      };
+      EXPECT_FALSE(is_reported(*watch, change("add", " proto static")));
+      EXPECT_TRUE(is_reported(*watch, change("del", ""))) << version;
+      EXPECT_FALSE(is_reported(*watch, change("add", " proto bird")));
+      EXPECT_FALSE(is_reported(*watch, change("del", ""))) << version;
+    }
     watch->set_devices({});
     EXPECT_FALSE(is_reported(*watch, "ip link set tun7 down"));
   });

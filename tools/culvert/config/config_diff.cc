@@ -50,7 +50,8 @@ Changes::Counts compare_ndp(const std::vector<NdpConfig>& before,
 /// The settings of a device without its tunnels and without the values of check_change().
 auto device_fields(const host::DeviceSettings& device) {
   return std::tie(device.config.mtu, device.config.min_pmtu, device.addresses6, device.addresses4,
-                  device.routes6, device.routes4, device.forwarding);
+                  device.routes6, device.routes4, device.routed6, device.routed4,
+                  device.forwarding);
 }
 
 std::string describe(const Changes::Counts& counts, const std::string& thing) {

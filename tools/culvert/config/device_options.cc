@@ -29,6 +29,16 @@ Check set_route(const Target& target, const RawValue& given) {
                         : append(target.device.routes4, route->ipv4);
 }
 
+Check set_routed(const Target& target, const RawValue& given) {
+  const auto prefix = parse_route(given.text);
+  if (!prefix) return refuse(prefix.error());
+  if ((prefix->is_ipv6 ? prefix->ipv6.length_bits : prefix->ipv4.length_bits) == 0)
+    return refuse(
+        "is everything: write the prefix that the remote endpoint routes into the tunnel");
+  return prefix->is_ipv6 ? append(target.device.routed6, prefix->ipv6)
+                         : append(target.device.routed4, prefix->ipv4);
+}
+
 /// The exact range depends on the mode; validate() checks it.
 Check set_mtu(const Target& target, const RawValue& given) {
   return store(parse_number(given.text, 1, 65'535), target.device.config.mtu);
@@ -99,6 +109,10 @@ constexpr auto kWords = std::to_array<Option>({
      "IPv6 or IPv4 address of the device; may be repeated", set_address},
     {"route", "", Scope::device, Kind::list, "P/LENGTH",
      "kernel route by the device; may be repeated", set_route},
+    {"routed", "", Scope::device, Kind::list, "P/LENGTH",
+     "prefix that the remote endpoint routes into the tunnel: the kernel answers with unreachable "
+     "for what no other route leads to; may be repeated",
+     set_routed},
     {"forwarding", "", Scope::device, Kind::flag, "",
      "let the kernel forward between the device and the interfaces of the default routes and of "
      "[ndp] while culvert runs",

@@ -80,6 +80,23 @@ TEST(CommandLine, TakesAGreLineInAnyOrder) {
               testing::ElementsAre(*proto::Ipv4Prefix::from_text("10.9.0.0/16")));
 }
 
+TEST(CommandLine, TakesPrefixesThatAreRoutedHere) {
+  const auto settings =
+      parse_words("mode gre remote 192.0.2.2 routed 2001:db8:9::/48 routed 10.9.0.0/16");
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_THAT(settings->routed6,
+              testing::ElementsAre(*proto::Ipv6Prefix::from_text("2001:db8:9::/48")));
+  EXPECT_THAT(settings->routed4,
+              testing::ElementsAre(*proto::Ipv4Prefix::from_text("10.9.0.0/16")));
+  EXPECT_THAT(settings->routes6, testing::IsEmpty());
+  for (const std::string everything : {"::/0", "0.0.0.0/0"}) {
+    const auto refused = parse_words(kSitWords + "routed " + everything);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message(), testing::HasSubstr("'routed', value '" + everything));
+    EXPECT_THAT(refused.error().message(), testing::HasSubstr("write the prefix that the remote"));
+  }
+}
+
 TEST(CommandLine, HasTheHabitsOfIp) {
   EXPECT_EQ(tunnel_of(kSitWords + "ttl 0").ttl, std::nullopt);
   EXPECT_EQ(tunnel_of(kSitWords + "ttl inherit").ttl, std::nullopt);

@@ -50,6 +50,8 @@ void expect_same(const host::DeviceSettings& a, const host::DeviceSettings& b) {
   EXPECT_EQ(a.addresses4, b.addresses4);
   EXPECT_EQ(a.routes6, b.routes6);
   EXPECT_EQ(a.routes4, b.routes4);
+  EXPECT_EQ(a.routed6, b.routed6);
+  EXPECT_EQ(a.routed4, b.routed4);
 }
 
 TEST(ConfigFile, TakesTheFileOfABroker) {
@@ -94,6 +96,8 @@ TEST(ConfigFile, SaysWhatTheCommandLineSays) {
       {"address = \"fd00::1/64\"", kSit, "address fd00::1/64"},
       {"address = [\"fd00::1/64\", \"10.0.0.1/30\"]\nroute = [\"10.9.0.0/16\"]", kGre,
        "address fd00::1/64 address 10.0.0.1/30 route 10.9.0.0/16"},
+      {"routed = [\"2001:db8:9::/48\", \"10.9.0.0/16\"]", kGre,
+       "routed 2001:db8:9::/48 routed 10.9.0.0/16"},
       {"", kSit + "ttl = \"inherit\"\ntos = \"inherit\"", "ttl inherit tos inherit"},
       {"", kSit + "ttl = 64\ntos = 16", "ttl 64 tos 0x10"},
       {"", kSit + "tos = 0xb8", "tos 0xb8"},
