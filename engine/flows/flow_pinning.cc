@@ -30,11 +30,10 @@ void FlowPinning::sent(const FlowPacket& flow, const FlowPin& pin, bool is_place
   table_->place(fragments, table_->hash(fragments), made, pin);
 }
 
-bool FlowPinning::has_arrived_by(const FlowPacket& flow, std::uint16_t slot,
-                                 proto::Ipv4Address remote) const noexcept {
-  if (flow.role != FlowRole::packet && flow.role != FlowRole::first_fragment) return false;
-  if (flow.key.far == flow.key.near) return false;
-  const FlowKey arrived = flow.key.mirrored();
+bool FlowPinning::has_mirrored(const FlowKey& key, std::uint16_t slot,
+                               proto::Ipv4Address remote) const noexcept {
+  if (key.far == key.near) return false;
+  const FlowKey arrived = key.mirrored();
   const auto pin = table_->find_recent(arrived, table_->hash(arrived), now_);
   // A flow that began outbound has no remote.
   return pin && pin->slot == slot && pin->remote == remote;

@@ -46,7 +46,10 @@ class FlowPinning {
   /// this slot from this remote endpoint. Costs a look-up. ICMP errors have no flow of their own, and
   /// are not recognized. A packet from a host to itself is meant to return: the probe of RFC 7676 3.2.
   [[nodiscard]] bool has_arrived_by(const FlowPacket& flow, std::uint16_t slot,
-                                    proto::Ipv4Address remote) const noexcept;
+                                    proto::Ipv4Address remote) const noexcept {
+    return (flow.role == FlowRole::packet || flow.role == FlowRole::first_fragment) &&
+           has_mirrored(flow.key, slot, remote);
+  }
 
   /// Sending by this interface failed because there is no route. For one second, pins to it are
   /// ignored and packets follow the kernel's route. 0: no effect.
@@ -72,6 +75,9 @@ class FlowPinning {
     FlowPin pin{};
   };
 
+  /// Cold: it is called for the first packet of a flow alone.
+  [[nodiscard, gnu::cold]] bool has_mirrored(const FlowKey& key, std::uint16_t slot,
+                                             proto::Ipv4Address remote) const noexcept;
   [[nodiscard]] PendingPin& next_pending() noexcept;
   void add() noexcept;
   void pin_oldest() noexcept;
