@@ -199,12 +199,21 @@ Result<void> validate(const Config& config) {
   return check_conflicts(config.tunnels);
 }
 
+bool has_ipv6_prefix(const std::vector<TunnelConfig>& tunnels) noexcept {
+  return std::any_of(tunnels.begin(), tunnels.end(),
+                     [](const TunnelConfig& tunnel) { return !tunnel.prefixes6.empty(); });
+}
+
+bool has_ipv4_prefix(const std::vector<TunnelConfig>& tunnels) noexcept {
+  return std::any_of(tunnels.begin(), tunnels.end(),
+                     [](const TunnelConfig& tunnel) { return !tunnel.prefixes4.empty(); });
+}
+
 bool must_carry_ipv6(const Config& config) {
   return std::any_of(config.tunnels.begin(), config.tunnels.end(), [&](const TunnelConfig& tunnel) {
     if (!carries(tunnel.mode, proto::kProtocolTypeIpv6)) return false;
-    const bool has_prefix =
-        !tunnel.prefixes6.empty() || (tunnel.accept6 && !tunnel.accept6->empty());
-    return config.needs_ipv6 || has_prefix || !carries(tunnel.mode, proto::kProtocolTypeIpv4);
+    return config.needs_ipv6 || tunnel.expects_ipv6() ||
+           !carries(tunnel.mode, proto::kProtocolTypeIpv4);
   });
 }
 

@@ -74,8 +74,16 @@ struct TunnelConfig {
   [[nodiscard]] bool is_catch_all() const noexcept {
     return prefixes6.empty() && prefixes4.empty();
   }
+  /// Returns whether IPv6 packets are expected: the tunnel has an IPv6 prefix, or accepts one.
+  [[nodiscard]] bool expects_ipv6() const noexcept {
+    return !prefixes6.empty() || (accept6 && !accept6->empty());
+  }
   friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
 };
+
+/// Returns whether one of the tunnels has a prefix of this IP version.
+[[nodiscard]] bool has_ipv6_prefix(const std::vector<TunnelConfig>& tunnels) noexcept;
+[[nodiscard]] bool has_ipv4_prefix(const std::vector<TunnelConfig>& tunnels) noexcept;
 
 enum class IoChoice : std::uint8_t { automatic, uring, epoll };
 enum class ReceiveChoice : std::uint8_t { automatic, packet, raw };

@@ -81,6 +81,9 @@ class Engine {
   ///
   /// Refused, with nothing changed:
   ///  - another device name, workers, io, busy_poll, pinning, flows, receive or send;
+  ///  - an MTU on the other side of 1,280 bytes, if a tunnel can carry IPv6: the kernel would remove
+  ///    IPv6 from the device, or return it with other settings;
+  ///  - tunnels that need IPv6 on a device with an MTU below 1,280 bytes;
   ///  - a tunnel whose encapsulation's IP protocol the device does not receive. This happens only
   ///    if the device was opened with one tunnel without prefixes: it then receives that tunnel's
   ///    protocol alone. Every other device receives the protocols of all encapsulations;

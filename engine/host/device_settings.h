@@ -44,15 +44,13 @@ struct DeviceSettings {
 /// not need IPv6 (Config::needs_ipv6). Without any of them another program may add those of IPv6.
 [[nodiscard]] inline bool is_ipv4_only(const DeviceSettings& settings) {
   const auto& tunnels = settings.config.tunnels;
-  const bool has_ipv6 = std::any_of(tunnels.begin(), tunnels.end(), [](const TunnelConfig& each) {
-    return !each.prefixes6.empty() || (each.accept6 && !each.accept6->empty());
-  });
-  const bool has_ipv4 = std::any_of(tunnels.begin(), tunnels.end(), [](const TunnelConfig& each) {
-    return !each.prefixes4.empty();
-  });
-  return !has_ipv6 && settings.addresses6.empty() && settings.routes6.empty() &&
-         settings.routed6.empty() &&
-         (has_ipv4 || !settings.addresses4.empty() || !settings.routes4.empty());
+  const bool has_ipv6 =
+      std::any_of(tunnels.begin(), tunnels.end(),
+                  [](const TunnelConfig& tunnel) { return tunnel.expects_ipv6(); }) ||
+      !settings.addresses6.empty() || !settings.routes6.empty() || !settings.routed6.empty();
+  const bool has_ipv4 = has_ipv4_prefix(tunnels) || !settings.addresses4.empty() ||
+                        !settings.routes4.empty() || !settings.routed4.empty();
+  return has_ipv4 && !has_ipv6;
 }
 
 }  // namespace culvert::host

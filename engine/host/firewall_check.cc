@@ -52,12 +52,9 @@ struct Forwarded {
 };
 
 Forwarded forwarded(const DeviceSettings& settings) {
-  Forwarded result{.ipv6 = settings.forwarding && carries_ipv6(settings), .ipv4 = false};
-  for (const TunnelConfig& tunnel : settings.config.tunnels) {
-    result.ipv6 |= !tunnel.prefixes6.empty();
-    result.ipv4 |= !tunnel.prefixes4.empty();
-  }
-  return result;
+  const auto& tunnels = settings.config.tunnels;
+  return {.ipv6 = (settings.forwarding && carries_ipv6(settings)) || has_ipv6_prefix(tunnels),
+          .ipv4 = has_ipv4_prefix(tunnels)};
 }
 
 void warn_of_forward_chain(const BaseChain& chain, const DeviceSettings& settings,

@@ -63,18 +63,6 @@ std::vector<std::string> ipv4_uplinks() {
   return names;
 }
 
-bool has_ipv4(const DeviceSettings& device) {
-  const auto& tunnels = device.config.tunnels;
-  return std::any_of(tunnels.begin(), tunnels.end(),
-                     [](const TunnelConfig& tunnel) { return !tunnel.prefixes4.empty(); });
-}
-
-bool has_ipv6(const DeviceSettings& device) {
-  const auto& tunnels = device.config.tunnels;
-  return std::any_of(tunnels.begin(), tunnels.end(),
-                     [](const TunnelConfig& tunnel) { return !tunnel.prefixes6.empty(); });
-}
-
 bool has_all(const std::vector<std::string>& all, const std::vector<std::string>& some) {
   return std::includes(all.begin(), all.end(), some.begin(), some.end());
 }
@@ -87,7 +75,7 @@ ForwardingSettings forwarding_settings(std::span<const DeviceSettings* const> de
   for (const DeviceSettings* device : devices) {
     if (!device->forwarding) continue;
     wanted.ipv6.push_back(device->config.device);
-    if (has_ipv4(*device)) wanted.ipv4.push_back(device->config.device);
+    if (has_ipv4_prefix(device->config.tunnels)) wanted.ipv4.push_back(device->config.device);
   }
   if (!wanted.ipv6.empty()) {
     for (const NdpConfig& each : ndp) wanted.ipv6.push_back(each.interface);
@@ -110,11 +98,11 @@ std::string forwarding_warning(const DeviceSettings& settings) {
            "run sysctl -w " +
            sysctl + "=1";
   };
-  if (has_ipv6(settings) && read_value(kIpv6 + "all/forwarding") == "0" &&
+  if (has_ipv6_prefix(settings.config.tunnels) && read_value(kIpv6 + "all/forwarding") == "0" &&
       read_value(kIpv6 + device + "/force_forwarding") != "1") {
     return sentence("IPv6", "net.ipv6.conf.all.forwarding");
   }
-  if (has_ipv4(settings) && read_value(kIpv4 + device + "/forwarding") == "0")
+  if (has_ipv4_prefix(settings.config.tunnels) && read_value(kIpv4 + device + "/forwarding") == "0")
     return sentence("IPv4", "net.ipv4.ip_forward");
   return {};
 }

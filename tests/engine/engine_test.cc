@@ -273,6 +273,53 @@ TEST_F(OneEngine, RefusesWhatCannotChange) {
   EXPECT_FALSE(refused([](Config& c) { c.tunnels[0].ttl = std::uint8_t{9}; }));
 }
 
+/// IPv4 in GRE, without IPv6 on the device.
+Config ipv4_in_gre(std::uint16_t mtu_bytes) {
+  auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::Gre::Parameters{});
+  config.mtu = mtu_bytes;
+  config.needs_ipv6 = false;
+  config.tunnels[0].prefixes4 = {proto::Ipv4Prefix::from_text("10.1.0.0/16").value()};
+  return config;
+}
+
+TEST_F(OneEngine, RefusesAnMtuOnTheOtherSideOf1280) {  // RFC 8200 5
+  for (const auto& [open, next] : {std::pair{1'000, 1'400}, {1'400, 1'000}, {1'280, 1'279}}) {
+    auto config = ipv4_in_gre(static_cast<std::uint16_t>(open));
+    auto engine = Engine::open(config);
+    ASSERT_TRUE(engine) << engine.error().message();
+    config.mtu = static_cast<std::uint16_t>(next);
+    const auto refused = (*engine)->apply(config);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message(), HasSubstr("mtu " + std::to_string(next)));
+    EXPECT_THAT(refused.error().message(), HasSubstr("the other side of 1280"));
+    EXPECT_EQ((*engine)->status().mtu_bytes, open);
+    config.mtu = static_cast<std::uint16_t>(open + 1);
+    EXPECT_TRUE((*engine)->apply(config));  // on the same side, or 1281
+  }
+}
+
+TEST_F(OneEngine, RefusesATunnelThatNeedsIpv6OnADeviceWithASmallMtu) {
+  auto config = ipv4_in_gre(1'000);
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine) << engine.error().message();
+  config.mtu.reset();
+  EXPECT_TRUE((*engine)->apply(config));
+  config.tunnels[0].prefixes6 = {proto::Ipv6Prefix::from_text("2001:db8::/48").value()};
+  const auto refused = (*engine)->apply(config);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("mtu 1000"));
+  EXPECT_THAT(refused.error().message(), HasSubstr("IPv6 needs 1280"));
+}
+
+TEST_F(OneEngine, MayCrossAnMtuOf1280WithoutIpv6InAnyTunnel) {
+  auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::Ipip::Parameters{});
+  auto engine = Engine::open(config);
+  ASSERT_TRUE(engine) << engine.error().message();
+  config.mtu = std::uint16_t{1'000};
+  ASSERT_TRUE((*engine)->apply(config));
+  EXPECT_EQ((*engine)->status().mtu_bytes, 1'000);
+}
+
 TEST_F(OneEngine, CountsWhatRemovedTunnelsHaveCounted) {
   auto config = end_of_tunnel("near", "127.0.0.1", "127.0.0.2", proto::SixInFour::Parameters{});
   config.tunnels[0].prefixes6 = {proto::Ipv6Prefix::from_text("2001:db8::/48").value()};

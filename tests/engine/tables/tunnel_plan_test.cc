@@ -32,6 +32,19 @@ TEST(TunnelPlan, CarriesNoIpv6BelowItsMinimumMtu) {
   EXPECT_NE(large.slots[0]->ip_protocol(proto::kProtocolTypeIpv6), 0);
 }
 
+TEST(TunnelPlan, HasTheMtuOfIpv6IfATunnelBesideAnIpipTunnelCarriesIt) {
+  TunnelConfig ipip = named("ipip", 1);
+  ipip.mode = proto::Ipip::Parameters{};
+  const TunnelConfig sit = named("sit", 1);
+  const auto before = plan_tunnels({}, {ipip}, kMtu);
+  before.slots[0]->path->route_mtu = 1200;  // the path of all tunnels with this remote
+  EXPECT_EQ(plan_tunnels(before.slots, {ipip}, std::nullopt).device_mtu, 1180);
+  EXPECT_EQ(plan_tunnels(before.slots, {ipip, sit}, std::nullopt).device_mtu, 1280);
+  EXPECT_EQ(plan_tunnels(before.slots, {sit, ipip}, std::nullopt).device_mtu, 1280);
+  before.slots[0]->path->route_mtu = 1400;
+  EXPECT_EQ(plan_tunnels(before.slots, {ipip, sit}, std::nullopt).device_mtu, 1380);
+}
+
 TEST(TunnelPlan, GivesTheFirstTunnelsTheFirstSlots) {
   const auto plan = plan_tunnels({}, {named("a", 1), named("b", 2)}, kMtu);
   EXPECT_THAT(plan.by_position, ElementsAre(0, 1));
