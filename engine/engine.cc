@@ -342,6 +342,7 @@ void EngineImplementation::set_next_hop(std::size_t tunnel, io::NextHop next_hop
   next_hop.kernel_gso = next_hop && kernel_cuts_at(next_hop.interface_index);
   io::AtomicNextHop& current = tables_.current().tunnel(slot).path->next_hop;
   if (current.load() != next_hop) current.store(next_hop);
+  if (slot < send_reasons_.size() && send_reasons_[slot] && *send_reasons_[slot] == reason) return;
   if (!last_send_reason_ || *last_send_reason_ != reason)
     last_send_reason_ = std::make_shared<const std::string>(std::move(reason));
   if (slot >= send_reasons_.size()) send_reasons_.resize(tables_.current().slots().size());

@@ -10,36 +10,52 @@
 
 namespace culvert::program {
 
-class DelayedCall {
+/// When calls are due: a pause after a request, and so long after the last call that calls take a tenth
+/// of the time at most.
+class CallPace {
  public:
+  using Time = std::chrono::steady_clock::time_point;
   using Duration = std::chrono::steady_clock::duration;
 
-  /// `call` runs `pause` after the first request since the last call. If calls take long the pause is
-  /// longer, so that they take at most a tenth of the time.
-  DelayedCall(boost::asio::io_context& context, Duration pause, std::function<void()> call)
-      : timer_(context), pause_(pause), call_(std::move(call)) {}
+  explicit CallPace(Duration pause) : pause_(pause) {}
 
-  /// Without effect while a call is due. A request during the call causes another one.
-  void request() {
-    if (std::exchange(is_due_, true)) return;
-    timer_.expires_after(std::max(pause_, kPauseFactor * last_));
-    timer_.async_wait([this](boost::system::error_code error) {
-      is_due_ = false;
-      if (error) return;
-      const auto start = std::chrono::steady_clock::now();
-      call_();
-      last_ = std::chrono::steady_clock::now() - start;
-    });
-  }
+  [[nodiscard]] Time due(Time request) const { return std::max(request + pause_, next_); }
+  void called(Time start, Time end) { next_ = end + kPauseFactor * (end - start); }
 
  private:
   static constexpr int kPauseFactor = 9;
 
-  boost::asio::steady_timer timer_;
   Duration pause_;
+  Time next_{};  ///< no call before this time
+};
+
+class DelayedCall {
+ public:
+  /// `call` runs `pause` after the first request since the last call, or later: see CallPace.
+  DelayedCall(boost::asio::io_context& context, CallPace::Duration pause,
+              std::function<void()> call)
+      : timer_(context), pace_(pause), call_(std::move(call)) {}
+
+  /// Without effect while a call is due. A request during the call causes another one.
+  void request() {
+    if (std::exchange(is_due_, true)) return;
+    timer_.expires_at(pace_.due(Clock::now()));
+    timer_.async_wait([this](boost::system::error_code error) {
+      is_due_ = false;
+      if (error) return;
+      const auto start = Clock::now();
+      call_();
+      pace_.called(start, Clock::now());
+    });
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  boost::asio::steady_timer timer_;
+  CallPace pace_;
   std::function<void()> call_;
   bool is_due_ = false;
-  Duration last_{0};  ///< how long the last call took
 };
 
 }  // namespace culvert::program

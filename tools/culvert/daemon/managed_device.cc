@@ -86,6 +86,7 @@ Result<void> ManagedDevice::configure() {
   if (auto done = netlink_.disable_address_generation(index); !done) return done;
   if (auto done = netlink_.set_mtu(index, status.mtu_bytes); !done) return done;
   mtu_bytes_ = status.mtu_bytes;
+  receives_raw_ = status.receive == "raw";
   choose_next_hops();  // starts resolving unknown neighbors, so the call below may find them
   const host::DeviceState wanted = wanted_state(status);
   if (auto done = state_.set_addresses(wanted); !done) return done;
@@ -207,7 +208,7 @@ void ManagedDevice::log_waiting(const std::vector<std::string>& waiting,
 /// With `send auto`, packet sockets must not bypass a rule that the user has configured.
 void ManagedDevice::choose_next_hops() {
   bypassed_rule_ = settings_.config.send == SendChoice::automatic
-                       ? host::find_bypassed_rule(engine_->status().receive == "raw")
+                       ? host::find_bypassed_rule(receives_raw_)
                        : std::nullopt;
   neighbors_.clear();
   find_waiting(true);

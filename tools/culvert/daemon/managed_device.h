@@ -103,6 +103,7 @@ class ManagedDevice {
   std::unique_ptr<Engine> engine_;
   host::AddressSync state_;
   std::uint16_t mtu_bytes_ = 0;
+  bool receives_raw_ = false;  ///< by raw sockets, behind the firewall
   std::chrono::steady_clock::time_point next_restored_line_;  ///< warn_of_restored()
   std::optional<std::string> bypassed_rule_;  ///< the rule for which `send auto` means raw
 
