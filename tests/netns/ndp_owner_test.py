@@ -163,6 +163,7 @@ def a_unicast_solicitation_gets_one_advertisement_and_nothing_else(source):
         link.solicit_unicast(f"{PREFIX}:5", source)
         wait_until(lambda: ndp.show()["answers"] == 1, "the answer")
         link.host.run(["ping", "-6", "-c", "1", f"{PREFIX}:2"])  # what came before it is through
+        answers.wait_for(2, "the advertisement and the echo reply")
         expect_equal([frame.ip[40] for frame in answers.frames], [ADVERTISEMENT, 129], "ICMPv6 types of the answers")
         tunnel.expect_none("what went into the tunnel", lambda frame: frame.ip[6] == 58 and frame.ip[40] == 135)
     link.solicit_unicast(f"{PREFIX}:2", source)  # the kernel's own address is left to it
