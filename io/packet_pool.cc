@@ -1,5 +1,7 @@
 #include "io/packet_pool.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -19,6 +21,13 @@ Result<PacketPool> PacketPool::open(std::size_t count, std::size_t slot_bytes) {
     for (const std::size_t offset : {std::size_t{0}, resident_bytes - 1}) slot[offset] = {};
   }
   return pool;
+}
+
+void PacketPool::make_resident() noexcept {
+  is_resident_ = true;
+#ifdef MADV_POPULATE_WRITE
+  ::madvise(memory_.data(), memory_.size_bytes(), MADV_POPULATE_WRITE);
+#endif
 }
 
 }  // namespace culvert::io

@@ -61,6 +61,7 @@ Result<RxBuffers> RxBuffers::open(std::size_t count, std::size_t slot_bytes, Fra
 
 void RxBuffers::append(std::size_t slot, std::size_t filled_bytes, const RxMeta& meta) noexcept {
   const auto buffer = pool_.slot(slot);
+  pool_.use(kFrameOffset + filled_bytes);
   const std::size_t room_bytes = room(slot).size();
   const std::size_t frame_bytes =
       std::min(filled_bytes, room_bytes) - std::min(filled_bytes, virtio_bytes());

@@ -18,16 +18,21 @@ std::size_t resident_pages(const std::byte* first, std::size_t bytes, std::size_
       std::count_if(states.begin(), states.end(), [](auto state) { return (state & 1) != 0; }));
 }
 
-TEST(PacketPool, HasRoomForOnePacketOfEachSlotInMemory) {
+TEST(PacketPool, IsResidentAsFarAsItIsUsed) {
   constexpr std::size_t kSlots = 128, kSlotBytes = 66'000;
   const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const auto pool = *PacketPool::open(kSlots, kSlotBytes);
+  auto pool = *PacketPool::open(kSlots, kSlotBytes);
   EXPECT_EQ(pool.count(), kSlots);
   const std::byte* const first = pool.slot(0).data();
   // 2,048 bytes lie on one page or on two.
   const std::size_t resident = resident_pages(first, kSlots * kSlotBytes, page_bytes);
   EXPECT_GE(resident, kSlots);
   EXPECT_LE(resident, 2 * kSlots);
+  pool.use(PacketPool::kResidentBytes);
+  EXPECT_EQ(resident_pages(first, kSlots * kSlotBytes, page_bytes), resident);
+  pool.use(PacketPool::kResidentBytes + 1);
+  EXPECT_EQ(resident_pages(first, kSlots * kSlotBytes, page_bytes),
+            (kSlots * kSlotBytes + page_bytes - 1) / page_bytes);
   for (std::size_t i = 0; i < kSlots; ++i) {
     const auto slot = pool.slot(i);
     EXPECT_EQ(slot.size(), kSlotBytes);
