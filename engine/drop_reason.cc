@@ -28,9 +28,9 @@ const std::array<DropReasonFacts, kDropReasonCount> kDropReasons{{
      "the tunnel's own outer packet, or IPv4 in IPv4 a packet from the remote endpoint, was routed "
      "into the tunnel: check the routes"},
     {loops_back, outbound, "loops_back",
-     "it came from this tunnel's remote endpoint within the last second and would return there; "
-     "the "
-     "sender gets an ICMP error"},
+     "it has just come from this tunnel's remote endpoint, and would return there; the sender gets "
+     "an "
+     "ICMP error"},
     {packet_too_big, outbound, "packet_too_big",
      "larger than the tunnel MTU; the sender gets an ICMP error"},
     {local_address_unknown, outbound, "local_address_unknown",

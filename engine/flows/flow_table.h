@@ -25,10 +25,9 @@
 // live.
 //
 // Threads: any worker may call hash, prefetch_*, pinned, pin, place, find and find_recent at any time;
-// they take
-// no lock and allocate nothing. If two workers write one entry at the same time, the second change
-// is skipped. If two workers create the same flow at the same moment, it may get two entries; every
-// later look-up finds the same one of them. The owner calls forget, one thread at a time, while
+// they take no lock and allocate nothing. If two workers write one entry at the same time, the second
+// change is skipped. If two workers create the same flow at the same moment, it may get two entries;
+// every later look-up finds the same one of them. The owner calls forget, one thread at a time, while
 // workers run. Any thread may call for_each and counts.
 #pragma once
 

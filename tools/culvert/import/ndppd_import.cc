@@ -66,6 +66,7 @@ class Importer {
   void join_interfaces(Rule& first, const Rule& second);
   void wire(const Section& section, Rule& rule);
   void compare_nested(const Section& section);
+  void compare_wide(const Rule& rule);
   void leave_out_probe(const KeyIndexes& indexes);
   void finish(Section& section);
   std::string summary() const;
@@ -391,6 +392,17 @@ void Importer::compare_nested(const Section& section) {
   }
 }
 
+/// Reports a rule that holds the prefix of every link.
+void Importer::compare_wide(const Rule& rule) {
+  constexpr std::uint8_t kGlobalUnicastBits = 3;  // 2000::/3, RFC 4291 2.4
+  if (rule.rule.prefix.length_bits > kGlobalUnicastBits) return;
+  amend(
+      rule.report,
+      differs("it holds the link's own prefix too: ndppd takes addresses from their owners there, "
+              "culvert leaves link-local addresses and duplicate address detection of the link's "
+              "hosts alone; better write the prefixes that are behind this host"));
+}
+
 /// Reports that the probe settings are left out, because no rule probes.
 void Importer::leave_out_probe(const KeyIndexes& indexes) {
   for (const std::string_view name :
@@ -408,6 +420,7 @@ void Importer::finish(Section& section) {
   join_equal(section);
   compare_nested(section);
   for (Rule& rule : section.rules) {
+    compare_wide(rule);
     wire(section, rule);
     config.rules.push_back(std::move(rule.rule));
   }

@@ -418,5 +418,18 @@ TEST(ImportNdppd, IsStrictIn10) {
   }
 }
 
+TEST(ImportNdppd, WarnsOfARuleThatHoldsEveryLink) {
+  const std::string said = "it holds the link's own prefix too";
+  for (const char* wide : {"::/0", "2000::/3"}) {
+    const Read read = import("proxy eth0 { rule " + std::string{wide} + " { auto } }");
+    ASSERT_GE(read.report.size(), 2u);
+    EXPECT_THAT(read.report[1], HasSubstr("mapped-with-difference"));
+    EXPECT_THAT(read.report[1], HasSubstr(said));
+  }
+  const Read read = import("proxy eth0 { rule 2001:db8::/32 { auto } }");
+  ASSERT_GE(read.report.size(), 2u);
+  EXPECT_THAT(read.report[1], testing::Not(HasSubstr(said)));
+}
+
 }  // namespace
 }  // namespace culvert::program
