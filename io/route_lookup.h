@@ -47,7 +47,8 @@ class RouteLookup {
 [[nodiscard]] std::uint16_t min_path_mtu_bytes();
 
 /// The current IPv4 addresses of this host, sorted, without duplicates. Fails as getifaddrs(3)
-/// does.
+/// does. While others change addresses, glibc may return a list from which some are missing, and does
+/// not say so: the caller watches addresses, and reads the list again after each change.
 [[nodiscard]] Result<std::vector<proto::Ipv4Address>> own_ipv4_addresses();
 
 /// The same with the prefix length of each address, in the order of the interfaces.

@@ -57,8 +57,10 @@ bool is_vrf(const nlmsghdr* link) noexcept {
   return std::string_view{text, ::strnlen(text, RTA_PAYLOAD(kind))} == "vrf";
 }
 
-/// Calls `each` with the links of one answer. Returns whether there may be more.
-bool read_answer(int socket, const std::function<void(const nlmsghdr*)>& each) {
+/// Calls `each` with the links of one answer. Returns whether there may be more. Sets
+/// `is_interrupted` if links changed meanwhile, so that some may be missing.
+bool read_answer(int socket, const std::function<void(const nlmsghdr*)>& each,
+                 bool& is_interrupted) {
   alignas(nlmsghdr) std::array<std::byte, 32'768> buffer;
   const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), 0);
   if (size <= 0) return size < 0 && errno == EINTR;
@@ -67,6 +69,7 @@ bool read_answer(int socket, const std::function<void(const nlmsghdr*)>& each) {
   for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
        NLMSG_OK(message, rest); message = NLMSG_NEXT(message, rest)) {
     if (message->nlmsg_type == RTM_NEWLINK) each(message);
+    is_interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     // An error, the end of a dump, or one link that is no part of a dump.
     has_more =
         has_more && message->nlmsg_type == RTM_NEWLINK && (message->nlmsg_flags & NLM_F_MULTI) != 0;
@@ -74,8 +77,9 @@ bool read_answer(int socket, const std::function<void(const nlmsghdr*)>& each) {
   return has_more;
 }
 
-/// Reads one link, or with `master` all links that have it. Older kernels return others too.
-void read_links(int socket, std::uint32_t index, std::uint32_t master,
+/// Reads one link, or with `master` all links that have it. Older kernels return others too. Returns
+/// false if links changed meanwhile, so that some may be missing.
+bool read_links(int socket, std::uint32_t index, std::uint32_t master,
                 const std::function<void(const nlmsghdr*)>& each) {
   LinkRequest request;
   request.header = {.nlmsg_len = sizeof request,
@@ -91,9 +95,28 @@ void read_links(int socket, std::uint32_t index, std::uint32_t master,
     request.attribute = {.rta_len = RTA_LENGTH(sizeof master), .rta_type = IFLA_MASTER};
     request.master = master;
   }
-  if (::send(socket, &request, request.header.nlmsg_len, 0) < 0) return;
-  while (read_answer(socket, each)) {
+  if (::send(socket, &request, request.header.nlmsg_len, 0) < 0) return true;
+  bool is_interrupted = false;
+  while (read_answer(socket, each, is_interrupted)) {
   }
+  return !is_interrupted;
+}
+
+/// The members of one VRF. Tries a few times if links change meanwhile. After the last time members
+/// may be missing; the owner of the list watches links, so it is read again after the change.
+std::vector<VrfMember> members_of(int socket, std::uint32_t vrf) {
+  constexpr int kMostTimes = 4;
+  std::vector<VrfMember> members;
+  bool is_complete = false;
+  for (int time = 0; !is_complete && time < kMostTimes; ++time) {
+    members.clear();
+    is_complete = read_links(socket, 0, vrf, [&](const nlmsghdr* link) {
+      const auto* facts = static_cast<const ifinfomsg*>(NLMSG_DATA(link));
+      if (number_of(find(link, IFLA_MASTER)) == vrf)
+        members.push_back({vrf, static_cast<std::uint32_t>(facts->ifi_index)});
+    });
+  }
+  return members;
 }
 
 }  // namespace
@@ -109,11 +132,8 @@ std::vector<VrfMember> vrf_members(std::span<const std::string> interfaces) {
     if (index != 0)
       read_links(socket.get(), index, 0, [&](const nlmsghdr* link) { has_members = is_vrf(link); });
     if (!has_members) continue;
-    read_links(socket.get(), 0, index, [&](const nlmsghdr* link) {
-      const auto* facts = static_cast<const ifinfomsg*>(NLMSG_DATA(link));
-      if (number_of(find(link, IFLA_MASTER)) == index)
-        members.push_back({index, static_cast<std::uint32_t>(facts->ifi_index)});
-    });
+    const auto found = members_of(socket.get(), index);
+    members.insert(members.end(), found.begin(), found.end());
   }
   sort_unique(members);
   return members;

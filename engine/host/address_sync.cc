@@ -122,6 +122,29 @@ std::vector<T> in_both(const std::vector<T>& a, const std::vector<T>& b) {
   return both;
 }
 
+/// Readings of the kernel's lists before an object that is in none of them counts as lost.
+constexpr int kMostReadings = 4;
+
+/// Whether all of `some` are in `all`. Both are sorted.
+template <class T>
+bool includes(const std::vector<T>& all, const std::vector<T>& some) {
+  return std::includes(all.begin(), all.end(), some.begin(), some.end());
+}
+
+/// Adds the elements of `more` to `all`.
+template <class T>
+void merge(const std::vector<T>& more, std::vector<T>& all) {
+  all.insert(all.end(), more.begin(), more.end());
+  io::sort_unique(all);
+}
+
+/// Adds to `applied` the elements of `wanted` that are in `found`.
+template <class Prefix>
+void adopt(std::vector<Prefix>& applied, const std::vector<Prefix>& wanted,
+           const std::vector<Prefix>& found) {
+  merge(in_both(wanted, found), applied);
+}
+
 }  // namespace
 
 bool carries_ipv6(const DeviceSettings& settings) {
@@ -207,11 +230,25 @@ Result<void> AddressSync::set_unreachable_routes(const DeviceState& wanted) {
 
 Result<void> AddressSync::forget_lost_unreachable(std::vector<std::string>& lost) {
   if (applied_.routed6.empty() && applied_.routed4.empty()) return {};
-  const auto found = netlink_.read_unreachable_routes();
+  auto found = netlink_.read_unreachable_routes();
+  for (int readings = 1;
+       found && readings < kMostReadings &&
+       !(includes(found->routes6, applied_.routed6) && includes(found->routes4, applied_.routed4));
+       ++readings) {
+    const auto again = netlink_.read_unreachable_routes();
+    if (!again) return Unexpected{again.error()};
+    merge(again->routes6, found->routes6);
+    merge(again->routes4, found->routes4);
+  }
   if (!found) return Unexpected{found.error()};
   forget_lost(applied_.routed6, found->routes6, lost);
   forget_lost(applied_.routed4, found->routes4, lost);
   return {};
+}
+
+Result<void> AddressSync::bring_to(const DeviceState& wanted) {
+  if (auto done = set_addresses(wanted); !done) return done;
+  return set_routes(wanted);
 }
 
 Result<void> AddressSync::restore_network_routes(const netlink::DeviceFound& found,
@@ -230,9 +267,34 @@ Result<void> AddressSync::restore_network_routes(const netlink::DeviceFound& fou
       without_network_route(in_both(applied_.addresses4, found.addresses4), found.routes4));
 }
 
+/// Whether nothing that was added is missing.
+bool AddressSync::has_all(const netlink::DeviceFound& found) const {
+  return includes(found.addresses6, applied_.addresses6) &&
+         includes(found.addresses4, applied_.addresses4) &&
+         includes(found.routes6, applied_.routes6) && includes(found.routes4, applied_.routes4) &&
+         without_network_route(applied_.addresses6, found.routes6).empty() &&
+         without_network_route(applied_.addresses4, found.routes4).empty();
+}
+
+/// Reads the device, a few times if something is missing: the kernel may have skipped it while others
+/// changed addresses or routes, and an object that is in one of the lists is there.
+Result<netlink::DeviceFound> AddressSync::read_device() {
+  auto found = netlink_.read_device(device_index_);
+  for (int readings = 1; found && !has_all(*found) && readings < kMostReadings; ++readings) {
+    auto again = netlink_.read_device(device_index_);
+    if (!again) return again;
+    merge(again->addresses6, found->addresses6);
+    merge(again->addresses4, found->addresses4);
+    merge(again->routes6, found->routes6);
+    merge(again->routes4, found->routes4);
+    found->is_up = again->is_up;
+  }
+  return found;
+}
+
 Result<std::vector<std::string>> AddressSync::restore(const DeviceState& wanted) {
   std::vector<std::string> restored;
-  const auto found = netlink_.read_device(device_index_);
+  const auto found = read_device();
   if (!found) return Unexpected{found.error()};
   if (!found->is_up) return restored;
   forget_lost(applied_.addresses6, found->addresses6, restored);
@@ -241,8 +303,19 @@ Result<std::vector<std::string>> AddressSync::restore(const DeviceState& wanted)
   forget_lost(applied_.routes4, found->routes4, restored);
   if (auto done = forget_lost_unreachable(restored); !done) return Unexpected{done.error()};
   if (auto done = restore_network_routes(*found, restored); !done) return Unexpected{done.error()};
-  if (auto done = set_addresses(wanted); !done) return Unexpected{done.error()};
-  if (auto done = set_routes(wanted); !done) return Unexpected{done.error()};
+  auto done = bring_to(wanted);
+  if (!done && done.error().code == EEXIST) {
+    // Another program may have added it first. Then the device has it, and it is ours to remove. A
+    // route by another device stays an error.
+    const auto again = read_device();
+    if (!again) return Unexpected{again.error()};
+    adopt(applied_.addresses6, wanted.addresses6, again->addresses6);
+    adopt(applied_.addresses4, wanted.addresses4, again->addresses4);
+    adopt(applied_.routes6, wanted.routes6, again->routes6);
+    adopt(applied_.routes4, wanted.routes4, again->routes4);
+    done = bring_to(wanted);
+  }
+  if (!done) return Unexpected{done.error()};
   return restored;
 }
 

@@ -68,6 +68,9 @@ class AddressSync {
  private:
   [[nodiscard]] Result<void> set_unreachable_routes(const DeviceState& wanted);
   [[nodiscard]] Result<void> forget_lost_unreachable(std::vector<std::string>& lost);
+  [[nodiscard]] Result<netlink::DeviceFound> read_device();
+  [[nodiscard]] bool has_all(const netlink::DeviceFound& found) const;
+  [[nodiscard]] Result<void> bring_to(const DeviceState& wanted);
   [[nodiscard]] Result<void> restore_network_routes(const netlink::DeviceFound& found,
                                                     std::vector<std::string>& restored);
 

@@ -14,7 +14,7 @@ namespace culvert::host {
 int read_base_chains(std::vector<BaseChain>& chains) {
   const nfgenmsg header{.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0, .res_id = 0};
   constexpr int kType = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN;
-  return netlink::dump(NETLINK_NETFILTER, kType, header, [&](nlmsghdr* message) {
+  return netlink::dump_objects(NETLINK_NETFILTER, kType, header, chains, [&](nlmsghdr* message) {
     const auto attribute = [&](int type) { return netlink::attribute<nfgenmsg>(message, type); };
     nlattr* const hook = attribute(NFTA_CHAIN_HOOK);
     if (hook == nullptr) return;

@@ -23,6 +23,9 @@
 namespace culvert::host {
 namespace {
 
+/// A dump that others interrupt all the while (EINTR) counts as one that cannot be read: no packet
+/// bypasses a rule that is perhaps there. Their changes are events of BypassWatch, so another check
+/// follows.
 using Finding = std::optional<std::string>;
 
 /// The names of the legacy iptables tables in this network namespace, one a line.
@@ -67,9 +70,11 @@ Finding find_iptables() {
 Finding find_ipsec() {
   const xfrm_userpolicy_id header{};
   bool is_found = false;
-  const int code = netlink::dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, header, [&](nlmsghdr* part) {
-    is_found |= static_cast<const xfrm_userpolicy_info*>(nlmsg_data(part))->dir == XFRM_POLICY_OUT;
-  });
+  const int code = netlink::dump_objects(
+      NETLINK_XFRM, XFRM_MSG_GETPOLICY, header, is_found, [&](nlmsghdr* part) {
+        is_found |=
+            static_cast<const xfrm_userpolicy_info*>(nlmsg_data(part))->dir == XFRM_POLICY_OUT;
+      });
   if (code != 0 && !is_absent(code)) return "IPsec policies, which cannot be read here";
   return is_found ? Finding{"an IPsec policy"} : std::nullopt;
 }
@@ -80,11 +85,12 @@ Finding find_rules() {
   fib_rule_hdr header{};
   header.family = AF_INET;
   bool is_found = false;
-  const int code = netlink::dump(NETLINK_ROUTE, RTM_GETRULE, header, [&](nlmsghdr* part) {
-    is_found |= nlmsg_find_attr(part, sizeof(fib_rule_hdr), FRA_IP_PROTO) != nullptr ||
-                nlmsg_find_attr(part, sizeof(fib_rule_hdr), kDscp) != nullptr ||
-                static_cast<const fib_rule_hdr*>(nlmsg_data(part))->tos != 0;
-  });
+  const int code =
+      netlink::dump_objects(NETLINK_ROUTE, RTM_GETRULE, header, is_found, [&](nlmsghdr* part) {
+        is_found |= nlmsg_find_attr(part, sizeof(fib_rule_hdr), FRA_IP_PROTO) != nullptr ||
+                    nlmsg_find_attr(part, sizeof(fib_rule_hdr), kDscp) != nullptr ||
+                    static_cast<const fib_rule_hdr*>(nlmsg_data(part))->tos != 0;
+      });
   if (code != 0 && !is_absent(code)) return "routing rules, which cannot be read here";
   return is_found ? Finding{"a routing rule by protocol or TOS"} : std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <initializer_list>
 #include <string_view>
 
@@ -32,18 +33,19 @@ bool has_rule_with(const BaseChain& chain, std::initializer_list<std::string_vie
   const nfgenmsg header{.nfgen_family = chain.family, .version = NFNETLINK_V0, .res_id = 0};
   constexpr int kType = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE;
   bool is_found = false;
-  netlink::dump(NETLINK_NETFILTER, kType, header, [&](nlmsghdr* message) {
-    const auto text_of = [&](int type) {
-      return netlink::text_of(netlink::attribute<nfgenmsg>(message, type));
-    };
-    if (is_found || text_of(NFTA_RULE_TABLE) != chain.table) return;
-    if (in_chain && text_of(NFTA_RULE_CHAIN) != chain.name) return;
-    const std::string_view rule{reinterpret_cast<const char*>(message), message->nlmsg_len};
-    is_found = std::any_of(texts.begin(), texts.end(), [&](std::string_view text) {
-      return rule.find(text) != std::string_view::npos;
-    });
-  });
-  return is_found;
+  const auto code =
+      netlink::dump_objects(NETLINK_NETFILTER, kType, header, is_found, [&](nlmsghdr* message) {
+        const auto text_of = [&](int type) {
+          return netlink::text_of(netlink::attribute<nfgenmsg>(message, type));
+        };
+        if (is_found || text_of(NFTA_RULE_TABLE) != chain.table) return;
+        if (in_chain && text_of(NFTA_RULE_CHAIN) != chain.name) return;
+        const std::string_view rule{reinterpret_cast<const char*>(message), message->nlmsg_len};
+        is_found = std::any_of(texts.begin(), texts.end(), [&](std::string_view text) {
+          return rule.find(text) != std::string_view::npos;
+        });
+      });
+  return is_found || code == EINTR;  // rules are being changed: then another check follows
 }
 
 /// The IP versions for which the kernel forwards between the device and others.
@@ -105,6 +107,7 @@ std::vector<std::string> firewall_warnings(netlink::Netlink& netlink,
                                            const DeviceSettings& settings) {
   std::vector<std::string> warnings;
   std::vector<BaseChain> chains;
+  // Chains that others change all the while cannot be read; their last change starts another check.
   if (read_base_chains(chains) != 0) return warnings;
   for (const BaseChain& chain : chains) {
     if (chain.hook == NF_INET_FORWARD) warn_of_forward_chain(chain, settings, warnings);

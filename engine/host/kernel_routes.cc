@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "io/netlink/netlink_request.h"
@@ -157,8 +158,8 @@ std::size_t KernelRoutes::remove_left_routes(std::uint32_t metric) noexcept {
   std::vector<HostRoute> left;
   rtmsg header{};
   header.rtm_family = AF_INET6;
-  // On failure the kernel removes them when their lifetime ends.
-  netlink::request_objects(socket_.get(), RTM_GETROUTE, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+  // On failure, or if some are missed, the kernel removes them when their lifetime ends.
+  netlink::dump_objects(socket_.get(), RTM_GETROUTE, header, left, [&](nlmsghdr* part) {
     const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
     HostRoute route;
     const bool is_left = facts->rtm_protocol == kHostRouteProtocol && facts->rtm_dst_len == 128 &&
@@ -180,19 +181,24 @@ NdpKernelRoutes read_kernel_route(nlmsghdr* message, unsigned asking_index,
   return found;
 }
 
-Result<NdpKernelRoutes> find_kernel_routes(netlink::Netlink& netlink, unsigned asking_index,
-                                           const std::set<unsigned>& devices,
-                                           std::span<const NdpRule> rules) {
+Result<KernelRoutesFound> find_kernel_routes(netlink::Netlink& netlink, unsigned asking_index,
+                                             const std::set<unsigned>& devices,
+                                             std::span<const NdpRule> rules) {
+  // The kernel does not mark a list of routes from which some are missing because others changed
+  // meanwhile. So each change counts.
+  const auto changes = netlink::subscribe(NETLINK_ROUTE, {RTNLGRP_IPV6_ROUTE}, "IPv6 routes");
+  if (!changes) return Unexpected{changes.error()};
   NdpKernelRoutes found;
   rtmsg header{};
   header.rtm_family = AF_INET6;
-  const int code = netlink::request_objects(
-      netlink.socket(), RTM_GETROUTE, NLM_F_DUMP, header,
+  const int code = netlink::dump_objects(
+      netlink.socket(), RTM_GETROUTE, header, found,
       [&](nlmsghdr* part) { add_route(part, asking_index, devices, rules, found); });
-  if (code != 0) return netlink::fail(code, "read", "IPv6 routes");
+  if (code != 0 && code != EINTR) return netlink::fail(code, "read", "IPv6 routes");
   io::sort_unique(found.prefixes);
   io::sort_unique(found.gateways);
-  return found;
+  const bool is_complete = code == 0 && !netlink::has_events(changes->get());
+  return KernelRoutesFound{.routes = std::move(found), .is_complete = is_complete};
 }
 
 }  // namespace culvert::host

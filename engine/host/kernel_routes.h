@@ -50,13 +50,18 @@ class KernelRoutes final : public NdpRoutes {
   std::uint32_t metric_ = 0;  ///< of our host routes; 0: not claimed
 };
 
+struct KernelRoutesFound {
+  NdpKernelRoutes routes;
+  /// False: others changed routes all the while, so some may be missing. Read again later.
+  bool is_complete = true;
+};
 /// Reads the routes of all tables. `asking_index`: the proxy's interface. `devices`: the interfaces
 /// of tunnels, whose routes are left out. Only prefixes that overlap with a rule with `auto` are
 /// listed.
-[[nodiscard]] Result<NdpKernelRoutes> find_kernel_routes(netlink::Netlink& netlink,
-                                                         unsigned asking_index,
-                                                         const std::set<unsigned>& devices,
-                                                         std::span<const NdpRule> rules);
+[[nodiscard]] Result<KernelRoutesFound> find_kernel_routes(netlink::Netlink& netlink,
+                                                           unsigned asking_index,
+                                                           const std::set<unsigned>& devices,
+                                                           std::span<const NdpRule> rules);
 
 /// What one message about a route (RTM_NEWROUTE, RTM_DELROUTE) adds to that.
 [[nodiscard]] NdpKernelRoutes read_kernel_route(nlmsghdr* message, unsigned asking_index,

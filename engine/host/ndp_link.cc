@@ -58,7 +58,7 @@ bool has_ipv6_disabled(nlmsghdr* link) {
 int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(index);
-  return netlink::request_objects(netlink.socket(), RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
+  return netlink::request_object(netlink.socket(), RTM_GETLINK, header, [&](nlmsghdr* part) {
     const auto* link = static_cast<const ifinfomsg*>(nlmsg_data(part));
     std::uint32_t mtu_bytes = 0;
     const bool has_address =
@@ -81,40 +81,53 @@ int read_link(netlink::Netlink& netlink, unsigned index, NdpLinkFound& found) {
   });
 }
 
-/// Reads the IPv6 addresses of the interface. Returns 0 or an errno.
-int read_addresses(netlink::Netlink& netlink, NdpInterface& interface) {
+/// One IPv6 address of an interface.
+struct OwnAddress {
+  proto::Ipv6Prefix prefix;
+  bool is_usable = false;  ///< duplicate address detection has succeeded
+  bool is_preferred_global = false;
+};
+
+/// Reads the IPv6 addresses of an interface. Returns 0 or an errno.
+int read_addresses(netlink::Netlink& netlink, unsigned index, std::vector<OwnAddress>& found) {
   ifaddrmsg header{};
   header.ifa_family = AF_INET6;
+  header.ifa_index = index;
+  const netlink::StrictCheck strict{netlink.socket()};
+  return netlink::dump_objects(netlink.socket(), RTM_GETADDR, header, found, [&](nlmsghdr* part) {
+    const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
+    if (facts->ifa_family != AF_INET6 || facts->ifa_index != index) return;
+    OwnAddress own{.prefix = {.address = {}, .length_bits = facts->ifa_prefixlen}};
+    // On a point-to-point interface IFA_ADDRESS is the address of the peer.
+    if (!copy(attribute<ifaddrmsg>(part, IFA_LOCAL), own.prefix.address.bytes) &&
+        !copy(attribute<ifaddrmsg>(part, IFA_ADDRESS), own.prefix.address.bytes))
+      return;
+    std::uint32_t flags = facts->ifa_flags;
+    copy(attribute<ifaddrmsg>(part, IFA_FLAGS), flags);
+    own.is_usable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0;
+    own.is_preferred_global =
+        own.is_usable && (flags & IFA_F_DEPRECATED) == 0 && facts->ifa_scope == RT_SCOPE_UNIVERSE;
+    found.push_back(own);
+  });
+}
+
+void set_addresses(const std::vector<OwnAddress>& addresses, NdpInterface& interface) {
   Ipv6Address other;  // than link-local
   bool has_link_local = false;
-  const int code = netlink::request_objects(
-      netlink.socket(), RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
-        const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
-        Ipv6Address address;
-        if (facts->ifa_family != AF_INET6 || facts->ifa_index != interface.index) return;
-        // On a point-to-point interface IFA_ADDRESS is the address of the peer.
-        if (!copy(attribute<ifaddrmsg>(part, IFA_LOCAL), address.bytes) &&
-            !copy(attribute<ifaddrmsg>(part, IFA_ADDRESS), address.bytes)) {
-          return;
-        }
-        std::uint32_t flags = facts->ifa_flags;
-        copy(attribute<ifaddrmsg>(part, IFA_FLAGS), flags);
-        const bool is_usable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0;
-        has_link_local |= address.is_link_local();
-        auto& source = address.is_link_local() ? interface.link_local : other;
-        if (is_usable && source.is_unspecified()) source = address;
-        const bool is_preferred = is_usable && (flags & IFA_F_DEPRECATED) == 0;
-        if (is_preferred && facts->ifa_scope == RT_SCOPE_UNIVERSE &&
-            interface.global.is_unspecified())
-          interface.global = address;
-        interface.own.push_back(address);
-        const proto::Ipv6Prefix prefix{address, facts->ifa_prefixlen};
-        if (prefix.length_bits < 128 && !address.is_link_local())
-          interface.on_link.push_back(prefix.network());
-      });
+  for (const auto& [prefix, is_usable, is_preferred_global] : addresses) {
+    const Ipv6Address& address = prefix.address;
+    has_link_local |= address.is_link_local();
+    auto& source = address.is_link_local() ? interface.link_local : other;
+    if (is_usable && source.is_unspecified()) source = address;
+    if (is_preferred_global && interface.global.is_unspecified()) interface.global = address;
+    interface.own.push_back(address);
+    if (prefix.length_bits < 128 && !address.is_link_local())
+      interface.on_link.push_back(prefix.network());
+  }
   // One that is tentative will be usable soon.
   if (!has_link_local) interface.link_local = other;
-  return code;
+  std::sort(interface.own.begin(), interface.own.end());
+  io::sort_unique(interface.on_link);
 }
 
 }  // namespace
@@ -129,11 +142,10 @@ Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string&
     return netlink::fail(code, "read link", name);
   }
   if (found.interface.index == 0) return found;
-  if (const int code = read_addresses(netlink, found.interface); code != 0) {
+  std::vector<OwnAddress> addresses;
+  if (const int code = read_addresses(netlink, index, addresses); code != 0)
     return netlink::fail(code, "read addresses of", name);
-  }
-  std::sort(found.interface.own.begin(), found.interface.own.end());
-  io::sort_unique(found.interface.on_link);
+  set_addresses(addresses, found.interface);
   if (found.interface.link_local.is_unspecified() && found.unusable_reason.empty()) {
     found.unusable_reason = "it has no usable link-local address yet, and no other IPv6 address";
   }
@@ -142,14 +154,13 @@ Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink, const std::string&
 
 Result<std::vector<NdpNeighbor>> find_neighbors(netlink::Netlink& netlink,
                                                 unsigned interface_index) {
-  const netlink::Message message{nlmsg_alloc_simple(RTM_GETNEIGH, NLM_F_DUMP)};
-  if (!message) return netlink::fail(ENOMEM, "read", "neighbors");
   ndmsg header{};
   header.ndm_family = AF_INET6;
-  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  const auto message = netlink::make_request(RTM_GETNEIGH, NLM_F_DUMP, header);
+  if (!message) return netlink::fail(ENOMEM, "read", "neighbors");
   nla_put_u32(message.get(), NDA_IFINDEX, interface_index);
   std::vector<NdpNeighbor> neighbors;
-  const int code = netlink::request(netlink.socket(), message.get(), [&](nlmsghdr* part) {
+  const auto add = [&](nlmsghdr* part) {
     const auto* facts = static_cast<const ndmsg*>(nlmsg_data(part));
     NdpNeighbor neighbor;
     const bool is_known =
@@ -158,7 +169,9 @@ Result<std::vector<NdpNeighbor>> find_neighbors(netlink::Netlink& netlink,
     if (is_known && copy(attribute<ndmsg>(part, NDA_DST), neighbor.address.bytes) &&
         copy(attribute<ndmsg>(part, NDA_LLADDR), neighbor.link_layer.bytes))
       neighbors.push_back(neighbor);
-  });
+  };
+  const int code = netlink::dump(
+      netlink.socket(), message.get(), [&] { neighbors.clear(); }, add);
   if (code != 0)
     return netlink::fail(code, "read neighbors of", netlink::interface_name(interface_index));
   std::sort(neighbors.begin(), neighbors.end());

@@ -21,7 +21,7 @@ struct NdpLinkFound {
 /// Reads the state of the interface `name`. A missing interface is not an error. Its link-local
 /// address is one whose duplicate address detection has succeeded: a tentative or duplicate address
 /// must not be the source of an advertisement (RFC 4862 5.4). An interface without one answers from
-/// another of its addresses.
+/// another of its addresses. EINTR: others changed addresses all the while, so read again later.
 [[nodiscard]] Result<NdpLinkFound> find_ndp_link(netlink::Netlink& netlink,
                                                  const std::string& name);
 

@@ -99,9 +99,11 @@ std::optional<Receiver> receiver_of(nlmsghdr* link) {
   return receiver;
 }
 
+/// While links change all the while a tunnel device may be missed. Then a warning is missing, until the
+/// next check.
 void find_kernel_tunnels(const std::vector<Claim>& claims, std::vector<std::string>& sentences) {
   const ifinfomsg all{};
-  netlink::dump(NETLINK_ROUTE, RTM_GETLINK, all, [&](nlmsghdr* link) {
+  netlink::dump_objects(NETLINK_ROUTE, RTM_GETLINK, all, sentences, [&](nlmsghdr* link) {
     const auto receiver = receiver_of(link);
     const std::string* tunnel = receiver ? find_shared(claims, *receiver) : nullptr;
     if (tunnel == nullptr) return;

@@ -101,9 +101,13 @@ class Netlink {
   /// Removes such a route. A missing one is not an error.
   [[nodiscard]] Result<void> remove_unreachable_route(const proto::Ipv6Prefix& route);
   [[nodiscard]] Result<void> remove_unreachable_route(const proto::Ipv4Prefix& route);
+  /// Some may be missing: see read_device().
   [[nodiscard]] Result<UnreachableFound> read_unreachable_routes();
 
-  /// Reads the addresses of a device and the routes by it.
+  /// Reads the addresses of a device and the routes by it. While others change addresses or routes,
+  /// some may be missing: the kernel resumes a long list at the wrong place. It marks that for
+  /// addresses (NLM_F_DUMP_INTR), which are read again a few times, but not for routes. So before
+  /// an object counts as missing, it must be missing in several readings.
   [[nodiscard]] Result<DeviceFound> read_device(unsigned device_index);
 
   /// Looks up the route to `address`. `device_index`: only routes by this interface; 0: any.

@@ -14,29 +14,13 @@
 namespace culvert::netlink {
 namespace {
 
-/// While it exists, the kernel dumps only the objects that the header and the attributes of a
-/// request name (Linux 4.20). Without it the kernel dumps all of them.
-class StrictCheck {
- public:
-  explicit StrictCheck(nl_sock* socket) : fd_(nl_socket_get_fd(socket)) { set(1); }
-  ~StrictCheck() { set(0); }
-  StrictCheck(const StrictCheck&) = delete;
-  StrictCheck& operator=(const StrictCheck&) = delete;
-
- private:
-  void set(int value) const noexcept {
-    ::setsockopt(fd_, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &value, sizeof value);
-  }
-  int fd_;
-};
-
 template <class Prefix>
 constexpr int kFamily = std::is_same_v<Prefix, proto::Ipv6Prefix> ? AF_INET6 : AF_INET;
 
 int read_flags(nl_sock* socket, unsigned index, bool& is_up) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(index);
-  return request_objects(socket, RTM_GETLINK, 0, header, [&](nlmsghdr* part) {
+  return request_object(socket, RTM_GETLINK, header, [&](nlmsghdr* part) {
     is_up = (static_cast<const ifinfomsg*>(nlmsg_data(part))->ifi_flags & IFF_UP) != 0;
   });
 }
@@ -46,7 +30,7 @@ int read_addresses(nl_sock* socket, unsigned index, std::vector<Prefix>& found) 
   ifaddrmsg header{};
   header.ifa_family = kFamily<Prefix>;
   header.ifa_index = index;
-  const int code = request_objects(socket, RTM_GETADDR, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+  const int code = dump_objects(socket, RTM_GETADDR, header, found, [&](nlmsghdr* part) {
     const auto* facts = static_cast<const ifaddrmsg*>(nlmsg_data(part));
     Prefix prefix{.address = {}, .length_bits = facts->ifa_prefixlen};
     if (facts->ifa_family != kFamily<Prefix> || facts->ifa_index != index) return;
@@ -55,18 +39,17 @@ int read_addresses(nl_sock* socket, unsigned index, std::vector<Prefix>& found) 
       found.push_back(prefix);
   });
   std::sort(found.begin(), found.end());
-  return code;
+  return code == EINTR ? 0 : code;  // see Netlink::read_device()
 }
 
 template <class Prefix>
 int read_routes(nl_sock* socket, unsigned index, std::vector<Prefix>& found) {
-  const Message message{nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP)};
-  if (!message) return ENOMEM;
   rtmsg header{};
   header.rtm_family = kFamily<Prefix>;
-  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  const Message message = make_request(RTM_GETROUTE, NLM_F_DUMP, header);
+  if (!message) return ENOMEM;
   nla_put_u32(message.get(), RTA_OIF, index);
-  const int code = request(socket, message.get(), [&](nlmsghdr* part) {
+  const auto add = [&](nlmsghdr* part) {
     const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
     std::uint32_t output = 0;
     copy(attribute<rtmsg>(part, RTA_OIF), output);
@@ -76,7 +59,9 @@ int read_routes(nl_sock* socket, unsigned index, std::vector<Prefix>& found) {
     Prefix prefix{.address = {}, .length_bits = facts->rtm_dst_len};
     copy(attribute<rtmsg>(part, RTA_DST), prefix.address.bytes);
     found.push_back(prefix);
-  });
+  };
+  const int code = dump(
+      socket, message.get(), [&] { found.clear(); }, add);
   std::sort(found.begin(), found.end());
   return code;
 }
@@ -87,7 +72,7 @@ int read_unreachable(nl_sock* socket, std::vector<Prefix>& found) {
   header.rtm_family = kFamily<Prefix>;
   header.rtm_table = RT_TABLE_MAIN;
   header.rtm_type = RTN_UNREACHABLE;
-  const int code = request_objects(socket, RTM_GETROUTE, NLM_F_DUMP, header, [&](nlmsghdr* part) {
+  const int code = dump_objects(socket, RTM_GETROUTE, header, found, [&](nlmsghdr* part) {
     const auto* facts = static_cast<const rtmsg*>(nlmsg_data(part));
     std::uint32_t metric = 0;
     copy(attribute<rtmsg>(part, RTA_PRIORITY), metric);
@@ -98,7 +83,7 @@ int read_unreachable(nl_sock* socket, std::vector<Prefix>& found) {
     found.push_back(prefix);
   });
   std::sort(found.begin(), found.end());
-  return code;
+  return code == EINTR ? 0 : code;  // see Netlink::read_device()
 }
 
 }  // namespace

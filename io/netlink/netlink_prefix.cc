@@ -57,16 +57,15 @@ Result<void> add_one_address(nl_sock* socket, unsigned index, const Prefix& pref
   return fail(code, "add address", object, advise_device(code, is_ipv6, name));
 }
 
-/// The interface of the main table's route to exactly this prefix; empty: there is none.
+/// The interface of the main table's route to exactly this prefix; empty: there is none, or it was
+/// not found while other routes changed. It is only for advice.
 template <class Prefix>
 std::string find_existing_interface(nl_sock* socket, const Prefix& prefix) {
   const NlAddress wanted = to_nl(prefix.address, prefix.length_bits);
   rtmsg header{};
   header.rtm_family = static_cast<unsigned char>(family(prefix.address));
-  const Message message{nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP)};
-  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
   std::string found;
-  request(socket, message.get(), [&](nlmsghdr* part) {
+  dump_objects(socket, RTM_GETROUTE, header, found, [&](nlmsghdr* part) {
     rtnl_route* raw = nullptr;
     if (!found.empty() || rtnl_route_parse(part, &raw) < 0) return;
     const Route route{raw};

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netlink/errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ using Callbacks = std::unique_ptr<nl_cb, Free<nl_cb_put>>;
 struct Answer {
   int code = 0;  ///< errno; 0: success
   bool is_complete = false;
+  bool is_interrupted = false;  ///< NLM_F_DUMP_INTR
   const std::function<void(nlmsghdr*)>* each = nullptr;
 };
 
@@ -66,6 +68,13 @@ int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*
   nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, complete, &answer);
   nl_cb_set(callbacks.get(), NL_CB_FINISH, NL_CB_CUSTOM, complete, &answer);
   nl_cb_set(
+      callbacks.get(), NL_CB_DUMP_INTR, NL_CB_CUSTOM,
+      [](nl_msg*, void* to) noexcept -> int {
+        static_cast<Answer*>(to)->is_interrupted = true;
+        return NL_OK;  // the rest of the dump follows
+      },
+      &answer);
+  nl_cb_set(
       callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM,
       [](nl_msg* part, void* to) noexcept -> int {
         const auto& function = *static_cast<Answer*>(to)->each;
@@ -73,11 +82,30 @@ int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*
         return NL_OK;
       },
       &answer);
+  nlmsg_hdr(message)->nlmsg_seq = NL_AUTO_SEQ;  // a repeated request has the last number still
   if (nl_send_auto(socket, message) < 0) return EIO;
   while (!answer.is_complete) {
     if (nl_recvmsgs(socket, callbacks.get()) < 0 && !answer.is_complete) return EIO;
   }
-  return answer.code;
+  return answer.code == 0 && answer.is_interrupted ? EINTR : answer.code;
+}
+
+int dump(nl_sock* socket, nl_msg* message, const std::function<void()>& start,
+         const std::function<void(nlmsghdr*)>& each) {
+  constexpr int kMostTimes = 4;
+  int code = EINTR;
+  for (int time = 0; code == EINTR && time < kMostTimes; ++time) {
+    start();
+    code = request(socket, message, each);
+  }
+  return code;
+}
+
+StrictCheck::StrictCheck(nl_sock* socket) noexcept : fd_(nl_socket_get_fd(socket)) { set(1); }
+StrictCheck::~StrictCheck() { set(0); }
+
+void StrictCheck::set(int value) const noexcept {
+  ::setsockopt(fd_, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &value, sizeof value);
 }
 
 int to_errno(int nl_error) { return nl_error == -NLE_NOMEM ? ENOMEM : EIO; }
@@ -170,6 +198,11 @@ void read_events(nl_sock* socket, const std::function<void(nlmsghdr*)>& each) {
     auto* message = reinterpret_cast<nlmsghdr*>(buffer.data());
     for (; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest)) each(message);
   }
+}
+
+bool has_events(nl_sock* socket) noexcept {
+  pollfd events{.fd = nl_socket_get_fd(socket), .events = POLLIN, .revents = 0};
+  return ::poll(&events, 1, 0) > 0;
 }
 
 void drain(nl_sock* socket) noexcept {

@@ -53,8 +53,29 @@ using Message = std::unique_ptr<nl_msg, Free<nlmsg_free>>;
 
 /// Sends a request and reads its whole answer. Blocks until the answer is complete. Calls `each`
 /// for every message of the answer; `each` must not throw. Returns 0 or the kernel's errno; EIO if
-/// sending or receiving fails.
+/// sending or receiving fails; EINTR if something changed while the kernel sent a dump
+/// (NLM_F_DUMP_INTR), so that objects may be missing: dump() repeats it.
 int request(nl_sock* socket, nl_msg* message, const std::function<void(nlmsghdr*)>& each = {});
+
+/// Sends a request with NLM_F_DUMP, a few times if the dump is interrupted each time. `start` runs
+/// before each time: it discards the objects of the time before. Otherwise as request(). EINTR: the
+/// objects of the last time are there, but others may be missing.
+int dump(nl_sock* socket, nl_msg* message, const std::function<void()>& start,
+         const std::function<void(nlmsghdr*)>& each);
+
+/// While it exists, the kernel dumps only the objects that the header and the attributes of a
+/// request name (Linux 4.20). Without it the kernel dumps all of them.
+class StrictCheck {
+ public:
+  explicit StrictCheck(nl_sock* socket) noexcept;
+  ~StrictCheck();
+  StrictCheck(const StrictCheck&) = delete;
+  StrictCheck& operator=(const StrictCheck&) = delete;
+
+ private:
+  void set(int value) const noexcept;
+  int fd_;
+};
 
 /// The attribute of a message that follows its `Header` (rtmsg, ndmsg, ...); null: there is none.
 template <class Header>
@@ -78,15 +99,32 @@ bool copy(nlattr* from, Value& to) {
 /// The remedy, as a sentence, for a device on which IPv6 is disabled.
 [[nodiscard]] std::string disabled_ipv6_advice(std::string device);
 
-/// Sends a request for one object or, with NLM_F_DUMP, for all objects of one family. `each` and the
-/// result are as in request().
+/// A request that has a header but no attributes yet; null: there is no memory for it.
 template <class Header>
-int request_objects(nl_sock* socket, int type, int flags, const Header& header,
-                    const std::function<void(nlmsghdr*)>& each) {
-  const Message message{nlmsg_alloc_simple(type, flags)};
-  if (!message) return ENOMEM;
-  nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
-  return request(socket, message.get(), each);
+[[nodiscard]] Message make_request(int type, int flags, const Header& header) {
+  Message message{nlmsg_alloc_simple(type, flags)};
+  if (message)
+    nlmsg_append(message.get(), const_cast<Header*>(&header), sizeof header, NLMSG_ALIGNTO);
+  return message;
+}
+
+/// Sends a request for one object. `each` and the result are as in request().
+template <class Header>
+int request_object(nl_sock* socket, int type, const Header& header,
+                   const std::function<void(nlmsghdr*)>& each) {
+  const Message message = make_request(type, 0, header);
+  return message ? request(socket, message.get(), each) : ENOMEM;
+}
+
+/// Reads all objects that a request names by its header. `found`: where `each` puts them; it is
+/// emptied before each time. The result is as in dump().
+template <class Header, class Found>
+int dump_objects(nl_sock* socket, int type, const Header& header, Found& found,
+                 const std::function<void(nlmsghdr*)>& each) {
+  const Message message = make_request(type, NLM_F_DUMP, header);
+  return message ? dump(
+                       socket, message.get(), [&] { found = Found{}; }, each)
+                 : ENOMEM;
 }
 
 /// A look-up of one route (RTM_GETROUTE). Addresses have 4 bytes, or 16 for IPv6.
@@ -101,12 +139,13 @@ struct RouteRequest {
 int request_route(nl_sock* socket, const RouteRequest& route,
                   const std::function<void(nlmsghdr*)>& each);
 
-/// request_objects() with NLM_F_DUMP by a socket of its own. Returns 0 or an errno.
-template <class Header>
-int dump(int protocol, int type, const Header& header, const std::function<void(nlmsghdr*)>& each) {
+/// dump_objects() by a socket of its own. `protocol`: as in connect_netlink().
+template <class Header, class Found>
+int dump_objects(int protocol, int type, const Header& header, Found& found,
+                 const std::function<void(nlmsghdr*)>& each) {
   const auto socket = connect_netlink(protocol);
   if (!socket) return socket.error().code;
-  return request_objects(socket->get(), type, NLM_F_DUMP, header, each);
+  return dump_objects(socket->get(), type, header, found, each);
 }
 
 /// Opens a non-blocking socket that receives the events of these groups. `what`: what is watched, for
@@ -124,6 +163,9 @@ void filter_interfaces(nl_sock* socket, std::vector<sock_filter> load,
 /// Calls `each` for every message that a socket has received, and with null after messages were lost
 /// (ENOBUFS). Does not block. Reads at most 1,024 messages.
 void read_events(nl_sock* socket, const std::function<void(nlmsghdr*)>& each);
+
+/// Whether a socket has received messages, or has lost some (ENOBUFS).
+[[nodiscard]] bool has_events(nl_sock* socket) noexcept;
 
 /// Discards the messages that a socket has received, and the report of lost messages (ENOBUFS).
 /// Does not block. Reads at most 64 messages, so that a storm of changes does not keep the thread

@@ -6,13 +6,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <random>
 #include <sstream>
+#include <thread>
 
 #include "io/tun.h"
 #include "tests/support/in_namespace.h"
@@ -344,6 +347,95 @@ TEST(AddressSync, TriesAgainWhatItCouldNotRestore) {
     ASSERT_EQ(std::system("ip -6 route del 2001:db8:1::/48 dev lo"), 0);
     ASSERT_TRUE(rig.keeper.restore(wanted));
     EXPECT_THAT(kernel_state(), HasSubstr("20010db8000100000000000000000000 30"));
+  });
+}
+
+/// Changes routes and addresses in a thread, as fast as the kernel can, until it is destroyed.
+class BusyNeighborhood {
+ public:
+  explicit BusyNeighborhood(std::function<void(netlink::Netlink&)> change)
+      : thread_([this, change = std::move(change)] {
+          auto own = netlink::Netlink::open();
+          while (!ends_) change(*own);
+        }) {}
+  ~BusyNeighborhood() {
+    ends_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> ends_{false};
+  std::thread thread_;
+};
+
+/// A device with 3,000 routes, which the kernel lists in several messages.
+DeviceState many_routes() {
+  DeviceState state{
+      .addresses6 = {v6("2001:db8:1::1/64")}, .addresses4 = {}, .routes6 = {}, .routes4 = {}};
+  for (unsigned i = 0; i < 3'000; ++i) {
+    Ipv6Prefix route = v6("2001:db8:8::/64");
+    route.address.bytes[6] = std::byte(i >> 8);
+    route.address.bytes[7] = std::byte(i & 0xff);
+    state.routes6.push_back(route);
+  }
+  return state;
+}
+
+/// While other routes change, an incomplete list must not make it forget what it has added: that would
+/// be left over.
+TEST(AddressSync, ForgetsNothingWhileOthersChange) {
+  in_namespace([] {
+    Rig rig;
+    const std::string nothing = kernel_state();
+    const DeviceState wanted = many_routes();
+    ASSERT_TRUE(rig.bring_to(wanted));
+    int incomplete = 0;
+    {
+      const auto other = io::open_tun("tun8", 1);
+      ASSERT_TRUE(rig.netlink->set_up(other->index));
+      const BusyNeighborhood busy{[index = other->index](netlink::Netlink& own) {
+        EXPECT_TRUE(own.add_route(index, v6("2001:db8:7::/48")));
+        EXPECT_TRUE(own.add_address(index, v6("2001:db8:6::1/64")));
+        EXPECT_TRUE(own.remove_address(index, v6("2001:db8:6::1/64")));
+        EXPECT_TRUE(own.remove_route(index, v6("2001:db8:7::/48")));
+      }};
+      for (int i = 0; i < 30; ++i) {
+        const auto found = rig.netlink->read_device(rig.tun->index);
+        ASSERT_TRUE(found) << found.error().message();
+        incomplete += found->routes6.size() <= wanted.routes6.size();  // the network's is one more
+        const auto restored = rig.keeper.restore(wanted);
+        ASSERT_TRUE(restored) << restored.error().message();
+        EXPECT_THAT(*restored, IsEmpty());
+      }
+    }
+    EXPECT_GT(incomplete, 0) << "no list was incomplete, so nothing was shown";
+    const auto restored = rig.keeper.restore(wanted);
+    ASSERT_TRUE(restored) << restored.error().message();
+    EXPECT_THAT(*restored, IsEmpty());
+    ASSERT_TRUE(rig.bring_to(DeviceState{}));
+    EXPECT_EQ(kernel_state(), nothing);
+  });
+}
+
+/// Another program has added it again before: it is there, and is removed at the end.
+TEST(AddressSync, KeepsWhatAnotherProgramAddsFirst) {
+  in_namespace([] {
+    Rig rig;
+    const std::string nothing = kernel_state();
+    DeviceState wanted;
+    wanted.routes6 = {v6("2001:db8:1::/48")};
+    ASSERT_TRUE(rig.bring_to(wanted));
+    ASSERT_EQ(std::system("ip -6 route del 2001:db8:1::/48; ip -6 route add 2001:db8:1::/48 "
+                          "dev lo metric 1024"),
+              0);
+    ASSERT_FALSE(rig.keeper.restore(wanted));
+    ASSERT_EQ(std::system("ip -6 route del 2001:db8:1::/48; ip -6 route add 2001:db8:1::/48 "
+                          "dev tun7 metric 1024 proto static"),
+              0);
+    const auto restored = rig.keeper.restore(wanted);
+    ASSERT_TRUE(restored) << restored.error().message();
+    ASSERT_TRUE(rig.bring_to(DeviceState{}));
+    EXPECT_EQ(kernel_state(), nothing);
   });
 }
 

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 #include "tests/io/rig.h"
 
@@ -60,6 +62,30 @@ TEST_F(KernelRoutesOf, TheTablesThatPolicyRulesSelect) {
   expect("2001:db8:8::1", Kind::none);
   io::ip("-6 rule add iif up0 lookup 7");
   expect("2001:db8:8::1", Kind::unicast, 48, "lan0");
+}
+
+/// The kernel does not mark a list from which routes are missing because others changed meanwhile.
+TEST_F(KernelRoutesOf, AListThatOthersChangeMeanwhileIsNotComplete) {
+  auto netlink = netlink::Netlink::open();
+  ASSERT_TRUE(netlink);
+  const auto is_complete = [&] {
+    return find_kernel_routes(*netlink, ::if_nametoindex("up0"), {}, {})->is_complete;
+  };
+  std::atomic<bool> ends{false};
+  std::thread busy{[&, index = ::if_nametoindex("lan0")] {
+    auto other = netlink::Netlink::open();
+    const auto route = *proto::Ipv6Prefix::from_text("2001:db8:77::/48");
+    while (!ends) {
+      EXPECT_TRUE(other->add_route(index, route));
+      EXPECT_TRUE(other->remove_route(index, route));
+    }
+  }};
+  bool was_incomplete = false;
+  for (int i = 0; !was_incomplete && i < 1'000; ++i) was_incomplete = !is_complete();
+  ends = true;
+  busy.join();
+  EXPECT_TRUE(was_incomplete);
+  EXPECT_TRUE(is_complete());
 }
 
 // ---- routes to single hosts ---------------------------------------------------------------------

@@ -91,7 +91,6 @@ def main():
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     mount("proc", "/proc")
     mount("sysfs", "/sys")
-    mount("tmpfs", "/tmp")
     load(["ipv6", "sit", "ipip", "ip_gre", *(modules.split(",") if modules != "-" else [])])
     for knob in ("all", "default"):
         with open(f"/proc/sys/net/ipv6/conf/{knob}/accept_dad", "w") as file:

@@ -3,13 +3,25 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "engine/host/kernel_routes.h"
 #include "engine/model/quoted.h"
+#include "io/sort_unique.h"
 #include "tools/culvert/config/ndp_options.h"
 
 namespace culvert::program {
+namespace {
+
+/// Adds the elements of `more` to `all`.
+template <class T>
+void add(const std::vector<T>& more, std::vector<T>& all) {
+  all.insert(all.end(), more.begin(), more.end());
+  io::sort_unique(all);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(
     NdpConfig config, netlink::Netlink& netlink, const OpenNdp& open, PrintLine print,
@@ -27,6 +39,8 @@ Result<std::unique_ptr<ManagedNdp>> ManagedNdp::start(
 void ManagedNdp::link_changed() {
   find_rule_interfaces();
   const auto found = find_link();
+  lacks_link_ = !found && found.error().code == EINTR;
+  if (lacks_link_) return;
   if (!found) return warn(found.error());
   // Unregistered, and registered again with its index, since the last reading: as if it were new.
   if (link_.interface.index != 0 && !proxy_->is_bound()) link_ = {};
@@ -72,6 +86,7 @@ void ManagedNdp::apply_link(const host::NdpLinkFound& found) {
   if (found.interface.index == 0) {
     proxy_->lose_interface();
     on_link_.clear();
+    routes_ = {};
   } else if (auto set = proxy_->set_interface(found.interface); !set) {
     waits_because_ = set.error().message();
     link_.unusable_reason =
@@ -96,9 +111,21 @@ void ManagedNdp::neighbors_changed() {
 
 void ManagedNdp::routes_changed() {
   if (link_.interface.index == 0) return;
-  auto routes = host::find_kernel_routes(netlink_, link_.interface.index, devices_, config_.rules);
-  if (!routes) return warn(routes.error());
-  proxy_->set_kernel_routes(std::move(*routes));
+  auto found = host::find_kernel_routes(netlink_, link_.interface.index, devices_, config_.rules);
+  if (!found) return warn(found.error());
+  lacks_routes_ = !found->is_complete;
+  // A route that is missing in an incomplete answer is perhaps there still.
+  if (lacks_routes_) {
+    add(routes_.prefixes, found->routes.prefixes);
+    add(routes_.gateways, found->routes.gateways);
+  }
+  routes_ = std::move(found->routes);
+  proxy_->set_kernel_routes(routes_);
+}
+
+void ManagedNdp::complete() {
+  if (lacks_link_) link_changed();
+  if (lacks_routes_) routes_changed();
 }
 
 void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {

@@ -50,6 +50,11 @@ class ManagedNdp {
   /// sizes).
   [[nodiscard]] Result<void> apply(const NdpConfig& config);
   void stop() { proxy_->stop(); }
+  /// False: others changed addresses or routes while they were read, so complete() must be called
+  /// later.
+  [[nodiscard]] bool is_complete() const noexcept { return !lacks_link_ && !lacks_routes_; }
+  /// Reads again what is not complete.
+  void complete();
 
   [[nodiscard]] const NdpConfig& config() const noexcept { return config_; }
   [[nodiscard]] host::NdpInterest interest() const {
@@ -79,9 +84,11 @@ class ManagedNdp {
   host::NdpLinkFound link_{.interface = {}, .unusable_reason = "the interface is not read yet"};
   std::string waits_because_ = link_.unusable_reason;
   std::vector<NdpNeighbor> on_link_;
-  NdpInterfaces rule_interfaces_;               ///< those that rules name
-  std::set<unsigned> devices_;                  ///< interfaces of the tunnels
-  std::vector<std::string> logged_idle_rules_;  ///< the last that were logged
+  NdpKernelRoutes routes_;
+  bool lacks_link_ = false, lacks_routes_ = false;  ///< is_complete()
+  NdpInterfaces rule_interfaces_;                   ///< those that rules name
+  std::set<unsigned> devices_;                      ///< interfaces of the tunnels
+  std::vector<std::string> logged_idle_rules_;      ///< the last that were logged
 };
 
 /// "culvert: ndp eth0 answers for 2001:db8:0:1::/64 (auto); all-multicast, since …", or

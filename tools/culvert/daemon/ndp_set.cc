@@ -89,6 +89,7 @@ Result<void> NdpSet::apply_one(const NdpConfig& section) {
 void NdpSet::tunnels_changed(std::span<const EngineStatus> devices) {
   prefixes_ = tunnel_prefixes(devices);
   for (const auto& proxy : proxies_) proxy->tunnels_changed(prefixes_);
+  complete_later();
   log_idle_rules();
 }
 
@@ -137,7 +138,21 @@ Result<void> NdpSet::watch_network() {
   return {};
 }
 
+/// Reads again what others changed meanwhile, so that no proxy depends on an event that never comes.
+void NdpSet::complete() {
+  for (const auto& proxy : proxies_) proxy->complete();
+  set_interests();
+}
+
+void NdpSet::complete_later() {
+  if (std::any_of(proxies_.begin(), proxies_.end(),
+                  [](const auto& proxy) { return !proxy->is_complete(); }))
+    complete_.request();
+}
+
+/// Call after the proxies have read the network.
 void NdpSet::set_interests() {
+  complete_later();
   std::vector<host::NdpInterest> interests;
   for (const auto& proxy : proxies_) interests.push_back(proxy->interest());
   for (Watched& each : watched_) each.watch.set_interests(interests);

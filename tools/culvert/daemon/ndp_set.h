@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "tools/culvert/daemon/delayed_call.h"
 #include "tools/culvert/daemon/managed_ndp.h"
 
 namespace culvert::program {
@@ -20,7 +21,10 @@ class NdpSet {
  public:
   /// `context` outlives this object.
   NdpSet(boost::asio::io_context& context, OpenNdp open, PrintLine print)
-      : context_(context), open_(std::move(open)), print_(std::move(print)) {}
+      : context_(context),
+        open_(std::move(open)),
+        print_(std::move(print)),
+        complete_(context, kCompletePause, [this] { complete(); }) {}
 
   /// Starts one proxy for each section. On failure all are stopped.
   [[nodiscard]] Result<void> start(const std::vector<NdpConfig>& sections);
@@ -54,7 +58,12 @@ class NdpSet {
                      void (ManagedNdp::*update)());
   void update_after(Watched& watched, void (ManagedNdp::*update)());
   void set_interests();
+  void complete();
+  void complete_later();
   void await(Watched& watched, std::chrono::milliseconds settle_time, void (ManagedNdp::*update)());
+
+  /// Others change addresses or routes all the while, so the next reading waits for a quieter time.
+  static constexpr std::chrono::milliseconds kCompletePause{200};
 
   boost::asio::io_context& context_;
   OpenNdp open_;
@@ -63,6 +72,7 @@ class NdpSet {
   std::vector<NdpTunnelPrefix> prefixes_;
   std::list<Watched> watched_;
   std::list<std::unique_ptr<ManagedNdp>> proxies_;
+  DelayedCall complete_;
 };
 
 }  // namespace culvert::program
