@@ -173,6 +173,14 @@ std::size_t KernelRoutes::remove_left_routes(std::uint32_t metric) noexcept {
   return left.size();
 }
 
+Result<RouteChanges> RouteChanges::open() {
+  auto socket = netlink::subscribe(NETLINK_ROUTE, {RTNLGRP_IPV6_ROUTE}, "IPv6 routes");
+  if (!socket) return Unexpected{socket.error()};
+  return RouteChanges{std::move(*socket)};
+}
+
+bool RouteChanges::any() const noexcept { return netlink::has_events(socket_.get()); }
+
 NdpKernelRoutes read_kernel_route(nlmsghdr* message, unsigned asking_index,
                                   const std::set<unsigned>& devices,
                                   std::span<const NdpRule> rules) {
@@ -186,7 +194,7 @@ Result<KernelRoutesFound> find_kernel_routes(netlink::Netlink& netlink, unsigned
                                              std::span<const NdpRule> rules) {
   // The kernel does not mark a list of routes from which some are missing because others changed
   // meanwhile. So each change counts.
-  const auto changes = netlink::subscribe(NETLINK_ROUTE, {RTNLGRP_IPV6_ROUTE}, "IPv6 routes");
+  const auto changes = RouteChanges::open();
   if (!changes) return Unexpected{changes.error()};
   NdpKernelRoutes found;
   rtmsg header{};
@@ -197,7 +205,7 @@ Result<KernelRoutesFound> find_kernel_routes(netlink::Netlink& netlink, unsigned
   if (code != 0 && code != EINTR) return netlink::fail(code, "read", "IPv6 routes");
   io::sort_unique(found.prefixes);
   io::sort_unique(found.gateways);
-  const bool is_complete = code == 0 && !netlink::has_events(changes->get());
+  const bool is_complete = code == 0 && !changes->any();
   return KernelRoutesFound{.routes = std::move(found), .is_complete = is_complete};
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "engine/host/host_route_claim.h"
 #include "engine/ndp/ndp_config.h"
@@ -48,6 +49,18 @@ class KernelRoutes final : public NdpRoutes {
   netlink::NlSocket socket_;
   std::shared_ptr<HostRouteClaim> claim_;
   std::uint32_t metric_ = 0;  ///< of our host routes; 0: not claimed
+};
+
+/// Tells whether IPv6 routes have changed since it was opened. While they change, a list of all of them is
+/// not complete and expensive: the kernel starts over for each part of the list.
+class RouteChanges {
+ public:
+  [[nodiscard]] static Result<RouteChanges> open();
+  [[nodiscard]] bool any() const noexcept;
+
+ private:
+  explicit RouteChanges(netlink::NlSocket socket) : socket_(std::move(socket)) {}
+  netlink::NlSocket socket_;
 };
 
 struct KernelRoutesFound {

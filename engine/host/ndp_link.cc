@@ -17,6 +17,7 @@
 
 #include "engine/host/kernel_routes.h"
 #include "io/netlink/netlink_request.h"
+#include "io/netlink/route_filter.h"
 #include "io/sort_unique.h"
 
 namespace culvert::host {
@@ -202,12 +203,24 @@ Result<NdpWatch> NdpWatch::open(Kind kind) {
 
 void NdpWatch::set_interests(std::vector<NdpInterest> interests) {
   interests_ = std::move(interests);
-  if (kind_ != Kind::neighbors) return;
+  if (kind_ == Kind::links) return;
   std::vector<unsigned> indexes;
   for (const NdpInterest& each : interests_) indexes.push_back(each.interface_index);
+  if (kind_ == Kind::routes) return watch_routes(std::move(indexes));
   constexpr std::uint32_t kIndexOffset = NLMSG_HDRLEN + offsetof(ndmsg, ndm_ifindex);
   netlink::filter_interfaces(socket_.get(), {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIndexOffset)},
                              indexes);
+}
+
+/// By the interfaces there may be gateways.
+void NdpWatch::watch_routes(std::vector<unsigned> indexes) {
+  netlink::RouteInterests routes{
+      .prefixes4 = {}, .prefixes6 = {}, .interfaces = std::move(indexes)};
+  for (const NdpInterest& each : interests_) {
+    for (const NdpRule& rule : each.rules)
+      if (rule.answer == NdpAnswer::automatic) routes.prefixes6.push_back(rule.prefix);
+  }
+  netlink::filter_routes(socket_.get(), AF_INET6, routes);
 }
 
 int NdpWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }

@@ -34,6 +34,8 @@ struct NdpLinkFound {
 struct NdpInterest {
   unsigned interface_index = 0;
   std::vector<NdpRule> rules;
+
+  friend bool operator==(const NdpInterest&, const NdpInterest&) = default;
 };
 
 /// Reports that links and IPv6 addresses, neighbors, or routes have changed. It does not report the
@@ -47,7 +49,8 @@ class NdpWatch {
   };
   [[nodiscard]] static Result<NdpWatch> open(Kind kind);
 
-  /// The kernel queues no event of neighbors on other interfaces. Without it: of none.
+  /// The kernel queues no event of neighbors on other interfaces, and few of routes that do not concern
+  /// an interest. Without it: of none. Read the present state after it: earlier events may be lost.
   void set_interests(std::vector<NdpInterest> interests);
 
   /// The descriptor is readable after a change.
@@ -59,6 +62,7 @@ class NdpWatch {
 
  private:
   NdpWatch(Kind kind, netlink::NlSocket socket) : kind_(kind), socket_(std::move(socket)) {}
+  void watch_routes(std::vector<unsigned> indexes);
   [[nodiscard]] bool concerns(nlmsghdr* message) const;
 
   Kind kind_;

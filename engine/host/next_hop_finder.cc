@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -188,6 +189,17 @@ Result<NeighborWatch> NeighborWatch::open() {
   if (!socket) return Unexpected{socket.error()};
   nl_socket_disable_seq_check(socket->get());
   return NeighborWatch{std::move(*socket)};
+}
+
+void NeighborWatch::set_interfaces(const std::vector<unsigned>& indexes) {
+  constexpr std::uint32_t kFamilyOffset = NLMSG_HDRLEN + offsetof(ndmsg, ndm_family);
+  constexpr std::uint32_t kIndexOffset = NLMSG_HDRLEN + offsetof(ndmsg, ndm_ifindex);
+  netlink::filter_interfaces(
+      socket_.get(),
+      {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFamilyOffset),
+       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0), BPF_STMT(BPF_RET | BPF_K, 0),
+       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIndexOffset)},
+      indexes);
 }
 
 int NeighborWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }

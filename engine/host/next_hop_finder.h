@@ -61,10 +61,12 @@ class NextHopFinder {
   std::map<Query, Result<NextHopFound>> found_;
 };
 
-/// Reports which IPv4 neighbors have changed.
+/// Reports which IPv4 neighbors have changed. Until set_interfaces() is called: on any interface.
 class NeighborWatch {
  public:
   [[nodiscard]] static Result<NeighborWatch> open();
+  /// Watches the neighbors on these interfaces alone: the kernel queues no event of others.
+  void set_interfaces(const std::vector<unsigned>& indexes);
   /// The descriptor is readable after a change.
   [[nodiscard]] int fd() const noexcept;
   /// The neighbors that have changed since the last call. One call reads a bounded number of

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "io/netlink/netlink_request.h"
+#include "io/netlink/route_filter.h"
 
 namespace culvert::netlink {
 namespace {
@@ -153,6 +154,13 @@ Result<NetlinkWatch> NetlinkWatch::open() {
       "links, addresses and routes");
   if (!socket) return Unexpected{socket.error()};
   return NetlinkWatch{std::move(*socket)};
+}
+
+void NetlinkWatch::set_destinations(std::span<const proto::Ipv4Address> addresses) {
+  RouteInterests interests;
+  for (const proto::Ipv4Address& address : addresses)
+    interests.prefixes4.push_back({.address = address, .length_bits = 32});
+  filter_routes(socket_.get(), AF_INET, interests);
 }
 
 int NetlinkWatch::fd() const noexcept { return nl_socket_get_fd(socket_.get()); }

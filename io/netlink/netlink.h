@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -124,10 +125,14 @@ class Netlink {
 };
 
 /// Reports that links, addresses or IPv4 routes have changed. It does not report the change
-/// itself: the caller reads the present state again.
+/// itself: the caller reads the present state again. On a host with thousands of route changes a second
+/// call set_destinations().
 class NetlinkWatch {
  public:
   [[nodiscard]] static Result<NetlinkWatch> open();
+
+  /// Reports only changes of routes that can lead to these addresses, from now on.
+  void set_destinations(std::span<const proto::Ipv4Address> addresses);
 
   /// The descriptor is readable after a change.
   [[nodiscard]] int fd() const noexcept;

@@ -168,21 +168,23 @@ Result<NlSocket> subscribe(int protocol, std::initializer_list<int> groups,
 
 void filter_interfaces(nl_sock* socket, std::vector<sock_filter> load,
                        std::span<const unsigned> interface_indexes) {
-  constexpr std::size_t kMostInterfaces = 2'000;  // two instructions each, of at most 4,096
-  const int fd = nl_socket_get_fd(socket);
-  if (interface_indexes.size() > kMostInterfaces) {
-    const int unused = 0;
-    ::setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
-    return;
-  }
   for (const unsigned index : interface_indexes) {
     load.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(index), 0, 1));
     load.push_back(BPF_STMT(BPF_RET | BPF_K, 0xffff'ffff));
   }
   load.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
-  const sock_fprog program{.len = static_cast<unsigned short>(load.size()), .filter = load.data()};
-  // Without it only more events come.
-  ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+  attach_filter(socket, std::move(load));
+}
+
+void attach_filter(nl_sock* socket, std::vector<sock_filter> program) {
+  const int fd = nl_socket_get_fd(socket);
+  const sock_fprog filter{.len = static_cast<unsigned short>(program.size()),
+                          .filter = program.data()};
+  if (program.size() <= BPF_MAXINSNS &&
+      ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0)
+    return;
+  const int unused = 0;
+  ::setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
 }
 
 void read_events(nl_sock* socket, const std::function<void(nlmsghdr*)>& each) {

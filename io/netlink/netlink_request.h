@@ -160,6 +160,10 @@ int dump_objects(int protocol, int type, const Header& header, Found& found,
 void filter_interfaces(nl_sock* socket, std::vector<sock_filter> load,
                        std::span<const unsigned> interface_indexes);
 
+/// Lets the kernel queue only messages that a program accepts, in the place of an earlier program. If
+/// that cannot be (more than 4,096 instructions), all messages are queued.
+void attach_filter(nl_sock* socket, std::vector<sock_filter> program);
+
 /// Calls `each` for every message that a socket has received, and with null after messages were lost
 /// (ENOBUFS). Does not block. Reads at most 1,024 messages.
 void read_events(nl_sock* socket, const std::function<void(nlmsghdr*)>& each);

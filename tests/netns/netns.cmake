@@ -31,7 +31,7 @@ foreach(script IN LISTS scripts)
   string(REGEX REPLACE "_test\\.py$" "" name ${name})
   culvert_netns_test(${name} auto)
   # The command line and the NDP proxy do not depend on how packets are moved, and bench chooses that itself.
-  if(NOT name MATCHES "^(command_line|bench|bench_losses|ndp|ndp_owner|ndp_routes|ndp_wire|vrf)$")
+  if(NOT name MATCHES "^(command_line|bench|bench_losses|ndp|ndp_owner|ndp_routes|ndp_wire|netlink_storm|vrf)$")
     culvert_netns_test(${name} refused CULVERT_TEST_IO=refused)
   endif()
 endforeach()

@@ -214,6 +214,24 @@ TEST(NeighborWatch, TellsWhichHaveChanged) {
   });
 }
 
+/// So thousands of changes a second on other interfaces cost nothing.
+TEST(NeighborWatch, WatchesTheseInterfacesAlone) {
+  in_namespace([] {
+    const io::Wire wire;
+    auto watch = NeighborWatch::open();
+    ASSERT_TRUE(watch);
+    watch->set_interfaces({kOurs + 1'000});
+    ip("neigh add 192.0.2.5 lladdr 02:00:00:00:00:05 dev ours");
+    EXPECT_FALSE(is_readable(*watch, 0));
+    watch->set_interfaces({kOurs + 1'000, kOurs});
+    ip("-6 neigh add fe80::5 lladdr 02:00:00:00:00:05 dev ours");
+    EXPECT_FALSE(is_readable(*watch, 0));
+    ip("neigh del 192.0.2.5 dev ours");
+    EXPECT_TRUE(is_readable(*watch, 5000));
+    EXPECT_THAT(watch->changed(), Optional(Contains(NeighborKey{kOurs, v4("192.0.2.5")})));
+  });
+}
+
 TEST(NeighborWatch, SaysThatItHasMissedSome) {
   in_namespace([] {
     const io::Wire wire;

@@ -202,6 +202,23 @@ void DeviceSet::neighbors_changed(const std::optional<std::vector<host::Neighbor
   for (const auto& device : devices_) device->neighbors_changed(changed);
 }
 
+std::set<unsigned> DeviceSet::next_hop_interfaces() const {
+  std::set<unsigned> interfaces;
+  for (const auto& device : devices_) device->list_next_hop_interfaces(interfaces);
+  return interfaces;
+}
+
+std::set<proto::Ipv4Address> DeviceSet::endpoints() const {
+  std::set<proto::Ipv4Address> all;
+  for (const auto& device : devices_) {
+    for (const TunnelConfig& tunnel : device->settings().config.tunnels) {
+      if (tunnel.local) all.insert(*tunnel.local);
+      if (tunnel.remote.is_fixed()) all.insert(tunnel.remote.address());
+    }
+  }
+  return all;
+}
+
 void DeviceSet::restore() {
   for (const auto& device : devices_) device->restore();
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,10 @@ class DeviceSet {
   void paths_changed();
   /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
+  /// The interfaces of the neighbors on which next hops depend.
+  [[nodiscard]] std::set<unsigned> next_hop_interfaces() const;
+  /// The addresses on whose routes the tunnels of all devices depend: their `local` and `remote`.
+  [[nodiscard]] std::set<proto::Ipv4Address> endpoints() const;
   /// Call after addresses of a device or routes by it were removed, or a device was set up.
   void restore();
   /// Call after rules of the firewall have changed.

@@ -255,6 +255,10 @@ void ManagedDevice::neighbors_changed(
   }
 }
 
+void ManagedDevice::list_next_hop_interfaces(std::set<unsigned>& interfaces) const {
+  for (const auto& [key, address] : neighbors_) interfaces.insert(key.device_index);
+}
+
 /// The engine looks up the paths on a thread of its own: paths_changed() follows.
 void ManagedDevice::refresh() {
   engine_->refresh();

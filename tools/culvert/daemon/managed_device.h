@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,8 @@ class ManagedDevice {
   void check_ecn();
   /// Call after these neighbors have changed; nullopt: any may have.
   void neighbors_changed(const std::optional<std::vector<host::NeighborKey>>& changed);
+  /// Appends the interfaces of the neighbors on which its next hops depend.
+  void list_next_hop_interfaces(std::set<unsigned>& interfaces) const;
   void stop() { engine_->stop(); }
 
   [[nodiscard]] EngineStatus status() const { return engine_->status(); }

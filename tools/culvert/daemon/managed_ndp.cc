@@ -123,9 +123,9 @@ void ManagedNdp::routes_changed() {
   proxy_->set_kernel_routes(routes_);
 }
 
-void ManagedNdp::complete() {
+void ManagedNdp::complete(bool are_routes_quiet) {
   if (lacks_link_) link_changed();
-  if (lacks_routes_) routes_changed();
+  if (lacks_routes_ && are_routes_quiet) routes_changed();
 }
 
 void ManagedNdp::tunnels_changed(const std::vector<NdpTunnelPrefix>& prefixes) {

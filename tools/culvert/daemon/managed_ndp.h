@@ -53,8 +53,8 @@ class ManagedNdp {
   /// False: others changed addresses or routes while they were read, so complete() must be called
   /// later.
   [[nodiscard]] bool is_complete() const noexcept { return !lacks_link_ && !lacks_routes_; }
-  /// Reads again what is not complete.
-  void complete();
+  /// Reads again what is not complete; routes only if `are_routes_quiet`.
+  void complete(bool are_routes_quiet);
 
   [[nodiscard]] const NdpConfig& config() const noexcept { return config_; }
   [[nodiscard]] host::NdpInterest interest() const {

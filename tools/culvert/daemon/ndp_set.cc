@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kLinkSettleTime{50};
 constexpr std::chrono::milliseconds kNeighborSettleTime{1000};
 constexpr std::chrono::milliseconds kRouteSettleTime{50};
 
-/// The pause before an update is at least this many times the duration of the last one: so updates
+/// The pause after an update is at least this many times its duration: so updates
 /// take at most 3 % of the time, however many routes there are.
 constexpr int kUpdatePauseFactor = 30;
 
@@ -130,24 +130,26 @@ Result<void> NdpSet::watch_network() {
           watch(host::NdpWatch::Kind::routes, kRouteSettleTime, &ManagedNdp::routes_changed);
       !done)
     return done;
-  for (const auto& proxy : proxies_) {  // for changes before the watch
-    proxy->link_changed();
-    proxy->routes_changed();
-  }
+  for (const auto& proxy : proxies_) proxy->link_changed();  // for changes before the watch
+  interests_.clear();
   set_interests();
   return {};
 }
 
 /// Reads again what others changed meanwhile, so that no proxy depends on an event that never comes.
 void NdpSet::complete() {
-  for (const auto& proxy : proxies_) proxy->complete();
+  const bool are_routes_quiet = changes_ && !changes_->any();
+  for (const auto& proxy : proxies_) proxy->complete(are_routes_quiet);
   set_interests();
 }
 
 void NdpSet::complete_later() {
-  if (std::any_of(proxies_.begin(), proxies_.end(),
-                  [](const auto& proxy) { return !proxy->is_complete(); }))
-    complete_.request();
+  changes_.reset();
+  if (std::all_of(proxies_.begin(), proxies_.end(),
+                  [](const auto& proxy) { return proxy->is_complete(); }))
+    return;
+  if (auto opened = host::RouteChanges::open()) changes_.emplace(std::move(*opened));
+  complete_.request();
 }
 
 /// Call after the proxies have read the network.
@@ -155,7 +157,13 @@ void NdpSet::set_interests() {
   complete_later();
   std::vector<host::NdpInterest> interests;
   for (const auto& proxy : proxies_) interests.push_back(proxy->interest());
-  for (Watched& each : watched_) each.watch.set_interests(interests);
+  if (interests == interests_ || watched_.empty()) return;
+  interests_ = std::move(interests);
+  for (Watched& each : watched_) each.watch.set_interests(interests_);
+  for (const auto& proxy : proxies_) {  // for changes before
+    proxy->neighbors_changed();
+    proxy->routes_changed();
+  }
 }
 
 /// Waits on a copy of the descriptor, because both owners close theirs.
@@ -177,23 +185,24 @@ void NdpSet::update_after(Watched& watched, void (ManagedNdp::*update)()) {
   if (!watched.watch.drain()) return;  // later changes start the next update
   const auto start = Clock::now();
   for (const auto& proxy : proxies_) (*proxy.*update)();
-  watched.last_update = Clock::now() - start;
+  watched.last_end = Clock::now();
+  watched.last_update = watched.last_end - start;
   set_interests();
 }
 
 void NdpSet::await(Watched& watched, std::chrono::milliseconds settle_time,
                    void (ManagedNdp::*update)()) {
-  watched.descriptor.async_wait(
-      stream_descriptor::wait_read, [this, &watched, settle_time, update](ErrorCode error) {
-        if (error) return;
-        watched.settle.expires_after(
-            std::max<Clock::duration>(settle_time, kUpdatePauseFactor * watched.last_update));
-        watched.settle.async_wait([this, &watched, settle_time, update](ErrorCode stopped) {
-          if (stopped) return;
-          update_after(watched, update);
-          await(watched, settle_time, update);
-        });
-      });
+  watched.descriptor.async_wait(stream_descriptor::wait_read, [this, &watched, settle_time,
+                                                               update](ErrorCode error) {
+    if (error) return;
+    watched.settle.expires_at(std::max(
+        Clock::now() + settle_time, watched.last_end + kUpdatePauseFactor * watched.last_update));
+    watched.settle.async_wait([this, &watched, settle_time, update](ErrorCode stopped) {
+      if (stopped) return;
+      update_after(watched, update);
+      await(watched, settle_time, update);
+    });
+  });
 }
 
 }  // namespace culvert::program

@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/host/kernel_routes.h"
 #include "tools/culvert/daemon/delayed_call.h"
 #include "tools/culvert/daemon/managed_ndp.h"
 
@@ -47,7 +48,8 @@ class NdpSet {
     host::NdpWatch watch;
     boost::asio::posix::stream_descriptor descriptor;
     boost::asio::steady_timer settle;
-    std::chrono::steady_clock::duration last_update{};
+    std::chrono::steady_clock::duration last_update{};  ///< how long it took
+    std::chrono::steady_clock::time_point last_end{};   ///< of the last update
   };
   Result<void> start_one(const NdpConfig& section);
   Result<void> apply_all(const std::vector<NdpConfig>& sections);
@@ -71,8 +73,10 @@ class NdpSet {
   std::optional<netlink::Netlink> netlink_;
   std::vector<NdpTunnelPrefix> prefixes_;
   std::list<Watched> watched_;
+  std::vector<host::NdpInterest> interests_;
   std::list<std::unique_ptr<ManagedNdp>> proxies_;
   DelayedCall complete_;
+  std::optional<host::RouteChanges> changes_;  ///< since the request of complete_
 };
 
 }  // namespace culvert::program

@@ -19,7 +19,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "engine/host/bypass_check.h"
 #include "engine/host/kernel_routes.h"
@@ -103,6 +105,8 @@ class Supervisor {
   void check_ecn();
   void refresh();
   Result<void> watch_removals();
+  void watch_endpoints();
+  void watch_next_hops();
 
   // Handlers use the members above them, so the order matters: destruction is in reverse order.
   RunOptions options_;
@@ -111,7 +115,9 @@ class Supervisor {
   asio::io_context context_{1};
   asio::signal_set signals_;
   std::optional<netlink::NetlinkWatch> watch_;
+  std::set<proto::Ipv4Address> endpoints_;  ///< of which watch_ reports routes
   std::optional<host::NeighborWatch> neighbor_watch_;
+  std::set<unsigned> next_hop_interfaces_;  ///< of which neighbor_watch_ reports neighbors
   std::optional<host::BypassWatch> bypass_watch_;
   std::optional<host::RemovalWatch> removal_watch_;
   std::list<stream_descriptor> watched_;
@@ -123,7 +129,10 @@ class Supervisor {
   DelayedCall refresh_{context_, kSettleTime, [this] { refresh(); }};
   DelayedCall restore_{context_, kRestorePause, [this] { devices_.restore(); }};
   ReceiverCheck receivers_{context_, devices_};
-  DelayedCall follow_paths_{context_, kPathPause, [this] { devices_.paths_changed(); }};
+  DelayedCall follow_paths_{context_, kPathPause, [this] {
+                              devices_.paths_changed();
+                              watch_next_hops();
+                            }};
   /// By device. Handlers do not own the events: a device may be removed before its handler runs.
   std::map<std::string, std::shared_ptr<DeviceEvents>> device_events_;
   std::unique_ptr<ControlServer> server_;
@@ -235,6 +244,7 @@ Result<std::string> Supervisor::reload() {
   if (auto applied = ndp_.apply(after.ndp); !applied) return Unexpected{applied.error()};
   auto changes = devices_.reload(std::move(*settings));
   removal_watch_->set_devices(devices_.indices());
+  watch_endpoints();
   has_new_rules_ = true;  // for new devices and addresses; the next refresh checks it
   if (!changes) {
     Error error = changes.error();
@@ -253,6 +263,7 @@ Result<std::string> Supervisor::reload() {
 Result<void> Supervisor::change_tunnel(const TunnelCommand& command) {
   auto changed = devices_.change(command);
   if (!changed) return changed;
+  watch_endpoints();
   update_ndp_tunnels();
   receivers_.request();
   return {};
@@ -277,6 +288,7 @@ Result<void> Supervisor::watch_network() {
   neighbor_watch_.emplace(std::move(*neighbors));
   watched = watch(neighbor_watch_->fd(), [this] {  // at once: the old next hop may be gone
     devices_.neighbors_changed(neighbor_watch_->changed());
+    watch_next_hops();
   });
   if (!watched) return watched;
   bypass_watch_.emplace(host::BypassWatch::open());
@@ -291,6 +303,7 @@ Result<void> Supervisor::watch_network() {
   if (watched = watch_removals(); !watched) return watched;
   poll_iptables();
   check_ecn();
+  watch_endpoints();
   refresh_.request();  // for changes before the watch
   receivers_.request();
   return {};
@@ -354,8 +367,25 @@ void Supervisor::check_ecn() {
   });
 }
 
+/// Routes to other destinations may change thousands of times a second.
+void Supervisor::watch_endpoints() {
+  auto endpoints = devices_.endpoints();
+  if (std::exchange(endpoints_, std::move(endpoints)) == endpoints_) return watch_next_hops();
+  watch_->set_destinations(std::vector(endpoints_.begin(), endpoints_.end()));
+  refresh_.request();  // for changes before
+}
+
+/// Neighbors on other interfaces may change as often.
+void Supervisor::watch_next_hops() {
+  auto interfaces = devices_.next_hop_interfaces();
+  if (std::exchange(next_hop_interfaces_, std::move(interfaces)) == next_hop_interfaces_) return;
+  neighbor_watch_->set_interfaces({next_hop_interfaces_.begin(), next_hop_interfaces_.end()});
+  devices_.neighbors_changed(std::nullopt);  // for changes before
+}
+
 void Supervisor::refresh() {
   devices_.refresh();
+  watch_next_hops();
   if (std::exchange(has_new_rules_, false)) devices_.check_firewall();
   trim_heap();
 }
