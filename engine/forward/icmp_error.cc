@@ -186,7 +186,10 @@ bool can_have_sent(const Tunnel& tunnel, const proto::Ipv4Packet& outer,
   // Routers derived from 4.2BSD add the length of the header. RFC 1191 5.
   const std::size_t surplus = outer.header_bytes;
   if (tunnel.config.remote.is_fixed()) {
-    const std::size_t largest = tunnel.path->route_mtu.load(std::memory_order_relaxed);
+    // The route's MTU may have become smaller since, perhaps by this very error.
+    const std::size_t largest =
+        std::max<std::size_t>(tunnel.path->route_mtu.load(std::memory_order_relaxed),
+                              tunnel.device_mtu + tunnel.overhead_bytes());
     if (total > largest + surplus) return false;
   }
   if (payload == nullptr || outer.is_fragment()) return total > outer.header_bytes;

@@ -73,12 +73,13 @@ struct Relay {
 /// Processes an ICMPv4 error about an outer packet. `message`: a complete IPv4 packet with the
 /// error; untrusted.
 ///
-/// Errors are easily forged (RFC 5927 for TCP), so the quoted packet must be one that we can have sent:
-/// protocol and addresses of a tunnel, its encapsulation header and key as far as they are quoted, at
-/// least 8 bytes of these (RFC 792), a total length that fits the length of the inner packet and does
-/// not exceed the route's MTU. For fragmentation needed, the path MTU is that of the error, or the next
-/// lower plateau below the quoted total length if the error says 0. It is ignored unless it is smaller
-/// than the quoted packet (RFC 1191 4: stale, or from an attacker). Less than IcmpRules::min_pmtu is
+/// Errors are easily forged (RFC 5927 for TCP), so the quoted packet must be one that we can have
+/// sent: protocol and addresses of a tunnel, its encapsulation header and key as far as they are
+/// quoted, at least 8 bytes of these (RFC 792), a total length that fits the length of the inner
+/// packet and is allowed by the MTU of the route or of the device. For fragmentation needed, the path
+/// MTU is that of the error, or the next lower plateau below the quoted total length if the error says
+/// 0. It is ignored unless it is smaller than the quoted packet (RFC 1191 4: stale, or from an
+/// attacker). Less than IcmpRules::min_pmtu is
 /// not believed: that is learned instead, as Linux does. Nothing is learned for a tunnel with
 /// `remote any`, which has many paths.
 ///

@@ -161,6 +161,13 @@ TEST(RelayError, RefusesLengthsThatTheTunnelCannotHaveSent) {
       << "a router fragments what has no DF";
 }
 
+TEST(RelayError, BelievesErrorsAboutPacketsSentBeforeTheRoutesMtuBecameSmaller) {
+  const Relaying relaying;
+  relaying.tunnel()->path->route_mtu = 1300;  // the kernel may have heard of it first
+  const Bytes sent = sit(inner(1400 - 20 - 60));
+  EXPECT_EQ(relaying.relay(kFragmentationNeeded, 1290, sent).learned_path_mtu, 1290);
+}
+
 TEST(RelayError, DoesNotTellASenderTheSizeThatItUses) {
   // RFC 4213 3.2.2: below 1,280 the tunnel MTU stays 1,280, and outer packets are fragmented.
   const Relaying relaying;
