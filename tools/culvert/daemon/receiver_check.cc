@@ -64,7 +64,9 @@ void ReceiverCheck::compare(const std::string& peer, std::string_view answer) {
   if (warnings.empty()) {
     warned_of_.erase(peer);
   } else {
-    warned_of_.insert(peer);
+    // It was there first, perhaps long ago.
+    if (warned_of_.insert(peer).second)
+      ask(context_, peer, request_line("check_receivers"), [](std::string_view) {});
     repeat_.request();
   }
 }

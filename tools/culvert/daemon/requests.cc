@@ -55,6 +55,11 @@ std::string answer_claims(const Json&, const RequestHandlers& handlers) {
   return claims_json(handlers.claims());
 }
 
+std::string answer_check_receivers(const Json&, const RequestHandlers& handlers) {
+  handlers.check_receivers();
+  return done("");
+}
+
 std::string answer_reload(const Json&, const RequestHandlers& handlers) {
   const auto changed = handlers.reload();
   return changed ? done(*changed) : refusal(changed.error());
@@ -86,9 +91,13 @@ std::string answer_flows(const Json& json, const RequestHandlers& handlers) {
 }
 
 constexpr std::pair<std::string_view, std::string (*)(const Json&, const RequestHandlers&)>
-    kRequests[] = {{"show", answer_show},       {"flows", answer_flows},
-                   {"devices", answer_devices}, {"claims", answer_claims},
-                   {"reload", answer_reload},   {"tunnel", answer_tunnel}};
+    kRequests[] = {{"show", answer_show},
+                   {"flows", answer_flows},
+                   {"devices", answer_devices},
+                   {"claims", answer_claims},
+                   {"check_receivers", answer_check_receivers},
+                   {"reload", answer_reload},
+                   {"tunnel", answer_tunnel}};
 
 }  // namespace
 

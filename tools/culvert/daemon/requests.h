@@ -8,6 +8,9 @@
 //                                 {"devices":[…]}, see flow_report.h; without "device": all devices
 //     {"request":"devices"}       {"names":["D",…]}
 //     {"request":"claims"}        {"claims":[…]}, see tunnel_claims.h
+//     {"request":"check_receivers"}
+//                                 {"done":""}: asks the other culverts of the network namespace for
+//                                 their claims, soon
 //     {"request":"reload"}        {"done":"1 tunnel added"}
 //     {"request":"tunnel","action":"add","device":"D","tunnel":"T","words":["mode","sit",…]}
 //                                 {"done":"tunnel T of D: added"}
@@ -34,6 +37,7 @@ namespace culvert::program {
 struct RequestHandlers {
   std::function<std::vector<DeviceReport>()> devices;
   std::function<std::vector<TunnelClaim>()> claims = [] { return std::vector<TunnelClaim>{}; };
+  std::function<void()> check_receivers = [] {};
   std::function<Result<std::string>()> reload;  ///< returns "1 tunnel added" or the like
   std::function<Result<void>(const TunnelCommand&)> change_tunnel;
   std::function<std::vector<NdpReport>()> ndp = [] { return std::vector<NdpReport>{}; };

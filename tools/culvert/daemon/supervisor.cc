@@ -174,6 +174,7 @@ Result<void> Supervisor::open_control_socket() {
   RequestHandlers handlers{
       .devices = [this] { return devices_.reports(); },
       .claims = [this] { return devices_.claims(); },
+      .check_receivers = [this] { receivers_.request(); },
       .reload = [this] { return reload(); },
       .change_tunnel = [this](const TunnelCommand& command) { return change_tunnel(command); },
       .ndp = [this] { return ndp_.reports(); },

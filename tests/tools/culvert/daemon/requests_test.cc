@@ -62,6 +62,14 @@ TEST(AnswerRequest, ListsTheClaims) {
             R"({"claims":[[41,null,"any","any","","a","bob"]]})");
 }
 
+TEST(AnswerRequest, ChecksTheReceivers) {
+  RequestsRig rig;
+  int checked = 0;
+  rig.handlers.check_receivers = [&] { ++checked; };
+  EXPECT_TRUE(read_done(answer_request(request_line("check_receivers"), rig.handlers)));
+  EXPECT_EQ(checked, 1);
+}
+
 TEST(AnswerRequest, NamesTheDevices) {
   const RequestsRig rig;
   EXPECT_THAT(read_names(answer_request(request_line("devices"), rig.handlers)),
