@@ -9,7 +9,6 @@ Nothing but the proxy answers for what is behind near, so that every answer is c
 
 import os
 import signal
-import time
 
 from support.culvert import program
 from support.ndp import AUTO, PREFIX, STATIC, Link, Ndp, tunnel_to
@@ -46,9 +45,8 @@ def an_interface_that_is_made_anew_with_its_index(toml, receives_multicast):
     ndp.says("answers for")
     link.expect_answered(f"{PREFIX}:5")
     link.make_anew()
-    until = time.monotonic() + 2
-    wait_until(lambda: link.resolve(f"{PREFIX}:5", 0.2) == link.mac() or time.monotonic() > until, "an answer", 20, 0.02)
-    expect(time.monotonic() < until, "no answer within 2 s")
+    # Alone on a machine this takes 0.3 s. A socket that still belongs to the old interface never hears anything.
+    wait_until(lambda: link.resolve(f"{PREFIX}:5", 0.2) == link.mac(), "an answer", 20, 0.02)
     wait_until(lambda: receives_multicast(link), "the new interface to receive the solicitations", 20)
     ndp.stop()
 

@@ -76,8 +76,8 @@ def another_address():
 
 @scenario()
 def an_address_that_changes_often():
-    """After each change the device has the link-local address of RFC 4213 3.7 that belongs to it, alone, within a
-    second, and the engine the new local address."""
+    """After each change the device has the link-local address of RFC 4213 3.7 that belongs to it, alone, and the engine
+    the new local address. It takes a fraction of a second; what is one change behind stays so."""
     a, b = Namespace("a"), Namespace("b")
     veth(a, b, "192.0.2.1/24", "192.0.2.2/24")
     a.sysctl("net.ipv4.conf.to_b.promote_secondaries", 1)  # as systemd sets it
@@ -86,8 +86,8 @@ def an_address_that_changes_often():
         a.ip(f"addr add 192.0.2.{last}/24 dev to_b")
         a.ip(f"addr del 192.0.2.{last - 1 if last > 101 else 1}/24 dev to_b")
         wanted = [f"fe80::c000:2{last:02x}"]
-        wait_until(lambda: a.link_locals("tun") == wanted, f"{wanted} after the change", 1)
-        wait_until(lambda: near.tunnel()["local"] == f"192.0.2.{last}", "`show` to print the new address", 1)
+        wait_until(lambda: a.link_locals("tun") == wanted, f"{wanted} after the change", 10)
+        wait_until(lambda: near.tunnel()["local"] == f"192.0.2.{last}", "`show` to print the new address", 10)
     near.stop()
 
 
