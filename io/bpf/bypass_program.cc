@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 
 #include <algorithm>
 #include <cassert>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "io/bpf/bpf.h"
+#include "io/bpf/bypass_text.h"
 #include "io/sort_unique.h"
 #include "proto/ipv4.h"
 #include "proto/tcp_fields.h"
@@ -19,9 +19,8 @@
 namespace culvert::io {
 namespace {
 
-constexpr int kNext = -1;  // TCX_NEXT, newer than the headers of Debian 12
+using bypass::kNext;
 
-constexpr int kPacket = BPF_REG_6;
 // On the stack: the outer header and the first bytes behind it, then the key to look up.
 constexpr int kHeaderBytes = int{proto::kIpv4HeaderBytes} + proto::kDemuxBytes;
 constexpr int kHeader = -kHeaderBytes;
@@ -29,28 +28,10 @@ constexpr int kKey = kHeader - int{sizeof(BypassEndpoints)} - 4;  // aligned to 
 constexpr int kBehindHeader = kHeader + int{proto::kIpv4HeaderBytes};
 constexpr int kProtocol = BPF_REG_7, kFoundKey = BPF_REG_3, kHasKey = BPF_REG_4;
 
-/// Ends the program unless the packet is a whole IPv4 packet without options to this host. A packet
-/// with a VLAN tag belongs to another interface.
+/// Ends the program unless the packet is a whole IPv4 packet without options to this host.
 void check_packet(bpf::Text& text) {
   using namespace bpf;
-  const auto field = [&](std::size_t offset) {
-    text.add(load(BPF_W, BPF_REG_2, kPacket, static_cast<int>(offset)));
-  };
-  text.add(compute_with(BPF_MOV, kPacket, BPF_REG_1));
-  field(offsetof(__sk_buff, protocol));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, htons(ETH_P_IP), 2), kNext);
-  field(offsetof(__sk_buff, pkt_type));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, PACKET_HOST, 2), kNext);
-  field(offsetof(__sk_buff, vlan_present));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kNext);
-  text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
-  text.add(compute(BPF_MOV, BPF_REG_2, 0));
-  text.add(compute_with(BPF_MOV, BPF_REG_3, BPF_REG_10));
-  text.add(compute(BPF_ADD, BPF_REG_3, kHeader));
-  text.add(compute(BPF_MOV, BPF_REG_4, kHeaderBytes));
-  text.add(compute(BPF_MOV, BPF_REG_5, BPF_HDR_START_NET));
-  text.add(call(BPF_FUNC_skb_load_bytes_relative));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kNext);
+  bypass::load_header(text, ETH_P_IP, kHeader, kHeaderBytes);
   // Version 4, no options.
   text.add(load(BPF_B, BPF_REG_2, BPF_REG_10, kHeader + int{proto::kIpVersionOffset}));
   text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, proto::kIpv4VersionAndMinimumIhl, 2), kNext);
@@ -117,21 +98,8 @@ void make_key(bpf::Text& text, std::span<const proto::DemuxRule> rules) {
 
 /// Marks the packet and makes IPv4 ignore it, if the set has its key.
 void bypass_if_ours(bpf::Text& text, int set) {
-  using namespace bpf;
-  text.add(compute_with(BPF_MOV, BPF_REG_2, BPF_REG_10));
-  text.add(compute(BPF_ADD, BPF_REG_2, kKey));
-  text.add(load_map(BPF_REG_1, set));
-  text.add(load_map_end());
-  text.add(call(BPF_FUNC_map_lookup_elem));
-  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kNext);
-  text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
-  text.add(compute(BPF_MOV, BPF_REG_2, PACKET_OTHERHOST));
-  text.add(call(BPF_FUNC_skb_change_type));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kNext);
-  text.add(compute(BPF_MOV, BPF_REG_2, static_cast<std::int32_t>(kBypassMark)));
-  text.add(store(BPF_W, kPacket, offsetof(__sk_buff, mark), BPF_REG_2));
-  text.add(compute(BPF_MOV, BPF_REG_0, kNext));
-  text.add(exit());
+  bypass::look_up(text, set, kKey);
+  bypass::bypass_stack(text, kBypassMark);
 }
 
 std::span<const std::byte> bytes_of(const BypassEndpoints& endpoints) {

@@ -1,13 +1,12 @@
 #include "io/bpf/ndp_bypass_program.h"
 
-#include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 
-#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 
+#include "io/bpf/bypass_text.h"
 #include "proto/ipv4.h"
 #include "proto/ipv6.h"
 #include "proto/tcp_fields.h"
@@ -15,9 +14,8 @@
 namespace culvert::io {
 namespace {
 
-constexpr int kNext = -1;  // TCX_NEXT, newer than the headers of Debian 12
+using bypass::kNext;
 
-constexpr int kPacket = BPF_REG_6;
 // On the stack: the IPv6 header and the ICMPv6 type.
 constexpr int kLoadedBytes = int{proto::kIpv6HeaderBytes} + 1;
 constexpr int kHeader = -48;  // aligned to 8
@@ -36,30 +34,6 @@ struct Key {
 };
 static_assert(sizeof(Key) == 20);
 
-/// Ends the program unless the packet is an IPv6 packet to this host's link-layer address. A packet
-/// with a VLAN tag belongs to another interface. Loads the header.
-void load_header(bpf::Text& text) {
-  using namespace bpf;
-  const auto field = [&](std::size_t offset) {
-    text.add(load(BPF_W, BPF_REG_2, kPacket, static_cast<int>(offset)));
-  };
-  text.add(compute_with(BPF_MOV, kPacket, BPF_REG_1));
-  field(offsetof(__sk_buff, protocol));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, htons(ETH_P_IPV6), 2), kNext);
-  field(offsetof(__sk_buff, pkt_type));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, PACKET_HOST, 2), kNext);
-  field(offsetof(__sk_buff, vlan_present));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_2, 0, 2), kNext);
-  text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
-  text.add(compute(BPF_MOV, BPF_REG_2, 0));
-  text.add(compute_with(BPF_MOV, BPF_REG_3, BPF_REG_10));
-  text.add(compute(BPF_ADD, BPF_REG_3, kHeader));
-  text.add(compute(BPF_MOV, BPF_REG_4, kLoadedBytes));
-  text.add(compute(BPF_MOV, BPF_REG_5, BPF_HDR_START_NET));
-  text.add(call(BPF_FUNC_skb_load_bytes_relative));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kNext);
-}
-
 /// Ends the program unless it is a message of neighbor discovery to a unicast address.
 void check_message(bpf::Text& text) {
   using namespace bpf;
@@ -77,22 +51,10 @@ void bypass_by_prefix(bpf::Text& text, int map) {
   using namespace bpf;
   text.add(compute(BPF_MOV, BPF_REG_2, 128));
   text.add(store(BPF_W, BPF_REG_10, kKey, BPF_REG_2));
-  text.add(compute_with(BPF_MOV, BPF_REG_2, BPF_REG_10));
-  text.add(compute(BPF_ADD, BPF_REG_2, kKey));
-  text.add(load_map(BPF_REG_1, map));
-  text.add(load_map_end());
-  text.add(call(BPF_FUNC_map_lookup_elem));
-  text.leave_unless(jump_if(BPF_JNE, BPF_REG_0, 0, 2), kNext);
+  bypass::look_up(text, map, kKey);
   text.add(load(BPF_B, BPF_REG_2, BPF_REG_0, 0));
   text.leave_unless(jump_if(BPF_JNE, BPF_REG_2, 0, 2), kNext);
-  text.add(compute_with(BPF_MOV, BPF_REG_1, kPacket));
-  text.add(compute(BPF_MOV, BPF_REG_2, PACKET_OTHERHOST));
-  text.add(call(BPF_FUNC_skb_change_type));
-  text.leave_unless(jump_if(BPF_JEQ, BPF_REG_0, 0, 2), kNext);
-  text.add(compute(BPF_MOV, BPF_REG_2, static_cast<std::int32_t>(kNdpBypassMark)));
-  text.add(store(BPF_W, kPacket, offsetof(__sk_buff, mark), BPF_REG_2));
-  text.add(compute(BPF_MOV, BPF_REG_0, kNext));
-  text.add(exit());
+  bypass::bypass_stack(text, kNdpBypassMark);
 }
 
 }  // namespace
@@ -103,7 +65,7 @@ Result<NdpBypassProgram> NdpBypassProgram::open() {
   if (!map) return Unexpected{map.error()};
   program.map_ = std::move(*map);
   bpf::Text text;
-  load_header(text);
+  bypass::load_header(text, ETH_P_IPV6, kHeader, kLoadedBytes);
   check_message(text);
   bypass_by_prefix(text, program.map_.get());
   auto loaded = load_program(BPF_PROG_TYPE_SCHED_CLS, text.instructions(), "culvert_ndp");
